@@ -1,0 +1,121 @@
+"""What the pendulum's camera sees: 16 x 16 grey pixels drawn from the angle alone, then sensor noise.
+
+Intensities run from 0 (black) to 1 (full scale). The scene is ``BLACK_LEVEL + (1 - BLACK_LEVEL) * shape``: a real
+sensor has a black level too, and without one half of the noise on the dark background would be cut off at zero, which
+would leave the background with less noise than the object and a mean that is not the clean picture's. Four standard
+deviations of the default noise fit below it. Only a pixel in the very centre of the object can clip at full scale.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from statistics import NormalDist
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = Literal["blob", "rod"]
+PICTURES: tuple[str, ...] = get_args(Picture)
+
+SIZE = 16
+CENTRE = (SIZE - 1) / 2
+BLACK_LEVEL = 0.04
+BLOB_RADIUS = 4.0
+BLOB_WIDTH = 2.0
+ROD_LENGTH = 6.0
+ROD_WIDTH = 0.5
+
+Images = NDArray[np.uint8]
+
+
+def draw(angle: NDArray[np.float64], picture: Picture) -> NDArray[np.float32]:
+    """The scene without noise.
+
+    Args:
+        angle: ``[N]`` rad; 0 points up, counter-clockwise is positive.
+        picture: "blob", a Gaussian bump of standard deviation 2 px whose centre circles 4 px around the pivot; or "rod",
+            a segment of 6 px from the pivot with a Gaussian cross profile of standard deviation 0.5 px.
+
+    Returns:
+        Intensities ``[N, 16, 16]`` in units of one grey level, 0 to 255, not rounded.
+    """
+    right = -np.sin(angle).astype(np.float32)
+    up = np.cos(angle).astype(np.float32)
+    shape = _blob(right, up) if picture == "blob" else _rod(right, up)
+    shape *= np.float32(255.0 * (1.0 - BLACK_LEVEL))
+    shape += np.float32(255.0 * BLACK_LEVEL)
+    return shape
+
+
+def digitise(intensity: NDArray[np.float32]) -> Images:
+    """Grey levels ``[N, 16, 16]`` rounded and clipped to uint8 ``[N, 16, 16, 1]``; overwrites ``intensity``."""
+    np.rint(intensity, out=intensity)
+    np.clip(intensity, 0.0, 255.0, out=intensity)
+    return intensity.astype(np.uint8)[..., None]
+
+
+def expose(intensity: NDArray[np.float32], noise: float, rng: np.random.Generator) -> tuple[Images, Images]:
+    """Photograph a scene.
+
+    The noise is added before rounding, fresh for every pixel of every frame.
+
+    Args:
+        intensity: ``[N, 16, 16]`` grey levels from :func:`draw`.
+        noise: standard deviation as a fraction of full scale; 0 takes nothing from ``rng``.
+        rng: source of the noise.
+
+    Returns:
+        The noisy and the clean photograph, each uint8 ``[N, 16, 16, 1]``.
+    """
+    clean = digitise(intensity.copy())
+    if noise == 0.0:
+        return clean.copy(), clean
+    noisy = gaussian_noise(rng, intensity.shape)
+    noisy *= np.float32(255.0 * noise)
+    noisy += intensity
+    return digitise(noisy), clean
+
+
+def gaussian_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Independent standard normal numbers, ten times faster than ``rng.standard_normal``.
+
+    Inverse-transform sampling with 16 random bits a number: a table holds the normal distribution's 65,536 equally likely
+    quantiles, rescaled to variance 1 exactly. The largest is 4.2 standard deviations; for the default noise the table's
+    steps are far below one grey level except beyond 3.9 standard deviations (one pixel in 10,000).
+    """
+    bits = np.frombuffer(rng.bytes(2 * int(np.prod(shape))), dtype="<u2").reshape(shape)
+    return np.take(_normal_quantiles(), bits)
+
+
+@cache
+def _normal_quantiles() -> NDArray[np.float32]:
+    """The quantiles at (k + 1/2) / 65,536."""
+    inverse = NormalDist().inv_cdf
+    lower = np.array([inverse((k + 0.5) / 65_536) for k in range(32_768)])
+    table = np.concatenate([lower, -lower[::-1]])
+    table = (table / table.std()).astype(np.float32)
+    table.setflags(write=False)
+    return table
+
+
+def _pixels() -> NDArray[np.float32]:
+    """Pixel centres relative to the pivot: columns to the right; reversed, rows upwards."""
+    return (np.arange(SIZE) - CENTRE).astype(np.float32)
+
+
+def _blob(right: NDArray[np.float32], up: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A Gaussian is the product of its row and its column profile: 32 exponentials a frame in place of 256."""
+    across = _pixels() - np.float32(BLOB_RADIUS) * right[:, None]
+    along = _pixels()[::-1] - np.float32(BLOB_RADIUS) * up[:, None]
+    scale = np.float32(-0.5 / BLOB_WIDTH**2)
+    return np.exp(scale * along**2)[:, :, None] * np.exp(scale * across**2)[:, None, :]
+
+
+def _rod(right: NDArray[np.float32], up: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A Gaussian of the distance to the segment: smooth in the angle, so antialiased by construction."""
+    x, y = _pixels(), _pixels()[::-1]
+    along = (y * up[:, None])[:, :, None] + (x * right[:, None])[:, None, :]
+    nearest = np.clip(along, 0.0, np.float32(ROD_LENGTH))
+    squared = (y**2)[:, None] + x**2 - nearest * (2.0 * along - nearest)
+    return np.exp(np.float32(-0.5 / ROD_WIDTH**2) * squared)
