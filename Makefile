@@ -1,0 +1,44 @@
+# Every target works on a fresh clone: the virtual environment is made on first use and renewed when its inputs change.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install quickstart test lint types check bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "latentrl needs Python >= 3.10, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true);" \
+			"name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: $(STAMP) ## make the virtual environment .venv
+
+quickstart: $(STAMP) ## collect, train, learn, evaluate once; resumes (ARGS="--overwrite" starts afresh)
+	$(BIN)/python -m latentrl quickstart $(ARGS)
+
+test: $(STAMP) ## run the tests (ARGS="-k kalman" selects)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## style and formatting
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+types: $(STAMP) ## static types
+	$(BIN)/python -m mypy
+
+check: lint types test ## all that must hold before a commit
+
+bench: $(STAMP) ## measured ratios: training step against eager, frames per second
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## remove .venv and the caches; runs/ and data/ stay
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,125 @@
+"""The architecture as a test: which module may import which, read from the source without running it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import latentrl
+
+PACKAGE = Path(latentrl.__file__).parent
+VERBS = frozenset({"quickstart", "collect", "train", "learn", "evaluate"})
+
+# What a room may import from the package. A room is a module or folder directly under `latentrl`; the package's own
+# `latentrl` (its version) is open to all.
+FOUNDATIONS = frozenset({"types", "kalman", "distributions", "networks", "priors", "rewards", "transitions"})
+ALLOWED: dict[str, frozenset[str]] = {
+    "types": frozenset(),
+    "kalman": frozenset({"types"}),
+    "distributions": frozenset({"types", "kalman"}),
+    "networks": frozenset({"types", "distributions"}),
+    "priors": frozenset({"types", "distributions", "networks"}),
+    "rewards": frozenset({"types"}),
+    "transitions": frozenset({"types", "distributions", "networks"}),
+    "models": FOUNDATIONS | {"models"},
+    "objective": FOUNDATIONS | {"models", "objective"},
+    "training": FOUNDATIONS | {"models", "objective", "runs"},
+    "runs": FOUNDATIONS | {"models", "objective"},
+    "agents": frozenset({"types", "rewards", "agents"}),
+    "envs": frozenset({"envs"}),
+    "data_collection": frozenset({"types", "envs", "data_collection"}),
+    "metrics": FOUNDATIONS | {"models", "data_collection"},
+    "figures": frozenset(),
+    "report": frozenset({"figures"}),
+}
+# What a room may never import from outside, however indirectly a helper would spell it.
+FORBIDDEN_OUTSIDE: dict[str, frozenset[str]] = {
+    "envs": frozenset({"torch"}),
+    "figures": frozenset({"torch", "gymnasium", "minari"}),
+    "report": frozenset({"torch", "gymnasium", "minari"}),
+    "models": frozenset({"gymnasium", "minari"}),
+    "training": frozenset({"gymnasium", "minari"}),
+    "agents": frozenset({"gymnasium", "minari"}),
+}
+GROUND_TRUTH_READERS = frozenset({"data_collection", "metrics", "evaluate", "quickstart"})
+
+
+def _modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_names(source: str, package: tuple[str, ...]) -> set[str]:
+    """Dotted names that ``source``, a module of ``package``, imports, relative imports resolved.
+
+    ``from a import b`` counts as ``a.b``, since ``b`` may be a module.
+    """
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            prefix = ".".join((*base, *([node.module] if node.module else [])))
+            names.update(f"{prefix}.{alias.name}" for alias in node.names)
+    return names
+
+
+def _imports(path: Path) -> set[str]:
+    package = ("latentrl", *path.relative_to(PACKAGE).parent.parts)
+    return imported_names(path.read_text(encoding="utf-8"), package)
+
+
+def _rooms_used(path: Path) -> set[str]:
+    used = {name.split(".")[1] for name in _imports(path) if name.startswith("latentrl.")}
+    return used - {"__version__"}
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_module_stays_within_its_room(path: Path) -> None:
+    room = _room(path)
+    if room not in VERBS | {"__init__", "__main__"}:
+        assert room in ALLOWED, f"{room} is a new room: say in ALLOWED what it may import"
+        excess = _rooms_used(path) - ALLOWED[room] - {room}
+        assert not excess, f"{room} imports {sorted(excess)}; it may import {sorted(ALLOWED[room])}"
+    outside = {name.split(".")[0] for name in _imports(path)}
+    assert not outside & FORBIDDEN_OUTSIDE.get(room, frozenset())
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_room_imports_a_verb(path: Path) -> None:
+    if _room(path) not in ("__main__", "quickstart"):
+        assert not _rooms_used(path) & (VERBS - {_room(path)})
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_ground_truth_is_read_for_evaluation_alone(path: Path) -> None:
+    if _room(path) not in GROUND_TRUTH_READERS:
+        assert "load_ground_truth" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_nothing_unpickles(path: Path) -> None:
+    names = _imports(path)
+    assert not {name.split(".")[0] for name in names} & {"pickle", "dill", "joblib", "cloudpickle", "shelve"}
+    assert "torch.load" not in path.read_text(encoding="utf-8")
+
+
+def test_the_walk_sees_every_spelling_of_an_import() -> None:
+    source = """
+import latentrl.envs.pendulum as p
+from latentrl import models
+from . import sibling
+from .. import rewards
+from ..types import Belief
+def late():
+    from latentrl.agents.latent import LatentAgent
+"""
+    names = imported_names(source, ("latentrl", "agents"))
+    assert {"latentrl.envs.pendulum", "latentrl.models", "latentrl.agents.sibling", "latentrl.rewards"} <= names
+    assert {"latentrl.types.Belief", "latentrl.agents.latent.LatentAgent"} <= names
