@@ -20,6 +20,7 @@ from latentrl.envs import pendulum_physics as physics
 from latentrl.envs.pendulum_render import render
 
 RENDER_FPS = round(1 / physics.CONTROL_STEP)
+GROUND_TRUTH = ("angle", "velocity", "clean")
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class PendulumEnv(gymnasium.Env[NDArray[np.uint8], NDArray[np.float32]]):
     The keyword arguments are those of :class:`PendulumSettings`, plus ``render_mode`` (None or "rgb_array").
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": RENDER_FPS}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": RENDER_FPS, "ground_truth": GROUND_TRUTH}
 
     def __init__(self, render_mode: str | None = None, **settings: Any) -> None:
         self.render_mode = _known_render_mode(render_mode)
@@ -178,6 +179,7 @@ class PendulumVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.float32], NDArra
     metadata = {
         "render_modes": ["rgb_array"],
         "render_fps": RENDER_FPS,
+        "ground_truth": GROUND_TRUTH,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
 

@@ -1,0 +1,41 @@
+"""Random controls: what drives an environment while data is collected.
+
+A behaviour is a pure function of a generator and the bounds of the action space; it never sees an observation.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+class Behaviour(Protocol):
+    """Draws the controls of whole sequences before they begin."""
+
+    def __call__(self, rng: np.random.Generator, low: Floats, high: Floats, sequences: int, steps: int) -> Floats:
+        """Actions ``[sequences, steps, Du]`` float32 within ``low [Du]`` and ``high [Du]``, in the environment's units."""
+        ...
+
+
+def uniform(rng: np.random.Generator, low: Floats, high: Floats, sequences: int, steps: int) -> Floats:
+    """White controls: uniform between the bounds, drawn afresh for every step."""
+    drawn = low + (high - low) * rng.random((sequences, steps, len(low)), dtype=np.float32)
+    return np.clip(drawn, low, high)
+
+
+def held_uniform(
+    rng: np.random.Generator, low: Floats, high: Floats, sequences: int, steps: int, hold: float
+) -> Floats:
+    """Uniform controls, each step keeping the last one with probability ``hold``.
+
+    Held controls push a heavy system further than white ones, whose effect averages out.
+    """
+    drawn = uniform(rng, low, high, sequences, steps)
+    fresh = rng.random((sequences, steps)) >= hold
+    fresh[:, 0] = True
+    drawn_at = np.maximum.accumulate(np.where(fresh, np.arange(steps), 0), axis=1)
+    return np.take_along_axis(drawn, drawn_at[:, :, None], axis=1)
