@@ -43,7 +43,7 @@ class CollectOptions:
     seed: int = 0
     """Of environments and controls; the test split gets a stream of its own."""
     pixels: int | None = None
-    """Observe rendered pictures of this height and width, and keep the environment's own observation as ground truth."""
+    """Observe rendered pictures of this size; the environment's own observation becomes ground truth."""
     hold: float = 0.0
     """Probability that a control is held for another step; 0 draws a fresh one each step."""
     num_envs: int | None = None

@@ -17,7 +17,7 @@ class Behaviour(Protocol):
     """Draws the controls of whole sequences before they begin."""
 
     def __call__(self, rng: np.random.Generator, low: Floats, high: Floats, sequences: int, steps: int) -> Floats:
-        """Actions ``[sequences, steps, Du]`` float32 within ``low [Du]`` and ``high [Du]``, in the environment's units."""
+        """Actions ``[sequences, steps, Du]`` within ``low [Du]`` and ``high [Du]``, in the environment's units."""
         ...
 
 

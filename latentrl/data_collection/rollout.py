@@ -34,17 +34,18 @@ def make(env_id: str, env_kwargs: dict[str, Any], num_envs: int | None = None, p
             environment's own observation becomes ground truth.
 
     Raises:
-        UserError: no such environment, an action space that is not a bounded Box, or an observation space that is not a Box.
+        UserError: no such environment, actions that are not a bounded Box, or observations that are not a Box.
     """
     environments.register()
     try:
-        vectorised = pixels is None and gymnasium.spec(env_id).vector_entry_point is not None
-        if vectorised:
+        if pixels is not None:
+            wrappers = [partial(PixelObservation, size=pixels)]
+            kwargs = {**env_kwargs, "render_mode": "rgb_array"}
+            envs = gymnasium.make_vec(env_id, num_envs or 8, "sync", wrappers=wrappers, **kwargs)
+        elif gymnasium.spec(env_id).vector_entry_point is not None:
             envs = gymnasium.make_vec(env_id, num_envs or 100, "vector_entry_point", **env_kwargs)
         else:
-            rendering = {} if pixels is None else {"render_mode": "rgb_array"}
-            wrappers = None if pixels is None else [partial(PixelObservation, size=pixels)]
-            envs = gymnasium.make_vec(env_id, num_envs or 8, "sync", wrappers=wrappers, **rendering, **env_kwargs)
+            envs = gymnasium.make_vec(env_id, num_envs or 8, "sync", **env_kwargs)
     except (gymnasium.error.Error, ModuleNotFoundError) as error:
         raise UserError(f"--env {env_id}: {_one_line(error)}") from error
     _check_spaces(env_id, envs)
@@ -62,9 +63,9 @@ def rollout(
     """Collect ``sequences`` sequences of exactly ``length`` observations, each from the start of an episode.
 
     All environments start together and run for ``length`` observations, round after round. An episode that ends
-    earlier is dropped and replaced in a later round. Every round has a seed of its own, derived from ``seed`` and noted in
-    its trajectories: ``envs.reset(seed=...)`` repeats their first states. The same seed and ``envs.num_envs`` give the
-    same data.
+    earlier is dropped and replaced in a later round. Every round has a seed of its own, derived from ``seed`` and noted
+    in its trajectories: ``envs.reset(seed=...)`` repeats their first states. The same seed and ``envs.num_envs`` give
+    the same data.
 
     Args:
         envs: from :func:`make`. The entries of ``info`` named by ``envs.metadata["ground_truth"]`` are recorded.
@@ -117,9 +118,7 @@ def collect(
         envs.close()
 
 
-def _play(
-    envs: VectorEnv, length: int, seed: int, rng: np.random.Generator, behaviour: Behaviour
-) -> list[Trajectory]:
+def _play(envs: VectorEnv, length: int, seed: int, rng: np.random.Generator, behaviour: Behaviour) -> list[Trajectory]:
     """One round: the trajectories of the environments whose episodes lasted."""
     space = envs.single_action_space
     assert isinstance(space, Box)
@@ -155,7 +154,7 @@ def _first_reset(envs: VectorEnv, seed: int) -> tuple[NDArray[Any], dict[str, An
 
 
 def _ground_truth(envs: VectorEnv, info: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    """The announced entries of ``info``, each ``[num_envs, ...]``, copied because an environment may reuse its arrays."""
+    """The announced entries of ``info``, each ``[num_envs, ...]``; copies, for an environment may reuse its arrays."""
     keys = envs.metadata.get("ground_truth", ())
     missing = [key for key in keys if key not in info]
     if missing:
@@ -177,8 +176,8 @@ def _check_spaces(env_id: str, envs: VectorEnv) -> None:
         problem = f"its action space {action} is unbounded; wrap it with gymnasium.wrappers.RescaleAction or clip it"
     elif not isinstance(observation, Box):
         problem = (
-            f"its observation space is {type(observation).__name__}, not Box; observe pictures with --pixels 64 or wrap it "
-            "with gymnasium.wrappers.FlattenObservation"
+            f"its observation space is {type(observation).__name__}, not Box; observe pictures with --pixels 64 or "
+            "wrap it with gymnasium.wrappers.FlattenObservation"
         )
     if problem is not None:
         envs.close()

@@ -6,8 +6,8 @@
         test-v0/data/
         goal.png         where the environment can photograph a goal
 
-Each split is an ordinary Minari data set: with ``MINARI_DATASETS_PATH=data/pendulum``, ``minari.load_dataset("train-v0")``
-opens it. An episode of ``T`` observations has ``T - 1`` actions, in Minari as here.
+Each split is an ordinary Minari data set: with ``MINARI_DATASETS_PATH=data/pendulum``,
+``minari.load_dataset("train-v0")`` opens it. An episode of ``T`` observations has ``T - 1`` actions, in Minari as here.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
         folder: the data folder; made if missing.
         split: "train", "test" or another word of letters, digits and underscores.
         trajectories: at least one; all with the same shapes and the same ground truth.
-        metadata: what :func:`load_metadata` gives back. "action_low" and "action_high" (numbers ``[Du]``) are needed; the
-            observations' shape and dtype and the split's size are added.
+        metadata: what :func:`load_metadata` gives back. "action_low" and "action_high" (numbers ``[Du]``) are needed;
+            the observations' shape and dtype and the split's size are added.
 
     Returns:
         The split's folder.
@@ -59,18 +59,15 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
         raise UserError(f"{folder}: the split {split!r} would be empty; give one sequence or more")
     target = _split_folder(folder, split)
     observation_space = _observation_space(first.observations)
-    action_space = Box(
-        np.asarray(metadata["action_low"], np.float32), np.asarray(metadata["action_high"], np.float32), dtype=np.float32
-    )
+    low, high = (np.asarray(metadata[key], dtype=np.float32) for key in ("action_low", "action_high"))
+    action_space = Box(low, high, dtype=np.float32)
     with complete_folder(target) as temporary:
         data = temporary / "data"
         data.mkdir()
-        storage = MinariStorage.new(
-            data, observation_space, action_space, data_format="arrow", jpeg_encoding=False
-        )
+        storage = MinariStorage.new(data, observation_space, action_space, data_format="arrow", jpeg_encoding=False)
         measure = storage.get_size
         # Minari measures the whole folder after every episode, which makes writing quadratic; once at the end will do.
-        storage.get_size = lambda: 0.0  # type: ignore[method-assign]
+        storage.get_size = lambda: 0.0
         storage.update_episodes(_buffers(chain([first], trajectories), first))
         storage.update_metadata(
             {"dataset_id": target.name, "minari_version": minari.__version__, "dataset_size": float(measure())}
@@ -81,7 +78,7 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
 
 
 def load_sequences(folder: Path, split: str) -> Sequences:
-    """All sequences of a split: observations ``[N, T, ...]`` and actions ``[N, T - 1, Du]`` in one contiguous tensor each.
+    """All sequences of a split: contiguous observations ``[N, T, ...]`` and actions ``[N, T - 1, Du]``.
 
     Raises:
         UserError: no such data folder or split.
@@ -109,7 +106,7 @@ def load_ground_truth(folder: Path, split: str) -> dict[str, NDArray[Any]]:
 
 
 def load_metadata(folder: Path) -> dict[str, Any]:
-    """What :func:`write` was told, plus "observation_shape", "observation_dtype" and "splits" (sequences and length of each).
+    """What :func:`write` was told, plus "observation_shape", "observation_dtype" and "splits" (their sizes).
 
     Raises:
         UserError: ``folder`` is no data folder.
@@ -118,7 +115,8 @@ def load_metadata(folder: Path) -> dict[str, Any]:
         return json.loads((Path(folder) / METADATA).read_text())
     except FileNotFoundError as error:
         raise UserError(
-            f"{folder} is no data folder (it has no {METADATA}): make one with python -m latentrl.collect --out {folder}"
+            f"{folder} is no data folder (it has no {METADATA}): "
+            f"make one with python -m latentrl.collect --out {folder}"
         ) from error
 
 

@@ -21,7 +21,7 @@ def register() -> None:
         gymnasium.register(
             PENDULUM,
             entry_point="latentrl.envs.pendulum:PendulumEnv",
-            vector_entry_point="latentrl.envs.pendulum:PendulumVectorEnv",
+            vector_entry_point="latentrl.envs.pendulum_vector:PendulumVectorEnv",
         )
 
 

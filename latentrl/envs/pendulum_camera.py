@@ -26,19 +26,48 @@ BLOB_WIDTH = 2.0
 ROD_LENGTH = 6.0
 ROD_WIDTH = 0.5
 
+BLOCK = 128  # frames drawn at once: their arrays stay in a core's cache, which makes it two to three times faster
+
+Floats = NDArray[np.float32]
 Images = NDArray[np.uint8]
 
 
-def draw(angle: NDArray[np.float64], picture: Picture) -> NDArray[np.float32]:
-    """The scene without noise.
+def photograph(
+    angle: NDArray[np.float64], picture: Picture, noise: float, rng: np.random.Generator
+) -> tuple[Images, Images]:
+    """Photograph pendulums.
+
+    The noise is added before rounding, fresh for every pixel of every frame.
 
     Args:
         angle: ``[N]`` rad; 0 points up, counter-clockwise is positive.
-        picture: "blob", a Gaussian bump of standard deviation 2 px whose centre circles 4 px around the pivot; or "rod",
-            a segment of 6 px from the pivot with a Gaussian cross profile of standard deviation 0.5 px.
+        picture: what to draw, see :func:`draw`.
+        noise: standard deviation as a fraction of full scale; 0 takes nothing from ``rng``.
+        rng: source of the noise.
 
     Returns:
-        Intensities ``[N, 16, 16]`` in units of one grey level, 0 to 255, not rounded.
+        The noisy and the noise-free photograph, each uint8 ``[N, 16, 16, 1]``.
+    """
+    noisy = np.empty((len(angle), SIZE, SIZE, 1), dtype=np.uint8)
+    clean = np.empty_like(noisy)
+    for start in range(0, len(angle), BLOCK):
+        block = slice(start, start + BLOCK)
+        scene = draw(angle[block], picture)
+        clean[block] = digitise(scene)
+        noisy[block] = digitise(scene + 255.0 * noise * gaussian_noise(rng, scene.shape)) if noise else clean[block]
+    return noisy, clean
+
+
+def draw(angle: NDArray[np.float64], picture: Picture) -> Floats:
+    """The scene as the lens projects it, before the sensor.
+
+    Args:
+        angle: ``[N]`` rad; 0 points up, counter-clockwise is positive.
+        picture: "blob", a Gaussian bump of standard deviation 2 px whose centre circles 4 px around the pivot; or
+            "rod", a segment of 6 px from the pivot with a Gaussian cross profile of standard deviation 0.5 px.
+
+    Returns:
+        Grey levels ``[N, 16, 16]`` float32 from 0 to 255, not rounded.
     """
     right = -np.sin(angle).astype(np.float32)
     up = np.cos(angle).astype(np.float32)
@@ -48,48 +77,24 @@ def draw(angle: NDArray[np.float64], picture: Picture) -> NDArray[np.float32]:
     return shape
 
 
-def digitise(intensity: NDArray[np.float32]) -> Images:
-    """Grey levels ``[N, 16, 16]`` rounded and clipped to uint8 ``[N, 16, 16, 1]``; overwrites ``intensity``."""
-    np.rint(intensity, out=intensity)
-    np.clip(intensity, 0.0, 255.0, out=intensity)
-    return intensity.astype(np.uint8)[..., None]
+def digitise(grey: Floats) -> Images:
+    """Grey levels ``[N, 16, 16]``, rounded and clipped to uint8 ``[N, 16, 16, 1]``."""
+    return np.clip(np.rint(grey), 0.0, 255.0).astype(np.uint8)[..., None]
 
 
-def expose(intensity: NDArray[np.float32], noise: float, rng: np.random.Generator) -> tuple[Images, Images]:
-    """Photograph a scene.
-
-    The noise is added before rounding, fresh for every pixel of every frame.
-
-    Args:
-        intensity: ``[N, 16, 16]`` grey levels from :func:`draw`.
-        noise: standard deviation as a fraction of full scale; 0 takes nothing from ``rng``.
-        rng: source of the noise.
-
-    Returns:
-        The noisy and the clean photograph, each uint8 ``[N, 16, 16, 1]``.
-    """
-    clean = digitise(intensity.copy())
-    if noise == 0.0:
-        return clean.copy(), clean
-    noisy = gaussian_noise(rng, intensity.shape)
-    noisy *= np.float32(255.0 * noise)
-    noisy += intensity
-    return digitise(noisy), clean
-
-
-def gaussian_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def gaussian_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     """Independent standard normal numbers, ten times faster than ``rng.standard_normal``.
 
-    Inverse-transform sampling with 16 random bits a number: a table holds the normal distribution's 65,536 equally likely
-    quantiles, rescaled to variance 1 exactly. The largest is 4.2 standard deviations; for the default noise the table's
-    steps are far below one grey level except beyond 3.9 standard deviations (one pixel in 10,000).
+    Inverse-transform sampling with 16 random bits a number: a table holds 65,536 equally likely quantiles of the normal
+    distribution, rescaled to variance 1 exactly. They end at 4.3 standard deviations, and the widest gap between two of
+    them, 0.25, is less than one grey level at the default noise: rounding hides it.
     """
     bits = np.frombuffer(rng.bytes(2 * int(np.prod(shape))), dtype="<u2").reshape(shape)
     return np.take(_normal_quantiles(), bits)
 
 
 @cache
-def _normal_quantiles() -> NDArray[np.float32]:
+def _normal_quantiles() -> Floats:
     """The quantiles at (k + 1/2) / 65,536."""
     inverse = NormalDist().inv_cdf
     lower = np.array([inverse((k + 0.5) / 65_536) for k in range(32_768)])
@@ -99,12 +104,12 @@ def _normal_quantiles() -> NDArray[np.float32]:
     return table
 
 
-def _pixels() -> NDArray[np.float32]:
+def _pixels() -> Floats:
     """Pixel centres relative to the pivot: columns to the right; reversed, rows upwards."""
     return (np.arange(SIZE) - CENTRE).astype(np.float32)
 
 
-def _blob(right: NDArray[np.float32], up: NDArray[np.float32]) -> NDArray[np.float32]:
+def _blob(right: Floats, up: Floats) -> Floats:
     """A Gaussian is the product of its row and its column profile: 32 exponentials a frame in place of 256."""
     across = _pixels() - np.float32(BLOB_RADIUS) * right[:, None]
     along = _pixels()[::-1] - np.float32(BLOB_RADIUS) * up[:, None]
@@ -112,7 +117,7 @@ def _blob(right: NDArray[np.float32], up: NDArray[np.float32]) -> NDArray[np.flo
     return np.exp(scale * along**2)[:, :, None] * np.exp(scale * across**2)[:, None, :]
 
 
-def _rod(right: NDArray[np.float32], up: NDArray[np.float32]) -> NDArray[np.float32]:
+def _rod(right: Floats, up: Floats) -> Floats:
     """A Gaussian of the distance to the segment: smooth in the angle, so antialiased by construction."""
     x, y = _pixels(), _pixels()[::-1]
     along = (y * up[:, None])[:, :, None] + (x * right[:, None])[:, None, :]

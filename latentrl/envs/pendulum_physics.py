@@ -74,5 +74,5 @@ def advance(
 
 
 def cost(angle: Floats, velocity: Floats, torque: Floats) -> Floats:
-    """The usual swing-up cost ``angle^2 + 0.1 velocity^2 + 0.001 torque^2``, the angle wrapped: zero upright at rest."""
+    """The usual swing-up cost: ``wrap(angle)^2 + 0.1 velocity^2 + 0.001 torque^2``, zero upright at rest."""
     return wrap(angle) ** 2 + 0.1 * velocity**2 + 0.001 * torque**2
