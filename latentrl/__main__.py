@@ -3,46 +3,46 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from latentrl import __version__
 
 
-def _quickstart() -> None:
+def _quickstart(argv: Sequence[str]) -> None:
     from latentrl.quickstart import main
 
-    main()
+    main(argv)
 
 
-def _collect() -> None:
+def _collect(argv: Sequence[str]) -> None:
     from latentrl.collect import main
 
-    main()
+    main(argv)
 
 
-def _train() -> None:
+def _train(argv: Sequence[str]) -> None:
     from latentrl.train import main
 
-    main()
+    main(argv)
 
 
-def _learn() -> None:
+def _learn(argv: Sequence[str]) -> None:
     from latentrl.learn import main
 
-    main()
+    main(argv)
 
 
-def _evaluate() -> None:
+def _evaluate(argv: Sequence[str]) -> None:
     from latentrl.evaluate import main
 
-    main()
+    main(argv)
 
 
 class Verb(NamedTuple):
-    """A subcommand: ``run`` imports what it needs only when called and reads its options from ``sys.argv``."""
+    """A subcommand: ``run`` takes the arguments after the verb's name and imports what it needs only when called."""
 
-    run: Callable[[], None]
+    run: Callable[[Sequence[str]], None]
     summary: str
 
 
@@ -67,16 +67,16 @@ def usage() -> str:
     )
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the verb that the first argument names; exits with 2 when there is none of that name."""
-    name, rest = (sys.argv[1] if len(sys.argv) > 1 else None), sys.argv[2:]
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    name, rest = (arguments[0] if arguments else None), arguments[1:]
     if name in ("-h", "--help"):
         print(usage())
     elif name == "--version":
         print(f"latentrl {__version__}")
     elif name in VERBS:
-        sys.argv = [f"latentrl {name}", *rest]
-        VERBS[name].run()
+        VERBS[name].run(rest)
     else:
         problem = "a verb is missing" if name is None else f"there is no verb '{name}'"
         print(f"latentrl: {problem}; choose one of: {', '.join(VERBS)}\n\n{usage()}", file=sys.stderr)
