@@ -163,7 +163,7 @@ def latent_barrel(latents: np.ndarray, angle: np.ndarray, velocity: np.ndarray, 
         shapes = (latents.shape, angle.shape, velocity.shape)
         raise ValueError(f"a barrel needs latents [N, 3], angle [N] and velocity [N]; got {shapes}")
     fastest = float(np.percentile(np.abs(velocity), 99))
-    figure = Figure(figsize=(9.6, 4.8), layout="constrained")
+    figure = Figure(figsize=(9.6, 4.6), layout="constrained")
     for column, (values, colours, limits, title) in enumerate(
         (
             (wrap(angle), cyclic(), (-np.pi, np.pi), "coloured by angle"),
@@ -174,7 +174,7 @@ def latent_barrel(latents: np.ndarray, angle: np.ndarray, velocity: np.ndarray, 
         axes.scatter(*latents.T, c=values, cmap=colours, vmin=limits[0], vmax=limits[1], s=3, linewidths=0)
         axes.set_title(title, fontsize=9.5, color=theme.ink)
         axes.view_init(elev=22, azim=35)
-        axes.set_box_aspect((1, 1, 0.95))
+        axes.set_box_aspect((1, 1, 0.95), zoom=1.35)
         axes.set_axis_off()
     return figure
 

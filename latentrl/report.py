@@ -149,7 +149,7 @@ def _duration(seconds: float) -> str:
 def _cards(summary: Mapping[str, Any]) -> str:
     model, control = summary["model"], summary["control"]
     cards = [
-        (f"{summary['frames_collected']:,}", "frames seen", "random torques, no reward"),
+        (f"{summary['frames_collected']:,}", "frames collected", "random torques; half are held out"),
         (f"{model['r2_angle']:.4f}", "R² of the angle", "linear read-out of the latent state"),
         (f"{model['r2_velocity']:.4f}", "R² of the velocity", "never visible in one image"),
         *(
