@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
@@ -32,8 +32,8 @@ class CollectOptions:
 
     env: str = "pendulum"
     """An alias (pendulum) or any Gymnasium id with continuous actions, also as module:id."""
-    out: Path | None = None
-    """The data folder to make. Default: data/NAME."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="(default: data/ENV)")] = None
+    """The data folder to make."""
     sequences: int = 500
     """Sequences to train on."""
     test_sequences: int = 500
@@ -42,19 +42,23 @@ class CollectOptions:
     """Observations in each sequence."""
     seed: int = 0
     """Of environments and controls; the test split gets a stream of its own."""
-    pixels: int | None = None
+    pixels: Annotated[int | None, tyro.conf.arg(metavar="SIZE", help_behavior_hint="(default: off)")] = None
     """Observe rendered pictures of this size; the environment's own observation becomes ground truth."""
     hold: float = 0.0
     """Probability that a control is held for another step; 0 draws a fresh one each step."""
-    num_envs: int | None = None
-    """Environments in parallel; part of what a seed fixes. Default: 100 if the environment is vectorised, else 8."""
-    torque: float | None = None
-    """Pendulum: bound of the random torques in N m. Default: 2."""
-    picture: Literal["blob", "rod"] | None = None
-    """Pendulum: what the camera sees. Default: blob."""
-    noise: float | None = None
-    """Pendulum: standard deviation of the sensor noise as a fraction of full scale. Default: 0.01."""
-    overwrite: bool = False
+    num_envs: Annotated[
+        int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="(default: 100 if vectorised, else 8)")
+    ] = None
+    """Environments in parallel; part of what a seed fixes."""
+    torque: Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="(default: 2)")] = None
+    """Pendulum: bound of the random torques in N m."""
+    picture: Annotated[
+        Literal["blob", "rod"] | None, tyro.conf.arg(metavar="{blob,rod}", help_behavior_hint="(default: blob)")
+    ] = None
+    """Pendulum: what the camera sees."""
+    noise: Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="(default: 0.01)")] = None
+    """Pendulum: standard deviation of the sensor noise as a fraction of full scale."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Replace an existing data folder."""
 
     @property
@@ -112,6 +116,10 @@ def _check(options: CollectOptions) -> None:
         raise UserError("--sequences and --test-sequences: give one or more")
     if options.length < 2:
         raise UserError(f"--length {options.length}: give two or more")
+    if options.num_envs is not None and options.num_envs < 1:
+        raise UserError(f"--num-envs {options.num_envs}: give one or more")
+    if options.pixels is not None and options.pixels < 1:
+        raise UserError(f"--pixels {options.pixels}: give one or more")
     if not 0.0 <= options.hold < 1.0:
         raise UserError(f"--hold {options.hold}: give a probability below 1")
     if folder.exists() and not options.overwrite:

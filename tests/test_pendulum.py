@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -72,9 +73,7 @@ class TestCamera:
 
     @pytest.mark.parametrize("angle", [0.0, 0.7, np.pi / 2, -2.5, np.pi])
     def test_rod_is_its_definition(self, angle: float) -> None:
-        segment = [
-            (7.5 - s * math.cos(angle), 7.5 - s * math.sin(angle)) for s in np.linspace(0.0, 6.0, 3001)
-        ]
+        segment = [(7.5 - s * math.cos(angle), 7.5 - s * math.sin(angle)) for s in np.linspace(0.0, 6.0, 3001)]
         rows, columns = np.mgrid[:16, :16]
         distance = np.min([np.hypot(rows - r, columns - c) for r, c in segment], axis=0)
         expected = 255 * (0.04 + 0.96 * np.exp(-(distance**2) / (2 * 0.5**2)))
@@ -154,7 +153,8 @@ class TestEnvironment:
             env.reset(seed=0, options={"angle": 1.0, "velocity": 0.0})
             after.append(env.step(np.array([torque], np.float32))[4]["velocity"])
         assert after[0] == after[1]
-        assert env.action_space.high[0] == 1.5
+        assert env.settings.action_space.high[0] == 1.5
+        assert env.action_space == env.settings.action_space
 
     def test_reward_is_highest_upright_at_rest(self) -> None:
         env = PendulumEnv()
@@ -185,7 +185,7 @@ class TestEnvironment:
             ({"render_size": 0}, "render_size"),
         ],
     )
-    def test_bad_settings_are_named(self, settings: dict[str, object], culprit: str) -> None:
+    def test_bad_settings_are_named(self, settings: dict[str, Any], culprit: str) -> None:
         for make in (PendulumEnv, PendulumVectorEnv):
             with pytest.raises(ValueError, match=culprit):
                 make(**settings)

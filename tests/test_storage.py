@@ -6,6 +6,7 @@ import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import minari
 import numpy as np
@@ -36,9 +37,9 @@ def trajectory(
     )
 
 
-def trajectories(count: int = 12, **shape: object) -> list[Trajectory]:
+def trajectories(count: int = 12, **shape: Any) -> list[Trajectory]:
     rng = np.random.default_rng(0)
-    return [trajectory(rng, **shape) for _ in range(count)]  # type: ignore[arg-type]
+    return [trajectory(rng, **shape) for _ in range(count)]
 
 
 # The sizes stand on either side of Minari's threshold for taking an array as a picture, which it would compress.
@@ -52,7 +53,7 @@ def trajectories(count: int = 12, **shape: object) -> list[Trajectory]:
         {"length": 2},
     ],
 )
-def test_sequences_and_ground_truth_come_back_bit_by_bit(tmp_path: Path, shape: dict[str, object]) -> None:
+def test_sequences_and_ground_truth_come_back_bit_by_bit(tmp_path: Path, shape: dict[str, Any]) -> None:
     written = trajectories(**shape)
     storage.write(tmp_path, "train", iter(written), METADATA)
 
@@ -146,9 +147,7 @@ def test_unequal_trajectories_are_refused_and_leave_nothing(tmp_path: Path) -> N
         (KeyboardInterrupt(), KeyboardInterrupt),
     ],
 )
-def test_a_failure_half_way_leaves_nothing(
-    tmp_path: Path, failure: BaseException, raised: type[BaseException]
-) -> None:
+def test_a_failure_half_way_leaves_nothing(tmp_path: Path, failure: BaseException, raised: type[BaseException]) -> None:
     def failing() -> Iterator[Trajectory]:
         yield from trajectories(3)
         raise failure

@@ -11,6 +11,17 @@ from pathlib import Path
 
 from latentrl.errors import UserError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class DiskFullError(UserError):
+    """Nothing was kept, for lack of space."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"{folder}: the disk is full and nothing was kept; free some space or give another folder with --out"
+        )
+
 
 @contextmanager
 def complete_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
@@ -19,7 +30,8 @@ def complete_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
     After any error, Ctrl-C included, the temporary folder is gone and ``target`` is as it was.
 
     Raises:
-        UserError: ``target`` exists and ``overwrite`` is False, or the disk is full.
+        UserError: ``target`` exists and ``overwrite`` is False.
+        DiskFullError: no space left; when such blocks are nested it names the outermost folder, the one the user knows.
     """
     if target.exists() and not overwrite:
         raise UserError(f"{target} exists already: give --overwrite to replace it, or another folder with --out")
@@ -29,11 +41,11 @@ def complete_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
         temporary.chmod(0o755)
         yield temporary
         _replace(temporary, target)
+    except DiskFullError as error:
+        raise DiskFullError(target) from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"{target}: the disk is full and nothing was kept; free some space or give another folder with --out"
-            ) from error
+        if error.errno in FULL:
+            raise DiskFullError(target) from error
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

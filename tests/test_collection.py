@@ -1,0 +1,341 @@
+"""Random controls, rollouts and the verb that records them."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pyarrow.dataset
+import pytest
+from gymnasium.spaces import Box, Dict
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from PIL import Image
+
+import latentrl.collect
+from latentrl.collect import CollectOptions
+from latentrl.data_collection import storage
+from latentrl.data_collection.behaviour import held_uniform, uniform
+from latentrl.data_collection.rollout import collect, make, rollout
+from latentrl.envs import PENDULUM
+from latentrl.envs.pendulum import PendulumEnv
+from latentrl.errors import UserError
+
+BAR = "test/Bar-v0"
+LOW, HIGH = np.array([-2.0, 0.0], np.float32), np.array([2.0, 0.5], np.float32)
+
+
+class BarEnv(gymnasium.Env[Any, Any]):
+    """Counts its episodes and steps, lives for one of ``lifetimes`` drawn at reset, and renders its step as a bar."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10, "ground_truth": ("step",)}  # noqa: RUF012
+    observation_space = Box(-np.inf, np.inf, (3,), np.float64)
+
+    def __init__(
+        self, lifetimes: tuple[int, ...] = (10**6,), render_mode: str | None = None, action_space: Any = None
+    ) -> None:
+        self.lifetimes, self.render_mode = lifetimes, render_mode
+        self.action_space = Box(-1, 1, (1,), np.float64) if action_space is None else action_space
+        self.episode = -1
+        self.count = self.lifetime = 0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.episode, self.count = self.episode + 1, 0
+        self.lifetime = int(self.np_random.choice(self.lifetimes))
+        return self._observe()
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        assert self.action_space.contains(action)
+        self.count += 1
+        observation, info = self._observe()
+        return observation, 0.0, self.count >= self.lifetime, False, info
+
+    def render(self) -> Any:
+        frame = np.zeros((40, 40, 3), np.uint8)
+        frame[:, : 4 * self.count] = 255
+        return frame
+
+    def _observe(self) -> tuple[Any, dict[str, Any]]:
+        return np.array([self.episode, self.count, self.lifetime], np.float64), {"step": self.count, "noise": "text"}
+
+
+@pytest.fixture(autouse=True)
+def _bar_is_registered() -> Iterator[None]:
+    gymnasium.register(BAR, entry_point=f"{__name__}:BarEnv")
+    yield
+    del gymnasium.registry[BAR]
+
+
+class TestBehaviour:
+    def test_uniform_fills_the_bounds_and_is_white(self) -> None:
+        drawn = uniform(np.random.default_rng(0), LOW, HIGH, 400, 50)
+        assert drawn.shape == (400, 50, 2)
+        assert drawn.dtype == np.float32
+        assert ((drawn >= LOW) & (drawn <= HIGH)).all()
+        np.testing.assert_allclose(drawn.mean(axis=(0, 1)), (LOW + HIGH) / 2, atol=0.03)
+        np.testing.assert_allclose(drawn.std(axis=(0, 1)), (HIGH - LOW) / np.sqrt(12), rtol=0.02)
+        first, second = drawn[:, :-1, 0].ravel(), drawn[:, 1:, 0].ravel()
+        assert abs(np.corrcoef(first, second)[0, 1]) < 0.03
+
+    def test_held_controls_change_as_often_as_asked(self) -> None:
+        drawn = held_uniform(np.random.default_rng(0), LOW, HIGH, 400, 50, hold=0.7)
+        held = (drawn[:, 1:] == drawn[:, :-1]).all(axis=2)
+        assert abs(held.mean() - 0.7) < 0.02
+        np.testing.assert_allclose(drawn.std(axis=(0, 1)), (HIGH - LOW) / np.sqrt(12), rtol=0.05)
+
+    def test_no_hold_is_uniform(self) -> None:
+        white = uniform(np.random.default_rng(3), LOW, HIGH, 4, 6)
+        held = held_uniform(np.random.default_rng(3), LOW, HIGH, 4, 6, hold=0.0)
+        np.testing.assert_array_equal(held, white)
+
+
+class TestRollout:
+    def test_sequences_have_the_asked_number_and_shapes(self) -> None:
+        frames: list[int] = []
+        recorded = list(collect(PENDULUM, {}, 7, 6, seed=0, num_envs=3, progress=frames.append))
+        assert len(recorded) == 7
+        assert sum(frames) == 7 * 6
+        for trajectory in recorded:
+            assert trajectory.observations.shape == (6, 16, 16, 1)
+            assert trajectory.observations.dtype == np.uint8
+            assert trajectory.actions.shape == (5, 1)
+            assert trajectory.actions.dtype == np.float32
+            assert {key: value.shape for key, value in trajectory.infos.items()} == {
+                "angle": (6,),
+                "velocity": (6,),
+                "clean": (6, 16, 16, 1),
+            }
+
+    def test_each_action_acts_between_its_observation_and_the_next(self) -> None:
+        env = PendulumEnv(torque_limit=5.0)
+        for trajectory in collect(PENDULUM, {"torque_limit": 5.0}, 3, 8, seed=1, num_envs=3):
+            truth = trajectory.infos
+            env.reset(seed=0, options={key: truth[key][0] for key in ("angle", "velocity")})
+            for t, action in enumerate(trajectory.actions):
+                info = env.step(action)[4]
+                np.testing.assert_allclose(info["velocity"], truth["velocity"][t + 1])
+                np.testing.assert_array_equal(info["clean"], truth["clean"][t + 1])
+
+    def test_the_observations_are_the_noisy_ones(self) -> None:
+        (trajectory,) = collect(PENDULUM, {"noise": 0.01}, 1, 10, seed=0, num_envs=1)
+        residual = trajectory.observations.astype(float) - trajectory.infos["clean"]
+        assert 2.3 < residual.std() < 2.8
+
+    def test_the_pendulum_starts_and_is_pushed_as_documented(self) -> None:
+        recorded = list(collect(PENDULUM, {}, 1000, 5, seed=0))
+        actions = np.stack([t.actions for t in recorded])
+        velocity = np.array([t.infos["velocity"][0] for t in recorded])
+        np.testing.assert_allclose(actions.std(), 2 / np.sqrt(3), rtol=0.03)
+        assert abs(actions).max() <= 2
+        np.testing.assert_allclose(velocity.std(), 5 / np.sqrt(3), rtol=0.05)
+        assert abs(velocity).max() <= 5
+
+    def test_seeds_repeat_and_differ(self) -> None:
+        def frames(seed: int) -> np.ndarray:
+            return np.stack([t.observations for t in collect(PENDULUM, {}, 5, 4, seed=seed, num_envs=2)])
+
+        np.testing.assert_array_equal(frames(3), frames(3))
+        assert (frames(3) != frames(4)).any()
+
+    def test_no_two_sequences_are_alike(self) -> None:
+        recorded = list(collect(PENDULUM, {}, 30, 4, seed=0, num_envs=4))
+        assert len({t.infos["angle"][0] for t in recorded}) == 30
+        assert len({float(t.actions[0, 0]) for t in recorded}) == 30
+
+    def test_the_noted_seed_repeats_the_first_observations(self) -> None:
+        recorded = list(collect(PENDULUM, {}, 6, 4, seed=0, num_envs=3))
+        envs = make(PENDULUM, {}, num_envs=3)
+        for start in (0, 3):
+            again = envs.reset(seed=recorded[start].seed)[0]
+            np.testing.assert_array_equal(again, [t.observations[0] for t in recorded[start : start + 3]])
+
+    def test_sequences_never_cross_an_end(self) -> None:
+        # Of these lifetimes 4 ends with the fifth observation, which still belongs to it; 2 and 3 are too short.
+        recorded = list(collect(BAR, {"lifetimes": (2, 4, 3, 9)}, 30, 5, seed=0, num_envs=2))
+        assert len(recorded) == 30
+        for trajectory in recorded:
+            episodes, steps, lifetimes = trajectory.observations.T
+            assert len(set(episodes)) == 1
+            assert lifetimes[0] in (4, 9)
+            np.testing.assert_array_equal(steps, range(5))
+            np.testing.assert_array_equal(trajectory.infos["step"], range(5))
+            assert trajectory.observations.dtype == np.float32
+
+    @pytest.mark.parametrize(("mode", "kept"), [(AutoresetMode.NEXT_STEP, {4, 9}), (AutoresetMode.SAME_STEP, {9})])
+    def test_an_end_with_the_last_observation(self, mode: AutoresetMode, kept: set[int]) -> None:
+        envs = SyncVectorEnv([lambda: BarEnv(lifetimes=(4, 9))], autoreset_mode=mode)
+        recorded = np.stack([trajectory.observations for trajectory in rollout(envs, 20, 5, seed=0)])
+        assert (recorded[:, :, 1] == np.arange(5)).all()
+        assert set(recorded[:, 0, 2]) == kept
+
+    def test_episodes_that_never_last_are_an_error(self) -> None:
+        with pytest.raises(UserError, match="--length 5"):
+            list(collect(BAR, {"lifetimes": (2,)}, 1, 5, seed=0))
+
+    def test_bad_numbers_are_an_error(self) -> None:
+        with pytest.raises(UserError, match="length=1"):
+            list(collect(PENDULUM, {}, 1, 1, seed=0))
+
+    def test_pixels_are_the_rendered_picture_and_keep_the_state_as_truth(self) -> None:
+        (trajectory,) = collect(BAR, {}, 1, 5, seed=0, num_envs=1, pixels=20)
+        assert trajectory.observations.shape == (5, 20, 20, 3)
+        assert trajectory.observations.dtype == np.uint8
+        np.testing.assert_array_equal(trajectory.infos["state"][:, 1], range(5))
+        np.testing.assert_array_equal(trajectory.infos["step"], range(5))
+        for t, image in enumerate(trajectory.observations):
+            bright = image.mean() / 255
+            assert abs(bright - 4 * t / 40) < 0.01
+
+    @pytest.mark.parametrize(
+        ("env_id", "kwargs", "complaint"),
+        [
+            ("NoSuchThing-v0", {}, "NoSuchThing"),
+            ("no_such_module:Thing-v0", {}, "no_such_module"),
+            ("latentrl/Pendulum-v9", {}, "v9"),
+            ("CartPole-v1", {}, "Discrete"),
+            (BAR, {"action_space": Box(-np.inf, np.inf, (1,))}, "unbounded"),
+            (BAR, {"observe_dict": True}, "Dict"),
+        ],
+    )
+    def test_unsuitable_environments_are_named(
+        self, env_id: str, kwargs: dict[str, Any], complaint: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if kwargs.pop("observe_dict", False):
+            monkeypatch.setattr(BarEnv, "observation_space", Dict({"a": Box(0, 1, (1,))}))
+        with pytest.raises(UserError, match=complaint) as caught:
+            make(env_id, kwargs, num_envs=1)
+        assert "\n" not in str(caught.value)
+
+    def test_missing_ground_truth_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(BarEnv.metadata, "ground_truth", ("depth",))
+        with pytest.raises(UserError, match="depth"):
+            list(collect(BAR, {}, 1, 3, seed=0))
+
+    def test_a_missing_renderer_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def render(self: BarEnv) -> Any:
+            raise gymnasium.error.DependencyNotInstalled('pygame is not installed, run\n `pip install "pygame"`')
+
+        monkeypatch.setattr(BarEnv, "render", render)
+        with pytest.raises(UserError, match="pip install"):
+            list(collect(BAR, {}, 1, 3, seed=0, pixels=8))
+
+
+class TestVerb:
+    SMALL = ("--sequences", "6", "--test-sequences", "4", "--length", "5", "--num-envs", "4")
+
+    def fails(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+        """Run the verb, which must exit with code 2 and one line on stderr."""
+        with pytest.raises(SystemExit) as caught:
+            latentrl.collect.main(arguments)
+        assert caught.value.code == 2
+        message = capsys.readouterr().err
+        assert message.startswith("error: ")
+        assert message.count("\n") == 1
+        return message
+
+    def test_writes_both_splits_a_goal_and_the_settings(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = tmp_path / "rod"
+        latentrl.collect.main([*self.SMALL, "--out", str(folder), "--picture", "rod", "--torque", "3", "--seed", "5"])
+        printed = capsys.readouterr().out
+        assert f"python -m latentrl.train --data {folder}" in printed
+        assert "50 frames" in printed
+
+        train, test = (storage.load_sequences(folder, split) for split in ("train", "test"))
+        assert (len(train), len(test), train.length) == (6, 4, 5)
+        assert not set(storage.load_ground_truth(folder, "train")["angle"][:, 0]) & set(
+            storage.load_ground_truth(folder, "test")["angle"][:, 0]
+        )
+        assert abs(train.actions).max() > 2
+
+        goal = Image.open(folder / "goal.png")
+        assert (goal.mode, goal.size) == ("L", (16, 16))
+        upright = PendulumEnv(picture="rod").reset(seed=0, options={"angle": 0.0})[1]["clean"]
+        np.testing.assert_allclose(np.asarray(goal, dtype=float), upright[..., 0], atol=13)
+
+        metadata = storage.load_metadata(folder)
+        assert metadata["env_id"] == PENDULUM
+        assert metadata["env_kwargs"] == {"torque_limit": 3.0, "picture": "rod"}
+        assert (metadata["action_low"], metadata["action_high"]) == ([-3.0], [3.0])
+        assert metadata["collection"]["seed"] == 5
+
+    def test_the_same_seed_gives_the_same_data(self, tmp_path: Path) -> None:
+        options = [
+            CollectOptions(out=tmp_path / name, sequences=3, test_sequences=1, length=4, seed=seed)
+            for name, seed in (("a", 1), ("b", 1), ("c", 2))
+        ]
+        a, b, c = (storage.load_sequences(latentrl.collect.collect(o), "train").observations for o in options)
+        np.testing.assert_array_equal(a, b)
+        assert (a != c).any()
+
+    def test_takes_any_environment(self, tmp_path: Path) -> None:
+        latentrl.collect.main([*self.SMALL, "--env", BAR, "--pixels", "8", "--out", str(tmp_path / "bar")])
+        assert storage.load_sequences(tmp_path / "bar", "train").observations.shape == (6, 5, 8, 8, 3)
+        assert storage.load_ground_truth(tmp_path / "bar", "train")["state"].shape == (6, 5, 3)
+        assert storage.load_metadata(tmp_path / "bar")["action_high"] == [1.0]
+        assert not (tmp_path / "bar" / "goal.png").exists()
+
+    def test_gymnasiums_own_pendulum_gives_sensors(self, tmp_path: Path) -> None:
+        latentrl.collect.main([*self.SMALL, "--env", "Pendulum-v1", "--out", str(tmp_path / "p")])
+        assert storage.load_sequences(tmp_path / "p", "train").observations.shape == (6, 5, 3)
+
+    def test_default_folder_is_named_after_the_environment(self) -> None:
+        assert CollectOptions().folder == Path("data/pendulum")
+        assert CollectOptions(env=PENDULUM).folder == Path("data/latentrl-Pendulum-v0")
+        assert CollectOptions(env="some.module:ns/Thing-v1").folder == Path("data/ns-Thing-v1")
+
+    @pytest.mark.parametrize(
+        ("arguments", "complaint"),
+        [
+            (("--env", "NoSuchThing-v0"), "NoSuchThing"),
+            (("--env", "CartPole-v1"), "Discrete"),
+            (("--env", "Pendulum-v1", "--picture", "rod"), "--picture"),
+            (("--torque", "-1"), "torque_limit"),
+            (("--noise", "nan"), "noise"),
+            (("--length", "1"), "--length"),
+            (("--sequences", "0"), "--sequences"),
+            (("--hold", "1"), "--hold"),
+            (("--num-envs", "0"), "--num-envs"),
+            (("--pixels", "0"), "--pixels"),
+        ],
+    )
+    def test_bad_input_is_one_clear_line(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], complaint: str
+    ) -> None:
+        assert complaint in self.fails(capsys, "--out", str(tmp_path / "data"), *arguments)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_existing_data_is_kept_unless_told(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        arguments = (*self.SMALL, "--out", str(tmp_path / "data"))
+        latentrl.collect.main(arguments)
+        capsys.readouterr()
+        message = self.fails(capsys, *arguments, "--seed", "1")
+        assert str(tmp_path / "data") in message
+        assert "--overwrite" in message
+        assert storage.load_metadata(tmp_path / "data")["collection"]["seed"] == 0
+        latentrl.collect.main([*arguments, "--seed", "1", "--overwrite"])
+        assert storage.load_metadata(tmp_path / "data")["collection"]["seed"] == 1
+
+    def test_overwrite_spares_a_folder_that_holds_no_data(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "thesis.tex").write_text("years of work")
+        assert "no data folder" in self.fails(capsys, "--out", str(tmp_path), "--overwrite")
+        assert (tmp_path / "thesis.tex").exists()
+
+    def test_a_full_disk_leaves_nothing(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: Any, **__: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        # What Minari writes episodes with.
+        monkeypatch.setattr(pyarrow.dataset, "write_dataset", full)
+        message = self.fails(capsys, *self.SMALL, "--out", str(tmp_path / "data"))
+        assert f"{tmp_path / 'data'}: the disk is full" in message
+        assert list(tmp_path.iterdir()) == []
