@@ -1,0 +1,61 @@
+"""Fixing what training leaves free: the gauge of the velocity dimensions.
+
+With H = [I 0] (Latent Matters, Eq. 4.31) the bound fixes the position but not the velocity: the map
+``v -> v - C a`` leaves H z, and with it the likelihood, unchanged. Regressing v on a over the *training* states and folding
+the fit into the model removes the part of v that the position already tells. No label is involved, and the model's
+distribution over observations stays the same: only the coordinates of its latent space change.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from latentrl.models.ekvae import EKVAE
+from latentrl.priors import VHP
+from latentrl.types import Sequences
+
+
+def velocity_gauge(states: Tensor, position_size: int) -> Tensor:
+    """The matrix T ``[Dz, Dz]``, unit lower triangular, for which the velocity part of ``T z`` is uncorrelated with the position.
+
+    Args:
+        states: ``[N, Dz]``.
+        position_size: Da.
+    """
+    centred = states.double() - states.double().mean(0)
+    position, velocity = centred[:, :position_size], centred[:, position_size:]
+    slope = torch.linalg.lstsq(position, velocity).solution
+    gauge = torch.eye(states.shape[-1], dtype=torch.float64, device=states.device)
+    gauge[position_size:, :position_size] = -slope.T
+    return gauge
+
+
+@torch.no_grad()
+def apply_gauge(model: EKVAE, gauge: Tensor) -> None:
+    """Replace the latent state z by ``gauge z``, in place, by folding the map into every parameter that reads or writes z.
+
+    F -> T F T^-1, B -> T B, Q -> T Q T', m_0 -> T m_0, P_0 -> T P_0 T'; the alpha network and the VHP read T^-1 z.
+    """
+    inverse = torch.linalg.inv(gauge)
+    dynamics = model.dynamics
+    first = dynamics.gate[0]
+    assert isinstance(first, nn.Linear)
+    size = model.state_size
+    dynamics.state_matrices.copy_(gauge @ dynamics.state_matrices.double() @ inverse)
+    dynamics.control_matrices.copy_(gauge @ dynamics.control_matrices.double())
+    first.weight[:, :size] = (first.weight[:, :size].double() @ inverse).to(first.weight.dtype)
+    model.filter_mean.copy_(gauge @ model.filter_mean.double())
+    dynamics.gauge.copy_(gauge @ dynamics.gauge.double())
+    if not isinstance(model.initial_distribution, VHP):
+        raise ValueError("the gauge can only be fixed for a model with the VHP: a standard normal prior fixes its own")
+    model.initial_distribution.gauge.copy_(gauge @ model.initial_distribution.gauge.double())
+
+
+@torch.no_grad()
+def fix_velocity_gauge(model: EKVAE, data: Sequences) -> Tensor:
+    """Remove from the velocity dimensions what the position explains linearly over ``data``; returns the map applied."""
+    states = model.smooth(data.observations, data.actions).mean.flatten(0, 1)
+    gauge = velocity_gauge(states, model.position_size)
+    apply_gauge(model, gauge)
+    return gauge

@@ -1,0 +1,115 @@
+"""How good a model is, measured on held-out sequences: the only room besides evaluation that sees ground truth.
+
+R^2, prediction error and yardsticks follow Latent Matters, 4.4.2 (Table 4.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentrl.models.base import WorldModel
+from latentrl.types import Belief, Sequences
+
+PREDICTION_CONTEXT = 5
+"""Time steps that the first state of a prediction is inferred from, z_1 ~ q(z_1 | x_1:5, u_1:4)."""
+
+
+@dataclass(frozen=True)
+class ModelMetrics:
+    """Figures of one model on one held-out split; squared errors are per observation dimension, images in [0, 1].
+
+    ``mse_predict_*`` compare open-loop predictions with the noise-free images where the environment gives them. The
+    yardsticks beside them: ``mse_mean_image`` predicts the average image always, ``mse_reconstruction`` decodes the
+    encoded observation itself.
+    """
+
+    r2_angle: float
+    r2_velocity: float
+    r2_velocity_from_velocity_dims: float
+    r2_angle_from_position_dims: float
+    mse_predict_mean: float
+    mse_predict_median: float
+    mse_mean_image: float
+    mse_reconstruction: float
+    test_elbo_per_step: float
+
+    def as_dict(self) -> dict[str, float]:
+        """The figures by name."""
+        return asdict(self)
+
+
+def ols_r2(inputs: np.ndarray, target: np.ndarray) -> float:
+    """R^2 of an ordinary least squares fit with intercept of ``target [N]`` on ``inputs [N, D]``."""
+    design = np.column_stack((np.ones(len(inputs)), inputs)).astype(np.float64)
+    coefficients, *_ = np.linalg.lstsq(design, target, rcond=None)
+    residual = target - design @ coefficients
+    return float(1 - residual.var() / target.var())
+
+
+def angle_r2(inputs: np.ndarray, angle: np.ndarray) -> float:
+    """Mean R^2 of sin and cos of ``angle [N]`` (radians), as for a state that is learned as a circle."""
+    return 0.5 * (ols_r2(inputs, np.sin(angle)) + ols_r2(inputs, np.cos(angle)))
+
+
+@torch.no_grad()
+def open_loop(model: WorldModel, state: Tensor, actions: Tensor) -> Tensor:
+    """States ``[B, T, Dz]`` from ``state [B, Dz]`` by the mean transition under ``actions [B, T - 1, Du]``."""
+    states = [state]
+    for action in actions.unbind(1):
+        states.append(model.transition(states[-1], action).mean)
+    return torch.stack(states, 1)
+
+
+@torch.no_grad()
+def predict_images(model: WorldModel, data: Sequences, generator: torch.Generator) -> Tensor:
+    """Open-loop predictions ``[B, T, *shape]`` of all T observations.
+
+    The first state is *sampled* from q(z_1 | x_1:5, u_1:4) (Latent Matters, 4.4.2); the rest uses the true controls only.
+    """
+    context = data.truncate(min(PREDICTION_CONTEXT, data.length))
+    belief = model.smooth(context.observations, context.actions)
+    first = sample_state(Belief(belief.mean[:, 0], belief.covariance[:, 0]), generator)
+    return model.emission(open_loop(model, first, data.actions)).mean
+
+
+def sample_state(belief: Belief, generator: torch.Generator) -> Tensor:
+    """A sample ``[B, Dz]``, float32, of a belief."""
+    noise = torch.randn(belief.mean.shape, generator=generator, dtype=belief.mean.dtype, device=belief.mean.device)
+    factor = torch.linalg.cholesky(belief.covariance)
+    return (belief.mean + (factor @ noise.unsqueeze(-1)).squeeze(-1)).float()
+
+
+@torch.no_grad()
+def evaluate_pendulum(model: WorldModel, data: Sequences, truth: Mapping[str, np.ndarray], seed: int = 0) -> ModelMetrics:
+    """All figures of Table 4.1 for held-out pendulum sequences.
+
+    Args:
+        model: a trained model.
+        data: held-out sequences.
+        truth: ``angle`` and ``velocity [N, T]``, and the noise-free pictures ``clean [N, T, ...]`` uint8.
+        seed: for the sampled first states and the one-sample ELBO.
+    """
+    generator = torch.Generator(device=data.observations.device).manual_seed(seed)
+    states = model.smooth(data.observations, data.actions).mean.flatten(0, 1).cpu().numpy()
+    angle, velocity = truth["angle"].ravel(), truth["velocity"].ravel()
+    clean = torch.from_numpy(truth["clean"]).to(data.observations.device).float() / 255
+    errors = (predict_images(model, data, generator) - clean).square().flatten(1).mean(1)
+    reconstruction = model.emission(model.smooth(data.observations, data.actions).mean.float()).mean
+    rd = model.rate_distortion(data, generator)
+    position = model.position_size
+    return ModelMetrics(
+        r2_angle=angle_r2(states, angle),
+        r2_velocity=ols_r2(states, velocity),
+        r2_velocity_from_velocity_dims=ols_r2(states[:, position:], velocity),
+        r2_angle_from_position_dims=angle_r2(states[:, :position], angle),
+        mse_predict_mean=float(errors.mean()),
+        mse_predict_median=float(errors.median()),
+        mse_mean_image=float((clean - clean.mean((0, 1))).square().mean()),
+        mse_reconstruction=float((reconstruction - clean).square().mean()),
+        test_elbo_per_step=float(-(rd.rate + rd.distortion).mean() / data.length),
+    )

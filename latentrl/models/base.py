@@ -1,0 +1,110 @@
+"""What every world model is: the interface that objectives, metrics, agents and verbs rely on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from latentrl.priors import VHP, StandardNormal
+from latentrl.types import Belief, Distribution, RateDistortion, Sequences
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """The shapes and units a model is made for; saved with it, so that a model needs no data set to be loaded.
+
+    Attributes:
+        observation_shape: shape of one observation, for example ``(16, 16, 1)``.
+        observation_dtype: ``"uint8"`` (images, scaled to [0, 1]) or ``"float32"``.
+        action_size: Du.
+        action_scale: largest absolute action of the training data per dimension: the model works on actions / scale.
+    """
+
+    observation_shape: tuple[int, ...]
+    observation_dtype: str
+    action_size: int
+    action_scale: tuple[float, ...]
+
+    @classmethod
+    def of(cls, data: Sequences) -> DataSpec:
+        """The spec of a training set."""
+        scale = data.actions.abs().amax((0, 1)).clamp(min=1e-6)
+        return cls(
+            tuple(data.observations.shape[2:]),
+            str(data.observations.dtype).removeprefix("torch."),
+            data.actions.shape[-1],
+            tuple(float(s) for s in scale),
+        )
+
+
+class WorldModel(nn.Module, ABC):
+    """A deep state-space model with controls.
+
+    All observations go in raw (uint8 images or floating-point sensors) and all actions in the environment's units.
+    ``position_size`` is the number Da of leading latent dimensions that hold the position.
+    """
+
+    spec: DataSpec
+    state_size: int
+    position_size: int
+    initial_distribution: VHP | StandardNormal
+
+    @abstractmethod
+    def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
+        """One-sample estimates of rate, distortion and error, each ``[B]``."""
+
+    @abstractmethod
+    def initial_belief(self, observation: Tensor) -> Belief:
+        """q(z_1 | x_1) for ``observation [B, ...]``."""
+
+    @abstractmethod
+    def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
+        """q(z_t | x_1:t, u_1:t-1) from the last belief, ``action [B, Du]`` and ``observation [B, ...]`` (None: missing)."""
+
+    @abstractmethod
+    def smooth(self, observations: Tensor, actions: Tensor) -> Belief:
+        """q(z_t | x_1:T, u_1:T-1) over ``[B, T]`` for ``observations [B, T, ...]``, ``actions [B, T - 1, Du]``."""
+
+    @abstractmethod
+    def transition(self, state: Tensor, action: Tensor) -> Distribution:
+        """p(z_{t+1} | z_t, u_t) for ``state [..., Dz]`` and ``action [..., Du]``."""
+
+    @abstractmethod
+    def emission(self, state: Tensor) -> Distribution:
+        """p(x_t | z_t) with mean ``[..., *observation_shape]``; images in [0, 1]."""
+
+    @abstractmethod
+    def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
+        """The goal position ``[Da]`` of one image ``[...]``, or, given actions too, the goal velocity ``[Dv]`` of a sequence.
+
+        The velocity is the mean over the smoothed sequence ``observations [T, ...]``, ``actions [T - 1, Du]``.
+        """
+
+    @abstractmethod
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Every trainable parameter, once, by role.
+
+        ``encoder``, ``decoder`` and ``emission_noise`` are phi and theta; ``transition``, ``noise`` are psi; ``prior`` is
+        psi_0 and phi_0 of Algorithm 3.
+        """
+
+    def to_unit(self, observations: Tensor) -> Tensor:
+        """Observations as float32, images scaled to [0, 1]."""
+        if observations.dtype == torch.uint8:
+            return observations.float() / 255
+        return observations.float()
+
+    def check_observation(self, observation: Tensor) -> None:
+        """Raise a ``ValueError`` unless the trailing shape is the model's."""
+        shape = self.spec.observation_shape
+        if tuple(observation.shape[-len(shape) :]) != shape:
+            raise ValueError(f"this model takes observations of shape {shape}; got {tuple(observation.shape)}")
+
+
+def leading_shape(tensor: Tensor, shape: Sequence[int]) -> torch.Size:
+    """The batch shape of ``tensor [..., *shape]``."""
+    return tensor.shape[: tensor.dim() - len(shape)]

@@ -1,0 +1,65 @@
+"""Initial distributions p(z_1): a standard normal and the variational hierarchical prior (Latent Matters, 4.1.2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from latentrl.distributions import diagonal_log_prob, standard_normal_like
+from latentrl.networks import DiagonalGaussianMLP
+
+
+class StandardNormal(nn.Module):
+    """p(z_1) = N(0, I), the common baseline."""
+
+    def __init__(self, size: int, hidden: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("origin", torch.zeros(size))
+        self.origin: Tensor
+
+    def bound(self, state: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """log p(z_1) for ``state [..., Dz]`` in nats; exact, so the bound is tight."""
+        zeros = torch.zeros_like(state)
+        return diagonal_log_prob(state, zeros, zeros + 1)
+
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """``count`` initial states ``[count, Dz]``."""
+        return standard_normal_like(self.origin.expand(count, -1), generator)
+
+
+class VHP(nn.Module):
+    """The variational hierarchical prior: p(z_1) = int p(z_1 | zeta) N(zeta; 0, I) dzeta, Eq. 4.7.
+
+    Both conditionals are diagonal normals with MLP parameters. :meth:`bound` is a one-sample estimate of
+    F_VHP(z_1) <= log p(z_1); as in the source, sequence models use no importance weights.
+    """
+
+    def __init__(self, size: int, hidden: Sequence[int] = (64, 64)) -> None:
+        super().__init__()
+        self.size = size
+        self.encoder = DiagonalGaussianMLP(size, hidden, size, log_variance=-1.0)
+        self.decoder = DiagonalGaussianMLP(size, hidden, size, log_variance=-1.0)
+        # States are told to the networks as gauge_inverse z: see latentrl.gauge.
+        self.register_buffer("gauge", torch.eye(size))
+        self.gauge: Tensor
+
+    def bound(self, state: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """F_VHP(z_1) for ``state [..., Dz]`` in nats, ``[...]``."""
+        inner = torch.linalg.solve_triangular(self.gauge, state.unsqueeze(-1), upper=False).squeeze(-1)
+        posterior = self.encoder(inner)
+        zeta = posterior.rsample(generator)
+        likelihood = self.decoder(zeta)
+        zeros = torch.zeros_like(zeta)
+        # The gauge has determinant one: densities of z and of gauge^-1 z are equal.
+        return likelihood.log_prob(inner) + diagonal_log_prob(zeta, zeros, zeros + 1) - posterior.log_prob(zeta)
+
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """``count`` initial states ``[count, Dz]`` by ancestral sampling."""
+        zeta = standard_normal_like(self.gauge.new_zeros(count, self.size), generator)
+        return self.decoder(zeta).rsample(generator) @ self.gauge.T
+
+
+PRIORS: dict[str, Callable[[int, Sequence[int]], StandardNormal | VHP]] = {"normal": StandardNormal, "vhp": VHP}

@@ -1,0 +1,125 @@
+"""Neural linearisation: locally linear transitions mixed from base matrices (Latent Matters, 4.2.1, Eq. 4.13-4.14)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from latentrl.distributions import Gaussian
+from latentrl.networks import mlp
+
+
+class Linearisation(NamedTuple):
+    """The transition around one state: ``[F | B]  [..., Dz, Dz + Du]`` and ``Q [..., Dz, Dz]``."""
+
+    dynamics: Tensor
+    noise: Tensor
+
+    @property
+    def state_matrix(self) -> Tensor:
+        """F ``[..., Dz, Dz]``."""
+        return self.dynamics[..., : self.dynamics.shape[-2]]
+
+    def mean(self, state: Tensor, control: Tensor) -> Tensor:
+        """F z + B u."""
+        return (self.dynamics @ torch.cat((state, control), -1).unsqueeze(-1)).squeeze(-1)
+
+
+class Weights(NamedTuple):
+    """All parameters of a transition in one dtype, prepared once per pass: the recursion reads them at every step."""
+
+    state_in: Tensor  # [Dz, hidden]
+    control_in: Tensor  # [Du, hidden]
+    bias_in: Tensor  # [hidden]
+    layers: tuple[tuple[Tensor, Tensor], ...]  # the layers after the first: (weight [n_in, n_out], bias [n_out])
+    dynamics: Tensor  # [M, Dz * (Dz + Du)]
+    noise: Tensor  # [M, Dz * Dz]
+    control_scale: Tensor  # [Du]
+
+    def scaled(self, action: Tensor) -> Tensor:
+        """An action in the environment's units as the control the model was trained on, about [-1, 1]."""
+        return action.to(self.control_scale.dtype) / self.control_scale
+
+    def gate_input(self, control: Tensor) -> Tensor:
+        """What the controls add to the gating network's first layer: it needs no state, so all steps go at once."""
+        return control @ self.control_in + self.bias_in
+
+    def linearise(self, state: Tensor, gate_input: Tensor) -> Linearisation:
+        """F, B and Q at ``state [N, Dz]``, mixed with alpha = softmax(g(z, u)), Eq. 4.14."""
+        hidden = torch.addmm(gate_input, state, self.state_in)
+        for weight, bias in self.layers:
+            hidden = torch.addmm(bias, hidden.relu(), weight)
+        alpha = hidden.softmax(-1)
+        size = state.shape[-1]
+        return Linearisation(
+            (alpha @ self.dynamics).unflatten(-1, (size, -1)), (alpha @ self.noise).unflatten(-1, (size, size))
+        )
+
+
+class LocallyLinearTransition(nn.Module):
+    """p(z_{t+1} | z_t, u_t) = N(F z_t + B u_t, Q) with F, B, Q mixtures of ``M`` learned base matrices.
+
+    F starts at the identity plus noise, Q is diagonal with a small floor. After training the latent space may be given
+    another gauge (:mod:`latentrl.gauge`): Q is then ``gauge diag(q) gauge'``.
+    """
+
+    def __init__(
+        self,
+        state_size: int,
+        action_size: int,
+        base_matrices: int = 16,
+        hidden: Sequence[int] = (64,),
+        initial_noise: float = 0.1,
+        noise_floor: float = 1e-10,
+        position_size: int | None = None,
+        tie: str = "",
+    ) -> None:
+        super().__init__()
+        self.state_size, self.action_size, self.noise_floor = state_size, action_size, noise_floor
+        self.position_size, self.tie = position_size, tie
+        self.gate = mlp((state_size + action_size, *hidden, base_matrices))
+        eye = torch.eye(state_size).expand(base_matrices, -1, -1)
+        self.state_matrices = nn.Parameter(eye + 0.05 * torch.randn(base_matrices, state_size, state_size))
+        self.control_matrices = nn.Parameter(0.05 * torch.randn(base_matrices, state_size, action_size))
+        self.log_noise = nn.Parameter(torch.full((base_matrices, state_size), 2.0).mul(0) + 2 * torch.tensor(initial_noise).log())
+        self.register_buffer("gauge", torch.eye(state_size))
+        self.register_buffer("control_scale", torch.ones(action_size))
+        self.gauge: Tensor
+        self.control_scale: Tensor
+
+    def weights(self, dtype: torch.dtype | None = None) -> Weights:
+        """The parameters in ``dtype``, laid out for :meth:`Weights.linearise`; gradients flow through."""
+        dtype = dtype or self.state_matrices.dtype
+        linears = [layer for layer in self.gate if isinstance(layer, nn.Linear)]
+        first = linears[0].weight.to(dtype)
+        variances = self.log_noise.to(dtype).exp() + self.noise_floor
+        gauge = self.gauge.to(dtype)
+        noise = gauge @ torch.diag_embed(variances) @ gauge.T
+        F, B = self.state_matrices, self.control_matrices
+        d = self.position_size
+        if "B" in self.tie:
+            B = torch.cat((B[:, :d], B[:, d:].mean(0, keepdim=True).expand_as(B[:, d:])), 1)
+        if "F" in self.tie:
+            F = torch.cat((torch.cat((torch.eye(d).expand(F.shape[0], d, d), F[:, :d, d:]), -1), F[:, d:]), 1)
+        dynamics = torch.cat((F, B), -1).to(dtype)
+        return Weights(
+            state_in=first[:, : self.state_size].T,
+            control_in=first[:, self.state_size :].T,
+            bias_in=linears[0].bias.to(dtype),
+            layers=tuple((layer.weight.to(dtype).T, layer.bias.to(dtype)) for layer in linears[1:]),
+            dynamics=dynamics.flatten(1),
+            noise=noise.flatten(1),
+            control_scale=self.control_scale.to(dtype),
+        )
+
+    def forward(self, state: Tensor, action: Tensor) -> Gaussian:
+        """p(z_{t+1} | z_t, u_t) for ``state [..., Dz]``, ``action [..., Du]`` in the environment's units."""
+        weights = self.weights(state.dtype)
+        control = weights.scaled(action)
+        flat, flat_control = state.reshape(-1, state.shape[-1]), control.reshape(-1, control.shape[-1])
+        local = weights.linearise(flat, weights.gate_input(flat_control))
+        mean = local.mean(flat, flat_control).view_as(state)
+        return Gaussian(mean, local.noise.view(*state.shape, state.shape[-1]))

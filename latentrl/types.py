@@ -1,0 +1,167 @@
+"""The few types that every room shares, and the protocols between models, planners and agents.
+
+Shapes: ``B`` batch (any leading shape), ``T`` time steps, ``Dz`` latent state, ``Du`` action, ``H`` horizon.
+Time is first-class: ``observations`` hold ``T`` steps and ``actions`` hold ``T - 1``; ``actions[:, t]`` acts between
+``observations[:, t]`` and ``observations[:, t + 1]``. Actions are in the environment's units everywhere: a model scales
+them itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One recorded episode, in NumPy, as a collector makes it and a data set stores it.
+
+    Attributes:
+        observations: ``[T, ...]`` as the environment gave them (uint8 images or float32 sensors).
+        actions: ``[T - 1, Du]`` float32, in the environment's units.
+        infos: ground truth per step, each ``[T, ...]``. For evaluation alone: no model, planner or policy reads it.
+        seed: what the episode was seeded with.
+    """
+
+    observations: np.ndarray
+    actions: np.ndarray
+    infos: dict[str, np.ndarray] = field(default_factory=dict)
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """A batch of equally long sequences: all that a model ever learns from.
+
+    Attributes:
+        observations: ``[B, T, ...]``, uint8 (images, scaled by the model) or floating point.
+        actions: ``[B, T - 1, Du]`` floating point, in the environment's units.
+    """
+
+    observations: Tensor
+    actions: Tensor
+
+    def __post_init__(self) -> None:
+        obs, act = self.observations.shape, self.actions.shape
+        if len(act) != 3 or obs[0] != act[0] or obs[1] != act[1] + 1:
+            raise ValueError(
+                f"sequences need observations [B, T, ...] and actions [B, T - 1, Du]; got {tuple(obs)} and {tuple(act)}"
+            )
+
+    def __len__(self) -> int:
+        return self.observations.shape[0]
+
+    @property
+    def length(self) -> int:
+        """Time steps T of every sequence."""
+        return self.observations.shape[1]
+
+    def __getitem__(self, index: Tensor | slice) -> Sequences:
+        return Sequences(self.observations[index], self.actions[index])
+
+    def truncate(self, length: int) -> Sequences:
+        """The first ``length`` time steps."""
+        return Sequences(self.observations[:, :length], self.actions[:, : length - 1])
+
+    def to(self, device: torch.device | str) -> Sequences:
+        """The same sequences on ``device``."""
+        return Sequences(self.observations.to(device), self.actions.to(device))
+
+
+class Belief(NamedTuple):
+    """A Gaussian over the latent state: ``mean [..., Dz]`` and ``covariance [..., Dz, Dz]``."""
+
+    mean: Tensor
+    covariance: Tensor
+
+
+class RateDistortion(NamedTuple):
+    """What a model tells an objective about a batch; each entry ``[B]``, summed over time.
+
+    ``rate`` is KL(q(z_1:T | x, u) || p(z_1:T | u)) and ``distortion`` is -E_q[log p(x | z)], both in nats; ``error`` is the
+    part of the distortion that constrained optimisation bounds (squared error per observation dimension, averaged over
+    time and dimensions).
+    """
+
+    rate: Tensor
+    distortion: Tensor
+    error: Tensor
+
+
+class Distribution(Protocol):
+    """What a transition or an emission returns."""
+
+    @property
+    def mean(self) -> Tensor:
+        """Expected value ``[..., D]``."""
+        ...
+
+    def rsample(self, generator: torch.Generator | None = None) -> Tensor:
+        """A reparameterised sample, shaped as ``mean``."""
+        ...
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log density of ``value [..., D]`` in nats, ``[...]``."""
+        ...
+
+
+@runtime_checkable
+class Dynamics(Protocol):
+    """All a planner sees of a model."""
+
+    def transition(self, state: Tensor, action: Tensor) -> Distribution:
+        """p(z_{t+1} | z_t, u_t) for ``state [..., Dz]`` and ``action [..., Du]``."""
+        ...
+
+
+@runtime_checkable
+class Reward(Protocol):
+    """A reward on latent states: ``state [..., Dz]``, ``action [..., Du]`` -> ``[...]``."""
+
+    def __call__(self, state: Tensor, action: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class Planner(Protocol):
+    """Searches actions inside a model."""
+
+    def plan(
+        self,
+        dynamics: Dynamics,
+        reward: Reward,
+        state: Tensor,
+        warm_start: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Actions ``[B, H, Du]`` for ``state [B, Dz]``; ``warm_start [B, H, Du]`` is the last plan, already shifted."""
+        ...
+
+
+@runtime_checkable
+class Filter(Protocol):
+    """The online side of a model: what an agent needs to turn observations into beliefs."""
+
+    def initial_belief(self, observation: Tensor) -> Belief:
+        """q(z_1 | x_1) for ``observation [B, ...]``."""
+        ...
+
+    def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
+        """q(z_t | x_1:t, u_1:t-1) from the last belief, ``action [B, Du]`` and ``observation [B, ...]`` (None: missing)."""
+        ...
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """What acts in a real environment; batched over ``N`` parallel environments."""
+
+    def reset(self, seed: int | None = None) -> None:
+        """Forget everything: new episodes begin."""
+        ...
+
+    def act(self, observation: np.ndarray) -> np.ndarray:
+        """Actions ``[N, Du]`` float32 for observations ``[N, ...]``."""
+        ...
