@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 import pyarrow.dataset
 import pytest
-from gymnasium.spaces import Box, Dict
+from gymnasium.spaces import Box, Dict, Discrete
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from PIL import Image
 
@@ -190,6 +190,35 @@ class TestRollout:
             bright = image.mean() / 255
             assert abs(bright - 4 * t / 40) < 0.01
 
+    def test_environments_may_use_their_arrays_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(BarEnv.metadata, "ground_truth", ("state",))
+
+        class Thrifty(SyncVectorEnv):
+            """Always returns the same arrays."""
+
+            def reset(self, **arguments: Any) -> Any:
+                self.seen = super().reset(**arguments)[0]
+                return self.seen, {"state": self.seen}
+
+            def step(self, actions: Any) -> Any:
+                self.seen[:], *rest, _ = super().step(actions)
+                return self.seen, *rest, {"state": self.seen}
+
+        (trajectory,) = rollout(Thrifty([BarEnv]), 1, 5, seed=0)
+        np.testing.assert_array_equal(trajectory.observations[:, 1], range(5))
+        np.testing.assert_array_equal(trajectory.infos["state"][:, 1], range(5))
+
+    def test_thin_lines_fade_when_pixels_shrink(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def render(self: BarEnv) -> Any:
+            frame = np.zeros((40, 40, 3), np.uint8)
+            frame[:, self.count] = 255
+            return frame
+
+        monkeypatch.setattr(BarEnv, "render", render)
+        (trajectory,) = collect(BAR, {}, 1, 30, seed=0, num_envs=1, pixels=10)
+        brightness = trajectory.observations[5:].mean(axis=(1, 2, 3)) / 255
+        np.testing.assert_allclose(brightness, 1 / 40, rtol=0.1)
+
     @pytest.mark.parametrize(
         ("env_id", "kwargs", "complaint"),
         [
@@ -209,6 +238,13 @@ class TestRollout:
         with pytest.raises(UserError, match=complaint) as caught:
             make(env_id, kwargs, num_envs=1)
         assert "\n" not in str(caught.value)
+
+    def test_unsuitable_environments_are_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        closed: list[BarEnv] = []
+        monkeypatch.setattr(BarEnv, "close", lambda self: closed.append(self))
+        with pytest.raises(UserError):
+            make(BAR, {"action_space": Discrete(2)}, num_envs=2)
+        assert len(closed) == 2
 
     def test_missing_ground_truth_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(BarEnv.metadata, "ground_truth", ("depth",))
@@ -272,6 +308,11 @@ class TestVerb:
         a, b, c = (storage.load_sequences(latentrl.collect.collect(o), "train").observations for o in options)
         np.testing.assert_array_equal(a, b)
         assert (a != c).any()
+
+    def test_holds_controls(self, tmp_path: Path) -> None:
+        latentrl.collect.main([*self.SMALL, "--hold", "0.99", "--out", str(tmp_path / "held")])
+        actions = storage.load_sequences(tmp_path / "held", "train").actions
+        assert (actions[:, 1:] == actions[:, :-1]).float().mean() > 0.8
 
     def test_takes_any_environment(self, tmp_path: Path) -> None:
         latentrl.collect.main([*self.SMALL, "--env", BAR, "--pixels", "8", "--out", str(tmp_path / "bar")])

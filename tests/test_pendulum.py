@@ -146,6 +146,13 @@ class TestEnvironment:
         np.testing.assert_allclose(counts, 500, atol=120)
         assert counts.sum() == 4000
 
+    def test_angle_stays_within_one_turn(self) -> None:
+        env = PendulumEnv()
+        env.reset(seed=0, options={"angle": 0.0, "velocity": 20.0})
+        angles = [env.step(np.zeros(1, np.float32))[4]["angle"] for _ in range(20)]
+        assert -np.pi <= min(angles) < -2
+        assert 2 < max(angles) < np.pi
+
     def test_torque_is_clipped_to_the_limit(self) -> None:
         env = PendulumEnv(torque_limit=1.5)
         after = []
@@ -289,6 +296,15 @@ class TestVectorised:
         np.testing.assert_array_equal(observation, kept[0])
         for key, value in info.items():
             np.testing.assert_array_equal(value, kept[1][key])
+
+    def test_infos_are_no_way_into_the_state(self) -> None:
+        env = PendulumVectorEnv(3)
+        info = env.reset(seed=0, options={"angle": np.pi, "velocity": 0.0})[1]
+        info["angle"][:] = 0.0
+        info["velocity"][:] = 9.0
+        info = env.step(np.zeros((3, 1), np.float32))[4]
+        np.testing.assert_allclose(abs(info["angle"]), np.pi)
+        np.testing.assert_allclose(info["velocity"], 0.0, atol=1e-9)
 
     def test_goal_photographs_of_any_number(self) -> None:
         env = PendulumVectorEnv(3)

@@ -36,6 +36,5 @@ def held_uniform(
     """
     drawn = uniform(rng, low, high, sequences, steps)
     fresh = rng.random((sequences, steps)) >= hold
-    fresh[:, 0] = True
     drawn_at = np.maximum.accumulate(np.where(fresh, np.arange(steps), 0), axis=1)
     return np.take_along_axis(drawn, drawn_at[:, :, None], axis=1)

@@ -126,13 +126,14 @@ def _play(envs: VectorEnv, length: int, seed: int, rng: np.random.Generator, beh
     actions = behaviour(rng, low, high, envs.num_envs, length - 1)
 
     observation, info = _first_reset(envs, seed)
-    observations, infos = [observation], [_ground_truth(envs, info)]
+    # Copies, here and below, because an environment may use its arrays again.
+    observations, infos = [observation.copy()], [_ground_truth(envs, info)]
     ended = np.zeros((envs.num_envs, length - 1), dtype=bool)
     for t in range(length - 1):
         action = actions[:, t].reshape(envs.num_envs, *space.shape).astype(space.dtype)
         observation, _, terminated, truncated, info = envs.step(action)
         ended[:, t] = terminated | truncated
-        observations.append(observation)
+        observations.append(observation.copy())
         infos.append(_ground_truth(envs, info))
 
     # With NEXT_STEP resets the observation that comes with the end still belongs to the episode.
@@ -154,7 +155,7 @@ def _first_reset(envs: VectorEnv, seed: int) -> tuple[NDArray[Any], dict[str, An
 
 
 def _ground_truth(envs: VectorEnv, info: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    """The announced entries of ``info``, each ``[num_envs, ...]``; copies, for an environment may reuse its arrays."""
+    """The announced entries of ``info``, each ``[num_envs, ...]``."""
     keys = envs.metadata.get("ground_truth", ())
     missing = [key for key in keys if key not in info]
     if missing:
