@@ -1,0 +1,189 @@
+"""Policy learning by backpropagation through the model (Latent Matters, Eq. 4.34).
+
+Maximises ``J = sum_t E[r(z_{t+1})]`` over H imagined steps with respect to the policy's parameters: the transition is
+differentiable and its noise reparameterised, so the gradient of the return is exact for the sampled noise. Nothing but
+the model is asked: no environment, no data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from latentrl.agents.policies.gradients import StateGuard, limit_gradient
+from latentrl.agents.policies.mlp import MLPPolicy
+from latentrl.agents.rollout import rollout_closed_loop
+from latentrl.types import Dynamics, Reward
+
+StartStates = Callable[[int, torch.Generator], Tensor]
+"""``(n, generator) -> [n, Dz]``: where imagined roll-outs may start, for example the learned initial distribution."""
+
+
+@dataclass(frozen=True)
+class AnalyticGradientOptions:
+    """Settings of policy learning.
+
+    Attributes:
+        updates: gradient steps.
+        horizon: imagined steps H per roll-out.
+        batch: roll-outs per update.
+        learning_rate: Adam's, at the start; it decays to zero along a half cosine.
+        hidden: widths of the policy's hidden layers.
+        fresh: share of each batch that starts from the start states; the others start from states that earlier
+            roll-outs visited, so that the policy also knows what comes after the horizon.
+        buffer: how many visited states are kept.
+        exploration: share of each imagined action that is uniformly random, at the start; it falls linearly to zero over
+            the first 60% of the updates. It is the expectation over a stochastic policy in Eq. 4.34, and it keeps the
+            policy from settling early on a saturated action in a region it could have left.
+        sample: draw the transition's noise; else follow its mean.
+        state_gradient: largest norm of the return's gradient with respect to one state, in standard deviations of the
+            reward per standard deviation of the state.
+        parameter_gradient: largest norm of the averaged gradient with respect to the parameters.
+        sane_radius: roll-outs may not leave the start states' mean by more than so many standard deviations.
+    """
+
+    updates: int = 400
+    horizon: int = 30
+    batch: int = 256
+    learning_rate: float = 5e-3
+    hidden: tuple[int, ...] = (64, 64)
+    fresh: float = 0.75
+    buffer: int = 4096
+    exploration: float = 0.5
+    sample: bool = True
+    state_gradient: float = 10.0
+    parameter_gradient: float = 10.0
+    sane_radius: float = 20.0
+
+    def __post_init__(self) -> None:
+        for name in ("updates", "horizon", "batch", "buffer"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("learning_rate", "state_gradient", "parameter_gradient", "sane_radius"):
+            if not 0.0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be positive and finite, not {getattr(self, name)}")
+        if not 0.0 < self.fresh <= 1.0:
+            raise ValueError(f"fresh must lie in (0, 1], not {self.fresh}")
+        if not 0.0 <= self.exploration < 1.0:
+            raise ValueError(f"exploration must lie in [0, 1), not {self.exploration}")
+
+
+class Update(NamedTuple):
+    """What one update did: ``mean_reward`` per imagined step, and the parameter gradient's norm before clipping."""
+
+    mean_reward: float
+    gradient_norm: float
+
+
+class AnalyticGradient:
+    """Learns an `MLPPolicy` inside a model, one `update` at a time; ``policy`` is usable at any moment.
+
+    Args:
+        dynamics: the model.
+        reward: differentiable in the state.
+        start_states: where roll-outs start.
+        low: smallest action ``[Du]``, in the environment's units.
+        high: largest action ``[Du]``.
+        options: settings.
+        seed: of the policy's weights, the start states and the transition noise.
+    """
+
+    def __init__(
+        self,
+        dynamics: Dynamics,
+        reward: Reward,
+        start_states: StartStates,
+        low: Tensor,
+        high: Tensor,
+        options: AnalyticGradientOptions | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.dynamics, self.reward, self.start_states = dynamics, reward, start_states
+        self.options = options = options or AnalyticGradientOptions()
+        self._generator = torch.Generator(low.device).manual_seed(seed)
+        states = start_states(1024, self._generator).detach()
+        if not states.isfinite().all():
+            raise ValueError("the start states are not all finite: is the model trained?")
+        mean, scale = states.mean(0), _spread(states)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.policy = MLPPolicy(low, high, mean, scale, options.hidden)
+        self._guard = StateGuard(mean, scale, options.sane_radius, options.state_gradient)
+        self._half_range = (high - low) / 2
+        self._reward_scale = _reward_scale(reward(states, low.new_zeros(len(states), len(low))))
+        self._visited = states[:0]
+        self._done = 0
+        self._parameters = list(self.policy.parameters())
+        self._optimizer = torch.optim.Adam(self._parameters, lr=options.learning_rate)
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, options.updates)
+
+    def learn(self) -> MLPPolicy:
+        """All updates in a row; returns the policy."""
+        for _ in range(self.options.updates):
+            self.update()
+        return self.policy
+
+    def update(self) -> Update:
+        """One gradient step on one batch of imagined roll-outs."""
+        options = self.options
+        start = self._draw_starts()
+        states, actions = rollout_closed_loop(
+            self.dynamics, start, self._act, options.horizon, self._generator, options.sample, self._guard
+        )
+        rewards = self.reward(states, actions)
+        # Summed over samples, so that the state gradients that the guard bounds are each sample's own.
+        loss = -rewards.sum() / self._reward_scale
+        gradients = torch.autograd.grad(loss, self._parameters)
+        for parameter, gradient in zip(self._parameters, gradients, strict=True):
+            parameter.grad = gradient / options.batch
+        norm = torch.nn.utils.clip_grad_norm_(self._parameters, options.parameter_gradient)
+        self._optimizer.step()
+        self._schedule.step()
+        self._remember(states.detach())
+        self._done += 1
+        return Update(rewards.detach().mean().item(), norm.item())
+
+    def _act(self, state: Tensor) -> Tensor:
+        action = limit_gradient(self.policy(state), self._half_range, self.options.state_gradient)
+        share = self._random_share()
+        if share == 0.0:
+            return action
+        uniform = torch.rand(action.shape, generator=self._generator, dtype=action.dtype, device=action.device)
+        return torch.lerp(action, torch.lerp(self.policy.low, self.policy.high, uniform), share)
+
+    def _random_share(self) -> float:
+        return self.options.exploration * max(0.0, 1.0 - self._done / (0.6 * self.options.updates))
+
+    def _draw_starts(self) -> Tensor:
+        batch, kept = self.options.batch, len(self._visited)
+        fresh = batch if kept == 0 else max(1, round(self.options.fresh * batch))
+        start = self.start_states(fresh, self._generator).detach()
+        if fresh == batch:
+            return start
+        index = torch.randint(kept, (batch - fresh,), generator=self._generator, device=start.device)
+        return torch.cat([start, self._visited[index]])
+
+    def _remember(self, states: Tensor) -> None:
+        """Keep one random state of every roll-out in ``states [B, H, Dz]``, the newest first."""
+        step = torch.randint(states.shape[1], (len(states), 1, 1), generator=self._generator, device=states.device)
+        visited = states.take_along_dim(step, dim=1)[:, 0]
+        self._visited = torch.cat([visited, self._visited])[: self.options.buffer]
+
+
+def _spread(states: Tensor) -> Tensor:
+    """Standard deviation per dimension ``[Dz]``, kept above a hundredth of the widest (a constant dimension has none)."""
+    std = states.std(0)
+    widest = std.max()
+    return std.clamp(min=0.01 * widest.item()) if widest > 0 else torch.ones_like(std)
+
+
+def _reward_scale(rewards: Tensor) -> float:
+    """Standard deviation of the start states' rewards, or their size where all are alike."""
+    for scale in (rewards.std().item(), rewards.abs().mean().item()):
+        if 1e-6 < scale < float("inf"):
+            return scale
+    return 1.0

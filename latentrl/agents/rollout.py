@@ -1,0 +1,66 @@
+"""Rolling a model forward: the one loop that planners and policies share.
+
+Latent models are small, so the cost of a roll-out is the number of calls, not their size: batch everything, and do
+nothing in the loop that could be done once outside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from latentrl.types import Dynamics
+
+
+def rollout(dynamics: Dynamics, state: Tensor, actions: Tensor) -> Tensor:
+    """Mean states that a sequence of actions leads to.
+
+    Args:
+        dynamics: the model.
+        state: where the roll-out starts, ``[..., Dz]``; not part of the result.
+        actions: ``[..., H, Du]``, in the environment's units.
+
+    Returns:
+        ``[..., H, Dz]``: entry ``t`` is the state after ``actions[..., t, :]``.
+    """
+    states = []
+    for action in actions.unbind(-2):
+        state = dynamics.transition(state, action).mean
+        states.append(state)
+    return torch.stack(states, dim=-2)
+
+
+def rollout_closed_loop(
+    dynamics: Dynamics,
+    state: Tensor,
+    act: Callable[[Tensor], Tensor],
+    horizon: int,
+    generator: torch.Generator | None = None,
+    sample: bool = True,
+    guard: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """States and actions of a feedback policy inside the model, differentiable in both.
+
+    Args:
+        dynamics: the model.
+        state: where the roll-outs start, ``[..., Dz]``.
+        act: the policy, ``[..., Dz] -> [..., Du]``.
+        horizon: steps H.
+        generator: source of the transition noise.
+        sample: draw reparameterised samples from the transition; else follow its mean.
+        guard: given the last and the next state, the state to go on from (a place to keep roll-outs and gradients sane).
+
+    Returns:
+        The states after each action ``[..., H, Dz]`` and the actions ``[..., H, Du]``.
+    """
+    states, actions = [], []
+    for _ in range(horizon):
+        action = act(state)
+        step = dynamics.transition(state, action)
+        following = step.rsample(generator) if sample else step.mean
+        state = following if guard is None else guard(state, following)
+        states.append(state)
+        actions.append(action)
+    return torch.stack(states, dim=-2), torch.stack(actions, dim=-2)

@@ -1,0 +1,73 @@
+"""Rewards on latent states, defined by a goal instead of by an environment (Latent Matters, section 4.3.2).
+
+With the observation matrix a rectangular identity (Eq. 4.31), the first ``Da`` dimensions of a latent state are its
+position and the others its velocity. A goal is therefore a point in either part: encode one picture, or one motion.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+class PositionReward:
+    """Negative squared distance of the state's position to a goal position (Eq. 4.32).
+
+    Args:
+        goal: the encoded goal observation ``[Da]``, in latent units.
+        action_penalty: weight of the squared action (environment units) taken off the reward; 0 is the source's reward.
+    """
+
+    def __init__(self, goal: Tensor, action_penalty: float = 0.0) -> None:
+        self.goal = _goal_vector(goal)
+        self.action_penalty = _penalty_weight(action_penalty)
+
+    def __call__(self, state: Tensor, action: Tensor) -> Tensor:
+        """Rewards ``[...]`` for ``state [..., Dz]`` and ``action [..., Du]``."""
+        position = state[..., : self.goal.shape[0]]
+        return _negative_squared_distance(position, self.goal, action, self.action_penalty)
+
+
+class VelocityReward:
+    """Negative squared distance of the state's velocity to a goal velocity (Eq. 4.33).
+
+    Args:
+        goal: the velocity part of a smoothed latent state ``[Dv]``, in latent units.
+        position_size: ``Da``, how many leading dimensions of a state are position.
+        action_penalty: weight of the squared action (environment units) taken off the reward; 0 is the source's reward.
+    """
+
+    def __init__(self, goal: Tensor, position_size: int, action_penalty: float = 0.0) -> None:
+        if position_size < 0:
+            raise ValueError(f"position_size must be at least 0, not {position_size}")
+        self.goal = _goal_vector(goal)
+        self.position_size = position_size
+        self.action_penalty = _penalty_weight(action_penalty)
+
+    def __call__(self, state: Tensor, action: Tensor) -> Tensor:
+        """Rewards ``[...]`` for ``state [..., Dz]`` and ``action [..., Du]``."""
+        velocity = state[..., self.position_size : self.position_size + self.goal.shape[0]]
+        return _negative_squared_distance(velocity, self.goal, action, self.action_penalty)
+
+
+def _negative_squared_distance(feature: Tensor, goal: Tensor, action: Tensor, penalty: float) -> Tensor:
+    if feature.shape[-1] != goal.shape[0]:
+        raise ValueError(
+            f"the goal has {goal.shape[0]} dimensions but the state offers {feature.shape[-1]} of them: encode the goal "
+            "with the model that made the states"
+        )
+    reward = -(feature - goal).square().sum(-1)
+    return reward - penalty * action.square().sum(-1) if penalty else reward
+
+
+def _goal_vector(goal: Tensor) -> Tensor:
+    if goal.ndim != 1 or goal.shape[0] == 0:
+        raise ValueError(f"a goal is one vector [D], not a tensor of shape {tuple(goal.shape)}")
+    if not goal.isfinite().all():
+        raise ValueError(f"a goal must be finite, not {goal.tolist()}")
+    return goal.detach()
+
+
+def _penalty_weight(weight: float) -> float:
+    if not 0.0 <= weight < float("inf"):
+        raise ValueError(f"action_penalty must be finite and at least 0, not {weight}")
+    return weight
