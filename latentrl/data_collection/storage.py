@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from inspect import signature
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ import torch
 from gymnasium.spaces import Box
 from minari.data_collector.episode_buffer import EpisodeBuffer
 from minari.dataset.episode_data import EpisodeData
-from minari.dataset.minari_storage import MinariStorage
+from minari.dataset.minari_storage import MinariStorage, is_image_space
 from numpy.typing import NDArray
 
 from latentrl.data_collection.folders import complete_folder
@@ -58,17 +59,16 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
     if first is None:
         raise UserError(f"{folder}: the split {split!r} would be empty; give one sequence or more")
     target = _split_folder(folder, split)
-    observation_space = _observation_space(first.observations)
     low, high = (np.asarray(metadata[key], dtype=np.float32) for key in ("action_low", "action_high"))
     action_space = Box(low, high, dtype=np.float32)
     with complete_folder(target) as temporary:
         data = temporary / "data"
         data.mkdir()
-        storage = MinariStorage.new(data, observation_space, action_space, data_format="arrow", jpeg_encoding=False)
+        storage = _new_storage(data, _observation_space(first.observations), action_space)
         measure = storage.get_size
         # Minari measures the whole folder after every episode, which makes writing quadratic; once at the end will do.
         storage.get_size = lambda: 0.0
-        storage.update_episodes(_buffers(chain([first], trajectories), first))
+        storage.update_episodes(_buffers(chain([first], trajectories), first, storage.observation_space.shape))
         storage.update_metadata(
             {"dataset_id": target.name, "minari_version": minari.__version__, "dataset_size": float(measure())}
         )
@@ -84,10 +84,10 @@ def load_sequences(folder: Path, split: str) -> Sequences:
         UserError: no such data folder or split.
     """
     dataset = _open(folder, split)
-    count = dataset.total_episodes
+    count, shape = dataset.total_episodes, load_metadata(folder)["observation_shape"]
     observations = actions = None
     for n, episode in enumerate(dataset.iterate_episodes()):
-        seen, done = np.asarray(episode.observations), np.asarray(episode.actions)
+        seen, done = np.asarray(episode.observations).reshape(-1, *shape), np.asarray(episode.actions)
         if observations is None or actions is None:
             observations = np.empty((count, *seen.shape), seen.dtype)
             actions = np.empty((count, *done.shape), done.dtype)
@@ -132,13 +132,29 @@ def _observation_space(observations: NDArray[Any]) -> Box:
     return Box(-np.inf, np.inf, observations.shape[1:], np.float32)
 
 
-def _buffers(trajectories: Iterable[Trajectory], first: Trajectory) -> Iterator[EpisodeBuffer]:
+def _new_storage(data: Path, observation_space: Box, action_space: Box) -> MinariStorage:
+    """An empty Arrow storage that keeps every bit.
+
+    Minari takes a uint8 array of 32 x 32 and more for a picture and stores a JPEG of it, unless told not to. Its last
+    version for Python 3.10, 0.5.3, cannot be told: then such pictures are stored as flat vectors.
+    """
+    options: dict[str, Any] = {"data_format": "arrow"}
+    if "jpeg_encoding" in signature(MinariStorage.new).parameters:
+        options["jpeg_encoding"] = False
+    elif is_image_space(observation_space):
+        observation_space = Box(0, 255, (int(np.prod(observation_space.shape)),), np.uint8)
+    return MinariStorage.new(data, observation_space, action_space, **options)
+
+
+def _buffers(
+    trajectories: Iterable[Trajectory], first: Trajectory, stored_shape: tuple[int, ...]
+) -> Iterator[EpisodeBuffer]:
     for number, trajectory in enumerate(trajectories):
         _check_alike(number, trajectory, first)
         steps = len(trajectory.actions)
         yield EpisodeBuffer(
             seed=trajectory.seed,
-            observations=trajectory.observations,
+            observations=trajectory.observations.reshape(-1, *stored_shape),
             actions=trajectory.actions,
             rewards=[0.0] * steps,
             terminations=[False] * steps,
