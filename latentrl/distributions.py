@@ -50,6 +50,14 @@ def gaussian_log_prob(value: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
     return -0.5 * (whitened.square().sum(-1) + value.shape[-1] * LOG_2PI) - half_log_det(factor)
 
 
+def sample_gaussian(mean: Tensor, factor: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """A reparameterised sample of N(mean, L L') and its log density, which needs no solve: the noise is known."""
+    whitened = standard_normal_like(mean, generator)
+    sample = mean + (factor @ whitened.unsqueeze(-1)).squeeze(-1)
+    log_prob = -0.5 * (whitened.square().sum(-1) + mean.shape[-1] * LOG_2PI) - half_log_det(factor)
+    return sample, log_prob
+
+
 def diagonal_log_prob(value: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     """log N(value; mean, diag(variance)) in nats, summed over the last dimension."""
     return -0.5 * ((value - mean).square() / variance + variance.log() + LOG_2PI).sum(-1)
@@ -64,8 +72,7 @@ class Gaussian:
 
     def rsample(self, generator: torch.Generator | None = None) -> Tensor:
         """A reparameterised sample ``[..., D]``."""
-        noise = standard_normal_like(self.mean, generator)
-        return self.mean + (cholesky(self.covariance) @ noise.unsqueeze(-1)).squeeze(-1)
+        return sample_gaussian(self.mean, cholesky(self.covariance), generator)[0]
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density of ``value [..., D]`` in nats."""
@@ -86,6 +93,24 @@ class DiagonalGaussian:
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density of ``value [..., D]`` in nats, summed over the last dimension."""
         return diagonal_log_prob(value, self.mean, self.variance.expand_as(self.mean))
+
+
+@dataclass(frozen=True)
+class PixelGaussian:
+    """p(x | z) with one standard deviation for all pixels: ``mean [..., *shape]``, ``sigma []``, ``dims = len(shape)``."""
+
+    mean: Tensor
+    sigma: Tensor
+    dims: int
+
+    def rsample(self, generator: torch.Generator | None = None) -> Tensor:
+        """A reparameterised sample ``[..., *shape]``."""
+        return self.mean + self.sigma * standard_normal_like(self.mean, generator)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log density of ``value [..., *shape]`` in nats, summed over ``shape``."""
+        error = ((value - self.mean) / self.sigma).square()
+        return -(0.5 * error + self.sigma.log() + 0.5 * LOG_2PI).flatten(-self.dims).sum(-1)
 
 
 def standard_normal_like(tensor: Tensor, generator: torch.Generator | None = None) -> Tensor:

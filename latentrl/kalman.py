@@ -7,9 +7,12 @@ Joseph form, a sum of positive semi-definite terms, and every covariance is symm
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
+from latentrl.distributions import cholesky, sample_gaussian
 from latentrl.types import Belief
 
 
@@ -136,3 +139,36 @@ def smooth_all(filtered: Belief, predicted: Belief, transitions: Tensor, noises:
         means.append(mean)
         covariances.append(covariance)
     return Belief(torch.stack(means[::-1], 1).squeeze(-1), symmetrise(torch.stack(covariances[::-1], 1)))
+
+
+class Paths(NamedTuple):
+    """Trajectories drawn from the joint smoothing distribution: ``states [B, T, Dz]`` and their ``log_prob [B]``, nats."""
+
+    states: Tensor
+    log_prob: Tensor
+
+
+def sample_paths(
+    filtered: Belief, predicted: Belief, transitions: Tensor, noises: Tensor, generator: torch.Generator | None = None
+) -> Paths:
+    """One trajectory z_1:T for each sequence from p(z_1:T | a_1:T), backwards in time; reparameterised.
+
+    z_T is drawn from the filter's last belief, then ``z_t ~ N(m_t + G_t (z_{t+1} - m-_{t+1}), Cov(z_t | z_{t+1}, a_1:t))``.
+    Unlike samples of the smoothed marginals, neighbouring states of one trajectory belong together. Arguments as
+    :func:`smooth_all`.
+    """
+    before = Belief(filtered.mean[:, :-1], filtered.covariance[:, :-1])
+    ahead = Belief(predicted.mean[:, 1:], predicted.covariance[:, 1:])
+    gains = smoother_gain(before, ahead, transitions)
+    remainder = symmetrise(smoother_remainder(before, transitions, noises, gains))
+    factors = cholesky(torch.cat((remainder, filtered.covariance[:, -1:]), 1))
+    # Drawn around zero first: the noise of all steps at once, the means follow in the recursion.
+    shifts, log_prob = sample_gaussian(torch.zeros_like(filtered.mean), factors, generator)
+    offsets = (before.mean - (gains @ ahead.mean.unsqueeze(-1)).squeeze(-1) + shifts[:, :-1]).unsqueeze(-1).unbind(1)
+    gain = gains.unbind(1)
+    state = (filtered.mean[:, -1] + shifts[:, -1]).unsqueeze(-1)
+    states = [state]
+    for t in range(len(gain) - 1, -1, -1):
+        state = torch.baddbmm(offsets[t], gain[t], state)
+        states.append(state)
+    return Paths(torch.stack(states[::-1], 1).squeeze(-1), log_prob.sum(1))

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from latentrl.data_collection.storage import load_ground_truth, load_sequences
 from latentrl.models.base import WorldModel
 from latentrl.types import Belief, Sequences
 
@@ -84,6 +86,26 @@ def sample_state(belief: Belief, generator: torch.Generator) -> Tensor:
     return (belief.mean + (factor @ noise.unsqueeze(-1)).squeeze(-1)).float()
 
 
+def evaluate_model(model: WorldModel, folder: Path, seed: int = 0) -> dict[str, float]:
+    """The figures of a model on the ``test`` split of a data folder, by name.
+
+    All of :class:`ModelMetrics` where the ground truth has ``angle``, ``velocity`` and ``clean``; else only the test ELBO.
+    """
+    device = next(model.parameters()).device
+    data = load_sequences(folder, "test").to(device)
+    truth = load_ground_truth(folder, "test")
+    if {"angle", "velocity", "clean"} <= truth.keys():
+        return evaluate_pendulum(model, data, truth, seed).as_dict()
+    return {"test_elbo_per_step": elbo_per_step(model, data, torch.Generator(device=device).manual_seed(seed))}
+
+
+@torch.no_grad()
+def elbo_per_step(model: WorldModel, data: Sequences, generator: torch.Generator) -> float:
+    """A one-sample estimate of the evidence lower bound per time step, in nats."""
+    terms = model.rate_distortion(data, generator)
+    return float(-(terms.rate + terms.distortion).mean() / data.length)
+
+
 @torch.no_grad()
 def evaluate_pendulum(model: WorldModel, data: Sequences, truth: Mapping[str, np.ndarray], seed: int = 0) -> ModelMetrics:
     """All figures of Table 4.1 for held-out pendulum sequences.
@@ -95,12 +117,12 @@ def evaluate_pendulum(model: WorldModel, data: Sequences, truth: Mapping[str, np
         seed: for the sampled first states and the one-sample ELBO.
     """
     generator = torch.Generator(device=data.observations.device).manual_seed(seed)
-    states = model.smooth(data.observations, data.actions).mean.flatten(0, 1).cpu().numpy()
+    smoothed = model.smooth(data.observations, data.actions).mean
+    states = smoothed.flatten(0, 1).cpu().numpy()
     angle, velocity = truth["angle"].ravel(), truth["velocity"].ravel()
     clean = torch.from_numpy(truth["clean"]).to(data.observations.device).float() / 255
     errors = (predict_images(model, data, generator) - clean).square().flatten(1).mean(1)
-    reconstruction = model.emission(model.smooth(data.observations, data.actions).mean.float()).mean
-    rd = model.rate_distortion(data, generator)
+    reconstruction = model.emission(smoothed.float()).mean
     position = model.position_size
     return ModelMetrics(
         r2_angle=angle_r2(states, angle),
@@ -111,5 +133,5 @@ def evaluate_pendulum(model: WorldModel, data: Sequences, truth: Mapping[str, np
         mse_predict_median=float(errors.median()),
         mse_mean_image=float((clean - clean.mean((0, 1))).square().mean()),
         mse_reconstruction=float((reconstruction - clean).square().mean()),
-        test_elbo_per_step=float(-(rd.rate + rd.distortion).mean() / data.length),
+        test_elbo_per_step=elbo_per_step(model, data, generator),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -74,17 +75,14 @@ class LocallyLinearTransition(nn.Module):
         hidden: Sequence[int] = (64,),
         initial_noise: float = 0.1,
         noise_floor: float = 1e-10,
-        position_size: int | None = None,
-        tie: str = "",
     ) -> None:
         super().__init__()
         self.state_size, self.action_size, self.noise_floor = state_size, action_size, noise_floor
-        self.position_size, self.tie = position_size, tie
         self.gate = mlp((state_size + action_size, *hidden, base_matrices))
         eye = torch.eye(state_size).expand(base_matrices, -1, -1)
         self.state_matrices = nn.Parameter(eye + 0.05 * torch.randn(base_matrices, state_size, state_size))
         self.control_matrices = nn.Parameter(0.05 * torch.randn(base_matrices, state_size, action_size))
-        self.log_noise = nn.Parameter(torch.full((base_matrices, state_size), 2.0).mul(0) + 2 * torch.tensor(initial_noise).log())
+        self.log_noise = nn.Parameter(torch.full((base_matrices, state_size), 2 * math.log(initial_noise)))
         self.register_buffer("gauge", torch.eye(state_size))
         self.register_buffer("control_scale", torch.ones(action_size))
         self.gauge: Tensor
@@ -98,13 +96,7 @@ class LocallyLinearTransition(nn.Module):
         variances = self.log_noise.to(dtype).exp() + self.noise_floor
         gauge = self.gauge.to(dtype)
         noise = gauge @ torch.diag_embed(variances) @ gauge.T
-        F, B = self.state_matrices, self.control_matrices
-        d = self.position_size
-        if "B" in self.tie:
-            B = torch.cat((B[:, :d], B[:, d:].mean(0, keepdim=True).expand_as(B[:, d:])), 1)
-        if "F" in self.tie:
-            F = torch.cat((torch.cat((torch.eye(d).expand(F.shape[0], d, d), F[:, :d, d:]), -1), F[:, d:]), 1)
-        dynamics = torch.cat((F, B), -1).to(dtype)
+        dynamics = torch.cat((self.state_matrices, self.control_matrices), -1).to(dtype)
         return Weights(
             state_in=first[:, : self.state_size].T,
             control_in=first[:, self.state_size :].T,

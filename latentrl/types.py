@@ -8,6 +8,7 @@ them itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -77,6 +78,11 @@ class Belief(NamedTuple):
 
     mean: Tensor
     covariance: Tensor
+
+
+def stack_beliefs(beliefs: Sequence[Belief]) -> Belief:
+    """Beliefs ``[B]`` of consecutive time steps as one belief ``[B, T]``."""
+    return Belief(torch.stack([b.mean for b in beliefs], 1), torch.stack([b.covariance for b in beliefs], 1))
 
 
 class RateDistortion(NamedTuple):

@@ -22,17 +22,17 @@ from latentrl.distributions import (
     LOG_2PI,
     DiagonalGaussian,
     Gaussian,
+    PixelGaussian,
     cholesky,
     diagonal_log_prob,
     gaussian_log_prob,
-    half_log_det,
-    standard_normal_like,
+    sample_gaussian,
 )
 from latentrl.models.base import DataSpec, WorldModel, leading_shape
 from latentrl.networks import VectorDecoder, VectorEncoder
 from latentrl.priors import PRIORS
 from latentrl.transitions import LocallyLinearTransition, Weights
-from latentrl.types import Belief, RateDistortion, Sequences
+from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ class EKVAESettings:
         hidden: hidden layers of encoder and (reversed) decoder.
         prior: initial distribution, ``"vhp"`` or ``"normal"``.
         prior_hidden: hidden layers of the prior's two networks.
-        version: posterior that the rate is estimated under: ``"smoother"`` (Eq. 4.27) or ``"filter"`` (4.2.5.3).
+        version: posterior that the rate is estimated under: ``"smoother"`` (Eq. 4.27) and ``"filter"`` (4.2.5.3) are the
+            source's and draw every z_t from its own marginal; ``"joint"`` draws whole trajectories from the smoother,
+            which makes the bound tight where the transition is linear (docs/ekvae.md).
         initial_sigma: standard deviation of p(x | a) at the start, in units of the observation.
         noise_floor: added to every learned variance.
     """
@@ -59,35 +61,42 @@ class EKVAESettings:
     hidden: tuple[int, ...] = (128, 128, 128)
     prior: Literal["vhp", "normal"] = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
-    version: Literal["smoother", "filter"] = "smoother"
+    version: Literal["joint", "smoother", "filter"] = "joint"
     initial_sigma: float = 0.3
     noise_floor: float = 1e-10
-    tie: str = ""
 
 
 class Filtered(NamedTuple):
     """One forward pass of the extended Kalman filter over ``[B, T]``."""
 
-    predicted: Belief
     filtered: Belief
+    predicted: Belief
     transitions: Tensor  # F [B, T - 1, Dz, Dz]
     noises: Tensor  # Q [B, T - 1, Dz, Dz]
 
 
 class RateTerms(NamedTuple):
-    """The terms of Eq. 4.27-4.28, each ``[B]`` in nats and summed over time; the rate is their sum.
+    """The terms of the rate, each ``[B]`` in nats and summed over time; the rate is their sum.
 
-    ``encoder`` is log q(a | x); ``initial_emission`` is -log p(a_1 | z_1); ``initial_posterior`` is log p(z_1 | a);
-    ``prior`` is -F_VHP(z_1); ``prediction`` is -sum_t log p(a_t | z_{t-1}, u_{t-1}); ``smoothing`` is
-    sum_t log p_s(z_{t-1}) - log p_f(z_{t-1}), zero in the filter version.
+    ============  =====================================  =============================================
+    term          smoother and filter (Eq. 4.27-4.28)    joint
+    ============  =====================================  =============================================
+    encoder       sum_t log q(a_t | x_t)                 the same
+    emission      -log p(a_1 | z_1)                      -sum_t log p(a_t | z_t)
+    prior         -F_VHP(z_1)                            the same
+    transition    -sum_t log p(a_t | z_{t-1}, u_{t-1})   -sum_t log p(z_t | z_{t-1}, u_{t-1})
+    posterior     log q(z_1) + sum_t log q(z_{t-1})      log p(z_1:T | a_1:T, u)
+                  - log p(z_{t-1} | a_1:t-1, u)
+    ============  =====================================  =============================================
+
+    ``q(z)`` is the smoothed or the filtered marginal; in the filter version the sum over t cancels.
     """
 
     encoder: Tensor
-    initial_emission: Tensor
-    initial_posterior: Tensor
+    emission: Tensor
     prior: Tensor
-    prediction: Tensor
-    smoothing: Tensor
+    transition: Tensor
+    posterior: Tensor
 
 
 class EKVAE(WorldModel):
@@ -108,8 +117,6 @@ class EKVAE(WorldModel):
             settings.base_matrices,
             settings.gate_hidden,
             noise_floor=settings.noise_floor,
-            position_size=settings.position_size,
-            tie=settings.tie,
         )
         self.dynamics.control_scale.copy_(torch.tensor(spec.action_scale))
         self.initial_distribution = PRIORS[settings.prior](self.state_size, settings.prior_hidden)
@@ -134,7 +141,9 @@ class EKVAE(WorldModel):
         mean = self.filter_mean.double()
         return Belief(mean.expand(batch, -1), covariance.expand(batch, -1, -1))
 
-    def run_filter(self, positions: Tensor, controls: Tensor, weights: Weights, missing: Tensor | None) -> Filtered:
+    def run_filter(
+        self, positions: Tensor, controls: Tensor, weights: Weights, missing: Tensor | None = None
+    ) -> Filtered:
         """The extended Kalman filter over pseudo-observations a ``[B, T, Da]`` (Eq. 4.21-4.23), float64."""
         batch, length = positions.shape[:2]
         emission, noise = self.projection, self.emission_variance().diag()
@@ -154,8 +163,8 @@ class EKVAE(WorldModel):
         size = self.state_size
         empty = positions.new_zeros(batch, 0, size, size)
         return Filtered(
-            Belief(torch.stack([b.mean for b in predicted], 1), torch.stack([b.covariance for b in predicted], 1)),
-            Belief(torch.stack([b.mean for b in filtered], 1), torch.stack([b.covariance for b in filtered], 1)),
+            stack_beliefs(filtered),
+            stack_beliefs(predicted),
             torch.stack([x.dynamics for x in locals_], 1)[..., :size] if locals_ else empty,
             torch.stack([x.noise for x in locals_], 1) if locals_ else empty,
         )
@@ -176,7 +185,7 @@ class EKVAE(WorldModel):
         self.check_observation(observations)
         weights = self.dynamics.weights(torch.float64)
         run = self.run_filter(self.encode(observations).mean.double(), weights.scaled(actions), weights, missing)
-        return kalman.smooth_all(run.filtered, run.predicted, run.transitions, run.noises)
+        return kalman.smooth_all(*run)
 
     def initial_belief(self, observation: Tensor) -> Belief:
         self.check_observation(observation)
@@ -202,10 +211,11 @@ class EKVAE(WorldModel):
         posterior = self.encode(target)
         positions = posterior.rsample(generator)
         error = (self.decode(positions) - target).square().flatten(2).mean(-1)
+        # The negative log likelihood from the error it shares with the constraint: one pass over the pixels.
         dims = target[0, 0].numel()
         distortion = dims * (0.5 * error / (2 * self.log_sigma).exp() + self.log_sigma + 0.5 * LOG_2PI)
         terms = self.rate_terms(posterior, positions, batch.actions, generator)
-        return RateDistortion(sum(terms[1:], terms[0]).float(), distortion.sum(1), error.mean(1))
+        return RateDistortion(torch.stack(terms).sum(0).float(), distortion.sum(1), error.mean(1))
 
     def rate_terms(
         self,
@@ -214,59 +224,67 @@ class EKVAE(WorldModel):
         actions: Tensor,
         generator: torch.Generator | None = None,
     ) -> RateTerms:
-        """The terms of Eq. 4.27-4.28 for a sample ``positions [B, T, Da]`` of ``posterior``."""
+        """The terms of the rate for a sample ``positions [B, T, Da]`` of ``posterior``; see :class:`RateTerms`."""
         weights = self.dynamics.weights(torch.float64)
         controls = weights.scaled(actions)
         a = positions.double()
-        run = self.run_filter(a, controls, weights, None)
-        smoothing = self.settings.version == "smoother"
-        if smoothing:
-            chosen = kalman.smooth_all(run.filtered, run.predicted, run.transitions, run.noises)
-        else:
-            chosen = run.filtered
-        # z_1 .. z_{T-1}: the last state appears in no term (z_1 alone where T = 1).
-        kept = max(a.shape[1] - 1, 1)
-        mean, covariance = chosen.mean[:, :kept], chosen.covariance[:, :kept]
-        filtered = Belief(run.filtered.mean[:, :kept], run.filtered.covariance[:, :kept])
-        if smoothing:
-            factor, filter_factor = cholesky(torch.stack((covariance, filtered.covariance))).unbind(0)
-        else:
-            factor = filter_factor = cholesky(covariance)
-        whitened = standard_normal_like(mean, generator)
-        states = mean + (factor @ whitened.unsqueeze(-1)).squeeze(-1)
-        log_chosen = -0.5 * (whitened.square().sum(-1) + self.state_size * LOG_2PI) - half_log_det(factor)
-        if smoothing:
-            log_filtered = gaussian_log_prob(states, filtered.mean, filter_factor)
-            log_ratio = log_chosen - log_filtered
-        else:
-            log_ratio = torch.zeros_like(log_chosen)
-        steps = a.shape[1] - 1
-        noise = self.emission_variance()
-        initial = states[:, 0]
+        run = self.run_filter(a, controls, weights)
+        rate = self._joint_rate if self.settings.version == "joint" else self._marginal_rate
+        initial, emission, transition, log_posterior = rate(a, controls, run, weights, generator)
         return RateTerms(
             encoder=posterior.log_prob(positions).sum(1).double(),
-            initial_emission=-diagonal_log_prob(a[:, 0], initial[:, : self.position_size], noise),
-            initial_posterior=log_chosen[:, 0],
+            emission=emission,
             prior=-self.initial_distribution.bound(initial.float(), generator).double(),
-            prediction=-self._predictive(states[:, :steps], controls, weights, noise).log_prob(a[:, 1:]).sum(1),
-            smoothing=log_ratio[:, :steps].sum(1),
+            transition=transition,
+            posterior=log_posterior,
         )
 
-    def _predictive(self, states: Tensor, controls: Tensor, weights: Weights, noise: Tensor) -> DiagonalGaussian:
-        """p(a_{t+1} | z_t, u_t) = N(H (F z + B u), H Q H' + R); diagonal, because H picks dimensions whose noise is."""
-        flat, flat_controls = states.flatten(0, 1), controls.flatten(0, 1)
-        local = weights.linearise(flat, weights.gate_input(flat_controls))
-        mean = local.mean(flat, flat_controls)[:, : self.position_size]
+    def _marginal_rate(
+        self, a: Tensor, controls: Tensor, run: Filtered, weights: Weights, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """z_1, emission, transition and posterior terms of Eq. 4.27-4.28; states from smoothed or filtered marginals."""
+        smoothing = self.settings.version == "smoother"
+        chosen = kalman.smooth_all(*run) if smoothing else run.filtered
+        # z_T appears in no term, unless it is z_1 too.
+        steps = a.shape[1] - 1
+        kept = max(steps, 1)
+        covariances = torch.stack((chosen.covariance[:, :kept], run.filtered.covariance[:, :kept]))
+        factor, filter_factor = cholesky(covariances).unbind(0)
+        states, log_chosen = sample_gaussian(chosen.mean[:, :kept], factor, generator)
+        log_posterior = log_chosen[:, 0]
+        if smoothing:
+            log_filtered = gaussian_log_prob(states, run.filtered.mean[:, :kept], filter_factor)
+            log_posterior = log_posterior + (log_chosen - log_filtered)[:, :steps].sum(1)
+        noise = self.emission_variance()
+        emission = -diagonal_log_prob(a[:, 0], states[:, 0, : self.position_size], noise)
+        before, control = states[:, :steps].flatten(0, 1), controls.flatten(0, 1)
+        local = weights.linearise(before, weights.gate_input(control))
+        # p(a_t | z_{t-1}, u_{t-1}) = N(H (F z + B u), H Q H' + R) is diagonal: H picks dimensions whose noise is.
+        mean = local.mean(before, control)[:, : self.position_size]
         variance = local.noise.diagonal(dim1=-2, dim2=-1)[:, : self.position_size] + noise
-        return DiagonalGaussian(mean.unflatten(0, states.shape[:2]), variance.unflatten(0, states.shape[:2]))
+        transition = -diagonal_log_prob(a[:, 1:].flatten(0, 1), mean, variance)
+        return states[:, 0], emission, transition.unflatten(0, (-1, steps)).sum(1), log_posterior
+
+    def _joint_rate(
+        self, a: Tensor, controls: Tensor, run: Filtered, weights: Weights, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The same for one trajectory from the joint smoothing distribution: KL(q(z_1:T) || p(z_1:T | a_1:T)) by sampling."""
+        paths = kalman.sample_paths(*run, generator)
+        states, steps = paths.states, a.shape[1] - 1
+        emission = -diagonal_log_prob(a, states[..., : self.position_size], self.emission_variance()).sum(1)
+        before, after, control = states[:, :-1].flatten(0, 1), states[:, 1:].flatten(0, 1), controls.flatten(0, 1)
+        local = weights.linearise(before, weights.gate_input(control))
+        transition = -gaussian_log_prob(after, local.mean(before, control), cholesky(local.noise))
+        return states[:, 0], emission, transition.unflatten(0, (-1, steps)).sum(1), paths.log_prob
 
     # -- prediction and control --------------------------------------------------------------------------------------
 
     def transition(self, state: Tensor, action: Tensor) -> Gaussian:
         return self.dynamics(state, action)
 
-    def emission(self, state: Tensor) -> DiagonalGaussian:
-        return DiagonalGaussian(self.decode(state[..., : self.position_size]), (2 * self.log_sigma).exp())
+    def emission(self, state: Tensor) -> PixelGaussian:
+        mean = self.decode(state[..., : self.position_size])
+        return PixelGaussian(mean, self.log_sigma.exp(), len(self.spec.observation_shape))
 
     def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
         self.check_observation(observations)

@@ -1,0 +1,33 @@
+"""World models: one file each, one line each in ``MODELS``."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from latentrl.models.base import DataSpec, WorldModel
+from latentrl.models.ekvae import EKVAE, EKVAESettings
+
+
+class ModelEntry(NamedTuple):
+    """A model's class and the dataclass of its settings: ``model(spec, settings)``."""
+
+    model: type[EKVAE]
+    settings: type[EKVAESettings]
+
+
+MODELS: dict[str, ModelEntry] = {
+    "ekvae": ModelEntry(EKVAE, EKVAESettings),
+}
+
+
+def build(name: str, spec: DataSpec, settings: dict[str, Any]) -> WorldModel:
+    """A freshly initialised model from settings as JSON holds them.
+
+    Raises:
+        KeyError: no such model.
+        TypeError: a setting the model does not know.
+    """
+    entry = MODELS[name]
+    # JSON knows no tuples.
+    known = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    return entry.model(spec, entry.settings(**known))

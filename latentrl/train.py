@@ -1,0 +1,209 @@
+"""Fit a latent state-space model to recorded sequences."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import tyro
+
+from latentrl.data_collection.storage import load_metadata, load_sequences
+from latentrl.errors import UserError, reported
+from latentrl.gauge import fix_velocity_gauge
+from latentrl.metrics import evaluate_model
+from latentrl.models import MODELS, build
+from latentrl.models.base import DataSpec, WorldModel
+from latentrl.models.ekvae import EKVAESettings
+from latentrl.objective import ELBO, REWO, Objective
+from latentrl.runs import (
+    CHECKPOINT,
+    MODEL,
+    SETTINGS,
+    describe_environment,
+    load_settings,
+    model_settings,
+    write_json,
+    write_tensors,
+)
+from latentrl.training import DivergedError, Trainer, TrainSettings, data_deviation, fit
+from latentrl.types import Sequences
+
+
+def _default(text: str, metavar: str) -> Any:
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {text})")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Fit a latent state-space model to recorded sequences."""
+
+    data: Path = Path("data/pendulum")
+    """A data folder made by `latentrl collect`."""
+    run: Annotated[Path | None, _default("runs/NAME_OF_DATA", "FOLDER")] = None
+    """The run folder to make."""
+    model: Literal["ekvae"] = "ekvae"
+    """Which state-space model."""
+    recipe: Literal["latentrl", "source"] = "latentrl"
+    """latentrl: coarse-to-fine images, held sigma, joint posterior, gauge fixed. source: as the dissertation, plainly."""
+    objective: Literal["rewo", "elbo"] = "rewo"
+    """rewo: constrained optimisation (Algorithm 3); elbo: beta = 1."""
+    kappa: float = 0.03
+    """Bound of the constraint: root mean squared error per observation dimension (images in [0, 1])."""
+    prior: Literal["vhp", "normal"] = "vhp"
+    """Initial distribution of the latent state."""
+    version: Annotated[Literal["joint", "smoother", "filter"] | None, _default("the recipe's", "{joint,smoother,filter}")] = None
+    """Posterior under which the rate is estimated."""
+    state_size: int = 3
+    """Dz, dimensions of the latent state."""
+    position_size: int = 2
+    """Da, how many of them hold the position."""
+    steps: Annotated[int | None, _default("6000", "INT")] = None
+    """Gradient steps."""
+    batch: Annotated[int | None, _default("50", "INT")] = None
+    """Sequences in a batch."""
+    seed: int = 0
+    """Of weights, batches and samples."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    resume: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Continue the run where it was interrupted, with its own settings."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace an existing run folder."""
+    progress: bool = True
+    """Show a progress bar."""
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.run or Path("runs") / self.data.resolve().name
+
+
+def train(options: TrainOptions) -> Path:
+    """Make or continue a run; returns its folder.
+
+    Raises:
+        UserError: bad options, a folder that exists (or does not, for ``resume``), data that does not fit.
+    """
+    folder = options.folder
+    if options.resume:
+        stored = load_settings(folder)["options"]
+        options = replace(
+            options_from_json(stored), run=options.run, device=options.device, progress=options.progress, resume=True
+        )
+    else:
+        _prepare(folder, options.overwrite)
+    device = choose_device(options.device)
+    data = load_sequences(options.data, "train").to(device)
+    model, objective, settings = _assemble(options, data)
+    model.to(device)
+    if not options.resume:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(
+            folder / SETTINGS,
+            {
+                "model": model_settings(options.model, model),
+                "options": options_to_json(options),
+                "training": asdict(settings),
+                "data": load_metadata(options.data),
+                "environment": describe_environment(),
+            },
+        )
+    trainer = Trainer(model, objective, data, settings, options.seed)
+    try:
+        fit(trainer, folder, options.progress)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted at step {trainer.step}; everything is in {folder}")
+        print(f"next: python -m latentrl.train --run {folder} --resume")
+        raise SystemExit(130) from None
+    except DivergedError as error:
+        raise UserError(f"{folder}: {error}") from error
+    _finish(model, data, options, folder, trainer.seconds)
+    return folder
+
+
+def _assemble(options: TrainOptions, data: Sequences) -> tuple[WorldModel, Objective, TrainSettings]:
+    """Model, objective and schedule; the weights depend on the seed alone."""
+    plain = options.recipe == "source"
+    settings = TrainSettings.source() if plain else TrainSettings()
+    settings = replace(settings, steps=options.steps or settings.steps, batch=options.batch or settings.batch)
+    # Twice the data's own deviation: large enough that the rate shapes the latent space before the details count.
+    sigma = 1.0 if plain else 2 * data_deviation(data)
+    details = EKVAESettings(
+        state_size=options.state_size,
+        position_size=options.position_size,
+        prior=options.prior,
+        version=options.version or ("smoother" if plain else "joint"),
+        initial_sigma=sigma,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        model = build(options.model, DataSpec.of(data), asdict(details))
+    objective: Objective = REWO(options.kappa**2) if options.objective == "rewo" else ELBO()
+    return model, objective, settings
+
+
+def _finish(model: WorldModel, data: Sequences, options: TrainOptions, folder: Path, seconds: float) -> None:
+    """Fix the gauge, write the model, measure it on the held-out split."""
+    if options.recipe == "latentrl" and options.prior == "vhp" and options.position_size < options.state_size:
+        fix_velocity_gauge(model, data)
+    write_tensors(folder / MODEL, model.state_dict())
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    figures = evaluate_model(model, options.data, seed=options.seed)
+    write_json(folder / "metrics.json", {**figures, "train_seconds": seconds})
+    width = max(map(len, figures))
+    print(f"{folder}: trained in {seconds:.0f} s; on held-out sequences:")
+    for name, value in figures.items():
+        print(f"  {name:<{width}}  {value:.4g}")
+    print(f"next: python -m latentrl.learn --run {folder} --goal {options.data / 'goal.png'}")
+
+
+def _prepare(folder: Path, overwrite: bool) -> None:
+    if not folder.exists():
+        return
+    if not overwrite:
+        raise UserError(f"{folder} exists already: give --resume to continue it, --overwrite to replace it, or another --run")
+    if not (folder / SETTINGS).is_file():
+        raise UserError(f"--overwrite: {folder} is no run folder, so it stays; give another folder with --run")
+    shutil.rmtree(folder)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that a ``--device`` option names; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        UserError: an unknown device, or CUDA where there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f"--device {name}: give auto, cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"--device {name}: PyTorch sees no CUDA device here; give cpu or auto")
+    return device
+
+
+def options_to_json(options: TrainOptions) -> dict[str, Any]:
+    """The options as JSON holds them."""
+    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(options).items()}
+
+
+def options_from_json(stored: dict[str, Any]) -> TrainOptions:
+    """The inverse of :func:`options_to_json`."""
+    run = stored["run"]
+    return TrainOptions(**{**stored, "data": Path(stored["data"]), "run": None if run is None else Path(run)})
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """``latentrl train``."""
+    with reported():
+        train(tyro.cli(TrainOptions, args=argv, prog="latentrl train"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""Fitting a world model to sequences: schedules, optimiser, checkpoints, log."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from latentrl.coarse_to_fine import CoarseToFine, Schedule
+from latentrl.errors import UserError
+from latentrl.models.base import WorldModel
+from latentrl.objective import Objective
+from latentrl.runs import CHECKPOINT, HISTORY, read_tensors, write_tensors
+from latentrl.types import RateDistortion, Sequences
+
+COLUMNS = ("step", "beta", "constraint", "bound", "rate", "distortion", "sigma", "learning_rate", "seconds")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a model is fitted; the defaults are this project's recipe, :meth:`source` is the source's.
+
+    Attributes:
+        steps: gradient steps.
+        batch: sequences in a batch, drawn with replacement.
+        learning_rates: of Adam, by parameter group (see ``WorldModel.parameter_groups``).
+        decay_from: fraction of the steps after which all learning rates fall linearly to zero; 1 keeps them.
+        sigma_hold: steps for which the standard deviation of p(x | z) keeps its first value.
+        blur: the coarse-to-fine schedule for images.
+        checkpoint_every: steps between checkpoints.
+        log_every: steps between lines of the log.
+    """
+
+    steps: int = 6000
+    batch: int = 50
+    learning_rates: dict[str, float] = field(
+        default_factory=lambda: {
+            "encoder": 1e-3,
+            "decoder": 1e-3,
+            "emission_noise": 2e-3,
+            "transition": 3e-3,
+            "noise": 1e-2,
+            "prior": 1e-3,
+        }
+    )
+    decay_from: float = 0.5
+    sigma_hold: int = 2000
+    blur: Schedule = field(default_factory=Schedule)
+    checkpoint_every: int = 500
+    log_every: int = 20
+
+    @classmethod
+    def source(cls) -> TrainSettings:
+        """The plain recipe of Table A.2: one learning rate of 1e-3, sharp images, sigma learned from the first step."""
+        plain = cls()
+        return replace(
+            plain,
+            learning_rates=dict.fromkeys(plain.learning_rates, 1e-3),
+            decay_from=1.0,
+            sigma_hold=0,
+            blur=Schedule(width=0.0, start=0, end=0),
+        )
+
+    def rate_factor(self, step: int) -> float:
+        """What the learning rates are multiplied with at ``step`` (1 .. steps)."""
+        start = self.decay_from * self.steps
+        return 1.0 if step <= start else 1 - (step - start) / (self.steps - start)
+
+
+class DivergedError(RuntimeError):
+    """The loss or its gradient is no longer finite."""
+
+
+class Trainer:
+    """One training: holds what changes from step to step, so that it can be saved and continued bit for bit.
+
+    Args:
+        model: trained in place.
+        objective: weighs rate against distortion.
+        data: training sequences, on the model's device.
+        settings: see :class:`TrainSettings`.
+        seed: of batches and samples; the model was initialised by the caller.
+    """
+
+    def __init__(
+        self, model: WorldModel, objective: Objective, data: Sequences, settings: TrainSettings, seed: int
+    ) -> None:
+        self.model, self.objective, self.data, self.settings = model, objective, data, settings
+        self.step, self.seconds = 0, 0.0
+        device = data.actions.device
+        self.generator = torch.Generator(device=device).manual_seed(seed)
+        groups = model.parameter_groups()
+        self.optimiser = torch.optim.Adam(
+            [{"params": parameters, "name": name} for name, parameters in groups.items()], lr=1e-3, fused=True
+        )
+        images = data.observations.dtype == torch.uint8 and data.observations.dim() == 5
+        self.blur = CoarseToFine(settings.blur, data.observations) if images and settings.blur.width > 0 else None
+
+    def advance(self) -> RateDistortion:
+        """One gradient step.
+
+        Raises:
+            DivergedError: the gradient is not finite; the parameters are as they were before the step.
+        """
+        started = time.perf_counter()
+        self.step += 1
+        batch = self._draw()
+        terms = self.model.rate_distortion(batch, self.generator)
+        self.objective.update(terms)
+        self._set_learning_rates()
+        self.optimiser.zero_grad()
+        self.objective.loss(terms).backward()
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+        if not math.isfinite(float(norm)):
+            raise DivergedError(
+                f"the gradient is {float(norm)} at step {self.step} (beta {self.objective.beta:.2g}, "
+                f"C {self.objective.constraint:.2g}): lower the learning rates, or try another --seed"
+            )
+        self.optimiser.step()
+        self.seconds += time.perf_counter() - started
+        return RateDistortion(*(term.detach() for term in terms))
+
+    def _draw(self) -> Sequences:
+        index = torch.randint(
+            len(self.data), (self.settings.batch,), generator=self.generator, device=self.data.actions.device
+        )
+        batch = self.data[index]
+        if self.blur is None:
+            return batch
+        return Sequences(self.blur(batch.observations, self.step), batch.actions)
+
+    def _set_learning_rates(self) -> None:
+        factor, frozen = self.settings.rate_factor(self.step), self.objective.frozen()
+        held = {"emission_noise"} if self.step <= self.settings.sigma_hold else set()
+        for group in self.optimiser.param_groups:
+            still = group["name"] in frozen or group["name"] in held
+            group["lr"] = 0.0 if still else self.settings.learning_rates[group["name"]] * factor
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """Everything that another process needs to go on: tensors, and the rest as strings."""
+        tensors = {f"model.{key}": value for key, value in self.model.state_dict().items()}
+        for index, state in self.optimiser.state_dict()["state"].items():
+            tensors.update({f"optimiser.{index}.{key}": value for key, value in state.items()})
+        tensors["generator"] = self.generator.get_state()
+        numbers = {"step": self.step, "seconds": self.seconds, "objective": self.objective.state()}
+        return tensors, {"training": json.dumps(numbers)}
+
+    def load_state(self, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+        """Continue from :meth:`state`."""
+        part = {prefix: _strip(tensors, prefix) for prefix in ("model.", "optimiser.")}
+        self.model.load_state_dict(part["model."])
+        states: dict[int, dict[str, Tensor]] = {}
+        for name, value in part["optimiser."].items():
+            index, key = name.split(".", 1)
+            states.setdefault(int(index), {})[key] = value
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": states})
+        self.generator.set_state(tensors["generator"].cpu())
+        numbers = json.loads(metadata["training"])
+        self.step, self.seconds = numbers["step"], numbers["seconds"]
+        self.objective.load_state(numbers["objective"])
+
+
+def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def fit(trainer: Trainer, folder: Path, progress: bool = True) -> None:
+    """Train until ``settings.steps``, logging and saving into ``folder``.
+
+    A ``checkpoint.safetensors`` found there is continued. On Ctrl-C the state is saved and ``KeyboardInterrupt`` goes on.
+
+    Raises:
+        DivergedError: see :meth:`Trainer.advance`; the last checkpoint stays.
+        UserError: a checkpoint that does not belong to these settings.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint, settings = folder / CHECKPOINT, trainer.settings
+    if checkpoint.is_file():
+        tensors, metadata = read_tensors(checkpoint, "start afresh with --overwrite")
+        try:
+            trainer.load_state(tensors, metadata)
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise UserError(f"{checkpoint} does not fit {folder}/settings.json ({error}): use --overwrite") from error
+    rows = list(_read_history(folder / HISTORY, trainer.step))
+    length = trainer.data.length
+    with SummaryWriter(str(folder), purge_step=trainer.step + 1) as board:
+        bar = tqdm(total=settings.steps, initial=trainer.step, disable=not progress, unit="step", dynamic_ncols=True)
+        try:
+            while trainer.step < settings.steps:
+                terms = trainer.advance()
+                bar.update()
+                if trainer.step % settings.log_every == 0:
+                    row = _row(trainer, terms, length)
+                    rows.append(row)
+                    for key in COLUMNS[1:]:
+                        board.add_scalar(f"train/{key}", row[key], trainer.step)
+                    bar.set_postfix_str(
+                        f"C {row['constraint']:.1e} (bound {row['bound']:.1e}) beta {row['beta']:.1e} "
+                        f"rate {row['rate']:.2f} distortion {row['distortion']:.0f} nats/step"
+                    )
+                if trainer.step % settings.checkpoint_every == 0:
+                    _save(trainer, rows, folder)
+        except KeyboardInterrupt:
+            _save(trainer, rows, folder)
+            raise
+        finally:
+            bar.close()
+    _save(trainer, rows, folder)
+
+
+def _save(trainer: Trainer, rows: list[dict[str, float]], folder: Path) -> None:
+    write_tensors(folder / CHECKPOINT, *trainer.state())
+    temporary = folder / f"{HISTORY}.partial"
+    with temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    temporary.replace(folder / HISTORY)
+
+
+def _row(trainer: Trainer, terms: RateDistortion, length: int) -> dict[str, float]:
+    sigma = getattr(trainer.model, "log_sigma", None)
+    return {
+        "step": trainer.step,
+        "beta": trainer.objective.beta,
+        "constraint": trainer.objective.constraint,
+        "bound": getattr(trainer.objective, "bound", math.nan),
+        "rate": float(terms.rate.mean()) / length,
+        "distortion": float(terms.distortion.mean()) / length,
+        "sigma": math.nan if sigma is None else float(sigma.detach().exp()),
+        "learning_rate": trainer.settings.rate_factor(trainer.step),
+        "seconds": trainer.seconds,
+    }
+
+
+def _read_history(path: Path, until: int) -> Iterator[dict[str, Any]]:
+    """The rows of an interrupted training up to the checkpoint; later ones will be written again."""
+    if not path.is_file() or until == 0:
+        return
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            if int(row["step"]) <= until:
+                yield {key: int(value) if key == "step" else float(value) for key, value in row.items()}
+
+
+def data_deviation(data: Sequences, sample: int = 8000) -> float:
+    """Root mean variance of the observations over time and sequences, per dimension; images in [0, 1]."""
+    frames = data.observations.flatten(0, 1)
+    frames = frames[:: max(1, len(frames) // sample)]
+    scaled = frames.float() / 255 if frames.dtype == torch.uint8 else frames.float()
+    return float(scaled.var(0).mean().sqrt())
