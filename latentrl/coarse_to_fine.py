@@ -25,9 +25,9 @@ class Schedule:
         stages: equal reductions in between, the last of them to no blur.
     """
 
-    width: float = 0.1875
-    start: int = 500
-    end: int = 2000
+    width: float = 0.125
+    start: int = 300
+    end: int = 1500
     stages: int = 9
 
     def at(self, step: int) -> float:

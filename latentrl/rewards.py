@@ -52,8 +52,8 @@ class VelocityReward:
 def _negative_squared_distance(feature: Tensor, goal: Tensor, action: Tensor, penalty: float) -> Tensor:
     if feature.shape[-1] != goal.shape[0]:
         raise ValueError(
-            f"the goal has {goal.shape[0]} dimensions but the state offers {feature.shape[-1]} of them: encode the goal "
-            "with the model that made the states"
+            f"the goal has {goal.shape[0]} dimensions but the state offers {feature.shape[-1]} of them: encode the "
+            "goal with the model that made the states"
         )
     reward = -(feature - goal).square().sum(-1)
     return reward - penalty * action.square().sum(-1) if penalty else reward

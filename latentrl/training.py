@@ -54,7 +54,7 @@ class TrainSettings:
         }
     )
     decay_from: float = 0.5
-    sigma_hold: int = 2000
+    sigma_hold: int = 1500
     blur: Schedule = field(default_factory=Schedule)
     checkpoint_every: int = 500
     log_every: int = 20

@@ -50,7 +50,7 @@ def rollout_closed_loop(
         horizon: steps H.
         generator: source of the transition noise.
         sample: draw reparameterised samples from the transition; else follow its mean.
-        guard: given the last and the next state, the state to go on from (a place to keep roll-outs and gradients sane).
+        guard: given the last and the next state, the state to go on from: the place to keep roll-outs sane.
 
     Returns:
         The states after each action ``[..., H, Dz]`` and the actions ``[..., H, Du]``.

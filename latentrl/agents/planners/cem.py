@@ -73,7 +73,7 @@ class CEM:
         warm_start: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """The mean of the last elites, ``[B, H, Du]``: less noisy than the best sample, which matters on unstable systems.
+        """The mean of the last elites, ``[B, H, Du]``; less noisy than the best sample, which unstable systems need.
 
         Args:
             dynamics: the model; its transition's mean is followed.

@@ -36,9 +36,9 @@ class AnalyticGradientOptions:
         fresh: share of each batch that starts from the start states; the others start from states that earlier
             roll-outs visited, so that the policy also knows what comes after the horizon.
         buffer: how many visited states are kept.
-        exploration: share of each imagined action that is uniformly random, at the start; it falls linearly to zero over
-            the first 60% of the updates. It is the expectation over a stochastic policy in Eq. 4.34, and it keeps the
-            policy from settling early on a saturated action in a region it could have left.
+        exploration: share of each imagined action that is uniformly random, at the start; it falls linearly to zero
+            over the first 60% of the updates. It is the expectation over a stochastic policy in Eq. 4.34, and it keeps
+            the policy from settling early on a saturated action in a region it could have left.
         sample: draw the transition's noise; else follow its mean.
         state_gradient: largest norm of the return's gradient with respect to one state, in standard deviations of the
             reward per standard deviation of the state.
@@ -175,7 +175,7 @@ class AnalyticGradient:
 
 
 def _spread(states: Tensor) -> Tensor:
-    """Standard deviation per dimension ``[Dz]``, kept above a hundredth of the widest (a constant dimension has none)."""
+    """Standard deviation per dimension ``[Dz]``, at least a hundredth of the widest (a constant has none)."""
     std = states.std(0)
     widest = std.max()
     return std.clamp(min=0.01 * widest.item()) if widest > 0 else torch.ones_like(std)

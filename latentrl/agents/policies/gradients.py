@@ -25,7 +25,7 @@ def shorten(gradient: Tensor, scale: Tensor, max_norm: float) -> Tensor:
 
 
 def limit_gradient(tensor: Tensor, scale: Tensor, max_norm: float) -> Tensor:
-    """``tensor [..., D]`` itself, unchanged, with a bound on the gradient that flows back through it (see `shorten`)."""
+    """``tensor [..., D]`` itself, with a bound on the gradient that flows back through it (see `shorten`)."""
     if tensor.requires_grad:
         tensor.register_hook(lambda gradient: shorten(gradient, scale, max_norm))
     return tensor

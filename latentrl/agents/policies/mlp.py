@@ -57,9 +57,10 @@ class MLPPolicy(nn.Module):
 
 
 def save_policy(policy: MLPPolicy, folder: Path, settings: dict[str, object] | None = None) -> Path:
-    """Write ``policy.safetensors`` and ``policy.json`` into ``folder``, each whole or not at all; returns the weights' path.
+    """Write ``policy.safetensors`` and ``policy.json`` into ``folder``, each whole or not at all.
 
     ``settings`` is whatever else a reader wants to know about the policy (JSON values); loading ignores it.
+    Returns the weights' path.
     """
     description = {
         "type": "mlp",
