@@ -330,6 +330,20 @@ class TestVerb:
         assert CollectOptions(env=PENDULUM).folder == Path("data/latentrl-Pendulum-v0")
         assert CollectOptions(env="some.module:ns/Thing-v1").folder == Path("data/ns-Thing-v1")
 
+    def test_works_with_the_default_folder_and_a_module_of_ones_own(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "bar_module.py").write_text(
+            "import gymnasium\n"
+            "from gymnasium.envs.classic_control import PendulumEnv\n"
+            "gymnasium.register('mine/Bar-v0', entry_point=PendulumEnv)\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(gymnasium.envs.registration, "registry", dict(gymnasium.registry))
+        latentrl.collect.main([*self.SMALL, "--env", "bar_module:mine/Bar-v0"])
+        assert storage.load_sequences(Path("data/mine-Bar-v0"), "train").observations.shape == (6, 5, 3)
+
     @pytest.mark.parametrize(
         ("arguments", "complaint"),
         [

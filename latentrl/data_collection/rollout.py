@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -38,14 +39,15 @@ def make(env_id: str, env_kwargs: dict[str, Any], num_envs: int | None = None, p
     """
     environments.register()
     try:
+        name = _import(env_id)
         if pixels is not None:
             wrappers = [partial(PixelObservation, size=pixels)]
             kwargs = {**env_kwargs, "render_mode": "rgb_array"}
-            envs = gymnasium.make_vec(env_id, num_envs or 8, "sync", wrappers=wrappers, **kwargs)
-        elif gymnasium.spec(env_id).vector_entry_point is not None:
-            envs = gymnasium.make_vec(env_id, num_envs or 100, "vector_entry_point", **env_kwargs)
+            envs = gymnasium.make_vec(name, num_envs or 8, "sync", wrappers=wrappers, **kwargs)
+        elif gymnasium.spec(name).vector_entry_point is not None:
+            envs = gymnasium.make_vec(name, num_envs or 100, "vector_entry_point", **env_kwargs)
         else:
-            envs = gymnasium.make_vec(env_id, num_envs or 8, "sync", **env_kwargs)
+            envs = gymnasium.make_vec(name, num_envs or 8, "sync", **env_kwargs)
     except (gymnasium.error.Error, ModuleNotFoundError) as error:
         raise UserError(f"--env {env_id}: {_one_line(error)}") from error
     _check_spaces(env_id, envs)
@@ -116,6 +118,14 @@ def collect(
         yield from rollout(envs, sequences, length, seed, behaviour, progress)
     finally:
         envs.close()
+
+
+def _import(env_id: str) -> str:
+    """Import the module of ``module:id`` and return the id: ``gymnasium.make`` does so, ``gymnasium.spec`` does not."""
+    module, _, name = env_id.rpartition(":")
+    if module:
+        importlib.import_module(module)
+    return name
 
 
 def _play(envs: VectorEnv, length: int, seed: int, rng: np.random.Generator, behaviour: Behaviour) -> list[Trajectory]:

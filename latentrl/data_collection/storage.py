@@ -62,7 +62,8 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
     low, high = (np.asarray(metadata[key], dtype=np.float32) for key in ("action_low", "action_high"))
     action_space = Box(low, high, dtype=np.float32)
     with complete_folder(target) as temporary:
-        data = temporary / "data"
+        # Absolute, because Minari cannot measure a data set at a relative path.
+        data = temporary.resolve() / "data"
         data.mkdir()
         storage = _new_storage(data, _observation_space(first.observations), action_space)
         measure = storage.get_size
