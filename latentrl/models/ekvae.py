@@ -173,12 +173,12 @@ class EKVAE(WorldModel):
         """q(a | x) for ``observations [..., *shape]``."""
         lead = leading_shape(observations, self.spec.observation_shape)
         flat = self.encoder(self.to_unit(observations).reshape(-1, *self.spec.observation_shape))
-        return DiagonalGaussian(flat.mean.unflatten(0, lead), flat.variance.unflatten(0, lead))
+        return DiagonalGaussian(flat.mean.reshape(*lead, -1), flat.variance.reshape(*lead, -1))
 
     def decode(self, positions: Tensor) -> Tensor:
         """Mean of p(x | a) for ``positions [..., Da]``."""
         flat = self.decoder(positions.reshape(-1, self.position_size).float())
-        return flat.unflatten(0, positions.shape[:-1])
+        return flat.reshape(*positions.shape[:-1], *self.spec.observation_shape)
 
     def smooth(self, observations: Tensor, actions: Tensor, missing: Tensor | None = None) -> Belief:
         """The extended Kalman smoother on the means of q(a | x); ``missing [B, T]`` skips observations."""

@@ -1,0 +1,133 @@
+"""Training: resuming bit for bit, interruption, divergence, the log, schedules."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from latentrl.errors import UserError
+from latentrl.models.base import DataSpec
+from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.objective import REWO
+from latentrl.runs import CHECKPOINT, HISTORY
+from latentrl.training import DivergedError, Trainer, TrainSettings, data_deviation, fit
+from latentrl.types import RateDistortion, Sequences
+
+SETTINGS = TrainSettings(steps=24, batch=4, checkpoint_every=5, log_every=4, sigma_hold=6)
+
+
+def data() -> Sequences:
+    g = torch.Generator().manual_seed(0)
+    observations = torch.randint(0, 256, (16, 5, 8, 8, 1), dtype=torch.uint8, generator=g)
+    return Sequences(observations, torch.randn(16, 4, 1, generator=g))
+
+
+def trainer(settings: TrainSettings = SETTINGS) -> Trainer:
+    torch.manual_seed(0)
+    model = EKVAE(DataSpec.of(data()), EKVAESettings(base_matrices=2, hidden=(16,), gate_hidden=(8,), prior_hidden=(8,)))
+    return Trainer(model, REWO(0.05), data(), settings, seed=0)
+
+
+class StopsAt(Trainer):
+    """Ctrl-C after some steps."""
+
+    last = 13
+
+    def advance(self) -> RateDistortion:
+        if self.step == self.last:
+            raise KeyboardInterrupt
+        return super().advance()
+
+
+def interrupted(folder: Path) -> None:
+    first = trainer()
+    first.__class__ = StopsAt
+    with pytest.raises(KeyboardInterrupt):
+        fit(first, folder, progress=False)
+
+
+def test_resumed_training_ends_bit_identical(tmp_path: Path) -> None:
+    whole = trainer()
+    fit(whole, tmp_path / "whole", progress=False)
+    interrupted(tmp_path / "parts")
+    # The rest happens in a trainer whose weights, optimiser and random state are its own until it resumes.
+    torch.manual_seed(99)
+    second = trainer()
+    fit(second, tmp_path / "parts", progress=False)
+    assert second.step == whole.step == 24
+    for (name, a), b in zip(whole.model.state_dict().items(), second.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+    assert whole.objective.state() == second.objective.state()
+    logs = [list(csv.DictReader((tmp_path / run / HISTORY).open())) for run in ("whole", "parts")]
+    for a, b in zip(*logs, strict=True):
+        assert {k: v for k, v in a.items() if k != "seconds"} == {k: v for k, v in b.items() if k != "seconds"}
+
+
+def test_ctrl_c_saves_the_step_it_was_at(tmp_path: Path) -> None:
+    interrupted(tmp_path)
+    again = trainer()
+    again.settings = replace(SETTINGS, steps=13)
+    fit(again, tmp_path, progress=False)
+    assert again.step == 13
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    interrupted(tmp_path)
+    torch.manual_seed(0)
+    other = EKVAE(DataSpec.of(data()), EKVAESettings(base_matrices=3, hidden=(16,)))
+    with pytest.raises(UserError, match="checkpoint.safetensors does not fit"):
+        fit(Trainer(other, REWO(0.05), data(), SETTINGS, seed=0), tmp_path, progress=False)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT).write_bytes(b"not safetensors")
+    with pytest.raises(UserError, match="checkpoint.safetensors is damaged"):
+        fit(trainer(), tmp_path, progress=False)
+
+
+def test_divergence_leaves_the_parameters_alone() -> None:
+    diverging = trainer()
+    with torch.no_grad():
+        diverging.model.log_sigma.fill_(float("nan"))
+    before = [p.clone() for p in diverging.model.parameters()]
+    with pytest.raises(DivergedError, match="step 1"):
+        diverging.advance()
+    for a, b in zip(before, diverging.model.parameters(), strict=True):
+        assert torch.equal(a.nan_to_num(), b.nan_to_num())
+
+
+def test_initial_phase_moves_encoder_and_decoder_alone() -> None:
+    first = trainer(replace(SETTINGS, sigma_hold=0))
+    first.objective = REWO(1e-9)
+    before = {name: p.clone() for name, p in first.model.named_parameters()}
+    first.advance()
+    moved = {name for name, p in first.model.named_parameters() if not torch.equal(p, before[name])}
+    assert moved and all(name.startswith(("encoder", "decoder", "log_sigma")) for name in moved)
+
+
+def test_sigma_is_held_and_then_released() -> None:
+    first = trainer()
+    start = first.model.log_sigma.clone()
+    for _ in range(SETTINGS.sigma_hold):
+        first.advance()
+    assert torch.equal(first.model.log_sigma, start)
+    first.advance()
+    assert not torch.equal(first.model.log_sigma, start)
+
+
+def test_learning_rates_fall_to_zero_at_the_end() -> None:
+    settings = TrainSettings(steps=100, decay_from=0.5)
+    assert [settings.rate_factor(s) for s in (1, 50, 75, 100)] == [1.0, 1.0, 0.5, 0.0]
+    assert TrainSettings.source().rate_factor(6000) == 1.0
+
+
+def test_data_deviation_is_in_units_of_the_model() -> None:
+    g = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (50, 20, 4, 4, 1), dtype=torch.uint8, generator=g)
+    expected = (images.double() / 255).flatten(0, 1).var(0).mean().sqrt()
+    assert data_deviation(Sequences(images, torch.zeros(50, 19, 1))) == pytest.approx(float(expected), rel=1e-5)
