@@ -1,0 +1,161 @@
+"""What every planner promises, checked on all of them: the dynamics here are exact, so the answers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from latentrl.agents.planners import PLANNERS, CEMOptions
+from latentrl.distributions import DiagonalGaussian
+from latentrl.types import Planner
+
+LOW, HIGH = torch.tensor([-2.0, -1.0]), torch.tensor([2.0, 3.0])
+HORIZON = 8
+
+# Settings with which each planner is asked to solve the linear-quadratic problem to 5%.
+THOROUGH: dict[str, Callable[[Tensor, Tensor], Planner]] = {
+    "cem": lambda low, high: PLANNERS["cem"](low, high, CEMOptions(HORIZON, 400, 12, 40, 0.3)),
+}
+QUICK: dict[str, Callable[[Tensor, Tensor], Planner]] = {
+    "cem": lambda low, high: PLANNERS["cem"](low, high, CEMOptions(HORIZON, 32, 2, 6)),
+}
+
+
+class Linear:
+    """z' = A z + B u with a little noise that a planner on means must not feel."""
+
+    def __init__(self, state_matrix: Tensor, control_matrix: Tensor) -> None:
+        self.state_matrix, self.control_matrix = state_matrix, control_matrix
+
+    def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+        mean = state @ self.state_matrix.T + action @ self.control_matrix.T
+        return DiagonalGaussian(mean, torch.full_like(mean, 0.01))
+
+
+class Breaking(Linear):
+    """As the parent, but any action above 0.5 in the first dimension gives ``poison``."""
+
+    def __init__(self, poison: float) -> None:
+        super().__init__(torch.eye(3), torch.ones(3, 2))
+        self.poison = poison
+
+    def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+        mean = super().transition(state, action).mean
+        broken = action[..., :1] > 0.5
+        return DiagonalGaussian(torch.where(broken, self.poison, mean), torch.full_like(mean, 0.01))
+
+
+def quadratic(state: Tensor, action: Tensor) -> Tensor:
+    return -state.square().sum(-1) - 0.1 * action.square().sum(-1)
+
+
+def upwards(state: Tensor, action: Tensor) -> Tensor:
+    """Pays for what breaks the model: large actions."""
+    return state.sum(-1) + 10 * action[..., 0]
+
+
+@pytest.fixture(params=sorted(PLANNERS))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def dynamics() -> Linear:
+    return Linear(torch.tensor([[1.0, 0.1, 0.0], [0.0, 1.0, 0.1], [0.0, 0.0, 0.9]]), 0.1 * torch.ones(3, 2))
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_there_are_settings_for_every_planner() -> None:
+    assert set(QUICK) == set(THOROUGH) == set(PLANNERS)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7])
+def test_shapes_and_bounds(name: str, batch: int) -> None:
+    planner = QUICK[name](LOW, HIGH)
+    assert isinstance(planner, Planner)
+    plan = planner.plan(dynamics(), upwards, torch.randn(batch, 3, generator=seeded()), generator=seeded())
+    assert plan.shape == (batch, HORIZON, 2)
+    assert plan.dtype == torch.float32 and not plan.requires_grad
+    assert (plan >= LOW).all() and (plan <= HIGH).all()
+
+
+def test_the_same_generator_gives_the_same_plan(name: str) -> None:
+    planner, state = QUICK[name](LOW, HIGH), torch.ones(2, 3)
+    plans = [planner.plan(dynamics(), quadratic, state, generator=seeded(seed)) for seed in (1, 1, 2)]
+    assert torch.equal(plans[0], plans[1])
+    assert not torch.equal(plans[0], plans[2])
+
+
+def test_no_global_randomness_is_used(name: str) -> None:
+    before = torch.random.get_rng_state()
+    QUICK[name](LOW, HIGH).plan(dynamics(), quadratic, torch.ones(2, 3), generator=seeded())
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_good_warm_start_is_improved_on_and_a_misshapen_one_refused(name: str) -> None:
+    state = 2 * torch.ones(4, 3)
+    good = THOROUGH[name](LOW, HIGH).plan(dynamics(), quadratic, state, generator=seeded())
+    quick = QUICK[name](LOW, HIGH)
+    cold = quick.plan(dynamics(), quadratic, state, generator=seeded(1))
+    warm = quick.plan(dynamics(), quadratic, state, warm_start=good, generator=seeded(1))
+    assert (cost(dynamics(), state, warm) < cost(dynamics(), state, cold)).all()
+    with pytest.raises(ValueError, match="warm_start"):
+        quick.plan(dynamics(), quadratic, state, warm_start=good[:, 1:])
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf"), -float("inf"), 1e38])
+def test_broken_rollouts_lose(name: str, poison: float) -> None:
+    """A NaN or an infinite return is the worst there is, even where the reward pays for the way to it."""
+
+    def reward(state: Tensor, action: Tensor) -> Tensor:
+        # 1e38 overflows when squared; its sign says "very good".
+        return upwards(state, action) + state.square().sum(-1).clamp(min=0) * (state[..., 0] > 1e30)
+
+    plan = QUICK[name](LOW, HIGH).plan(Breaking(poison), reward, torch.zeros(3, 3), generator=seeded())
+    assert plan.isfinite().all()
+    assert (plan[..., 0] <= 0.5).all()
+
+
+def test_a_world_where_everything_breaks_still_gets_finite_actions(name: str) -> None:
+    class Broken(Linear):
+        def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+            return DiagonalGaussian(state * torch.nan, state)
+
+    plan = QUICK[name](LOW, HIGH).plan(Broken(torch.eye(3), torch.ones(3, 2)), quadratic, torch.zeros(3, 3))
+    assert plan.isfinite().all() and (plan >= LOW).all() and (plan <= HIGH).all()
+
+
+def cost(problem: Linear, state: Tensor, plan: Tensor) -> Tensor:
+    total = torch.zeros(len(state), dtype=state.dtype)
+    for action in plan.unbind(1):
+        state = problem.transition(state, action).mean
+        total = total - quadratic(state, action)
+    return total
+
+
+def riccati_cost(problem: Linear, state: Tensor) -> Tensor:
+    """The least cost by dynamic programming: cost-to-go z' P z, costs on z_{t+1} and u_t as in ``quadratic``."""
+    a, b = problem.state_matrix.double(), problem.control_matrix.double()
+    eye, control = torch.eye(3, dtype=torch.float64), 0.1 * torch.eye(2, dtype=torch.float64)
+    to_go = torch.zeros(3, 3, dtype=torch.float64)
+    for _ in range(HORIZON):
+        ahead = eye + to_go
+        gain = torch.linalg.solve(control + b.T @ ahead @ b, b.T @ ahead @ a)
+        to_go = a.T @ ahead @ (a - b @ gain)
+    return torch.einsum("ni,ij,nj->n", state.double(), to_go, state.double())
+
+
+def test_within_five_percent_of_riccati(name: str) -> None:
+    problem = dynamics()
+    state = torch.randn(6, 3, generator=seeded(3))
+    wide = torch.full((2,), 6.0)
+    plan = THOROUGH[name](-wide, wide).plan(problem, quadratic, state, generator=seeded())
+    best = riccati_cost(problem, state)
+    found = cost(problem, state, plan).double()
+    assert (found >= best * (1 - 1e-5)).all(), "nothing beats the optimum: the oracle is wrong"
+    assert (found <= 1.05 * best).all()
