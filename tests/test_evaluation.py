@@ -18,7 +18,7 @@ from torch import Tensor
 
 from latentrl import evaluate as evaluate_verb
 from latentrl import learn as learn_verb
-from latentrl.agents.policies import load_policy
+from latentrl.agents.policies import POLICIES, load_policy
 from latentrl.distributions import DiagonalGaussian
 from latentrl.errors import UserError
 from latentrl.evaluation import TASKS, Task, control_rate, demonstrate, run_episodes, stays_upright, wilson_interval
@@ -224,7 +224,7 @@ def test_learn_writes_a_policy_a_history_and_a_log(run: Path, capsys: pytest.Cap
 
 
 def test_learn_interrupted_saves_what_there_is(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    learner = learn_verb.POLICIES["analytic-gradient"]
+    learner = POLICIES["analytic-gradient"]
     original = learner.update
 
     def interrupted(self: Any) -> Any:
@@ -249,7 +249,7 @@ def test_learn_refuses_bad_numbers(run: Path, wrong: dict[str, Any]) -> None:
 def test_evaluate_writes_figures_and_video(
     run: Path, agent: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(evaluate_verb.TASKS, "swing-up", short(steps=4))
+    monkeypatch.setitem(TASKS, "swing-up", short(steps=4))
     learn_verb.learn(learn_options(run))
     options = evaluate_verb.EvaluateOptions(run=run, agent=agent, goal=run / "goal.png", episodes=2)
     summary = evaluate_verb.evaluate(options)
