@@ -40,8 +40,10 @@ class VHP(nn.Module):
     def __init__(self, size: int, hidden: Sequence[int] = (64, 64)) -> None:
         super().__init__()
         self.size = size
-        self.encoder = DiagonalGaussianMLP(size, hidden, size, log_variance=-1.0)
-        self.decoder = DiagonalGaussianMLP(size, hidden, size, log_variance=-1.0)
+        # Narrow from the start: with variances near one, zeta is ignored before it is of use, and the prior collapses
+        # to a normal that cannot hold the ring or the barrel it is there for.
+        self.encoder = DiagonalGaussianMLP(size, hidden, size, log_variance=-4.0)
+        self.decoder = DiagonalGaussianMLP(size, hidden, size, log_variance=-4.0)
         # States are told to the networks as gauge_inverse z: see latentrl.gauge.
         self.register_buffer("gauge", torch.eye(size))
         self.gauge: Tensor

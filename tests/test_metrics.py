@@ -1,0 +1,75 @@
+"""Metrics against cases whose value is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from latentrl.metrics import angle_r2, evaluate_pendulum, ols_r2, open_loop
+from latentrl.models.base import DataSpec
+from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.types import Sequences
+
+
+def test_r2_of_a_perfect_an_empty_and_a_known_fit() -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(20_000, 3))
+    signal = inputs @ np.array([1.0, -2.0, 0.5]) + 7
+    assert ols_r2(inputs, signal) == pytest.approx(1.0)
+    assert abs(ols_r2(inputs, rng.normal(size=20_000))) < 1e-3
+    noisy = signal + rng.normal(size=20_000) * np.sqrt(signal.var())
+    assert ols_r2(inputs, noisy) == pytest.approx(0.5, abs=0.02)
+
+
+def test_angle_r2_sees_through_the_jump_at_pi() -> None:
+    angle = np.random.default_rng(0).uniform(-np.pi, np.pi, 1000)
+    ring = np.column_stack((np.cos(angle + 1), np.sin(angle + 1)))
+    assert angle_r2(ring, angle) == pytest.approx(1.0)
+    assert angle_r2(ring, angle + 2 * np.pi) == pytest.approx(1.0)
+
+
+def make_model() -> EKVAE:
+    torch.manual_seed(0)
+    return EKVAE(DataSpec((8, 8, 1), "uint8", 1, (2.0,)), EKVAESettings(base_matrices=2, hidden=(16,), gate_hidden=(8,)))
+
+
+def test_open_loop_repeats_the_transition() -> None:
+    model, g = make_model(), torch.Generator().manual_seed(0)
+    state, actions = torch.randn(4, 3, generator=g), torch.randn(4, 2, 1, generator=g)
+    second = model.transition(state, actions[:, 0]).mean
+    third = model.transition(second, actions[:, 1]).mean
+    torch.testing.assert_close(open_loop(model, state, actions), torch.stack((state, second, third), 1))
+
+
+class Oracle(EKVAE):
+    """Decodes the truth, whatever the latent state: the error must then be the rounding of the stored images alone."""
+
+    truth: Tensor
+
+    def decode(self, positions: Tensor) -> Tensor:
+        return self.truth if positions.dim() == 3 else super().decode(positions)
+
+
+def test_perfect_pictures_have_no_error_and_the_yardstick_is_the_variance() -> None:
+    rng = np.random.default_rng(0)
+    clean = rng.integers(0, 256, (6, 7, 8, 8, 1), dtype=np.uint8)
+    model = make_model()
+    model.__class__ = Oracle
+    model.truth = torch.from_numpy(clean).float() / 255
+    data = Sequences(torch.from_numpy(clean), torch.zeros(6, 6, 1))
+    truth = {"angle": rng.uniform(-3, 3, (6, 7)), "velocity": rng.normal(size=(6, 7)), "clean": clean}
+    figures = evaluate_pendulum(model, data, truth)
+    assert figures.mse_predict_mean == figures.mse_predict_median == figures.mse_reconstruction == 0.0
+    scaled = clean / 255
+    assert figures.mse_mean_image == pytest.approx(((scaled - scaled.mean((0, 1))) ** 2).mean(), rel=1e-4)
+
+
+def test_the_same_seed_gives_the_same_figures() -> None:
+    rng = np.random.default_rng(0)
+    clean = rng.integers(0, 256, (6, 7, 8, 8, 1), dtype=np.uint8)
+    truth = {"angle": rng.uniform(-3, 3, (6, 7)), "velocity": rng.normal(size=(6, 7)), "clean": clean}
+    data = Sequences(torch.from_numpy(clean), torch.zeros(6, 6, 1))
+    first, second, other = (evaluate_pendulum(make_model(), data, truth, seed) for seed in (0, 0, 1))
+    assert first == second != other

@@ -1,0 +1,44 @@
+"""Neural linearisation: the mixture of base matrices, written out."""
+
+from __future__ import annotations
+
+import torch
+
+from latentrl.transitions import LocallyLinearTransition
+
+
+def make() -> LocallyLinearTransition:
+    torch.manual_seed(0)
+    module = LocallyLinearTransition(3, 2, base_matrices=4, hidden=(8, 8))
+    module.control_scale.copy_(torch.tensor([2.0, 5.0]))
+    return module
+
+
+def test_mean_and_noise_follow_the_equations() -> None:
+    module, g = make(), torch.Generator().manual_seed(0)
+    state, action = torch.randn(5, 3, generator=g), torch.randn(5, 2, generator=g)
+    control = action / torch.tensor([2.0, 5.0])
+    alpha = module.gate(torch.cat((state, control), -1)).softmax(-1)
+    f = torch.einsum("bm,mij->bij", alpha, module.state_matrices)
+    b = torch.einsum("bm,mij->bij", alpha, module.control_matrices)
+    q = alpha @ (module.log_noise.exp() + module.noise_floor)
+    step = module(state, action)
+    torch.testing.assert_close(step.mean, torch.einsum("bij,bj->bi", f, state) + torch.einsum("bij,bj->bi", b, control))
+    torch.testing.assert_close(step.covariance, torch.diag_embed(q))
+
+
+def test_weights_in_double_agree_with_the_module() -> None:
+    module, g = make(), torch.Generator().manual_seed(1)
+    state, action = torch.randn(5, 3, generator=g), torch.randn(5, 2, generator=g)
+    weights = module.weights(torch.float64)
+    control = weights.scaled(action)
+    local = weights.linearise(state.double(), weights.gate_input(control))
+    step = module(state, action)
+    torch.testing.assert_close(local.mean(state.double(), control).float(), step.mean)
+    assert local.state_matrix.shape == (5, 3, 3)
+
+
+def test_starts_near_the_identity() -> None:
+    module = make()
+    state = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
+    assert (module(state, torch.zeros(50, 2)).mean - state).abs().mean() < 0.2
