@@ -137,7 +137,7 @@ def report(plan: Plan, summary: dict[str, Any], options: QuickstartOptions) -> N
     angle, velocity = truth["angle"].ravel(), truth["velocity"].ravel()
     generator = torch.Generator().manual_seed(options.seed)
     predicted = predict_images(model, data[:STRIPS], generator)[..., 0].numpy()
-    (options.out / "barrel.png").write_bytes(to_png(latent_barrel(latents, angle, velocity)))
+    (options.out / "barrel.png").write_bytes(to_png(latent_barrel(latents, angle, velocity), dpi=100))
     write_report(
         options.out / "report.html",
         summary,

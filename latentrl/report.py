@@ -133,6 +133,12 @@ def _picture(light: Figure, dark: Figure, text: str) -> str:
     )
 
 
+def r_squared(value: float) -> str:
+    """``value`` with four decimals, more where those would say 1 of a figure that is less."""
+    decimals = next((n for n in range(4, 9) if round(value, n) < 1), 4)
+    return f"{value:.{decimals}f}"
+
+
 def scientific(value: float) -> str:
     """``value`` for people, in HTML: 2.1e-4 becomes 2.1 × 10 to the power of -4."""
     if not np.isfinite(value) or value == 0:
@@ -150,8 +156,8 @@ def _cards(summary: Mapping[str, Any]) -> str:
     model, control = summary["model"], summary["control"]
     cards = [
         (f"{summary['frames_collected']:,}", "frames collected", "random torques; half are held out"),
-        (f"{model['r2_angle']:.4f}", "R² of the angle", "linear read-out of the latent state"),
-        (f"{model['r2_velocity']:.4f}", "R² of the velocity", "never visible in one image"),
+        (r_squared(model["r2_angle"]), "R² of the angle", "linear read-out of the latent state"),
+        (r_squared(model["r2_velocity"]), "R² of the velocity", "never visible in one image"),
         *(
             (f"{result['successes']}<small>&thinsp;/&thinsp;{result['episodes']}</small>", label, "swing-ups that hold")
             for label, result in (("policy", control["policy"]), ("CEM planner", control["cem"]))
@@ -165,10 +171,18 @@ def _cards(summary: Mapping[str, Any]) -> str:
 
 def _model_table(model: Mapping[str, float]) -> str:
     rows = [
-        ("R² angle", f"{model['r2_angle']:.4f}", "sin and cos of the angle from the whole state"),
-        ("R² velocity", f"{model['r2_velocity']:.4f}", "from the whole state"),
-        ("R² angle, position dimensions alone", f"{model['r2_angle_from_position_dims']:.4f}", "what one image tells"),
-        ("R² velocity, velocity dimension alone", f"{model['r2_velocity_from_velocity_dims']:.4f}", "what it does not"),
+        ("R² angle", r_squared(model["r2_angle"]), "sin and cos of the angle from the whole state"),
+        ("R² velocity", r_squared(model["r2_velocity"]), "from the whole state"),
+        (
+            "R² angle, position dimensions alone",
+            r_squared(model["r2_angle_from_position_dims"]),
+            "what one image tells",
+        ),
+        (
+            "R² velocity, velocity dimension alone",
+            r_squared(model["r2_velocity_from_velocity_dims"]),
+            "what it does not",
+        ),
         ("Prediction error, mean", scientific(model["mse_predict_mean"]), "open loop, squared error per pixel"),
         ("Prediction error, median", scientific(model["mse_predict_median"]), "over held-out sequences"),
         ("… of the mean image", scientific(model["mse_mean_image"]), "yardstick: knowing nothing"),

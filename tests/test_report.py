@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latentrl.report import MOST_POINTS, fill, scatter_data, scientific, write_report
+from latentrl.report import MOST_POINTS, fill, r_squared, scatter_data, scientific, write_report
 
 SUMMARY: dict[str, Any] = {
     "frames_collected": 15000,
@@ -147,3 +147,11 @@ def test_fill_refuses_what_does_not_fit() -> None:
 def test_scientific() -> None:
     assert scientific(2.04e-4) == "2.04&thinsp;×&thinsp;10<sup>−4</sup>"
     assert scientific(float("nan")) == "nan"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.5, "0.5000"), (0.99994, "0.9999"), (0.99997, "0.99997"), (0.999996, "0.999996"), (1.0, "1.0000")],
+)
+def test_r_squared_never_rounds_up_to_one(value: float, text: str) -> None:
+    assert r_squared(value) == text
