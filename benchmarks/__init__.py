@@ -1,0 +1,1 @@
+"""What the package's speed is compared with, and how it is measured: ``python -m benchmarks``."""

@@ -1,0 +1,76 @@
+"""The training step of an EKVAE against the naive version of the same maths."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from torch.distributions import Distribution
+
+from benchmarks.eager_ekvae import EagerEKVAE
+from benchmarks.timing import Comparison, compare
+from latentrl.coarse_to_fine import Schedule
+from latentrl.models.base import DataSpec
+from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.objective import REWO
+from latentrl.training import Trainer, TrainSettings
+from latentrl.types import Sequences
+
+Version = Literal["joint", "smoother", "filter"]
+LENGTH = 15
+SHAPE = (16, 16, 1)
+TORQUE = 2.0
+
+
+def random_sequences(count: int, length: int = LENGTH, seed: int = 0) -> Sequences:
+    """Pictures of noise and random torques: what a step costs does not depend on what is seen."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (count, length, *SHAPE), dtype=torch.uint8, generator=generator)
+    torques = TORQUE * (2 * torch.rand(count, length - 1, 1, generator=generator) - 1)
+    return Sequences(images, torques)
+
+
+def make_model(version: Version, seed: int = 0) -> EKVAE:
+    """An untrained EKVAE of the default sizes for 16 x 16 images."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return EKVAE(DataSpec(SHAPE, "uint8", 1, (TORQUE,)), EKVAESettings(version=version))
+
+
+def make_trainer(model: EKVAE, data: Sequences, batch: int) -> Trainer:
+    """The default training but for the blur of its first quarter, which is no part of the model."""
+    settings = replace(TrainSettings(), batch=batch, blur=Schedule(width=0.0))
+    return Trainer(model, REWO(0.03**2), data, settings, seed=0)
+
+
+def compare_steps(version: Version, batch: int, validate: bool, repeats: int, steps: int = 2) -> Comparison:
+    """Whole steps: draw a batch, forward, backward, Adam; the trainer and its optimiser are the same for both.
+
+    Args:
+        version: see :class:`EKVAESettings`.
+        batch: sequences of 15 frames in a batch.
+        validate: whether ``torch.distributions`` check their arguments, as they do unless told otherwise.
+        repeats: of ``steps`` steps each.
+        steps: in a repeat.
+
+    Returns:
+        Processor seconds a repeat; divide by ``steps`` for one step.
+    """
+    data = random_sequences(200)
+    model = make_model(version)
+    eager = make_trainer(EagerEKVAE(model), data, batch)
+    library = make_trainer(model, data, batch)
+
+    def advance(trainer: Trainer) -> None:
+        for _ in range(steps):
+            trainer.advance()
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    Distribution.set_default_validate_args(validate)
+    try:
+        return compare(lambda: advance(eager), lambda: advance(library), repeats)
+    finally:
+        Distribution.set_default_validate_args(__debug__)
+        torch.set_num_threads(threads)

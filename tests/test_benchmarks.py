@@ -1,0 +1,121 @@
+"""The yardstick is fair: it computes the same numbers; and the measurement measures."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.__main__ import main
+from benchmarks.eager_ekvae import EagerEKVAE
+from benchmarks.timing import Comparison, compare
+from benchmarks.training_step import Version, make_model, random_sequences
+from latentrl.models.ekvae import EKVAE
+
+VERSIONS: tuple[Version, ...] = ("joint", "smoother", "filter")
+
+
+def perturbed_model(version: Version) -> EKVAE:
+    """No parameter at a value, such as zero or one, that could hide a missing term."""
+    model = make_model(version)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.03)
+    return model
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("length", [2, 5])
+def test_every_term_of_the_rate_is_equal_in_double_precision(version: Version, length: int) -> None:
+    model = perturbed_model(version)
+    eager, data = EagerEKVAE(model), random_sequences(3, length)
+    posterior = model.encode(model.to_unit(data.observations))
+    positions = posterior.rsample(torch.Generator().manual_seed(2))
+    terms, expected = (
+        m.rate_terms(posterior, positions, data.actions, torch.Generator().manual_seed(3)) for m in (eager, model)
+    )
+    for name in ("emission", "transition", "posterior"):
+        torch.testing.assert_close(getattr(terms, name), getattr(expected, name), rtol=1e-10, atol=1e-10)
+    for name in ("encoder", "prior"):  # networks, and so single precision
+        torch.testing.assert_close(getattr(terms, name), getattr(expected, name), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_gradients_of_the_kalman_part_are_equal_in_double_precision(version: Version) -> None:
+    model = perturbed_model(version)
+    eager, data = EagerEKVAE(model), random_sequences(3, 5)
+    # In float64 the library's own parameters lose no digits of the gradient on the way back.
+    model.dynamics.double()
+    posterior = model.encode(model.to_unit(data.observations))
+    gradients = []
+    for m in (eager, model):
+        positions = posterior.mean.detach().double().requires_grad_()
+        terms = m.rate_terms(posterior, positions, data.actions, torch.Generator().manual_seed(3))
+        total = (terms.emission + terms.transition + terms.posterior).sum()
+        gradients.append(torch.autograd.grad(total, [positions, *m.dynamics.parameters()]))
+    for got, expected in zip(*gradients, strict=True):
+        assert got.dtype == torch.float64 and got.abs().max() > 0
+        torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-8 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_rate_distortion_and_all_gradients_are_equal(version: Version) -> None:
+    model = perturbed_model(version)
+    eager, data = EagerEKVAE(model), random_sequences(3, 5)
+    gradients = []
+    terms = []
+    for m in (eager, model):
+        terms.append(m.rate_distortion(data, torch.Generator().manual_seed(2)))
+        (terms[-1].distortion + 0.3 * terms[-1].rate).mean().backward()
+        gradients.append({name: p.grad for name, p in m.named_parameters()})
+    for got, expected in zip(*terms, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
+    for name, reference in gradients[1].items():
+        got = gradients[0][name]
+        assert (got is None) == (reference is None), name
+        if got is not None and reference is not None:
+            scale = float(reference.abs().max())
+            assert torch.allclose(got.float(), reference, rtol=1e-4, atol=1e-5 * scale), name
+
+
+def test_the_copy_does_not_train_the_model_it_was_made_from() -> None:
+    model = make_model("joint")
+    eager = EagerEKVAE(model)
+    with torch.no_grad():
+        for parameter in eager.parameters():
+            parameter.zero_()
+    assert all(bool(parameter.any()) for parameter in model.dynamics.parameters())
+
+
+def test_compare_alternates_and_leaves_out_the_warm_up() -> None:
+    order: list[str] = []
+    ticks = count()
+    result = compare(
+        lambda: order.append("slow"), lambda: order.append("fast"), 3, warm_up=1, seconds=lambda: next(ticks) ** 2
+    )
+    assert order == ["slow", "fast"] * 4
+    # Clock readings k^2: an action between readings k and k + 1 takes 2 k + 1; the first four readings warm up.
+    assert result == Comparison([9.0, 17.0, 25.0], [13.0, 21.0, 29.0])
+    with pytest.raises(ValueError, match="two or more"):
+        compare(order.clear, order.clear, 1)
+
+
+def test_summary_takes_the_ratio_of_each_pair() -> None:
+    summary = Comparison([2.0, 8.0, 3.0], [1.0, 2.0, 1.0]).summary()
+    assert (summary["ratio"], summary["ratio_min"], summary["ratio_max"]) == (3.0, 2.0, 4.0)
+    assert (summary["ratio_lower_quartile"], summary["ratio_upper_quartile"]) == (2.5, 3.5)
+    assert (summary["yardstick_seconds"], summary["subject_seconds"]) == (3.0, 1.0)
+
+
+def test_quick_run_prints_a_table_and_writes_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--quick", "--output", str(tmp_path / "bench")])
+    printed = capsys.readouterr().out
+    numbers = json.loads((tmp_path / "bench" / "bench.json").read_text())
+    (step,) = numbers["training_step"]
+    assert step["eager_ms"] > 0 and step["library_ms"] > 0 and f"{step['ratio']:.2f}" in printed
+    assert numbers["collection"]["ratio"] > 1, "an array of pendulums slower than a loop over them"
+    assert [path.name for path in (tmp_path / "bench").iterdir()] == ["bench.json"]
