@@ -100,3 +100,28 @@ def test_a_folder_of_something_else_stays(tmp_path: Path, overwrite: bool) -> No
     with pytest.raises(UserError, match="something else"):
         quickstart(QuickstartOptions(out=tmp_path, overwrite=overwrite))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_the_verb_ends_with_figures_places_and_the_next_command(
+    finished: QuickstartOptions, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = json.loads((finished.out / "summary.json").read_text())
+    monkeypatch.setattr(module, "quickstart", lambda _: summary)
+    main(["--out", str(finished.out)])
+    last = capsys.readouterr().out.strip().splitlines()
+    assert last[-1].startswith("next: python -m latentrl.evaluate --run ")
+    assert str(finished.out / "report.html") in last[-2]
+    assert any("swing-up, policy: " in line for line in last)
+
+
+def test_an_interrupted_verb_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "quickstart", interrupt)
+    with pytest.raises(SystemExit) as exit_code:
+        main(["--out", str(tmp_path), "--seed", "3"])
+    assert exit_code.value.code == 130
+    assert f"latentrl.quickstart --out {tmp_path} --seed 3" in capsys.readouterr().out
