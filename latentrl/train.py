@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 import tyro
 
+from latentrl.coarse_to_fine import choose_width, is_image
 from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
 from latentrl.gauge import fix_velocity_gauge
@@ -29,7 +31,7 @@ from latentrl.runs import (
     write_json,
     write_tensors,
 )
-from latentrl.training import DivergedError, Trainer, TrainSettings, data_deviation, fit
+from latentrl.training import DivergedError, Trainer, TrainSettings, best_start, data_deviation, fit
 from latentrl.types import Sequences
 
 
@@ -61,10 +63,12 @@ class TrainOptions:
     """Dz, dimensions of the latent state."""
     position_size: int = 2
     """Da, how many of them hold the position."""
-    steps: Annotated[int | None, _default("6000", "INT")] = None
+    steps: Annotated[int | None, _default("8000", "INT")] = None
     """Gradient steps."""
     batch: Annotated[int | None, _default("50", "INT")] = None
     """Sequences in a batch."""
+    blur: Annotated[float | None, _default("chosen from the images", "FLOAT")] = None
+    """First blur of the images as a fraction of their height; 0 for none."""
     seed: int = 0
     """Of weights, batches and samples."""
     device: str = "auto"
@@ -98,52 +102,64 @@ def train(options: TrainOptions) -> Path:
         _prepare(folder, options.overwrite)
     device = choose_device(options.device)
     data = load_sequences(options.data, "train").to(device)
-    model, objective, settings = _assemble(options, data)
-    model.to(device)
+    settings = _schedule(options, data)
     if not options.resume:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(
             folder / SETTINGS,
             {
-                "model": model_settings(options.model, model),
+                "model": model_settings(options.model, _trainer(options, settings, data, 0).model),
                 "options": options_to_json(options),
                 "training": asdict(settings),
                 "data": load_metadata(options.data),
                 "environment": describe_environment(),
             },
         )
-    trainer = Trainer(model, objective, data, settings, options.seed)
     try:
+        trainer = _trainer(options, settings, data, 0)
+        # A checkpoint brings the weights of the start that was chosen.
+        if not (folder / CHECKPOINT).is_file():
+            trainer = best_start(partial(_trainer, options, settings, data), settings, options.progress)
         fit(trainer, folder, options.progress)
     except KeyboardInterrupt:
-        print(f"\ninterrupted at step {trainer.step}; everything is in {folder}")
+        step = trainer.step if (folder / CHECKPOINT).is_file() else 0
+        print(f"\ninterrupted at step {step}; everything is in {folder}")
         print(f"next: python -m latentrl.train --run {folder} --resume")
         raise SystemExit(130) from None
     except DivergedError as error:
         raise UserError(f"{folder}: {error}") from error
-    _finish(model, data, options, folder, trainer.seconds)
+    _finish(trainer.model, data, options, folder, trainer.seconds)
     return folder
 
 
-def _assemble(options: TrainOptions, data: Sequences) -> tuple[WorldModel, Objective, TrainSettings]:
-    """Model, objective and schedule; the weights depend on the seed alone."""
+def _schedule(options: TrainOptions, data: Sequences) -> TrainSettings:
+    """The recipe's schedule with what the options change; the blur is chosen from the images."""
     plain = options.recipe == "source"
     settings = TrainSettings.source() if plain else TrainSettings()
-    settings = replace(settings, steps=options.steps or settings.steps, batch=options.batch or settings.batch)
-    # Twice the data's own deviation: large enough that the rate shapes the latent space before the details count.
-    sigma = 1.0 if plain else 2 * data_deviation(data)
+    blur = settings.blur
+    if not plain and is_image(data.observations):
+        width = choose_width(data.observations, options.position_size) if options.blur is None else options.blur
+        blur = replace(blur, width=width)
+    return replace(settings, steps=options.steps or settings.steps, batch=options.batch or settings.batch, blur=blur)
+
+
+def _trainer(options: TrainOptions, settings: TrainSettings, data: Sequences, start: int) -> Trainer:
+    """The trainer of one start; its weights and random numbers depend on ``options.seed`` and ``start`` alone."""
+    seed = options.seed + 1_000_003 * start
+    plain = options.recipe == "source"
     details = EKVAESettings(
         state_size=options.state_size,
         position_size=options.position_size,
         prior=options.prior,
         version=options.version or ("smoother" if plain else "joint"),
-        initial_sigma=sigma,
+        # Twice the data's own deviation: large enough that the rate shapes the latent space before the details count.
+        initial_sigma=1.0 if plain else 2 * data_deviation(data),
     )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
+        torch.manual_seed(seed)
         model = build(options.model, DataSpec.of(data), asdict(details))
     objective: Objective = REWO(options.kappa**2) if options.objective == "rewo" else ELBO()
-    return model, objective, settings
+    return Trainer(model.to(data.actions.device), objective, data, settings, seed)
 
 
 def _finish(model: WorldModel, data: Sequences, options: TrainOptions, folder: Path, seconds: float) -> None:

@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from latentrl.coarse_to_fine import CoarseToFine, Schedule
+from latentrl.coarse_to_fine import CoarseToFine, Schedule, is_image
 from latentrl.errors import UserError
 from latentrl.models.base import WorldModel
 from latentrl.objective import Objective
@@ -35,13 +35,16 @@ class TrainSettings:
         batch: sequences in a batch, drawn with replacement.
         learning_rates: of Adam, by parameter group (see ``WorldModel.parameter_groups``).
         decay_from: fraction of the steps after which all learning rates fall linearly to zero; 1 keeps them.
+        starts: trainings begun with different weights, of which the one with the lowest rate goes on; see
+            :func:`best_start`.
+        start_steps: gradient steps before the choice.
         sigma_hold: steps for which the standard deviation of p(x | z) keeps its first value.
         blur: the coarse-to-fine schedule for images.
         checkpoint_every: steps between checkpoints.
         log_every: steps between lines of the log.
     """
 
-    steps: int = 6000
+    steps: int = 8000
     batch: int = 50
     learning_rates: dict[str, float] = field(
         default_factory=lambda: {
@@ -54,7 +57,9 @@ class TrainSettings:
         }
     )
     decay_from: float = 0.5
-    sigma_hold: int = 1500
+    starts: int = 4
+    start_steps: int = 400
+    sigma_hold: int = 1200
     blur: Schedule = field(default_factory=Schedule)
     checkpoint_every: int = 500
     log_every: int = 20
@@ -67,8 +72,8 @@ class TrainSettings:
             plain,
             learning_rates=dict.fromkeys(plain.learning_rates, 1e-3),
             decay_from=1.0,
+            starts=1,
             sigma_hold=0,
-            blur=Schedule(width=0.0, start=0, end=0),
         )
 
     def rate_factor(self, step: int) -> float:
@@ -103,8 +108,8 @@ class Trainer:
         self.optimiser = torch.optim.Adam(
             [{"params": parameters, "name": name} for name, parameters in groups.items()], lr=1e-3, fused=True
         )
-        images = data.observations.dtype == torch.uint8 and data.observations.dim() == 5
-        self.blur = CoarseToFine(settings.blur, data.observations) if images and settings.blur.width > 0 else None
+        blurred = is_image(data.observations) and settings.blur.width > 0
+        self.blur = CoarseToFine(settings.blur, data.observations) if blurred else None
 
     def advance(self) -> RateDistortion:
         """One gradient step.
@@ -172,6 +177,38 @@ class Trainer:
 
 def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def best_start(make: Callable[[int], Trainer], settings: TrainSettings, progress: bool = True) -> Trainer:
+    """The best of several trainings after their first steps.
+
+    Some initial weights lead to a model that explains each frame but no motion: it never recovers, and it is known early by
+    a rate that stays high, since what the transition does not predict, the posterior must tell. No label is looked at.
+
+    Args:
+        make: the trainer of start 0, 1, ..., each with weights and random numbers of its own.
+        settings: ``starts`` and ``start_steps``.
+        progress: show a progress bar.
+    """
+    if settings.starts == 1:
+        return make(0)
+    steps = min(settings.start_steps, settings.steps)
+    best, lowest = None, math.inf
+    with tqdm(total=settings.starts * steps, disable=not progress, unit="step", dynamic_ncols=True) as bar:
+        for number in range(settings.starts):
+            bar.set_description_str(f"start {number + 1} of {settings.starts}")
+            trainer = make(number)
+            rate = 0.0
+            for step in range(steps):
+                terms = trainer.advance()
+                bar.update()
+                if step >= 0.75 * steps:
+                    rate += float(terms.rate.mean()) / (steps * 0.25 * trainer.data.length)
+            bar.set_postfix_str(f"rate {rate:.2f} nats/step, lowest {min(rate, lowest):.2f}")
+            if best is None or rate < lowest:
+                best, lowest = trainer, rate
+    assert best is not None
+    return best
 
 
 def fit(trainer: Trainer, folder: Path, progress: bool = True) -> None:
