@@ -13,11 +13,12 @@ PACKAGE = Path(latentrl.__file__).parent
 VERBS = frozenset({"quickstart", "collect", "train", "learn", "evaluate"})
 
 # What a room, a module or folder directly under `latentrl`, may import from the package. All may import `errors`.
-FOUNDATIONS = frozenset({"types", "kalman", "distributions", "networks", "priors", "rewards", "transitions"})
+FOUNDATIONS = frozenset({"types", "kalman", "kalman_adjoint", "distributions", "networks", "priors", "rewards", "transitions"})
 ALLOWED: dict[str, frozenset[str]] = {
     "types": frozenset(),
     "errors": frozenset(),
     "kalman": frozenset({"types", "distributions"}),
+    "kalman_adjoint": frozenset({"types", "kalman"}),
     "distributions": frozenset({"types"}),
     "networks": frozenset({"types", "distributions"}),
     "priors": frozenset({"types", "distributions", "networks"}),

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from latentrl import kalman
+from latentrl import kalman, kalman_adjoint
 from latentrl.distributions import (
     LOG_2PI,
     DiagonalGaussian,
@@ -153,13 +153,12 @@ class EKVAE(WorldModel):
         belief = self.filter_prior(batch)
         predicted, filtered, locals_ = [belief], [], []
         for t in range(length):
-            belief = kalman.update(predicted[t], position[t], emission, noise, skip[t])
+            belief = kalman_adjoint.update(predicted[t], position[t], emission, noise, skip[t])
             filtered.append(belief)
             if t + 1 < length:
                 local = weights.linearise(belief.mean, gate_inputs[t])
                 locals_.append(local)
-                mean = local.mean(belief.mean, control[t])
-                predicted.append(kalman.predict_around(mean, belief.covariance, local.state_matrix, local.noise))
+                predicted.append(kalman_adjoint.predict(belief, local.dynamics, local.noise, control[t]))
         size = self.state_size
         empty = positions.new_zeros(batch, 0, size, size)
         return Filtered(
