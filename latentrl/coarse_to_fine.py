@@ -97,8 +97,8 @@ class CoarseToFine:
 
     Args:
         schedule: when and how much.
-        observations: the training images ``[N, T, H, W, C]`` uint8; at most ``sample`` frames, evenly spread, are looked at.
-        sample: frames that the mean image and the variances are estimated from.
+        observations: the training images ``[N, T, H, W, C]`` uint8.
+        sample: frames, evenly spread, that the mean image and the variances are estimated from.
     """
 
     def __init__(self, schedule: Schedule, observations: Tensor, sample: int = 8000) -> None:

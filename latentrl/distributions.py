@@ -97,7 +97,7 @@ class DiagonalGaussian:
 
 @dataclass(frozen=True)
 class PixelGaussian:
-    """p(x | z) with one standard deviation for all pixels: ``mean [..., *shape]``, ``sigma []``, ``dims = len(shape)``."""
+    """p(x | z) with one standard deviation: ``mean [..., *shape]``, ``sigma []``, ``dims = len(shape)``."""
 
     mean: Tensor
     sigma: Tensor

@@ -1,9 +1,9 @@
 """Fixing what training leaves free: the gauge of the velocity dimensions.
 
 With H = [I 0] (Latent Matters, Eq. 4.31) the bound fixes the position but not the velocity: the map
-``v -> v - C a`` leaves H z, and with it the likelihood, unchanged. Regressing v on a over the *training* states and folding
-the fit into the model removes the part of v that the position already tells. No label is involved, and the model's
-distribution over observations stays the same: only the coordinates of its latent space change.
+``v -> v - C a`` leaves H z, and with it the likelihood, unchanged. Regressing v on a over the *training* states and
+folding the fit into the model removes the part of v that the position already tells. No label is involved, and the
+model's distribution over observations stays the same: only the coordinates of its latent space change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from latentrl.types import Sequences
 
 
 def velocity_gauge(states: Tensor, position_size: int) -> Tensor:
-    """The matrix T ``[Dz, Dz]``, unit lower triangular, for which the velocity part of ``T z`` is uncorrelated with the position.
+    """The unit lower triangular ``T [Dz, Dz]`` that makes the velocity part of ``T z`` uncorrelated with the position.
 
     Args:
         states: ``[N, Dz]``.
@@ -33,7 +33,7 @@ def velocity_gauge(states: Tensor, position_size: int) -> Tensor:
 
 @torch.no_grad()
 def apply_gauge(model: EKVAE, gauge: Tensor) -> None:
-    """Replace the latent state z by ``gauge z``, in place, by folding the map into every parameter that reads or writes z.
+    """Replace the latent state z by ``gauge z``, in place, in every parameter that reads or writes z.
 
     F -> T F T^-1, B -> T B, Q -> T Q T', m_0 -> T m_0, P_0 -> T P_0 T'; the alpha network and the VHP read T^-1 z.
     """
@@ -54,7 +54,7 @@ def apply_gauge(model: EKVAE, gauge: Tensor) -> None:
 
 @torch.no_grad()
 def fix_velocity_gauge(model: EKVAE, data: Sequences) -> Tensor:
-    """Remove from the velocity dimensions what the position explains linearly over ``data``; returns the map applied."""
+    """Remove from the velocity what the position explains linearly over ``data``; returns the map applied."""
     states = model.smooth(data.observations, data.actions).mean.flatten(0, 1)
     gauge = velocity_gauge(states, model.position_size)
     apply_gauge(model, gauge)

@@ -142,7 +142,7 @@ def smooth_all(filtered: Belief, predicted: Belief, transitions: Tensor, noises:
 
 
 class Paths(NamedTuple):
-    """Trajectories drawn from the joint smoothing distribution: ``states [B, T, Dz]`` and their ``log_prob [B]``, nats."""
+    """Trajectories from the joint smoothing distribution: ``states [B, T, Dz]``, their ``log_prob [B]`` in nats."""
 
     states: Tensor
     log_prob: Tensor
@@ -153,9 +153,9 @@ def sample_paths(
 ) -> Paths:
     """One trajectory z_1:T for each sequence from p(z_1:T | a_1:T), backwards in time; reparameterised.
 
-    z_T is drawn from the filter's last belief, then ``z_t ~ N(m_t + G_t (z_{t+1} - m-_{t+1}), Cov(z_t | z_{t+1}, a_1:t))``.
-    Unlike samples of the smoothed marginals, neighbouring states of one trajectory belong together. Arguments as
-    :func:`smooth_all`.
+    z_T is drawn from the filter's last belief, then
+    ``z_t ~ N(m_t + G_t (z_{t+1} - m-_{t+1}), Cov(z_t | z_{t+1}, a_1:t))``. Unlike samples of the smoothed marginals,
+    neighbouring states of one trajectory belong together. Arguments as :func:`smooth_all`.
     """
     before = Belief(filtered.mean[:, :-1], filtered.covariance[:, :-1])
     ahead = Belief(predicted.mean[:, 1:], predicted.covariance[:, 1:])

@@ -20,7 +20,9 @@ from latentrl.types import Belief
 
 class _Update(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, mean: Tensor, covariance: Tensor, observation: Tensor, noise: Tensor, emission: Tensor) -> Any:
+    def forward(
+        ctx: Any, mean: Tensor, covariance: Tensor, observation: Tensor, noise: Tensor, emission: Tensor
+    ) -> Any:
         cross = covariance @ emission.mT
         precision = small_inverse(emission @ cross + noise)
         gain = cross @ precision

@@ -71,7 +71,7 @@ def open_loop(model: WorldModel, state: Tensor, actions: Tensor) -> Tensor:
 def predict_images(model: WorldModel, data: Sequences, generator: torch.Generator) -> Tensor:
     """Open-loop predictions ``[B, T, *shape]`` of all T observations.
 
-    The first state is *sampled* from q(z_1 | x_1:5, u_1:4) (Latent Matters, 4.4.2); the rest uses the true controls only.
+    The first state is *sampled* from q(z_1 | x_1:5, u_1:4) (Latent Matters, 4.4.2); the rest uses the true controls.
     """
     context = data.truncate(min(PREDICTION_CONTEXT, data.length))
     belief = model.smooth(context.observations, context.actions)
@@ -89,7 +89,7 @@ def sample_state(belief: Belief, generator: torch.Generator) -> Tensor:
 def evaluate_model(model: WorldModel, folder: Path, seed: int = 0) -> dict[str, float]:
     """The figures of a model on the ``test`` split of a data folder, by name.
 
-    All of :class:`ModelMetrics` where the ground truth has ``angle``, ``velocity`` and ``clean``; else only the test ELBO.
+    All of :class:`ModelMetrics` where the ground truth has ``angle``, ``velocity`` and ``clean``; else the test ELBO.
     """
     device = next(model.parameters()).device
     data = load_sequences(folder, "test").to(device)
@@ -107,7 +107,9 @@ def elbo_per_step(model: WorldModel, data: Sequences, generator: torch.Generator
 
 
 @torch.no_grad()
-def evaluate_pendulum(model: WorldModel, data: Sequences, truth: Mapping[str, np.ndarray], seed: int = 0) -> ModelMetrics:
+def evaluate_pendulum(
+    model: WorldModel, data: Sequences, truth: Mapping[str, np.ndarray], seed: int = 0
+) -> ModelMetrics:
     """All figures of Table 4.1 for held-out pendulum sequences.
 
     Args:

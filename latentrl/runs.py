@@ -1,12 +1,12 @@
 """The run folder: everything a later verb needs of a training, and nothing that must be unpickled.
 
-    runs/pendulum/
-        settings.json          model, data spec, training settings, seed, versions, git hash, metadata of the data
-        model.safetensors      weights of the finished model
-        checkpoint.safetensors weights, optimiser, objective and random state, until the training is finished
-        history.csv            what the progress bar showed
-        events.out.tfevents.*  the same for TensorBoard
-        metrics.json           held-out figures
+runs/pendulum/
+    settings.json          model, data spec, training settings, seed, versions, git hash, metadata of the data
+    model.safetensors      weights of the finished model
+    checkpoint.safetensors weights, optimiser, objective and random state, until the training is finished
+    history.csv            what the progress bar showed
+    events.out.tfevents.*  the same for TensorBoard
+    metrics.json           held-out figures
 """
 
 from __future__ import annotations
@@ -123,7 +123,10 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> WorldModel:
     model = build(
         described["name"],
         DataSpec(
-            tuple(spec["observation_shape"]), spec["observation_dtype"], spec["action_size"], tuple(spec["action_scale"])
+            tuple(spec["observation_shape"]),
+            spec["observation_dtype"],
+            spec["action_size"],
+            tuple(spec["action_scale"]),
         ),
         described["settings"],
     )

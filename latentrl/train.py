@@ -17,9 +17,9 @@ from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
 from latentrl.gauge import fix_velocity_gauge
 from latentrl.metrics import evaluate_model
-from latentrl.models import MODELS, build
+from latentrl.models import build
 from latentrl.models.base import DataSpec, WorldModel
-from latentrl.models.ekvae import EKVAESettings
+from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.objective import ELBO, REWO, Objective
 from latentrl.runs import (
     CHECKPOINT,
@@ -50,14 +50,16 @@ class TrainOptions:
     model: Literal["ekvae"] = "ekvae"
     """Which state-space model."""
     recipe: Literal["latentrl", "source"] = "latentrl"
-    """latentrl: coarse-to-fine images, held sigma, joint posterior, gauge fixed. source: as the dissertation, plainly."""
+    """latentrl: coarse to fine, held sigma, several starts, joint posterior. source: the dissertation's, plainly."""
     objective: Literal["rewo", "elbo"] = "rewo"
     """rewo: constrained optimisation (Algorithm 3); elbo: beta = 1."""
     kappa: float = 0.03
     """Bound of the constraint: root mean squared error per observation dimension (images in [0, 1])."""
     prior: Literal["vhp", "normal"] = "vhp"
     """Initial distribution of the latent state."""
-    version: Annotated[Literal["joint", "smoother", "filter"] | None, _default("the recipe's", "{joint,smoother,filter}")] = None
+    version: Annotated[
+        Literal["joint", "smoother", "filter"] | None, _default("the recipe's", "{joint,smoother,filter}")
+    ] = None
     """Posterior under which the rate is estimated."""
     state_size: int = 3
     """Dz, dimensions of the latent state."""
@@ -164,7 +166,8 @@ def _trainer(options: TrainOptions, settings: TrainSettings, data: Sequences, st
 
 def _finish(model: WorldModel, data: Sequences, options: TrainOptions, folder: Path, seconds: float) -> None:
     """Fix the gauge, write the model, measure it on the held-out split."""
-    if options.recipe == "latentrl" and options.prior == "vhp" and options.position_size < options.state_size:
+    free = options.prior == "vhp" and options.position_size < options.state_size
+    if options.recipe == "latentrl" and free and isinstance(model, EKVAE):
         fix_velocity_gauge(model, data)
     write_tensors(folder / MODEL, model.state_dict())
     (folder / CHECKPOINT).unlink(missing_ok=True)
@@ -181,7 +184,9 @@ def _prepare(folder: Path, overwrite: bool) -> None:
     if not folder.exists():
         return
     if not overwrite:
-        raise UserError(f"{folder} exists already: give --resume to continue it, --overwrite to replace it, or another --run")
+        raise UserError(
+            f"{folder} exists already: give --resume to continue it, --overwrite to replace it, or another --run"
+        )
     if not (folder / SETTINGS).is_file():
         raise UserError(f"--overwrite: {folder} is no run folder, so it stays; give another folder with --run")
     shutil.rmtree(folder)

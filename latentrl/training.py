@@ -182,8 +182,8 @@ def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def best_start(make: Callable[[int], Trainer], settings: TrainSettings, progress: bool = True) -> Trainer:
     """The best of several trainings after their first steps.
 
-    Some initial weights lead to a model that explains each frame but no motion: it never recovers, and it is known early by
-    a rate that stays high, since what the transition does not predict, the posterior must tell. No label is looked at.
+    Some initial weights lead to a model that explains each frame but no motion. It never recovers, and it is known
+    early by a rate that stays high: what the transition does not predict, the posterior must tell. No label is needed.
 
     Args:
         make: the trainer of start 0, 1, ..., each with weights and random numbers of its own.
@@ -193,7 +193,7 @@ def best_start(make: Callable[[int], Trainer], settings: TrainSettings, progress
     if settings.starts == 1:
         return make(0)
     steps = min(settings.start_steps, settings.steps)
-    best, lowest = None, math.inf
+    best, lowest, spent = None, math.inf, 0.0
     with tqdm(total=settings.starts * steps, disable=not progress, unit="step", dynamic_ncols=True) as bar:
         for number in range(settings.starts):
             bar.set_description_str(f"start {number + 1} of {settings.starts}")
@@ -205,16 +205,18 @@ def best_start(make: Callable[[int], Trainer], settings: TrainSettings, progress
                 if step >= 0.75 * steps:
                     rate += float(terms.rate.mean()) / (steps * 0.25 * trainer.data.length)
             bar.set_postfix_str(f"rate {rate:.2f} nats/step, lowest {min(rate, lowest):.2f}")
+            spent += trainer.seconds
             if best is None or rate < lowest:
                 best, lowest = trainer, rate
     assert best is not None
+    best.seconds = spent
     return best
 
 
 def fit(trainer: Trainer, folder: Path, progress: bool = True) -> None:
     """Train until ``settings.steps``, logging and saving into ``folder``.
 
-    A ``checkpoint.safetensors`` found there is continued. On Ctrl-C the state is saved and ``KeyboardInterrupt`` goes on.
+    A ``checkpoint.safetensors`` found there is continued. On Ctrl-C the state is saved and the interrupt goes on.
 
     Raises:
         DivergedError: see :meth:`Trainer.advance`; the last checkpoint stays.

@@ -88,9 +88,9 @@ def stack_beliefs(beliefs: Sequence[Belief]) -> Belief:
 class RateDistortion(NamedTuple):
     """What a model tells an objective about a batch; each entry ``[B]``, summed over time.
 
-    ``rate`` is KL(q(z_1:T | x, u) || p(z_1:T | u)) and ``distortion`` is -E_q[log p(x | z)], both in nats; ``error`` is the
-    part of the distortion that constrained optimisation bounds (squared error per observation dimension, averaged over
-    time and dimensions).
+    ``rate`` is KL(q(z_1:T | x, u) || p(z_1:T | u)) and ``distortion`` is -E_q[log p(x | z)], both in nats; ``error`` is
+    the part of the distortion that constrained optimisation bounds (squared error per observation dimension, averaged
+    over time and dimensions).
     """
 
     rate: Tensor
@@ -156,7 +156,7 @@ class Filter(Protocol):
         ...
 
     def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
-        """q(z_t | x_1:t, u_1:t-1) from the last belief, ``action [B, Du]`` and ``observation [B, ...]`` (None: missing)."""
+        """q(z_t | x_1:t, u_1:t-1) from the last belief, ``action [B, Du]``, ``observation [B, ...]`` or None."""
         ...
 
 

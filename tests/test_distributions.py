@@ -66,6 +66,4 @@ def test_pixel_gaussian_sums_over_the_image() -> None:
     sigma = torch.tensor(0.3)
     expected = torch.distributions.Normal(mean, sigma).log_prob(value).sum((-1, -2, -3))
     torch.testing.assert_close(PixelGaussian(mean, sigma, 3).log_prob(value), expected)
-    torch.testing.assert_close(
-        DiagonalGaussian(mean.flatten(1), sigma.square()).log_prob(value.flatten(1)), expected
-    )
+    torch.testing.assert_close(DiagonalGaussian(mean.flatten(1), sigma.square()).log_prob(value.flatten(1)), expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 import pytest
 import torch
@@ -13,9 +14,11 @@ from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.types import Sequences
 
 BATCH, LENGTH, PIXELS = 3, 5, 6
+Version = Literal["joint", "smoother", "filter"]
+VERSIONS: tuple[Version, ...] = get_args(Version)
 
 
-def linear_model(version: str) -> EKVAE:
+def linear_model(version: Version) -> EKVAE:
     """One base matrix, linear decoder, N(0, I) prior: p(x_1:T | u) is Gaussian and known."""
     torch.manual_seed(0)
     settings = EKVAESettings(
@@ -65,6 +68,7 @@ def log_likelihood_of_positions(model: EKVAE, positions: Tensor, actions: Tensor
 def log_likelihood_of_observations(model: EKVAE, data: Sequences) -> Tensor:
     mean, covariance = joint_of_positions(model, data.actions)
     layer = model.decoder.body[0]
+    assert isinstance(layer, torch.nn.Linear)
     emission = torch.block_diag(*[layer.weight.double()] * LENGTH)
     noise = (2 * model.log_sigma.double()).exp() * torch.eye(LENGTH * PIXELS, dtype=torch.float64)
     marginal = torch.distributions.MultivariateNormal(
@@ -87,8 +91,8 @@ def test_joint_rate_is_exact_for_a_linear_model() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("version", ["joint", "smoother", "filter"])
-def test_bound_lies_below_the_log_likelihood(version: str) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_bound_lies_below_the_log_likelihood(version: Version) -> None:
     model, data = linear_model(version), batch()
     exact = log_likelihood_of_observations(model, data)
     count = 4000
@@ -102,7 +106,7 @@ def test_bound_lies_below_the_log_likelihood(version: str) -> None:
 @torch.no_grad()
 def test_joint_bound_is_the_tightest() -> None:
     data, bounds = batch(), {}
-    for version in ("joint", "smoother", "filter"):
+    for version in VERSIONS:
         model = linear_model(version)
         repeated = Sequences(data.observations.repeat(4000, 1, 1), data.actions.repeat(4000, 1, 1))
         terms = model.rate_distortion(repeated, torch.Generator().manual_seed(0))
@@ -119,7 +123,7 @@ def test_rate_and_distortion_are_what_their_terms_say() -> None:
     g = torch.Generator().manual_seed(3)
     posterior = model.encode(data.observations)
     positions = posterior.rsample(g)
-    expected = sum(model.rate_terms(posterior, positions, data.actions, g))
+    expected = torch.stack(model.rate_terms(posterior, positions, data.actions, g)).sum(0)
     torch.testing.assert_close(terms.rate, expected.float())
     reconstruction = torch.distributions.Normal(model.decode(positions), model.log_sigma.exp())
     torch.testing.assert_close(terms.distortion, -reconstruction.log_prob(data.observations).sum((1, 2)))
@@ -132,9 +136,7 @@ def test_filter_version_has_no_smoothing_term() -> None:
     posterior = model.encode(data.observations)
     terms = model.rate_terms(posterior, posterior.mean, data.actions, torch.Generator().manual_seed(0))
     # Only log p_f(z_1 | a_1) is left: the smoothed and filtered densities of later states cancel (4.2.5.3).
-    run = model.run_filter(
-        posterior.mean.double(), (data.actions / 2).double(), model.dynamics.weights(torch.float64)
-    )
+    run = model.run_filter(posterior.mean.double(), (data.actions / 2).double(), model.dynamics.weights(torch.float64))
     g = torch.Generator().manual_seed(0)
     noise = torch.randn(BATCH, LENGTH - 1, 3, generator=g, dtype=torch.float64)[:, 0]
     factor = torch.linalg.cholesky(run.filtered.covariance[:, 0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 
@@ -13,7 +15,7 @@ from latentrl.types import Sequences
 GAUGE = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0.7, -0.4, 1]], dtype=torch.float64)
 
 
-def make_model(prior: str = "vhp") -> EKVAE:
+def make_model(prior: Literal["vhp", "normal"] = "vhp") -> EKVAE:
     torch.manual_seed(0)
     spec = DataSpec((8, 8, 1), "uint8", 1, (2.0,))
     return EKVAE(spec, EKVAESettings(base_matrices=4, hidden=(16,), gate_hidden=(8,), prior_hidden=(8,), prior=prior))

@@ -13,7 +13,9 @@ PACKAGE = Path(latentrl.__file__).parent
 VERBS = frozenset({"quickstart", "collect", "train", "learn", "evaluate"})
 
 # What a room, a module or folder directly under `latentrl`, may import from the package. All may import `errors`.
-FOUNDATIONS = frozenset({"types", "kalman", "kalman_adjoint", "distributions", "networks", "priors", "rewards", "transitions"})
+FOUNDATIONS = frozenset(
+    {"types", "kalman", "kalman_adjoint", "distributions", "networks", "priors", "rewards", "transitions"}
+)
 ALLOWED: dict[str, frozenset[str]] = {
     "types": frozenset(),
     "errors": frozenset(),

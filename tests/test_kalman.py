@@ -68,7 +68,9 @@ def run_filter(system: System, missing: Tensor | None = None) -> tuple[Belief, B
         belief = kalman.update(prior, system.observations[:, t], system.emission, system.emission_noise, skip)
         filtered.append(belief)
         if t + 1 < LENGTH:
-            predicted.append(kalman.predict(belief, system.transitions[:, t], system.noises[:, t], system.offsets[:, t]))
+            predicted.append(
+                kalman.predict(belief, system.transitions[:, t], system.noises[:, t], system.offsets[:, t])
+            )
 
     def stack(beliefs: list[Belief]) -> Belief:
         return Belief(torch.stack([b.mean for b in beliefs], 1), torch.stack([b.covariance for b in beliefs], 1))
@@ -110,12 +112,16 @@ def joint_posterior(system: System, present: Tensor) -> tuple[Tensor, Tensor, Te
     posterior = mean + (covariance @ (emission.T @ torch.linalg.inv(noise) @ residual.unsqueeze(-1))).squeeze(-1)
     marginal = emission @ prior @ emission.T + noise
     log_likelihood = -0.5 * (
-        (residual * torch.linalg.solve(marginal, residual)).sum(-1) + torch.logdet(marginal) + LOG_2PI * residual.shape[-1]
+        (residual * torch.linalg.solve(marginal, residual)).sum(-1)
+        + torch.logdet(marginal)
+        + LOG_2PI * residual.shape[-1]
     )
     return posterior, covariance, log_likelihood
 
 
-@pytest.mark.parametrize("present", [[True] * 6, [True, False, True, False, False, True], [False, True, True, True, True, False]])
+@pytest.mark.parametrize(
+    "present", [[True] * 6, [True, False, True, False, False, True], [False, True, True, True, True, False]]
+)
 def test_smoother_equals_joint_gaussian(system: System, present: list[bool]) -> None:
     missing = ~torch.tensor(present).expand(BATCH, -1)
     observations = torch.where(missing[..., None], torch.nan, system.observations)
@@ -146,7 +152,9 @@ def test_gradients_equal_finite_differences(system: System) -> None:
     small = System(*(x[:1] if x.shape[0] == BATCH else x for x in system))
 
     def smoothed(mean: Tensor, transitions: Tensor, noise_root: Tensor, observations: Tensor) -> tuple[Tensor, Tensor]:
-        noises = (noise_root @ noise_root.mT + 0.1 * torch.eye(STATE, dtype=torch.float64)).expand(1, LENGTH - 1, -1, -1)
+        noises = (noise_root @ noise_root.mT + 0.1 * torch.eye(STATE, dtype=torch.float64)).expand(
+            1, LENGTH - 1, -1, -1
+        )
         belief = Belief(mean, small.covariance)
         predicted, filtered = [belief], []
         for t in range(LENGTH):
@@ -169,7 +177,9 @@ def test_gradients_equal_finite_differences(system: System) -> None:
 def test_float32_stays_positive_definite_for_100_000_steps() -> None:
     """A weakly damped rotation observed almost without noise: the case that breaks the short form of the update."""
     g = torch.Generator().manual_seed(0)
-    rotation = torch.tensor([[math.cos(0.3), math.sin(0.3), 0.1], [-math.sin(0.3), math.cos(0.3), 0.1], [0.0, 0.0, 0.999]])
+    rotation = torch.tensor(
+        [[math.cos(0.3), math.sin(0.3), 0.1], [-math.sin(0.3), math.cos(0.3), 0.1], [0.0, 0.0, 0.999]]
+    )
     noise = torch.diag(torch.tensor([1e-9, 1e-9, 1e-8]))
     emission, emission_noise = torch.eye(2, 3), 1e-8 * torch.eye(2)
     batch = 8

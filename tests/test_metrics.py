@@ -32,7 +32,9 @@ def test_angle_r2_sees_through_the_jump_at_pi() -> None:
 
 def make_model() -> EKVAE:
     torch.manual_seed(0)
-    return EKVAE(DataSpec((8, 8, 1), "uint8", 1, (2.0,)), EKVAESettings(base_matrices=2, hidden=(16,), gate_hidden=(8,)))
+    return EKVAE(
+        DataSpec((8, 8, 1), "uint8", 1, (2.0,)), EKVAESettings(base_matrices=2, hidden=(16,), gate_hidden=(8,))
+    )
 
 
 def test_open_loop_repeats_the_transition() -> None:
@@ -41,6 +43,10 @@ def test_open_loop_repeats_the_transition() -> None:
     second = model.transition(state, actions[:, 0]).mean
     third = model.transition(second, actions[:, 1]).mean
     torch.testing.assert_close(open_loop(model, state, actions), torch.stack((state, second, third), 1))
+
+
+def make_truth(rng: np.random.Generator, clean: np.ndarray) -> dict[str, np.ndarray]:
+    return {"angle": rng.uniform(-3, 3, (6, 7)), "velocity": rng.normal(size=(6, 7)), "clean": clean}
 
 
 class Oracle(EKVAE):
@@ -59,7 +65,11 @@ def test_perfect_pictures_have_no_error_and_the_yardstick_is_the_variance() -> N
     model.__class__ = Oracle
     model.truth = torch.from_numpy(clean).float() / 255
     data = Sequences(torch.from_numpy(clean), torch.zeros(6, 6, 1))
-    truth = {"angle": rng.uniform(-3, 3, (6, 7)), "velocity": rng.normal(size=(6, 7)), "clean": clean}
+    truth: dict[str, np.ndarray] = {
+        "angle": rng.uniform(-3, 3, (6, 7)),
+        "velocity": rng.normal(size=(6, 7)),
+        "clean": clean,
+    }
     figures = evaluate_pendulum(model, data, truth)
     assert figures.mse_predict_mean == figures.mse_predict_median == figures.mse_reconstruction == 0.0
     scaled = clean / 255
@@ -69,7 +79,11 @@ def test_perfect_pictures_have_no_error_and_the_yardstick_is_the_variance() -> N
 def test_the_same_seed_gives_the_same_figures() -> None:
     rng = np.random.default_rng(0)
     clean = rng.integers(0, 256, (6, 7, 8, 8, 1), dtype=np.uint8)
-    truth = {"angle": rng.uniform(-3, 3, (6, 7)), "velocity": rng.normal(size=(6, 7)), "clean": clean}
+    truth: dict[str, np.ndarray] = {
+        "angle": rng.uniform(-3, 3, (6, 7)),
+        "velocity": rng.normal(size=(6, 7)),
+        "clean": clean,
+    }
     data = Sequences(torch.from_numpy(clean), torch.zeros(6, 6, 1))
     first, second, other = (evaluate_pendulum(make_model(), data, truth, seed) for seed in (0, 0, 1))
     assert first == second != other

@@ -29,5 +29,5 @@ def build(name: str, spec: DataSpec, settings: dict[str, Any]) -> WorldModel:
     """
     entry = MODELS[name]
     # JSON knows no tuples.
-    known = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    known: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     return entry.model(spec, entry.settings(**known))

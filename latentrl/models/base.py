@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +50,8 @@ class WorldModel(nn.Module, ABC):
     """
 
     spec: DataSpec
+    settings: Any
+    """The model's own settings, a frozen dataclass of JSON values."""
     state_size: int
     position_size: int
     initial_distribution: VHP | StandardNormal
@@ -63,7 +66,7 @@ class WorldModel(nn.Module, ABC):
 
     @abstractmethod
     def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
-        """q(z_t | x_1:t, u_1:t-1) from the last belief, ``action [B, Du]`` and ``observation [B, ...]`` (None: missing)."""
+        """q(z_t | x_1:t, u_1:t-1) from the last belief, ``action [B, Du]``, ``observation [B, ...]`` or None."""
 
     @abstractmethod
     def smooth(self, observations: Tensor, actions: Tensor) -> Belief:
@@ -79,7 +82,7 @@ class WorldModel(nn.Module, ABC):
 
     @abstractmethod
     def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
-        """The goal position ``[Da]`` of one image ``[...]``, or, given actions too, the goal velocity ``[Dv]`` of a sequence.
+        """The goal position ``[Da]`` of one image, or with actions the goal velocity ``[Dv]`` of a sequence.
 
         The velocity is the mean over the smoothed sequence ``observations [T, ...]``, ``actions [T - 1, Du]``.
         """
@@ -88,8 +91,8 @@ class WorldModel(nn.Module, ABC):
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter, once, by role.
 
-        ``encoder``, ``decoder`` and ``emission_noise`` are phi and theta; ``transition``, ``noise`` are psi; ``prior`` is
-        psi_0 and phi_0 of Algorithm 3.
+        ``encoder``, ``decoder`` and ``emission_noise`` are phi and theta; ``transition`` and ``noise`` are psi; ``prior``
+        is psi_0 and phi_0 of Algorithm 3.
         """
 
     def to_unit(self, observations: Tensor) -> Tensor:

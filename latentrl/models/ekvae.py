@@ -47,9 +47,9 @@ class EKVAESettings:
         hidden: hidden layers of encoder and (reversed) decoder.
         prior: initial distribution, ``"vhp"`` or ``"normal"``.
         prior_hidden: hidden layers of the prior's two networks.
-        version: posterior that the rate is estimated under: ``"smoother"`` (Eq. 4.27) and ``"filter"`` (4.2.5.3) are the
-            source's and draw every z_t from its own marginal; ``"joint"`` draws whole trajectories from the smoother,
-            which makes the bound tight where the transition is linear (docs/ekvae.md).
+        version: posterior that the rate is estimated under: ``"smoother"`` (Eq. 4.27) and ``"filter"`` (4.2.5.3) are
+            the source's and draw every z_t from its own marginal; ``"joint"`` draws whole trajectories from the
+            smoother, which makes the bound tight where the transition is linear (docs/ekvae.md).
         initial_sigma: standard deviation of p(x | a) at the start, in units of the observation.
         noise_floor: added to every learned variance.
     """
@@ -101,6 +101,8 @@ class RateTerms(NamedTuple):
 
 class EKVAE(WorldModel):
     """See the module docstring. The Kalman recursion runs in float64, the networks in float32."""
+
+    settings: EKVAESettings
 
     def __init__(self, spec: DataSpec, settings: EKVAESettings | None = None) -> None:
         super().__init__()
@@ -241,7 +243,7 @@ class EKVAE(WorldModel):
     def _marginal_rate(
         self, a: Tensor, controls: Tensor, run: Filtered, weights: Weights, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """z_1, emission, transition and posterior terms of Eq. 4.27-4.28; states from smoothed or filtered marginals."""
+        """z_1, emission, transition and posterior terms of Eq. 4.27-4.28, with states from the marginals."""
         smoothing = self.settings.version == "smoother"
         chosen = kalman.smooth_all(*run) if smoothing else run.filtered
         # z_T appears in no term, unless it is z_1 too.
@@ -267,7 +269,7 @@ class EKVAE(WorldModel):
     def _joint_rate(
         self, a: Tensor, controls: Tensor, run: Filtered, weights: Weights, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The same for one trajectory from the joint smoothing distribution: KL(q(z_1:T) || p(z_1:T | a_1:T)) by sampling."""
+        """The same for one trajectory z_1:T from the joint smoothing distribution."""
         paths = kalman.sample_paths(*run, generator)
         states, steps = paths.states, a.shape[1] - 1
         emission = -diagonal_log_prob(a, states[..., : self.position_size], self.emission_variance()).sum(1)
@@ -289,14 +291,23 @@ class EKVAE(WorldModel):
         self.check_observation(observations)
         if actions is None:
             return self.encode(observations).mean
-        return self.smooth(observations.unsqueeze(0), actions.unsqueeze(0)).mean[0, :, self.position_size :].mean(0).float()
+        return (
+            self.smooth(observations.unsqueeze(0), actions.unsqueeze(0))
+            .mean[0, :, self.position_size :]
+            .mean(0)
+            .float()
+        )
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {
             "encoder": list(self.encoder.parameters()),
             "decoder": list(self.decoder.parameters()),
             "emission_noise": [self.log_sigma],
-            "transition": [*self.dynamics.gate.parameters(), self.dynamics.state_matrices, self.dynamics.control_matrices],
+            "transition": [
+                *self.dynamics.gate.parameters(),
+                self.dynamics.state_matrices,
+                self.dynamics.control_matrices,
+            ],
             "noise": [self.dynamics.log_noise, self.log_emission_noise, self.filter_mean, self.log_filter_variance],
             "prior": list(self.initial_distribution.parameters()),
         }
