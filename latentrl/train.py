@@ -96,17 +96,17 @@ def train(options: TrainOptions) -> Path:
     """
     folder = options.folder
     if options.resume:
-        stored = load_settings(folder)["options"]
-        options = replace(
-            options_from_json(stored), run=options.run, device=options.device, progress=options.progress, resume=True
-        )
-    else:
-        _prepare(folder, options.overwrite)
+        stored = options_from_json(load_settings(folder)["options"])
+        if (folder / MODEL).is_file() and not (folder / CHECKPOINT).is_file():
+            print(f"{folder} is finished already\nnext: {_next_command(stored, folder)}")
+            return folder
+        options = replace(stored, run=folder, device=options.device, progress=options.progress, resume=True)
+    _check(options)
     device = choose_device(options.device)
     data = load_sequences(options.data, "train").to(device)
     settings = _schedule(options, data)
     if not options.resume:
-        folder.mkdir(parents=True, exist_ok=True)
+        _prepare(folder, options.overwrite)
         write_json(
             folder / SETTINGS,
             {
@@ -170,18 +170,36 @@ def _finish(model: WorldModel, data: Sequences, options: TrainOptions, folder: P
     if options.recipe == "latentrl" and free and isinstance(model, EKVAE):
         fix_velocity_gauge(model, data)
     write_tensors(folder / MODEL, model.state_dict())
-    (folder / CHECKPOINT).unlink(missing_ok=True)
     figures = evaluate_model(model, options.data, seed=options.seed)
     write_json(folder / "metrics.json", {**figures, "train_seconds": seconds})
     width = max(map(len, figures))
     print(f"{folder}: trained in {seconds:.0f} s; on held-out sequences:")
     for name, value in figures.items():
         print(f"  {name:<{width}}  {value:.4g}")
-    print(f"next: python -m latentrl.learn --run {folder} --goal {options.data / 'goal.png'}")
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    print(f"next: {_next_command(options, folder)}")
+
+
+def _next_command(options: TrainOptions, folder: Path) -> str:
+    return f"python -m latentrl.learn --run {folder} --goal {options.data / 'goal.png'}"
+
+
+def _check(options: TrainOptions) -> None:
+    """Refuse numbers that no training could use, before anything is written."""
+    for flag, value in (("steps", options.steps), ("batch", options.batch)):
+        if value is not None and value < 1:
+            raise UserError(f"--{flag} {value}: give one or more")
+    if options.kappa <= 0:
+        raise UserError(f"--kappa {options.kappa}: give a positive number")
+    if not 0 < options.position_size <= options.state_size:
+        raise UserError(f"--position-size {options.position_size}: give 1 to {options.state_size}, the --state-size")
+    if options.blur is not None and not 0 <= options.blur <= 1:
+        raise UserError(f"--blur {options.blur}: give a fraction of the image's height, 0 to 1")
 
 
 def _prepare(folder: Path, overwrite: bool) -> None:
     if not folder.exists():
+        folder.mkdir(parents=True)
         return
     if not overwrite:
         raise UserError(
@@ -190,6 +208,7 @@ def _prepare(folder: Path, overwrite: bool) -> None:
     if not (folder / SETTINGS).is_file():
         raise UserError(f"--overwrite: {folder} is no run folder, so it stays; give another folder with --run")
     shutil.rmtree(folder)
+    folder.mkdir()
 
 
 def choose_device(name: str) -> torch.device:

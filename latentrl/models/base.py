@@ -91,8 +91,8 @@ class WorldModel(nn.Module, ABC):
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter, once, by role.
 
-        ``encoder``, ``decoder`` and ``emission_noise`` are phi and theta; ``transition`` and ``noise`` are psi; ``prior``
-        is psi_0 and phi_0 of Algorithm 3.
+        In Algorithm 3, ``encoder``, ``decoder`` and ``emission_noise`` are phi and theta, ``transition`` and ``noise``
+        are psi, ``prior`` is psi_0 and phi_0.
         """
 
     def to_unit(self, observations: Tensor) -> Tensor:

@@ -1,0 +1,146 @@
+"""The verb: from a data folder to a run folder, through interruption, and its clear errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from latentrl.collect import CollectOptions, collect
+from latentrl.errors import UserError
+from latentrl.runs import CHECKPOINT, MODEL, SETTINGS, load_model, read_tensors
+from latentrl.train import TrainOptions, choose_device, main, train
+from latentrl.training import Trainer
+from latentrl.types import RateDistortion
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "pendulum"
+    return collect(CollectOptions(out=folder, sequences=20, test_sequences=10, length=6, num_envs=5))
+
+
+def options(data: Path, run: Path, **changes: object) -> TrainOptions:
+    common = {"data": data, "run": run, "steps": 10, "batch": 4, "progress": False, "device": "cpu"}
+    return TrainOptions(**{**common, **changes})  # type: ignore[arg-type]
+
+
+def test_a_run_folder_holds_what_later_verbs_need(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(options(data, tmp_path / "run"))
+    assert not (run / CHECKPOINT).exists() and not list(run.glob("*.partial"))
+    settings = json.loads((run / SETTINGS).read_text())
+    assert settings["options"]["seed"] == 0
+    assert "Pendulum-v0" in json.dumps(settings["data"])
+    assert settings["environment"]["torch"] == torch.__version__
+    figures = json.loads((run / "metrics.json").read_text())
+    assert {"r2_angle", "mse_predict_mean", "mse_mean_image", "train_seconds"} <= figures.keys()
+    assert list(run.glob("events.out.tfevents.*"))
+    model = load_model(run)
+    assert not model.training and model.spec.observation_shape == (16, 16, 1)
+    assert f"next: python -m latentrl.learn --run {run}" in capsys.readouterr().out
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(data: Path, tmp_path: Path) -> None:
+    runs = [train(options(data, tmp_path / name, seed=seed)) for name, seed in (("a", 1), ("b", 1), ("c", 2))]
+    a, b, c = (read_tensors(run / MODEL, "")[0] for run in runs)
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert not torch.equal(a["log_sigma"], c["log_sigma"]) or not torch.equal(
+        a["dynamics.state_matrices"], c["dynamics.state_matrices"]
+    )
+
+
+@pytest.mark.parametrize("recipe", ["latentrl", "source"])
+def test_resume_after_ctrl_c_ends_as_if_nothing_had_happened(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], recipe: str
+) -> None:
+    """With several starts the interruption falls into the first of them, with one into the training itself."""
+    train(options(data, tmp_path / "whole", recipe=recipe))
+    advance, steps = Trainer.advance, 0
+
+    def interrupt(self: Trainer) -> RateDistortion:
+        nonlocal steps
+        steps += 1
+        if steps == 8:
+            raise KeyboardInterrupt
+        return advance(self)
+
+    monkeypatch.setattr(Trainer, "advance", interrupt)
+    with pytest.raises(SystemExit) as stopped:
+        train(options(data, tmp_path / "parts", recipe=recipe))
+    assert stopped.value.code == 130
+    assert f"--run {tmp_path / 'parts'} --resume" in capsys.readouterr().out
+    monkeypatch.undo()
+    torch.manual_seed(77)
+    train(TrainOptions(run=tmp_path / "parts", resume=True, progress=False, device="cpu"))
+    first, second = (read_tensors(tmp_path / name / MODEL, "")[0] for name in ("whole", "parts"))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_resuming_a_finished_run_changes_nothing(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(options(data, tmp_path / "run"))
+    before = (run / MODEL).stat().st_mtime_ns
+    assert train(TrainOptions(run=run, resume=True)) == run
+    assert (run / MODEL).stat().st_mtime_ns == before
+    assert "finished already" in capsys.readouterr().out
+
+
+def test_an_existing_run_is_not_touched(data: Path, tmp_path: Path) -> None:
+    run = train(options(data, tmp_path / "run"))
+    with pytest.raises(UserError, match="--resume"):
+        train(options(data, run))
+    with pytest.raises(UserError, match="no data folder"):
+        train(options(tmp_path / "nowhere", run, overwrite=True))
+    assert (run / MODEL).is_file(), "a mistake in another option must not cost the old run"
+    strange = tmp_path / "home"
+    strange.mkdir()
+    with pytest.raises(UserError, match="is no run folder"):
+        train(options(data, strange, overwrite=True))
+    assert strange.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("steps", 0), ("batch", 0), ("kappa", 0.0), ("position_size", 4), ("position_size", 0), ("blur", -1.0)],
+)
+def test_numbers_out_of_range_name_their_flag(data: Path, tmp_path: Path, flag: str, value: float) -> None:
+    changed = {**vars(options(data, tmp_path / "run")), flag: value}
+    with pytest.raises(UserError, match=f"--{flag.replace('_', '-')} {value}"):
+        train(TrainOptions(**changed))
+    assert not (tmp_path / "run").exists()
+
+
+def test_devices() -> None:
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("auto").type in ("cpu", "cuda")
+    with pytest.raises(UserError, match="--device abacus"):
+        choose_device("abacus")
+
+
+def test_a_missing_data_folder_is_one_line_and_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--data", str(tmp_path / "nowhere"), "--run", str(tmp_path / "run")])
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert str(tmp_path / "nowhere") in error and "latentrl.collect" in error and "Traceback" not in error
+
+
+def test_a_damaged_model_is_named(data: Path, tmp_path: Path) -> None:
+    run = train(options(data, tmp_path / "run"))
+    (run / MODEL).write_bytes(b"half")
+    with pytest.raises(UserError, match=r"model\.safetensors is damaged"):
+        load_model(run)
+    (run / MODEL).unlink()
+    with pytest.raises(UserError, match="--resume"):
+        load_model(run)
+
+
+def test_other_priors_objectives_and_versions_train(data: Path, tmp_path: Path) -> None:
+    run = train(options(data, tmp_path / "run", prior="normal", objective="elbo", version="filter", blur=0.1))
+    model = load_model(run)
+    assert model.settings.version == "filter" and model.settings.prior == "normal"
