@@ -19,16 +19,15 @@ class Schedule:
     """When the blur is lowered.
 
     Attributes:
-        width: standard deviation of the first blur as a fraction of the image's height; 0 switches it off. See
-            :func:`choose_width`.
+        width: standard deviation of the first blur as a fraction of the image's height; 0 switches it off.
         start: last training step with the full blur.
         end: first step without blur.
         stages: equal reductions in between, the last of them to no blur.
     """
 
-    width: float = 0.0
+    width: float = 0.125
     start: int = 300
-    end: int = 1000
+    end: int = 1500
     stages: int = 9
 
     def at(self, step: int) -> float:
@@ -44,38 +43,6 @@ class Schedule:
 def is_image(observations: Tensor) -> bool:
     """Whether ``observations`` are uint8 images ``[N, T, H, W, C]``, which can be blurred."""
     return observations.dtype == torch.uint8 and observations.dim() == 5
-
-
-WIDTHS = tuple(n / 64 for n in range(17))
-"""Candidates of :func:`choose_width`, as fractions of the image's height."""
-
-
-@torch.no_grad()
-def choose_width(observations: Tensor, position_size: int, share: float = 0.6, sample: int = 1000) -> float:
-    """The smallest blur for which ``position_size`` principal components hold ``share`` of the images' variance.
-
-    That many linear features then tell most of what varies, so an autoencoder with as many latents starts from a nearly
-    linear problem; pictures for which this holds as they are need no blur. Looks at images alone, at no label.
-
-    Args:
-        observations: ``[N, T, H, W, C]`` uint8.
-        position_size: Da.
-        share: fraction of the variance, in (0, 1).
-        sample: frames looked at, evenly spread.
-
-    Returns:
-        A fraction of the image's height, one of ``WIDTHS``; the largest where none suffices.
-    """
-    frames = observations.flatten(0, 1)
-    frames = frames[:: max(1, len(frames) // sample)].float() / 255
-    for width in WIDTHS:
-        seen = (blur(frames, width * frames.shape[-3]) if width else frames).flatten(1)
-        seen = seen - seen.mean(0)
-        # The Gram matrix has the eigenvalues of the covariance, and frames are fewer than pixels.
-        variances = torch.linalg.eigvalsh(seen @ seen.T)
-        if float(variances[-position_size:].sum() / variances.sum()) >= share:
-            break
-    return width
 
 
 def gaussian_matrix(size: int, sigma: float, device: torch.device) -> Tensor:

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 import torch
 import tyro
 
-from latentrl.coarse_to_fine import choose_width, is_image
 from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
 from latentrl.gauge import fix_velocity_gauge
@@ -69,7 +68,7 @@ class TrainOptions:
     """Gradient steps."""
     batch: Annotated[int | None, _default("50", "INT")] = None
     """Sequences in a batch."""
-    blur: Annotated[float | None, _default("chosen from the images", "FLOAT")] = None
+    blur: Annotated[float | None, _default("0.125", "FLOAT")] = None
     """First blur of the images as a fraction of their height; 0 for none."""
     seed: int = 0
     """Of weights, batches and samples."""
@@ -104,7 +103,7 @@ def train(options: TrainOptions) -> Path:
     _check(options)
     device = choose_device(options.device)
     data = load_sequences(options.data, "train").to(device)
-    settings = _schedule(options, data)
+    settings = _schedule(options)
     if not options.resume:
         _prepare(folder, options.overwrite)
         write_json(
@@ -134,14 +133,11 @@ def train(options: TrainOptions) -> Path:
     return folder
 
 
-def _schedule(options: TrainOptions, data: Sequences) -> TrainSettings:
-    """The recipe's schedule with what the options change; the blur is chosen from the images."""
+def _schedule(options: TrainOptions) -> TrainSettings:
+    """The recipe's schedule with what the options change."""
     plain = options.recipe == "source"
     settings = TrainSettings.source() if plain else TrainSettings()
-    blur = settings.blur
-    if not plain and is_image(data.observations):
-        width = choose_width(data.observations, options.position_size) if options.blur is None else options.blur
-        blur = replace(blur, width=width)
+    blur = settings.blur if options.blur is None else replace(settings.blur, width=options.blur)
     return replace(settings, steps=options.steps or settings.steps, batch=options.batch or settings.batch, blur=blur)
 
 

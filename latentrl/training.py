@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from latentrl.alignment import leading_components, unexplained
 from latentrl.coarse_to_fine import CoarseToFine, Schedule, is_image
 from latentrl.errors import UserError
-from latentrl.models.base import WorldModel
+from latentrl.models.base import FrameEncoder, WorldModel
 from latentrl.objective import Objective
 from latentrl.runs import CHECKPOINT, HISTORY, read_tensors, write_tensors
 from latentrl.types import RateDistortion, Sequences
@@ -39,6 +40,7 @@ class TrainSettings:
             :func:`best_start`.
         start_steps: gradient steps before the choice.
         sigma_hold: steps for which the standard deviation of p(x | z) keeps its first value.
+        alignment: weight in nats of :func:`latentrl.alignment.unexplained` while sigma is held; for images.
         blur: the coarse-to-fine schedule for images.
         checkpoint_every: steps between checkpoints.
         log_every: steps between lines of the log.
@@ -59,7 +61,8 @@ class TrainSettings:
     decay_from: float = 0.5
     starts: int = 4
     start_steps: int = 400
-    sigma_hold: int = 1200
+    sigma_hold: int = 1500
+    alignment: float = 500.0
     blur: Schedule = field(default_factory=Schedule)
     checkpoint_every: int = 500
     log_every: int = 20
@@ -74,6 +77,8 @@ class TrainSettings:
             decay_from=1.0,
             starts=1,
             sigma_hold=0,
+            alignment=0.0,
+            blur=Schedule(width=0.0, start=0, end=0),
         )
 
     def rate_factor(self, step: int) -> float:
@@ -110,6 +115,8 @@ class Trainer:
         )
         blurred = is_image(data.observations) and settings.blur.width > 0
         self.blur = CoarseToFine(settings.blur, data.observations) if blurred else None
+        aligned = is_image(data.observations) and settings.alignment > 0 and isinstance(model, FrameEncoder)
+        self.components = leading_components(data.observations, model.position_size) if aligned else None
 
     def advance(self) -> RateDistortion:
         """One gradient step.
@@ -119,12 +126,22 @@ class Trainer:
         """
         started = time.perf_counter()
         self.step += 1
-        batch = self._draw()
+        index = torch.randint(
+            len(self.data), (self.settings.batch,), generator=self.generator, device=self.data.actions.device
+        )
+        batch = self.data[index]
+        if self.blur is not None:
+            batch = Sequences(self.blur(batch.observations, self.step), batch.actions)
         terms = self.model.rate_distortion(batch, self.generator)
         self.objective.update(terms)
         self._set_learning_rates()
         self.optimiser.zero_grad()
-        self.objective.loss(terms).backward()
+        loss = self.objective.loss(terms)
+        if self.components is not None and self.step <= self.settings.sigma_hold:
+            assert isinstance(self.model, FrameEncoder)
+            positions = self.model.encode(batch.observations).mean.flatten(0, 1)
+            loss = loss + self.settings.alignment * unexplained(positions, self.components[index].flatten(0, 1))
+        loss.backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         if not math.isfinite(float(norm)):
             raise DivergedError(
@@ -134,15 +151,6 @@ class Trainer:
         self.optimiser.step()
         self.seconds += time.perf_counter() - started
         return RateDistortion(*(term.detach() for term in terms))
-
-    def _draw(self) -> Sequences:
-        index = torch.randint(
-            len(self.data), (self.settings.batch,), generator=self.generator, device=self.data.actions.device
-        )
-        batch = self.data[index]
-        if self.blur is None:
-            return batch
-        return Sequences(self.blur(batch.observations, self.step), batch.actions)
 
     def _set_learning_rates(self) -> None:
         factor, frozen = self.settings.rate_factor(self.step), self.objective.frozen()

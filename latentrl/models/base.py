@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -106,6 +106,15 @@ class WorldModel(nn.Module, ABC):
         shape = self.spec.observation_shape
         if tuple(observation.shape[-len(shape) :]) != shape:
             raise ValueError(f"this model takes observations of shape {shape}; got {tuple(observation.shape)}")
+
+
+@runtime_checkable
+class FrameEncoder(Protocol):
+    """A model whose position is read off each frame alone."""
+
+    def encode(self, observations: Tensor) -> Distribution:
+        """q(a | x) with mean ``[..., Da]`` for ``observations [..., *observation_shape]``."""
+        ...
 
 
 def leading_shape(tensor: Tensor, shape: Sequence[int]) -> torch.Size:

@@ -1,0 +1,52 @@
+"""Alignment: a penalty that starts the position where the pictures' leading components are.
+
+Nothing in the bound asks for a round, evenly traversed ring: any closed curve explains the frames, and the one that
+an autoencoder happens to find is frozen within a few hundred steps. Strongly blurred, though, a picture changes almost
+linearly with where things are, so its leading principal components are a chart of the position that needs no label. While
+sigma is held, the encoder is drawn towards positions from which those components are *linearly* predictable; scale,
+rotation and all that is not linear stay free, and later the penalty is gone. A departure from the source.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from latentrl.coarse_to_fine import blur
+
+
+def leading_components(observations: Tensor, count: int, width: float = 0.25, sample: int = 2000) -> Tensor:
+    """The first principal components of blurred images, each with unit variance.
+
+    Args:
+        observations: ``[N, T, H, W, C]`` uint8.
+        count: components, at most ``sample``.
+        width: standard deviation of the blur as a fraction of the height.
+        sample: frames, evenly spread, that the components are estimated from.
+
+    Returns:
+        ``[N, T, count]`` float32.
+    """
+    flat = observations.flatten(0, 1)
+    basis_frames = _blurred(flat[:: max(1, len(flat) // sample)], width)
+    mean = basis_frames.mean(0)
+    basis = torch.linalg.svd(basis_frames - mean, full_matrices=False).Vh[:count].T
+    # In pieces: the floating-point copy of a large data set would not fit into memory.
+    components = torch.cat([(_blurred(piece, width) - mean) @ basis for piece in flat.split(4096)])
+    return (components / components.std(0)).unflatten(0, observations.shape[:2])
+
+
+def _blurred(frames: Tensor, width: float) -> Tensor:
+    return blur(frames.float() / 255, width * frames.shape[-3]).flatten(1)
+
+
+def unexplained(positions: Tensor, components: Tensor) -> Tensor:
+    """The share of ``components [N, K]`` that a linear map of ``positions [N, Da]`` leaves unexplained, a scalar.
+
+    The map is the least-squares fit to these very points, and differentiable. Components have unit variance.
+    """
+    design = torch.cat((positions, torch.ones_like(positions[:, :1])), -1)
+    # Nearly equal positions, as at the start, would make the normal equations singular.
+    ridge = 1e-6 * len(design) * torch.eye(design.shape[-1], device=design.device, dtype=design.dtype)
+    fit = torch.linalg.solve(design.T @ design + ridge, design.T @ components)
+    return (design @ fit - components).square().mean()
