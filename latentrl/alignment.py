@@ -2,9 +2,9 @@
 
 Nothing in the bound asks for a round, evenly traversed ring: any closed curve explains the frames, and the one that
 an autoencoder happens to find is frozen within a few hundred steps. Strongly blurred, though, a picture changes almost
-linearly with where things are, so its leading principal components are a chart of the position that needs no label. While
-sigma is held, the encoder is drawn towards positions from which those components are *linearly* predictable; scale,
-rotation and all that is not linear stay free, and later the penalty is gone. A departure from the source.
+linearly with where things are, so its leading principal components are a chart of the position that needs no label.
+While sigma is held, the encoder is drawn towards positions from which those components are *linearly* predictable;
+scale, rotation and all that is not linear stay free, and later the penalty is gone. A departure from the source.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.objective import REWO
 from latentrl.runs import CHECKPOINT, HISTORY
-from latentrl.training import DivergedError, Trainer, TrainSettings, data_deviation, fit
+from latentrl.training import DivergedError, Trainer, TrainSettings, best_start, data_deviation, fit
 from latentrl.types import RateDistortion, Sequences
 
 SETTINGS = TrainSettings(steps=24, batch=4, checkpoint_every=5, log_every=4, sigma_hold=6)
@@ -131,6 +131,42 @@ def test_learning_rates_fall_to_zero_at_the_end() -> None:
     settings = TrainSettings(steps=100, decay_from=0.5)
     assert [settings.rate_factor(s) for s in (1, 50, 75, 100)] == [1.0, 1.0, 0.5, 0.0]
     assert TrainSettings.source().rate_factor(6000) == 1.0
+
+
+def test_the_start_with_the_lowest_rate_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = {0: 9.0, 1: 4.0, 2: 7.0}
+    made: list[Trainer] = []
+
+    def make(number: int) -> Trainer:
+        made.append(trainer(replace(SETTINGS, starts=3, start_steps=8)))
+        return made[-1]
+
+    advance = Trainer.advance
+
+    def with_rate(self: Trainer) -> RateDistortion:
+        # The first steps say nothing: only the last quarter counts.
+        late = rates[len(made) - 1] if self.step >= 6 else -100.0 * len(made)
+        return advance(self)._replace(rate=torch.full((4,), late))
+
+    monkeypatch.setattr(Trainer, "advance", with_rate)
+    best = best_start(make, replace(SETTINGS, starts=3, start_steps=8), progress=False)
+    assert best is made[1] and [t.step for t in made] == [8, 8, 8]
+    assert best.seconds > sum(t.seconds for t in made if t is not best), "the time of every start is counted"
+
+
+def test_alignment_ends_with_the_hold_and_moves_the_encoder_alone() -> None:
+    settings = replace(SETTINGS, sigma_hold=1)
+    runs = [trainer(replace(settings, alignment=weight)) for weight in (0.0, 500.0)]
+    for run in runs:
+        run.advance()
+    plain, aligned = (dict(run.model.named_parameters()) for run in runs)
+    moved = {name for name in plain if not torch.equal(plain[name], aligned[name])}
+    assert moved and all(name.startswith("encoder") for name in moved)
+    tensors, metadata = runs[0].state()
+    runs[1].load_state({key: value.clone() for key, value in tensors.items()}, metadata)
+    for run in runs:
+        run.advance()
+    assert all(torch.equal(a, b) for a, b in zip(*(run.model.parameters() for run in runs), strict=True))
 
 
 def test_data_deviation_is_in_units_of_the_model() -> None:

@@ -1,0 +1,59 @@
+"""The alignment penalty: what it measures, and that it can be followed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from latentrl.alignment import leading_components, unexplained
+from latentrl.envs.pendulum_camera import digitise, draw
+
+
+def ring(angle: Tensor) -> Tensor:
+    return torch.stack((angle.cos(), angle.sin()), -1)
+
+
+def test_a_linear_map_leaves_nothing_and_noise_leaves_all() -> None:
+    g = torch.Generator().manual_seed(0)
+    positions = torch.randn(2000, 2, generator=g)
+    components = positions @ torch.randn(2, 3, generator=g) + 5
+    components = (components - components.mean(0)) / components.std(0)
+    assert float(unexplained(positions, components)) < 1e-4
+    assert float(unexplained(torch.randn(2000, 2, generator=g), components)) == pytest.approx(1, abs=0.02)
+
+
+def test_equal_positions_give_a_finite_penalty_and_gradient() -> None:
+    positions = torch.zeros(50, 2, requires_grad=True)
+    penalty = unexplained(positions, torch.randn(50, 2, generator=torch.Generator().manual_seed(0)))
+    penalty.backward()
+    assert penalty.isfinite() and positions.grad is not None and positions.grad.isfinite().all()
+
+
+def test_an_uneven_ring_is_penalised_and_descent_evens_it() -> None:
+    angle = 2 * math.pi * torch.rand(500, generator=torch.Generator().manual_seed(0))
+    components = ring(angle) * math.sqrt(2)
+    uneven = ring(angle + 0.6 * angle.sin()).clone().requires_grad_()
+    start = float(unexplained(uneven, components).detach())
+    assert start > 0.02
+    optimiser = torch.optim.Adam([uneven], 1e-2)
+    for _ in range(300):
+        optimiser.zero_grad()
+        unexplained(uneven, components).backward()
+        optimiser.step()
+    assert float(unexplained(uneven, components).detach()) < 0.1 * start
+
+
+@pytest.mark.parametrize("kind", ["blob", "rod"])
+def test_components_of_blurred_pendulums_are_its_sine_and_cosine(kind: str) -> None:
+    """The premise: strongly blurred, both pictures are nearly linear in a circle's coordinates."""
+    angle = np.random.default_rng(0).uniform(-np.pi, np.pi, 600)
+    images = torch.from_numpy(digitise(draw(angle, kind)))  # type: ignore[arg-type]
+    components = leading_components(images.view(40, 15, 16, 16, 1), 2)
+    assert components.shape == (40, 15, 2)
+    flat = components.flatten(0, 1)
+    torch.testing.assert_close(flat.std(0), torch.ones(2), rtol=0.05, atol=0)
+    assert float(unexplained(ring(torch.from_numpy(angle).float()), flat)) < 0.02
