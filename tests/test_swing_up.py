@@ -63,7 +63,7 @@ def successes(controller: Controller, episodes: int, steps: int, seed: int) -> i
 
 
 def test_a_policy_learned_inside_the_model_swings_up() -> None:
-    options = AnalyticGradientOptions(updates=250)
+    options = AnalyticGradientOptions()
     policy = AnalyticGradient(Pendulum(), UPRIGHT, start_states, -TORQUE, TORQUE, options, seed=0).learn()
     assert successes(PolicyController(policy), episodes=50, steps=200, seed=0) >= 49
 
