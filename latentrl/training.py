@@ -94,6 +94,8 @@ class DivergedError(RuntimeError):
 class Trainer:
     """One training: holds what changes from step to step, so that it can be saved and continued bit for bit.
 
+    ``history`` has a row of ``COLUMNS`` for every ``log_every`` steps.
+
     Args:
         model: trained in place.
         objective: weighs rate against distortion.
@@ -107,6 +109,7 @@ class Trainer:
     ) -> None:
         self.model, self.objective, self.data, self.settings = model, objective, data, settings
         self.step, self.seconds = 0, 0.0
+        self.history: list[dict[str, float]] = []
         device = data.actions.device
         self.generator = torch.Generator(device=device).manual_seed(seed)
         groups = model.parameter_groups()
@@ -150,7 +153,10 @@ class Trainer:
             )
         self.optimiser.step()
         self.seconds += time.perf_counter() - started
-        return RateDistortion(*(term.detach() for term in terms))
+        terms = RateDistortion(*(term.detach() for term in terms))
+        if self.step % self.settings.log_every == 0:
+            self.history.append(self._row(terms))
+        return terms
 
     def _set_learning_rates(self) -> None:
         factor, frozen = self.settings.rate_factor(self.step), self.objective.frozen()
@@ -158,6 +164,20 @@ class Trainer:
         for group in self.optimiser.param_groups:
             still = group["name"] in frozen or group["name"] in held
             group["lr"] = 0.0 if still else self.settings.learning_rates[group["name"]] * factor
+
+    def _row(self, terms: RateDistortion) -> dict[str, float]:
+        sigma = getattr(self.model, "log_sigma", None)
+        return {
+            "step": self.step,
+            "beta": self.objective.beta,
+            "constraint": self.objective.constraint,
+            "bound": getattr(self.objective, "bound", math.nan),
+            "rate": float(terms.rate.mean()) / self.data.length,
+            "distortion": float(terms.distortion.mean()) / self.data.length,
+            "sigma": math.nan if sigma is None else float(sigma.detach().exp()),
+            "learning_rate": self.settings.rate_factor(self.step),
+            "seconds": self.seconds,
+        }
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, str]]:
         """Everything that another process needs to go on: tensors, and the rest as strings."""
@@ -205,13 +225,12 @@ def best_start(make: Callable[[int], Trainer], settings: TrainSettings, progress
     with tqdm(total=settings.starts * steps, disable=not progress, unit="step", dynamic_ncols=True) as bar:
         for number in range(settings.starts):
             bar.set_description_str(f"start {number + 1} of {settings.starts}")
-            trainer = make(number)
-            rate = 0.0
-            for step in range(steps):
-                terms = trainer.advance()
+            trainer, rates = make(number), []
+            for _ in range(steps):
+                rates.append(float(trainer.advance().rate.mean()) / trainer.data.length)
                 bar.update()
-                if step >= 0.75 * steps:
-                    rate += float(terms.rate.mean()) / (steps * 0.25 * trainer.data.length)
+            recent = rates[3 * steps // 4 :]
+            rate = sum(recent) / len(recent)
             bar.set_postfix_str(f"rate {rate:.2f} nats/step, lowest {min(rate, lowest):.2f}")
             spent += trainer.seconds
             if best is None or rate < lowest:
@@ -238,56 +257,46 @@ def fit(trainer: Trainer, folder: Path, progress: bool = True) -> None:
             trainer.load_state(tensors, metadata)
         except (RuntimeError, KeyError, ValueError) as error:
             raise UserError(f"{checkpoint} does not fit {folder}/settings.json ({error}): use --overwrite") from error
-    rows = list(_read_history(folder / HISTORY, trainer.step))
-    length = trainer.data.length
+        trainer.history = list(_read_history(folder / HISTORY, trainer.step))
     with SummaryWriter(str(folder), purge_step=trainer.step + 1) as board:
+        if not checkpoint.is_file():
+            for row in trainer.history:
+                _log(board, row)
         bar = tqdm(total=settings.steps, initial=trainer.step, disable=not progress, unit="step", dynamic_ncols=True)
         try:
             while trainer.step < settings.steps:
-                terms = trainer.advance()
+                trainer.advance()
                 bar.update()
                 if trainer.step % settings.log_every == 0:
-                    row = _row(trainer, terms, length)
-                    rows.append(row)
-                    for key in COLUMNS[1:]:
-                        board.add_scalar(f"train/{key}", row[key], trainer.step)
+                    row = trainer.history[-1]
+                    _log(board, row)
                     bar.set_postfix_str(
                         f"C {row['constraint']:.1e} (bound {row['bound']:.1e}) beta {row['beta']:.1e} "
                         f"rate {row['rate']:.2f} distortion {row['distortion']:.0f} nats/step"
                     )
                 if trainer.step % settings.checkpoint_every == 0:
-                    _save(trainer, rows, folder)
+                    _save(trainer, folder)
         except KeyboardInterrupt:
-            _save(trainer, rows, folder)
+            _save(trainer, folder)
             raise
         finally:
             bar.close()
-    _save(trainer, rows, folder)
+    _save(trainer, folder)
 
 
-def _save(trainer: Trainer, rows: list[dict[str, float]], folder: Path) -> None:
+def _log(board: SummaryWriter, row: dict[str, float]) -> None:
+    for key in COLUMNS[1:]:
+        board.add_scalar(f"train/{key}", row[key], int(row["step"]))
+
+
+def _save(trainer: Trainer, folder: Path) -> None:
     write_tensors(folder / CHECKPOINT, *trainer.state())
     temporary = folder / f"{HISTORY}.partial"
     with temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(trainer.history)
     temporary.replace(folder / HISTORY)
-
-
-def _row(trainer: Trainer, terms: RateDistortion, length: int) -> dict[str, float]:
-    sigma = getattr(trainer.model, "log_sigma", None)
-    return {
-        "step": trainer.step,
-        "beta": trainer.objective.beta,
-        "constraint": trainer.objective.constraint,
-        "bound": getattr(trainer.objective, "bound", math.nan),
-        "rate": float(terms.rate.mean()) / length,
-        "distortion": float(terms.distortion.mean()) / length,
-        "sigma": math.nan if sigma is None else float(sigma.detach().exp()),
-        "learning_rate": trainer.settings.rate_factor(trainer.step),
-        "seconds": trainer.seconds,
-    }
 
 
 def _read_history(path: Path, until: int) -> Iterator[dict[str, Any]]:
