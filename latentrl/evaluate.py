@@ -147,7 +147,7 @@ def _table(summary: dict[str, Any]) -> str:
 
 def _next_command(options: EvaluateOptions) -> str:
     other = {"policy": "cem", "cem": "random", "random": "policy"}[options.agent]
-    return f"next: python -m latentrl.evaluate --run {options.run} --agent {other}"
+    return f"next: python -m latentrl.evaluate --run {options.run} --goal {options.goal} --agent {other}"
 
 
 if __name__ == "__main__":

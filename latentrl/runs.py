@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from latentrl.errors import UserError
@@ -59,7 +59,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     """Write a safetensors file atomically; tensors that share memory are copied apart."""
     temporary = path.with_name(path.name + ".partial")
     apart = {key: tensor.detach().cpu().clone().contiguous() for key, tensor in tensors.items()}
-    save_file(apart, temporary, metadata=dict(metadata or {}))
+    temporary.write_bytes(save(apart, metadata=dict(metadata or {})))
     os.replace(temporary, path)
 
 

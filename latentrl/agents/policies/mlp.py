@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 
@@ -71,7 +71,7 @@ def save_policy(policy: MLPPolicy, folder: Path, settings: dict[str, object] | N
     }
     weights, text = folder / "policy.safetensors", folder / "policy.json"
     partial = weights.with_suffix(".partial")
-    save_file({name: tensor.contiguous() for name, tensor in policy.state_dict().items()}, partial)
+    partial.write_bytes(save({name: tensor.contiguous() for name, tensor in policy.state_dict().items()}))
     os.replace(partial, weights)
     partial = text.with_suffix(".partial")
     partial.write_text(json.dumps(description, indent=2) + "\n")
