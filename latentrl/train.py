@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 import tyro
+from torch import Tensor
 
 from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
@@ -30,7 +31,15 @@ from latentrl.runs import (
     write_json,
     write_tensors,
 )
-from latentrl.training import DivergedError, Trainer, TrainSettings, best_start, data_deviation, fit
+from latentrl.training import (
+    DivergedError,
+    Trainer,
+    TrainSettings,
+    alignment_target,
+    best_start,
+    data_deviation,
+    fit,
+)
 from latentrl.types import Sequences
 
 
@@ -104,12 +113,13 @@ def train(options: TrainOptions) -> Path:
     device = choose_device(options.device)
     data = load_sequences(options.data, "train").to(device)
     settings = _schedule(options)
+    make = partial(_trainer, options, settings, data, alignment_target(data, settings, options.position_size))
     if not options.resume:
         _prepare(folder, options.overwrite)
         write_json(
             folder / SETTINGS,
             {
-                "model": model_settings(options.model, _trainer(options, settings, data, 0).model),
+                "model": model_settings(options.model, make(0).model),
                 "options": options_to_json(options),
                 "training": asdict(settings),
                 "data": load_metadata(options.data),
@@ -117,10 +127,10 @@ def train(options: TrainOptions) -> Path:
             },
         )
     try:
-        trainer = _trainer(options, settings, data, 0)
+        trainer = make(0)
         # A checkpoint brings the weights of the start that was chosen.
         if not (folder / CHECKPOINT).is_file():
-            trainer = best_start(partial(_trainer, options, settings, data), settings, options.progress)
+            trainer = best_start(make, settings, options.progress)
         fit(trainer, folder, options.progress)
     except KeyboardInterrupt:
         step = trainer.step if (folder / CHECKPOINT).is_file() else 0
@@ -141,7 +151,9 @@ def _schedule(options: TrainOptions) -> TrainSettings:
     return replace(settings, steps=options.steps or settings.steps, batch=options.batch or settings.batch, blur=blur)
 
 
-def _trainer(options: TrainOptions, settings: TrainSettings, data: Sequences, start: int) -> Trainer:
+def _trainer(
+    options: TrainOptions, settings: TrainSettings, data: Sequences, components: Tensor | None, start: int
+) -> Trainer:
     """The trainer of one start; its weights and random numbers depend on ``options.seed`` and ``start`` alone."""
     seed = options.seed + 1_000_003 * start
     plain = options.recipe == "source"
@@ -157,7 +169,7 @@ def _trainer(options: TrainOptions, settings: TrainSettings, data: Sequences, st
         torch.manual_seed(seed)
         model = build(options.model, DataSpec.of(data), asdict(details))
     objective: Objective = REWO(options.kappa**2) if options.objective == "rewo" else ELBO()
-    return Trainer(model.to(data.actions.device), objective, data, settings, seed)
+    return Trainer(model.to(data.actions.device), objective, data, settings, seed, components)
 
 
 def _finish(model: WorldModel, data: Sequences, options: TrainOptions, folder: Path, seconds: float) -> None:

@@ -87,6 +87,13 @@ class TrainSettings:
         return 1.0 if step <= start else 1 - (step - start) / (self.steps - start)
 
 
+def alignment_target(data: Sequences, settings: TrainSettings, position_size: int) -> Tensor | None:
+    """The components ``[N, T, Da]`` that the position is aligned with; None where settings or data want none."""
+    if settings.alignment > 0 and is_image(data.observations):
+        return leading_components(data.observations, position_size)
+    return None
+
+
 class DivergedError(RuntimeError):
     """The loss or its gradient is no longer finite."""
 
@@ -102,10 +109,17 @@ class Trainer:
         data: training sequences, on the model's device.
         settings: see :class:`TrainSettings`.
         seed: of batches and samples; the model was initialised by the caller.
+        components: of :func:`alignment_target`, where several trainers share them; computed if None.
     """
 
     def __init__(
-        self, model: WorldModel, objective: Objective, data: Sequences, settings: TrainSettings, seed: int
+        self,
+        model: WorldModel,
+        objective: Objective,
+        data: Sequences,
+        settings: TrainSettings,
+        seed: int,
+        components: Tensor | None = None,
     ) -> None:
         self.model, self.objective, self.data, self.settings = model, objective, data, settings
         self.step, self.seconds = 0, 0.0
@@ -118,8 +132,9 @@ class Trainer:
         )
         blurred = is_image(data.observations) and settings.blur.width > 0
         self.blur = CoarseToFine(settings.blur, data.observations) if blurred else None
-        aligned = is_image(data.observations) and settings.alignment > 0 and isinstance(model, FrameEncoder)
-        self.components = leading_components(data.observations, model.position_size) if aligned else None
+        if components is None:
+            components = alignment_target(data, settings, model.position_size)
+        self.components = components if isinstance(model, FrameEncoder) else None
 
     def advance(self) -> RateDistortion:
         """One gradient step.
