@@ -133,8 +133,10 @@ def train(options: TrainOptions) -> Path:
             trainer = best_start(make, settings, options.progress)
         fit(trainer, folder, options.progress)
     except KeyboardInterrupt:
-        step = trainer.step if (folder / CHECKPOINT).is_file() else 0
-        print(f"\ninterrupted at step {step}; everything is in {folder}")
+        if (folder / CHECKPOINT).is_file():
+            print(f"\ninterrupted at step {trainer.step}; everything is in {folder}")
+        else:
+            print(f"\ninterrupted before a start was chosen: {folder} will begin with the starts again")
         print(f"next: python -m latentrl.train --run {folder} --resume")
         raise SystemExit(130) from None
     except DivergedError as error:

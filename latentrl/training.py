@@ -19,6 +19,7 @@ from tqdm import tqdm
 from latentrl.alignment import leading_components, unexplained
 from latentrl.coarse_to_fine import CoarseToFine, Schedule, is_image
 from latentrl.errors import UserError
+from latentrl.interrupts import deferred_interrupt
 from latentrl.models.base import FrameEncoder, WorldModel
 from latentrl.objective import Objective
 from latentrl.runs import CHECKPOINT, HISTORY, read_tensors, write_tensors
@@ -273,13 +274,14 @@ def fit(trainer: Trainer, folder: Path, progress: bool = True) -> None:
         except (RuntimeError, KeyError, ValueError) as error:
             raise UserError(f"{checkpoint} does not fit {folder}/settings.json ({error}): use --overwrite") from error
         trainer.history = list(_read_history(folder / HISTORY, trainer.step))
-    with SummaryWriter(str(folder), purge_step=trainer.step + 1) as board:
+    with SummaryWriter(str(folder), purge_step=trainer.step + 1) as board, deferred_interrupt() as stop_if_asked:
         if not checkpoint.is_file():
             for row in trainer.history:
                 _log(board, row)
         bar = tqdm(total=settings.steps, initial=trainer.step, disable=not progress, unit="step", dynamic_ncols=True)
         try:
             while trainer.step < settings.steps:
+                stop_if_asked()
                 trainer.advance()
                 bar.update()
                 if trainer.step % settings.log_every == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +73,27 @@ def test_resumed_training_ends_bit_identical(tmp_path: Path) -> None:
     logs = [list(csv.DictReader((tmp_path / run / HISTORY).open())) for run in ("whole", "parts")]
     for a, b in zip(*logs, strict=True):
         assert {k: v for k, v in a.items() if k != "seconds"} == {k: v for k, v in b.items() if k != "seconds"}
+
+
+class SignalledWithin(Trainer):
+    """A real Ctrl-C in the middle of a step, after the batch is drawn."""
+
+    def _set_learning_rates(self) -> None:
+        if self.step == 14:
+            signal.raise_signal(signal.SIGINT)
+        super()._set_learning_rates()
+
+
+def test_ctrl_c_within_a_step_waits_for_its_end(tmp_path: Path) -> None:
+    whole, parts = trainer(), trainer()
+    fit(whole, tmp_path / "whole", progress=False)
+    parts.__class__ = SignalledWithin
+    with pytest.raises(KeyboardInterrupt):
+        fit(parts, tmp_path / "parts", progress=False)
+    assert parts.step == 14
+    again = trainer()
+    fit(again, tmp_path / "parts", progress=False)
+    assert all(torch.equal(a, b) for a, b in zip(whole.model.parameters(), again.model.parameters(), strict=True))
 
 
 def test_ctrl_c_saves_the_step_it_was_at(tmp_path: Path) -> None:
