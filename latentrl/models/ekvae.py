@@ -189,7 +189,6 @@ class EKVAE(WorldModel):
         return kalman.smooth_all(*run)
 
     def initial_belief(self, observation: Tensor) -> Belief:
-        self.check_observation(observation)
         return self._update(self.filter_prior(observation.shape[0]), observation)
 
     def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
