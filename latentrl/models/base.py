@@ -46,7 +46,8 @@ class WorldModel(nn.Module, ABC):
     """A deep state-space model with controls.
 
     All observations go in raw (uint8 images or floating-point sensors) and all actions in the environment's units.
-    ``position_size`` is the number Da of leading latent dimensions that hold the position.
+    ``state_size`` is the size of what a planner sees, ``latent_size`` how much of it is z, and ``position_size`` the
+    number Da of leading latent dimensions that hold the position (all of z where the model makes no difference).
     """
 
     spec: DataSpec
@@ -55,6 +56,19 @@ class WorldModel(nn.Module, ABC):
     state_size: int
     position_size: int
     initial_distribution: VHP | StandardNormal
+    """p(z_1) over the ``latent_size`` dimensions of z; see :meth:`initial_states` for whole states."""
+
+    @property
+    def latent_size(self) -> int:
+        """Dz: the leading dimensions of a state that are z; the others are memory, a function of what came before.
+
+        A Markovian model has no memory. Where a model has one (RSSM, KVAE), beliefs have no variance there.
+        """
+        return self.state_size
+
+    def initial_states(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """``count`` states ``[count, state_size]`` with z from p(z_1), and an empty memory if there is one."""
+        return self.initial_distribution.sample(count, generator)
 
     @abstractmethod
     def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
