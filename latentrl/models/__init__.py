@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from latentrl.models.base import DataSpec, WorldModel
@@ -11,8 +12,8 @@ from latentrl.models.ekvae import EKVAE, EKVAESettings
 class ModelEntry(NamedTuple):
     """A model's class and the dataclass of its settings: ``model(spec, settings)``."""
 
-    model: type[EKVAE]
-    settings: type[EKVAESettings]
+    model: Callable[[DataSpec, Any], WorldModel]
+    settings: Callable[..., Any]
 
 
 MODELS: dict[str, ModelEntry] = {
