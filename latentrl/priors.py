@@ -55,7 +55,7 @@ class VHP(nn.Module):
         zeta = posterior.rsample(generator)
         likelihood = self.decoder(zeta)
         zeros = torch.zeros_like(zeta)
-        # The gauge has determinant one: densities of z and of gauge^-1 z are equal.
+        # The gauge's determinant is one or minus one: densities of z and of gauge^-1 z are equal.
         return likelihood.log_prob(inner) + diagonal_log_prob(zeta, zeros, zeros + 1) - posterior.log_prob(zeta)
 
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
-from latentrl.gauge import fix_velocity_gauge
+from latentrl.gauge import fix_velocity_gauge, orient_velocity
 from latentrl.metrics import evaluate_model
 from latentrl.models import build
 from latentrl.models.base import DataSpec, WorldModel
@@ -31,6 +31,7 @@ from latentrl.runs import (
     write_json,
     write_tensors,
 )
+from latentrl.speed import save_range, velocity_range
 from latentrl.training import (
     DivergedError,
     Trainer,
@@ -177,8 +178,11 @@ def _trainer(
 def _finish(model: WorldModel, data: Sequences, options: TrainOptions, folder: Path, seconds: float) -> None:
     """Fix the gauge, write the model, measure it on the held-out split."""
     free = options.prior == "vhp" and options.position_size < options.state_size
-    if options.recipe == "latentrl" and free and isinstance(model, EKVAE):
-        fix_velocity_gauge(model, data)
+    if isinstance(model, EKVAE) and model.position_size < model.state_size:
+        if options.recipe == "latentrl" and free:
+            fix_velocity_gauge(model, data)
+        orient_velocity(model, data)
+        _save_velocity_range(model, data, folder)
     write_tensors(folder / MODEL, model.state_dict())
     figures = evaluate_model(model, options.data, seed=options.seed)
     write_json(folder / "metrics.json", {**figures, "train_seconds": seconds})
@@ -188,6 +192,15 @@ def _finish(model: WorldModel, data: Sequences, options: TrainOptions, folder: P
         print(f"  {name:<{width}}  {value:.4g}")
     (folder / CHECKPOINT).unlink(missing_ok=True)
     print(f"next: {_next_command(options, folder)}")
+
+
+@torch.no_grad()
+def _save_velocity_range(model: WorldModel, data: Sequences, folder: Path) -> None:
+    states = model.smooth(data.observations, data.actions).mean
+    try:
+        save_range(velocity_range(states, model.position_size), folder)
+    except ValueError as error:
+        print(f"{folder}: no goals of the form velocity:FRACTION for this run: {error}")
 
 
 def _next_command(options: TrainOptions, folder: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 import torch
 
-from latentrl.gauge import apply_gauge, fix_velocity_gauge, velocity_gauge
+from latentrl.gauge import apply_gauge, fix_velocity_gauge, orient_velocity, velocity_gauge
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.types import Sequences
@@ -81,6 +81,21 @@ def test_fixing_the_gauge_of_a_model_decorrelates_its_states() -> None:
     assert torch.corrcoef(states.T)[2, :2].abs().max() < 1e-4
     # Done twice, it is done: the second map is the identity.
     torch.testing.assert_close(fix_velocity_gauge(model, data), torch.eye(3, dtype=torch.float64), rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("prior", ["vhp", "normal"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_controls_push_the_velocity_up_afterwards(prior: Literal["vhp", "normal"], sign: float) -> None:
+    model, data = make_model(prior), make_data()
+    model.dynamics.control_matrices[:, 2] = -0.3 * sign
+    before = model.smooth(data.observations, data.actions).mean
+    mirror = orient_velocity(model, data)
+    assert mirror.diagonal().tolist() == [1.0, 1.0, -sign]
+    assert (model.dynamics.control_matrices[:, 2] > 0).all()
+    after = model.smooth(data.observations, data.actions).mean
+    torch.testing.assert_close(after, before @ mirror)
+    assert torch.equal(orient_velocity(model, data), torch.eye(3, dtype=torch.float64))
 
 
 def test_a_standard_normal_prior_has_no_free_gauge() -> None:
