@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -168,6 +169,10 @@ class Agent(Protocol):
         """Forget everything: new episodes begin."""
         ...
 
-    def act(self, observation: np.ndarray) -> np.ndarray:
-        """Actions ``[N, Du]`` float32 for observations ``[N, ...]``."""
+    def act(self, observation: np.ndarray, seen: NDArray[np.bool_] | None = None) -> np.ndarray:
+        """Actions ``[N, Du]`` float32 for observations ``[N, ...]``.
+
+        ``seen [N]`` is False where no frame arrived, and the observation there is to be ignored; None: all arrived. The
+        first frame of an episode always arrives.
+        """
         ...

@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -76,7 +77,7 @@ class Scripted:
     def reset(self, seed: int | None = None) -> None:
         self.resets.append(seed)
 
-    def act(self, observation: np.ndarray) -> np.ndarray:
+    def act(self, observation: np.ndarray, seen: NDArray[np.bool_] | None = None) -> np.ndarray:
         self.seen.append(observation.copy())
         return np.full((len(observation), 1), self.torque, dtype=np.float32)
 
@@ -297,6 +298,7 @@ from latentrl.agents import PlannerController
 from latentrl.agents.planners import CEM, CEMOptions
 from latentrl.distributions import DiagonalGaussian
 from latentrl.rewards import PositionReward
+from latentrl.types import Belief
 
 class Toy(torch.nn.Module):
     spec = SimpleNamespace(observation_shape=(16, 16, 1), action_size=1)
@@ -310,7 +312,7 @@ learn.load_model = lambda folder: Toy()
 run = Path(sys.argv[1])
 learn.learn(learn.LearnOptions(run=run, goal=run / "goal.png", updates=2, horizon=3))
 planner = CEM(-torch.ones(1), torch.ones(1), CEMOptions(horizon=3, samples=8, elites=2))
-PlannerController(planner, Toy(), PositionReward(torch.zeros(1)))(torch.ones(2, 1))
+PlannerController(planner, Toy(), PositionReward(torch.zeros(1)))(Belief(torch.ones(2, 1), torch.ones(2, 1, 1)))
 print("no environment")
 """
 

@@ -15,6 +15,7 @@ from latentrl.agents.planners import CEM
 from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions
 from latentrl.distributions import DiagonalGaussian
 from latentrl.rewards import PositionReward
+from latentrl.types import Belief
 
 TORQUE = torch.tensor([7.0])
 UPRIGHT = PositionReward(torch.tensor([0.0, 1.0]))
@@ -57,7 +58,8 @@ def successes(controller: Controller, episodes: int, steps: int, seed: int) -> i
     angles = []
     for _ in range(steps):
         seen = state + blur * torch.randn(state.shape, generator=generator)
-        state = pendulum.transition(state, controller(seen)).mean
+        belief = Belief(seen, blur.square().diag().expand(episodes, 3, 3))
+        state = pendulum.transition(state, controller(belief)).mean
         angles.append(torch.atan2(state[:, 0], state[:, 1]).abs())
     return int((torch.stack(angles[-50:]) <= 0.2).all(0).sum())
 

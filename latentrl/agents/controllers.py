@@ -8,23 +8,23 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from latentrl.types import Dynamics, Planner, Reward
+from latentrl.types import Belief, Dynamics, Planner, Reward
 
 
 class Controller(Protocol):
-    """Turns latent states into actions; batched over ``N`` parallel episodes."""
+    """Turns beliefs into actions; batched over ``N`` parallel episodes."""
 
     def reset(self, seed: int | None = None) -> None:
         """Forget everything: new episodes begin."""
         ...
 
-    def __call__(self, state: Tensor) -> Tensor:
-        """Actions ``[N, Du]`` for states ``[N, Dz]``."""
+    def __call__(self, belief: Belief) -> Tensor:
+        """Actions ``[N, Du]`` for a float32 belief with ``mean [N, Dz]`` and ``covariance [N, Dz, Dz]``."""
         ...
 
 
 class PolicyController:
-    """Asks a policy; remembers nothing.
+    """Asks a policy about the belief's mean; remembers nothing.
 
     Args:
         policy: ``[N, Dz] -> [N, Du]``.
@@ -36,13 +36,13 @@ class PolicyController:
     def reset(self, seed: int | None = None) -> None:
         """Nothing to forget."""
 
-    def __call__(self, state: Tensor) -> Tensor:
-        """Actions ``[N, Du]`` for states ``[N, Dz]``."""
-        return self.policy(state)
+    def __call__(self, belief: Belief) -> Tensor:
+        """Actions ``[N, Du]`` for a belief over ``N`` states."""
+        return self.policy(belief.mean)
 
 
 class PlannerController:
-    """Plans anew at every step and applies the plan's first action (model-predictive control).
+    """Plans anew from the belief's mean at every step and applies the plan's first action (model-predictive control).
 
     Each plan starts from the last one moved on by a step, its last action repeated.
 
@@ -61,9 +61,9 @@ class PlannerController:
         self._warm_start: Tensor | None = None
         self._generator = torch.Generator().manual_seed(seed or 0)
 
-    def __call__(self, state: Tensor) -> Tensor:
-        """Actions ``[N, Du]`` for states ``[N, Dz]``."""
-        plan = self.planner.plan(self.dynamics, self.reward, state, self._warm_start, self._generator)
+    def __call__(self, belief: Belief) -> Tensor:
+        """Actions ``[N, Du]`` for a belief over ``N`` states."""
+        plan = self.planner.plan(self.dynamics, self.reward, belief.mean, self._warm_start, self._generator)
         self._warm_start = torch.cat([plan[:, 1:], plan[:, -1:]], dim=1)
         return plan[:, 0]
 
@@ -84,7 +84,7 @@ class RandomController:
         """Reseed the noise (0 where no seed is given)."""
         self._generator = torch.Generator().manual_seed(seed or 0)
 
-    def __call__(self, state: Tensor) -> Tensor:
-        """Actions ``[N, Du]`` for states ``[N, Dz]``, which are not looked at."""
-        uniform = torch.rand(len(state), len(self.low), generator=self._generator)
+    def __call__(self, belief: Belief) -> Tensor:
+        """Actions ``[N, Du]`` for a belief over ``N`` states, which is not looked at."""
+        uniform = torch.rand(len(belief.mean), len(self.low), generator=self._generator)
         return torch.lerp(self.low, self.high, uniform)
