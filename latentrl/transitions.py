@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -26,7 +28,36 @@ class Linearisation(NamedTuple):
 
     def mean(self, state: Tensor, control: Tensor) -> Tensor:
         """F z + B u."""
-        return (self.dynamics @ torch.cat((state, control), -1).unsqueeze(-1)).squeeze(-1)
+        return _apply(self.dynamics, state, control)
+
+
+@dataclass(frozen=True)
+class LocallyLinearGaussian:
+    """N(F z + B u, Q) that mixes its covariance when it is first asked for: planners follow the mean alone.
+
+    Attributes:
+        mean: ``[..., Dz]``.
+        alpha: weights of the base matrices ``[..., M]``.
+        base_noise: base matrices of Q ``[M, Dz * Dz]``.
+    """
+
+    mean: Tensor
+    alpha: Tensor
+    base_noise: Tensor
+
+    @cached_property
+    def covariance(self) -> Tensor:
+        """Q ``[..., Dz, Dz]``."""
+        size = self.mean.shape[-1]
+        return (self.alpha @ self.base_noise).unflatten(-1, (size, size))
+
+    def rsample(self, generator: torch.Generator | None = None) -> Tensor:
+        """A reparameterised sample ``[..., Dz]``."""
+        return Gaussian(self.mean, self.covariance).rsample(generator)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log density of ``value [..., Dz]`` in nats."""
+        return Gaussian(self.mean, self.covariance).log_prob(value)
 
 
 class Weights(NamedTuple):
@@ -48,16 +79,28 @@ class Weights(NamedTuple):
         """What the controls add to the gating network's first layer: it needs no state, so all steps go at once."""
         return control @ self.control_in + self.bias_in
 
-    def linearise(self, state: Tensor, gate_input: Tensor) -> Linearisation:
-        """F, B and Q at ``state [N, Dz]``, mixed with alpha = softmax(g(z, u)), Eq. 4.14."""
+    def alpha(self, state: Tensor, gate_input: Tensor) -> Tensor:
+        """softmax(g(z, u)) ``[N, M]`` at ``state [N, Dz]``, Eq. 4.14."""
         hidden = torch.addmm(gate_input, state, self.state_in)
         for weight, bias in self.layers:
             hidden = torch.addmm(bias, hidden.relu(), weight)
-        alpha = hidden.softmax(-1)
-        size = state.shape[-1]
+        return hidden.softmax(-1)
+
+    def linearise(self, state: Tensor, gate_input: Tensor) -> Linearisation:
+        """F, B and Q at ``state [N, Dz]``."""
+        alpha, size = self.alpha(state, gate_input), state.shape[-1]
         return Linearisation(
             (alpha @ self.dynamics).unflatten(-1, (size, -1)), (alpha @ self.noise).unflatten(-1, (size, size))
         )
+
+    def transition(self, state: Tensor, action: Tensor) -> LocallyLinearGaussian:
+        """p(z_{t+1} | z_t, u_t) for ``state [..., Dz]``, ``action [..., Du]`` in the environment's units."""
+        lead, size = state.shape[:-1], state.shape[-1]
+        control = self.scaled(action).reshape(-1, action.shape[-1])
+        flat = state.reshape(-1, size)
+        alpha = self.alpha(flat, self.gate_input(control))
+        mean = _apply((alpha @ self.dynamics).unflatten(-1, (size, -1)), flat, control)
+        return LocallyLinearGaussian(mean.view(*lead, size), alpha.view(*lead, -1), self.noise)
 
 
 class LocallyLinearTransition(nn.Module):
@@ -107,11 +150,11 @@ class LocallyLinearTransition(nn.Module):
             control_scale=self.control_scale.to(dtype),
         )
 
-    def forward(self, state: Tensor, action: Tensor) -> Gaussian:
+    def forward(self, state: Tensor, action: Tensor) -> LocallyLinearGaussian:
         """p(z_{t+1} | z_t, u_t) for ``state [..., Dz]``, ``action [..., Du]`` in the environment's units."""
-        weights = self.weights(state.dtype)
-        control = weights.scaled(action)
-        flat, flat_control = state.reshape(-1, state.shape[-1]), control.reshape(-1, control.shape[-1])
-        local = weights.linearise(flat, weights.gate_input(flat_control))
-        mean = local.mean(flat, flat_control).view_as(state)
-        return Gaussian(mean, local.noise.view(*state.shape, state.shape[-1]))
+        return self.weights(state.dtype).transition(state, action)
+
+
+def _apply(dynamics: Tensor, state: Tensor, control: Tensor) -> Tensor:
+    """F z + B u ``[..., Dz]`` from ``[F | B]``."""
+    return (dynamics @ torch.cat((state, control), -1).unsqueeze(-1)).squeeze(-1)

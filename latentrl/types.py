@@ -126,6 +126,24 @@ class Dynamics(Protocol):
 
 
 @runtime_checkable
+class RolloutDynamics(Dynamics, Protocol):
+    """Dynamics with a faster way to follow their mean than one call of ``transition`` a step."""
+
+    def rollout(self, state: Tensor, actions: Tensor) -> Tensor:
+        """Mean states ``[..., H, Dz]`` after each of ``actions [..., H, Du]`` from ``state [..., Dz]``; no gradient."""
+        ...
+
+
+@runtime_checkable
+class LinearDynamics(Dynamics, Protocol):
+    """Dynamics that know their own linearisation: near ``(state, action)``, z' = F z + B u + noise of covariance Q."""
+
+    def linearise(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """F ``[..., Dz, Dz]``, B ``[..., Dz, Du]`` and Q ``[..., Dz, Dz]``."""
+        ...
+
+
+@runtime_checkable
 class Reward(Protocol):
     """A reward on latent states: ``state [..., Dz]``, ``action [..., Du]`` -> ``[...]``."""
 

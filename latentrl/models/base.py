@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.priors import VHP, StandardNormal
-from latentrl.types import Belief, Distribution, RateDistortion, Sequences
+from latentrl.types import Belief, Distribution, Dynamics, RateDistortion, Sequences
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,13 @@ class WorldModel(nn.Module, ABC):
     @abstractmethod
     def transition(self, state: Tensor, action: Tensor) -> Distribution:
         """p(z_{t+1} | z_t, u_t) for ``state [..., Dz]`` and ``action [..., Du]``."""
+
+    def frozen(self) -> Dynamics:
+        """The transition as it is now, for planning: whatever can be prepared once is, and no gradient is kept for it.
+
+        What happens to the model later may or may not reach it. A model that has nothing to prepare returns itself.
+        """
+        return self
 
     @abstractmethod
     def emission(self, state: Tensor) -> Distribution:

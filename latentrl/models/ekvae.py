@@ -21,17 +21,17 @@ from latentrl import kalman, kalman_adjoint
 from latentrl.distributions import (
     LOG_2PI,
     DiagonalGaussian,
-    Gaussian,
     PixelGaussian,
     cholesky,
     diagonal_log_prob,
     gaussian_log_prob,
     sample_gaussian,
 )
+from latentrl.frozen import FrozenTransition
 from latentrl.models.base import DataSpec, WorldModel, leading_shape
 from latentrl.networks import VectorDecoder, VectorEncoder
 from latentrl.priors import PRIORS
-from latentrl.transitions import LocallyLinearTransition, Weights
+from latentrl.transitions import LocallyLinearGaussian, LocallyLinearTransition, Weights
 from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
 
 
@@ -279,8 +279,11 @@ class EKVAE(WorldModel):
 
     # -- prediction and control --------------------------------------------------------------------------------------
 
-    def transition(self, state: Tensor, action: Tensor) -> Gaussian:
-        return self.dynamics(state, action)
+    def transition(self, state: Tensor, action: Tensor) -> LocallyLinearGaussian:
+        return self.dynamics.forward(state, action)
+
+    def frozen(self) -> FrozenTransition:
+        return FrozenTransition(self.dynamics)
 
     def emission(self, state: Tensor) -> PixelGaussian:
         mean = self.decode(state[..., : self.position_size])
