@@ -26,23 +26,29 @@ class _Update(torch.autograd.Function):
         cross = covariance @ emission.mT
         precision = small_inverse(emission @ cross + noise)
         gain = cross @ precision
-        innovation = (observation - mean @ emission.mT).unsqueeze(-1)
+        innovation = observation.unsqueeze(-1) - emission @ mean.unsqueeze(-1)
         shrink = torch.eye(mean.shape[-1], dtype=mean.dtype, device=mean.device) - gain @ emission
         new_mean = torch.baddbmm(mean.unsqueeze(-1), gain, innovation).squeeze(-1)
-        new_covariance = torch.baddbmm(gain @ noise @ gain.mT, shrink @ covariance, shrink.mT)
-        ctx.save_for_backward(gain, shrink, precision @ innovation, emission)
-        return new_mean, symmetrise(new_covariance)
+        new_covariance = symmetrise(torch.baddbmm(gain @ noise @ gain.mT, shrink @ covariance, shrink.mT))
+        ctx.save_for_backward(gain, shrink, precision @ innovation, emission, new_mean, new_covariance)
+        return new_mean, new_covariance
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_mean: Tensor, grad_covariance: Tensor) -> Any:
-        gain, shrink, whitened, emission = ctx.saved_tensors
+        gain, shrink, whitened, emission, new_mean, new_covariance = ctx.saved_tensors
         symmetric = symmetrise(grad_covariance)
         column = grad_mean.unsqueeze(-1)
         to_mean, to_observation = shrink.mT @ column, gain.mT @ column
         to_covariance = torch.baddbmm(to_mean @ (emission.mT @ whitened).mT, shrink.mT @ symmetric, shrink)
         to_noise = torch.baddbmm(-(to_observation @ whitened.mT), gain.mT @ symmetric, gain)
-        return to_mean.squeeze(-1), to_covariance, to_observation.squeeze(-1), to_noise.sum(0), None
+        to_emission = None
+        if ctx.needs_input_grad[4]:
+            spread = grad_mean.unsqueeze(-2) @ new_covariance
+            to_emission = whitened @ spread - torch.baddbmm(
+                to_observation @ new_mean.unsqueeze(-2), 2 * gain.mT @ symmetric, new_covariance
+            )
+        return to_mean.squeeze(-1), to_covariance, to_observation.squeeze(-1), to_noise.sum(0), to_emission
 
 
 class _Predict(torch.autograd.Function):
@@ -68,7 +74,10 @@ class _Predict(torch.autograd.Function):
 def update(
     belief: Belief, observation: Tensor, emission: Tensor, noise: Tensor, missing: Tensor | None = None
 ) -> Belief:
-    """:func:`latentrl.kalman.update` for one batch dimension, constant ``H [Da, Dz]`` and shared ``R [Da, Da]``."""
+    """:func:`latentrl.kalman.update` for one batch dimension ``N`` and shared ``R [Da, Da]``.
+
+    ``H`` is either learned for each sequence, ``[N, Da, Dz]``, or a constant ``[Da, Dz]``.
+    """
     after = Belief(*_Update.apply(*belief, observation, noise, emission))
     if missing is None:
         return after

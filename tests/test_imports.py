@@ -26,6 +26,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "priors": frozenset({"types", "distributions", "networks"}),
     "rewards": frozenset({"types"}),
     "transitions": frozenset({"types", "distributions", "networks"}),
+    "recurrence": frozenset(),
     "frozen": frozenset({"transitions"}),
     "models": FOUNDATIONS | {"models"},
     "gauge": FOUNDATIONS | {"models"},

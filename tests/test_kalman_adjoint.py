@@ -44,6 +44,28 @@ def test_update_equals_the_plain_update(observed: int, some_missing: bool) -> No
         torch.testing.assert_close(fast, plain)
 
 
+@pytest.mark.parametrize("observed", [1, 2, 3])
+def test_update_with_an_emission_matrix_for_each_sequence(observed: int) -> None:
+    values = (
+        normal(BATCH, STATE, seed=0),
+        covariance(BATCH, STATE, seed=1),
+        normal(BATCH, observed, seed=2),
+        normal(BATCH, observed, STATE, seed=9),
+        covariance(observed, seed=5),
+    )
+    weights = normal(BATCH, STATE, seed=3), kalman.symmetrise(normal(BATCH, STATE, STATE, seed=4))
+    results = []
+    for function in (kalman.update, kalman_adjoint.update):
+        mean, cov, observation, emission, noise = inputs = leaves(*values)
+        after = function(Belief(mean, cov), observation, emission, noise)
+        total = (after.mean * weights[0]).sum() + (after.covariance * weights[1]).sum()
+        gradients = list(torch.autograd.grad(total, inputs))
+        gradients[1], gradients[4] = kalman.symmetrise(gradients[1]), kalman.symmetrise(gradients[4])
+        results.append((*after, *gradients))
+    for plain, fast in zip(*results, strict=True):
+        torch.testing.assert_close(fast, plain)
+
+
 def test_predict_equals_the_plain_prediction() -> None:
     values = (
         normal(BATCH, STATE, STATE + ACTIONS, seed=0),
