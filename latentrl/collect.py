@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from gymnasium.spaces import Box
 from gymnasium.vector import VectorEnv
 from PIL import Image
 from tqdm import tqdm
+from tyro.constructors import PrimitiveConstructorSpec
 
 from latentrl.data_collection import storage
 from latentrl.data_collection.behaviour import held_uniform
@@ -24,6 +26,23 @@ from latentrl.envs import PENDULUM
 from latentrl.errors import UserError, reported
 
 ALIASES = {"pendulum": PENDULUM}
+
+
+def _json_object(arguments: list[str]) -> dict[str, Any]:
+    found = json.loads(arguments[0])
+    if not isinstance(found, dict):
+        raise ValueError(f"{arguments[0]} is no JSON object; give {{...}}")
+    return found
+
+
+JSON_OBJECT = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="JSON",
+    instance_from_str=_json_object,
+    is_instance=lambda value: isinstance(value, dict),
+    str_from_instance=lambda value: [json.dumps(value)],
+)
+"""How tyro reads a dictionary that is given as JSON."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +63,12 @@ class CollectOptions:
     """Of environments and controls; the test split gets a stream of its own."""
     pixels: Annotated[int | None, tyro.conf.arg(metavar="SIZE", help_behavior_hint="(default: off)")] = None
     """Observe rendered pictures of this size; the environment's own observation becomes ground truth."""
+    grey: tyro.conf.FlagCreatePairsOff[bool] = False
+    """With --pixels: brightness alone, one number a pixel in place of three."""
+    reset_options: Annotated[
+        dict[str, Any] | None, JSON_OBJECT, tyro.conf.arg(help_behavior_hint="(default: none)")
+    ] = None
+    """Options of every reset, such as where episodes start: '{"low": -1.2, "high": 0.6}'."""
     hold: float = 0.0
     """Probability that a control is held for another step; 0 draws a fresh one each step."""
     num_envs: Annotated[
@@ -120,6 +145,8 @@ def _check(options: CollectOptions) -> None:
         raise UserError(f"--num-envs {options.num_envs}: give one or more")
     if options.pixels is not None and options.pixels < 1:
         raise UserError(f"--pixels {options.pixels}: give one or more")
+    if options.grey and options.pixels is None:
+        raise UserError("--grey belongs to --pixels: give its SIZE, or leave --grey out")
     if not 0.0 <= options.hold < 1.0:
         raise UserError(f"--hold {options.hold}: give a probability below 1")
     if folder.exists() and not options.overwrite:
@@ -130,7 +157,7 @@ def _check(options: CollectOptions) -> None:
 
 def _make(options: CollectOptions) -> VectorEnv:
     try:
-        return make(options.env_id, options.env_kwargs, options.num_envs, options.pixels)
+        return make(options.env_id, options.env_kwargs, options.num_envs, options.pixels, options.grey)
     except UserError:
         raise
     except ValueError as error:
@@ -146,6 +173,7 @@ def _record(options: CollectOptions, envs: VectorEnv, folder: Path) -> float:
         "env_id": options.env_id,
         "env_kwargs": options.env_kwargs,
         "pixels": options.pixels,
+        "grey": options.grey,
         "action_low": action_space.low.reshape(-1).tolist(),
         "action_high": action_space.high.reshape(-1).tolist(),
         "collection": settings,
@@ -157,7 +185,7 @@ def _record(options: CollectOptions, envs: VectorEnv, folder: Path) -> float:
     start = time.perf_counter()
     with tqdm(total=frames, unit="frame", desc=f"collect {options.env}", disable=None) as bar:
         for split, (sequences, seed) in splits.items():
-            trajectories = rollout(envs, sequences, options.length, seed, behaviour, bar.update)
+            trajectories = rollout(envs, sequences, options.length, seed, behaviour, bar.update, options.reset_options)
             storage.write(folder, split, trajectories, metadata)
     return time.perf_counter() - start
 

@@ -208,6 +208,27 @@ class TestRollout:
         np.testing.assert_array_equal(trajectory.observations[:, 1], range(5))
         np.testing.assert_array_equal(trajectory.infos["state"][:, 1], range(5))
 
+    def test_grey_pixels_are_the_brightness_of_the_picture(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def render(self: BarEnv) -> Any:
+            return np.full((40, 40, 3), (10 * self.count, 200, 50), np.uint8)
+
+        monkeypatch.setattr(BarEnv, "render", render)
+        (trajectory,) = collect(BAR, {}, 1, 5, seed=0, num_envs=1, pixels=8, grey=True)
+        assert trajectory.observations.shape == (5, 8, 8, 1)
+        assert trajectory.observations.dtype == np.uint8
+        # The luma of ITU-R 601, which Pillow computes.
+        expected = 0.299 * 10 * np.arange(5) + 0.587 * 200 + 0.114 * 50
+        np.testing.assert_allclose(trajectory.observations.mean(axis=(1, 2, 3)), expected, atol=1)
+
+    def test_reset_options_reach_every_episode(self) -> None:
+        recorded = list(collect(PENDULUM, {}, 7, 4, seed=0, num_envs=3, reset_options={"angle": 1.0, "velocity": 0.0}))
+        assert {float(t.infos["angle"][0]) for t in recorded} == {1.0}
+        assert {float(t.infos["velocity"][0]) for t in recorded} == {0.0}
+
+    def test_refused_reset_options_are_named(self) -> None:
+        with pytest.raises(UserError, match=r"--reset-options .*angel"):
+            list(collect(PENDULUM, {}, 1, 4, seed=0, num_envs=1, reset_options={"angel": 1.0}))
+
     def test_thin_lines_fade_when_pixels_shrink(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def render(self: BarEnv) -> Any:
             frame = np.zeros((40, 40, 3), np.uint8)
@@ -321,6 +342,14 @@ class TestVerb:
         assert storage.load_metadata(tmp_path / "bar")["action_high"] == [1.0]
         assert not (tmp_path / "bar" / "goal.png").exists()
 
+    def test_reset_options_and_grey_pixels_are_recorded(self, tmp_path: Path) -> None:
+        arguments = ("--env", BAR, "--pixels", "8", "--grey", "--reset-options", '{"place": [1, "left"]}')
+        latentrl.collect.main([*self.SMALL, *arguments, "--out", str(tmp_path / "bar")])
+        assert storage.load_sequences(tmp_path / "bar", "train").observations.shape == (6, 5, 8, 8, 1)
+        metadata = storage.load_metadata(tmp_path / "bar")
+        assert metadata["grey"] is True
+        assert metadata["collection"]["reset_options"] == {"place": [1, "left"]}
+
     def test_gymnasiums_own_pendulum_gives_sensors(self, tmp_path: Path) -> None:
         latentrl.collect.main([*self.SMALL, "--env", "Pendulum-v1", "--out", str(tmp_path / "p")])
         assert storage.load_sequences(tmp_path / "p", "train").observations.shape == (6, 5, 3)
@@ -357,6 +386,8 @@ class TestVerb:
             (("--hold", "1"), "--hold"),
             (("--num-envs", "0"), "--num-envs"),
             (("--pixels", "0"), "--pixels"),
+            (("--grey",), "--grey"),
+            (("--reset-options", '{"angel": 0}'), "--reset-options"),
         ],
     )
     def test_bad_input_is_one_clear_line(

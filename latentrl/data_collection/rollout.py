@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -22,7 +23,13 @@ from latentrl.types import Trajectory
 FRUITLESS_ROUNDS = 20
 
 
-def make(env_id: str, env_kwargs: dict[str, Any], num_envs: int | None = None, pixels: int | None = None) -> VectorEnv:
+def make(
+    env_id: str,
+    env_kwargs: dict[str, Any],
+    num_envs: int | None = None,
+    pixels: int | None = None,
+    grey: bool = False,
+) -> VectorEnv:
     """``num_envs`` parallel copies of an environment, checked to be one that sequences can be collected from.
 
     The environment's own vectorised version is used where it offers one and ``pixels`` is None.
@@ -33,6 +40,7 @@ def make(env_id: str, env_kwargs: dict[str, Any], num_envs: int | None = None, p
         num_envs: default 100 for a vectorised version, else 8.
         pixels: if given, the observation is the rendered picture resized to ``[pixels, pixels, 3]`` uint8, and the
             environment's own observation becomes ground truth.
+        grey: with ``pixels``, observe brightness alone, ``[pixels, pixels, 1]``.
 
     Raises:
         UserError: no such environment, actions that are not a bounded Box, or observations that are not a Box.
@@ -41,7 +49,7 @@ def make(env_id: str, env_kwargs: dict[str, Any], num_envs: int | None = None, p
     try:
         name = _import(env_id)
         if pixels is not None:
-            wrappers = [partial(PixelObservation, size=pixels)]
+            wrappers = [partial(PixelObservation, size=pixels, grey=grey)]
             kwargs = {**env_kwargs, "render_mode": "rgb_array"}
             envs = gymnasium.make_vec(name, num_envs or 8, "sync", wrappers=wrappers, **kwargs)
         elif gymnasium.spec(name).vector_entry_point is not None:
@@ -61,6 +69,7 @@ def rollout(
     seed: int,
     behaviour: Behaviour = uniform,
     progress: Callable[[int], object] | None = None,
+    reset_options: dict[str, Any] | None = None,
 ) -> Iterator[Trajectory]:
     """Collect ``sequences`` sequences of exactly ``length`` observations, each from the start of an episode.
 
@@ -76,9 +85,11 @@ def rollout(
         seed: of environments and controls.
         behaviour: draws the controls.
         progress: called with the number of frames each time some are done.
+        reset_options: passed to every reset; what they mean is the environment's affair, often where episodes start.
 
     Raises:
-        UserError: too few episodes last for ``length`` observations, or an announced ground truth is missing.
+        UserError: too few episodes last for ``length`` observations, an announced ground truth is missing, or the
+            environment refuses ``reset_options``.
     """
     if sequences < 0 or length < 2:
         raise UserError(f"sequences={sequences}, length={length}: give zero sequences or more, of two steps or more")
@@ -88,7 +99,7 @@ def rollout(
     while collected < sequences:
         # 31 bits, because some simulators take no more.
         round_seed = int(round_seeds.spawn(1)[0].generate_state(1)[0] >> 1)
-        complete = _play(envs, length, round_seed, rng, behaviour)[: sequences - collected]
+        complete = _play(envs, length, round_seed, rng, behaviour, reset_options)[: sequences - collected]
         fruitless = 0 if complete else fruitless + 1
         if fruitless == FRUITLESS_ROUNDS:
             raise UserError(
@@ -111,11 +122,13 @@ def collect(
     num_envs: int | None = None,
     pixels: int | None = None,
     progress: Callable[[int], object] | None = None,
+    grey: bool = False,
+    reset_options: dict[str, Any] | None = None,
 ) -> Iterator[Trajectory]:
     """:func:`make`, :func:`rollout` and close."""
-    envs = make(env_id, env_kwargs, num_envs, pixels)
+    envs = make(env_id, env_kwargs, num_envs, pixels, grey)
     try:
-        yield from rollout(envs, sequences, length, seed, behaviour, progress)
+        yield from rollout(envs, sequences, length, seed, behaviour, progress, reset_options)
     finally:
         envs.close()
 
@@ -128,14 +141,21 @@ def _import(env_id: str) -> str:
     return name
 
 
-def _play(envs: VectorEnv, length: int, seed: int, rng: np.random.Generator, behaviour: Behaviour) -> list[Trajectory]:
+def _play(
+    envs: VectorEnv,
+    length: int,
+    seed: int,
+    rng: np.random.Generator,
+    behaviour: Behaviour,
+    reset_options: dict[str, Any] | None,
+) -> list[Trajectory]:
     """One round: the trajectories of the environments whose episodes lasted."""
     space = envs.single_action_space
     assert isinstance(space, Box)
     low, high = space.low.reshape(-1).astype(np.float32), space.high.reshape(-1).astype(np.float32)
     actions = behaviour(rng, low, high, envs.num_envs, length - 1)
 
-    observation, info = _first_reset(envs, seed)
+    observation, info = _first_reset(envs, seed, reset_options)
     # Copies, here and below, because an environment may use its arrays again.
     observations, infos = [observation.copy()], [_ground_truth(envs, info)]
     ended = np.zeros((envs.num_envs, length - 1), dtype=bool)
@@ -157,11 +177,15 @@ def _play(envs: VectorEnv, length: int, seed: int, rng: np.random.Generator, beh
     ]
 
 
-def _first_reset(envs: VectorEnv, seed: int) -> tuple[NDArray[Any], dict[str, Any]]:
+def _first_reset(envs: VectorEnv, seed: int, options: dict[str, Any] | None) -> tuple[NDArray[Any], dict[str, Any]]:
     try:
-        return envs.reset(seed=seed)
+        return envs.reset(seed=seed, options=options)
     except gymnasium.error.DependencyNotInstalled as error:
         raise UserError(f"{envs.spec.id if envs.spec else envs}: {_one_line(error)}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        if options is None:
+            raise
+        raise UserError(f"--reset-options {json.dumps(options)}: refused ({_one_line(error)})") from error
 
 
 def _ground_truth(envs: VectorEnv, info: dict[str, Any]) -> dict[str, NDArray[Any]]:

@@ -20,16 +20,17 @@ class PixelObservation(gymnasium.Wrapper[NDArray[np.uint8], Any, Any, Any]):
     Args:
         env: made with ``render_mode="rgb_array"``.
         size: height and width of the observation; it is ``[size, size, 3]`` uint8.
+        grey: observe brightness alone, ``[size, size, 1]``: a third of the numbers where colours tell nothing.
     """
 
-    def __init__(self, env: gymnasium.Env[Any, Any], size: int) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any], size: int, grey: bool = False) -> None:
         super().__init__(env)
         if env.render_mode != "rgb_array":
             raise ValueError(f"{env} has render_mode={env.render_mode!r}: make it with render_mode='rgb_array'")
         if size < 1:
             raise ValueError(f"size={size!r}: give a number of pixels, one or more")
-        self.size = size
-        self.observation_space = Box(0, 255, (size, size, 3), np.uint8)
+        self.size, self.grey = size, grey
+        self.observation_space = Box(0, 255, (size, size, 1 if grey else 3), np.uint8)
         self.metadata = {**env.metadata, "ground_truth": (*env.metadata.get("ground_truth", ()), "state")}
 
     def reset(
@@ -48,7 +49,8 @@ class PixelObservation(gymnasium.Wrapper[NDArray[np.uint8], Any, Any, Any]):
         frame = np.asarray(self.env.render(), dtype=np.uint8)
         # Pillow widens the bilinear filter when it shrinks, so thin lines fade and do not flicker.
         image = Image.fromarray(frame).resize((self.size, self.size), Image.Resampling.BILINEAR)
-        return np.asarray(image).copy()
+        pixels = np.array(image.convert("L") if self.grey else image)
+        return pixels.reshape(self.observation_space.shape)
 
     def _with_state(self, info: dict[str, Any], observation: Any) -> dict[str, Any]:
         state = np.asarray(flatten(self.env.observation_space, observation), dtype=np.float32)
