@@ -95,6 +95,13 @@ class DiagonalGaussian:
         return diagonal_log_prob(value, self.mean, self.variance.expand_as(self.mean))
 
 
+def diagonal_kl(first: DiagonalGaussian, second: DiagonalGaussian) -> Tensor:
+    """KL(first || second) in nats, summed over the last dimension, ``[...]``."""
+    ratio = first.variance / second.variance
+    distance = (first.mean - second.mean).square() / second.variance
+    return 0.5 * (ratio + distance - 1 - ratio.log()).sum(-1)
+
+
 @dataclass(frozen=True)
 class PixelGaussian:
     """p(x | z) with one standard deviation: ``mean [..., *shape]``, ``sigma []``, ``dims = len(shape)``."""

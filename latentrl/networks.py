@@ -18,6 +18,23 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+def mlp_jacobian(network: nn.Sequential, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Outputs ``[N, n_out]`` of an :func:`mlp` at ``inputs [N, n_in]`` and their slopes ``[N, n_out, n_in]``.
+
+    Layer by layer and forwards, so that it needs no recorded graph and works in inference mode.
+    """
+    values = inputs
+    slopes = torch.eye(inputs.shape[-1], dtype=inputs.dtype, device=inputs.device).expand(len(inputs), -1, -1)
+    for layer in network:
+        if isinstance(layer, nn.Linear):
+            values, slopes = layer(values), layer.weight @ slopes
+        else:
+            assert isinstance(layer, nn.ReLU)
+            slopes = slopes * (values > 0).unsqueeze(-1)
+            values = layer(values)
+    return values, slopes
+
+
 class DiagonalGaussianMLP(nn.Module):
     """An MLP ``[..., n_in]`` -> diagonal normal ``[..., n_out]``.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.distributions import diagonal_log_prob, standard_normal_like
-from latentrl.networks import DiagonalGaussianMLP
+from latentrl.networks import DiagonalGaussianMLP, mlp
 
 
 class StandardNormal(nn.Module):
@@ -62,6 +62,27 @@ class VHP(nn.Module):
         """``count`` initial states ``[count, Dz]`` by ancestral sampling."""
         zeta = standard_normal_like(self.gauge.new_zeros(count, self.size), generator)
         return self.decoder(zeta).rsample(generator) @ self.gauge.T
+
+
+class TransformedNormal(nn.Module):
+    """z_1 = f(zeta) with zeta ~ N(0, I), the initial state of the original DVBF (Latent Matters, 4.1.3.2).
+
+    Unlike the others it has no density over z, and so no ``bound``: a model that uses it weighs zeta instead.
+    """
+
+    def __init__(self, size: int, hidden: Sequence[int] = (64, 64)) -> None:
+        super().__init__()
+        self.size = size
+        self.network = mlp((size, *hidden, size))
+
+    def forward(self, zeta: Tensor) -> Tensor:
+        """f(zeta) for ``zeta [..., Dz]``."""
+        return self.network(zeta)
+
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """``count`` initial states ``[count, Dz]``."""
+        origin = next(self.parameters()).new_zeros(count, self.size)
+        return self(standard_normal_like(origin, generator))
 
 
 PRIORS: dict[str, Callable[[int, Sequence[int]], StandardNormal | VHP]] = {"normal": StandardNormal, "vhp": VHP}

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from latentrl.models.base import DataSpec, WorldModel
+from latentrl.models.dks import DKS, DKFSettings, DKSSettings
+from latentrl.models.dvbs import DVBS, DVBFSettings, DVBSSettings
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 
 
@@ -18,6 +20,10 @@ class ModelEntry(NamedTuple):
 
 MODELS: dict[str, ModelEntry] = {
     "ekvae": ModelEntry(EKVAE, EKVAESettings),
+    "dks": ModelEntry(DKS, DKSSettings),
+    "dkf": ModelEntry(DKS, DKFSettings),
+    "dvbs": ModelEntry(DVBS, DVBSSettings),
+    "dvbf": ModelEntry(DVBS, DVBFSettings),
 }
 
 

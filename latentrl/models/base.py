@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from latentrl.priors import VHP, StandardNormal
+from latentrl.priors import VHP, StandardNormal, TransformedNormal
 from latentrl.types import Belief, Distribution, Dynamics, RateDistortion, Sequences
 
 
@@ -55,7 +55,7 @@ class WorldModel(nn.Module, ABC):
     """The model's own settings, a frozen dataclass of JSON values."""
     state_size: int
     position_size: int
-    initial_distribution: VHP | StandardNormal
+    initial_distribution: VHP | StandardNormal | TransformedNormal
     """p(z_1) over the ``latent_size`` dimensions of z; see :meth:`initial_states` for whole states."""
 
     @property

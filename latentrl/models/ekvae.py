@@ -30,7 +30,7 @@ from latentrl.distributions import (
 from latentrl.frozen import FrozenTransition
 from latentrl.models.base import DataSpec, WorldModel, leading_shape
 from latentrl.networks import VectorDecoder, VectorEncoder
-from latentrl.priors import PRIORS
+from latentrl.priors import PRIORS, VHP, StandardNormal
 from latentrl.transitions import LocallyLinearGaussian, LocallyLinearTransition, Weights
 from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
 
@@ -103,6 +103,7 @@ class EKVAE(WorldModel):
     """See the module docstring. The Kalman recursion runs in float64, the networks in float32."""
 
     settings: EKVAESettings
+    initial_distribution: VHP | StandardNormal
 
     def __init__(self, spec: DataSpec, settings: EKVAESettings | None = None) -> None:
         super().__init__()

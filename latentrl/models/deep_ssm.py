@@ -1,0 +1,117 @@
+"""What DKS and DVBS share: a Markovian deep state-space model whose decoder reads the whole state.
+
+    p(x_1:T, z_1:T | u_1:T-1) = p(z_1) p(x_1 | z_1) prod_t p(z_t | z_{t-1}, u_{t-1}) p(x_t | z_t)  (Latent Matters, 4.1)
+
+A model adds its transition, its posterior over z_1:T, and the rate. Position and velocity are not told apart:
+``position_size`` is ``state_size``, and a goal is a whole state.
+
+The recognition networks look at whole sequences, so they cannot take one frame after another. Online, states are
+filtered in the learned model itself, p(z_t | z_{t-1}, u_{t-1}) and p(x_t | z_t): see
+:mod:`latentrl.models.emission_filter`. Such a belief has no memory besides mean and covariance, takes missing frames,
+and does not depend on how long the training sequences were.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from latentrl import kalman
+from latentrl.distributions import LOG_2PI, PixelGaussian
+from latentrl.models.base import DataSpec, WorldModel
+from latentrl.models.emission_filter import EmissionFilter
+from latentrl.networks import VectorDecoder
+from latentrl.types import Belief, RateDistortion, Sequences
+
+GOAL_FRAMES = 15
+"""Length of the motionless sequence that a goal picture stands for: the source's training sequences."""
+
+
+class DeepStateSpaceModel(WorldModel):
+    """See the module docstring."""
+
+    def __init__(self, spec: DataSpec, state_size: int, decoder_hidden: tuple[int, ...], initial_sigma: float) -> None:
+        super().__init__()
+        self.spec, self.state_size, self.position_size = spec, state_size, state_size
+        self.decoder = VectorDecoder(state_size, decoder_hidden, spec.observation_shape)
+        self.log_sigma = nn.Parameter(torch.tensor(initial_sigma).log())
+        self.register_buffer("control_scale", torch.tensor(spec.action_scale))
+        self.control_scale: Tensor
+
+    # -- what a model adds -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def sample_posterior(
+        self, observations: Tensor, controls: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """A sample z_1:T ``[B, T, Dz]`` of the posterior and the rate at it ``[B]`` in nats.
+
+        ``observations [B, T, ...]`` are scaled, ``controls [B, T - 1, Du]`` are actions on the training data's scale.
+        """
+
+    @abstractmethod
+    def posterior_moments(self, observations: Tensor, controls: Tensor) -> Belief:
+        """Means and covariances over ``[B, T]`` of the posterior's marginals, for inputs as above."""
+
+    @abstractmethod
+    def linearise(self, state: Tensor, control: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean ``[N, Dz]`` of the transition, its slope F ``[N, Dz, Dz]`` and its noise Q ``[N, Dz, Dz]``."""
+
+    # -- learning and smoothing --------------------------------------------------------------------------------------
+
+    def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
+        target = self.to_unit(batch.observations)
+        states, rate = self.sample_posterior(target, batch.actions / self.control_scale, generator)
+        error = (self.decode(states) - target).square().flatten(2).mean(-1)
+        # The negative log likelihood from the error it shares with the constraint: one pass over the pixels.
+        dims = target[0, 0].numel()
+        distortion = dims * (0.5 * error / (2 * self.log_sigma).exp() + self.log_sigma + 0.5 * LOG_2PI)
+        return RateDistortion(rate, distortion.sum(1), error.mean(1))
+
+    def smooth(self, observations: Tensor, actions: Tensor) -> Belief:
+        self.check_observation(observations)
+        belief = self.posterior_moments(self.to_unit(observations), actions / self.control_scale)
+        return Belief(belief.mean.double(), belief.covariance.double())
+
+    def decode(self, states: Tensor) -> Tensor:
+        """Mean of p(x | z) for ``states [..., Dz]``."""
+        flat = self.decoder(states.reshape(-1, self.state_size).float())
+        return flat.reshape(*states.shape[:-1], *self.spec.observation_shape)
+
+    def emission(self, state: Tensor) -> PixelGaussian:
+        return PixelGaussian(self.decode(state), self.log_sigma.exp(), len(self.spec.observation_shape))
+
+    # -- online ------------------------------------------------------------------------------------------------------
+
+    def initial_belief(self, observation: Tensor) -> Belief:
+        """p(z_1 | x_1): the prior's samples, weighted by how well they explain the frame."""
+        self.check_observation(observation)
+        return self._filter().initial(self.initial_states, self.to_unit(observation))
+
+    def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
+        mean, slope, noise = self.linearise(belief.mean.float(), action / self.control_scale)
+        predicted = kalman.predict_around(mean.double(), belief.covariance.double(), slope.double(), noise.double())
+        if observation is None:
+            return predicted
+        self.check_observation(observation)
+        return self._filter().update(predicted, self.to_unit(observation))
+
+    def _filter(self) -> EmissionFilter:
+        return EmissionFilter(self.decoder.body, float(self.log_sigma.detach().exp()))
+
+    def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
+        """The goal state ``[Dz]`` of one image: where a sequence of that frame, with no action, is half-way.
+
+        A single frame leaves the velocity open; the motionless sequence says that the goal is to *rest* there.
+
+        Raises:
+            ValueError: ``actions`` are given: no dimensions of the state are the velocity's.
+        """
+        self.check_observation(observations)
+        if actions is not None:
+            raise ValueError(f"{type(self).__name__} does not tell velocity from position: it has no velocity goals")
+        still = observations.expand(1, GOAL_FRAMES, *observations.shape)
+        rest = torch.zeros(1, GOAL_FRAMES - 1, self.spec.action_size, device=observations.device)
+        return self.smooth(still, rest).mean[0, GOAL_FRAMES // 2].float()

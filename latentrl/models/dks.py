@@ -1,0 +1,120 @@
+"""The deep Kalman smoother and filter (Latent Matters, 4.1.3.1; Krishnan, Shalit and Sontag 2015).
+
+    p(z_t | z_{t-1}, u_{t-1})  = N(z_{t-1} + g(z_{t-1}, u_{t-1}), diag s(z_{t-1}, u_{t-1}))    an MLP, Table A.3
+    q(z_1:T | x_1:T, u_1:T-1)  = prod_t q(z_t | x_1:T, u_1:T-1)     DKS: a bidirectional LSTM
+                               = prod_t q(z_t | x_1:t, u_1:t-1)     DKF: a forward LSTM
+    rate                       = E_q[ log q(z_1) - F(z_1) + sum_t KL(q(z_t) || p(z_t | z_{t-1}, u_{t-1})) ]
+
+with F = log p(z_1), or F_VHP of Eq. 4.7. The posterior is factorised over time, as the source writes it: it cannot say
+that a state follows from the one before, and pays for that in the rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from latentrl.distributions import DiagonalGaussian, diagonal_kl
+from latentrl.models.base import DataSpec
+from latentrl.models.deep_ssm import DeepStateSpaceModel
+from latentrl.models.recognition import RecurrentRecognition
+from latentrl.networks import DiagonalGaussianMLP, mlp_jacobian
+from latentrl.priors import PRIORS, VHP, StandardNormal
+from latentrl.types import Belief
+
+
+@dataclass(frozen=True)
+class DKSSettings:
+    """Sizes and variants of a DKS; the defaults are those of Table A.3 for the image pendulum.
+
+    Attributes:
+        state_size: Dz.
+        recurrent_hidden: units of the LSTM, in each direction.
+        head_hidden: hidden layers between the LSTM and q(z_t).
+        decoder_hidden: hidden layers of the decoder.
+        transition_hidden: hidden layers of the transition.
+        prior: initial distribution, ``"vhp"`` or ``"normal"``.
+        prior_hidden: hidden layers of the prior's two networks.
+        version: what q(z_t) knows: ``"smoother"`` x_1:T, ``"filter"`` x_1:t.
+        initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
+    """
+
+    state_size: int = 3
+    recurrent_hidden: int = 128
+    head_hidden: tuple[int, ...] = (64,)
+    decoder_hidden: tuple[int, ...] = (128, 128, 128)
+    transition_hidden: tuple[int, ...] = (128, 128, 128)
+    prior: Literal["vhp", "normal"] = "vhp"
+    prior_hidden: tuple[int, ...] = (64, 64)
+    version: Literal["smoother", "filter"] = "smoother"
+    initial_sigma: float = 0.3
+
+
+@dataclass(frozen=True)
+class DKFSettings(DKSSettings):
+    """The filter version: see :class:`DKSSettings`."""
+
+    version: Literal["smoother", "filter"] = "filter"
+
+
+class DKS(DeepStateSpaceModel):
+    """See the module docstring."""
+
+    settings: DKSSettings
+    initial_distribution: VHP | StandardNormal
+
+    def __init__(self, spec: DataSpec, settings: DKSSettings | None = None) -> None:
+        settings = settings or DKSSettings()
+        super().__init__(spec, settings.state_size, settings.decoder_hidden, settings.initial_sigma)
+        self.settings = settings
+        self.recognition = RecurrentRecognition(
+            int(torch.Size(spec.observation_shape).numel()),
+            spec.action_size,
+            settings.recurrent_hidden,
+            settings.head_hidden,
+            self.state_size,
+            "both" if settings.version == "smoother" else "forward",
+        )
+        self.dynamics = DiagonalGaussianMLP(
+            self.state_size + spec.action_size, settings.transition_hidden, self.state_size, log_variance=-4.0
+        )
+        self.initial_distribution = PRIORS[settings.prior](self.state_size, settings.prior_hidden)
+
+    def sample_posterior(
+        self, observations: Tensor, controls: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        posterior = self.recognition(observations, controls)
+        states = posterior.rsample(generator)
+        first, rest = (DiagonalGaussian(posterior.mean[:, t], posterior.variance[:, t]) for t in (0, slice(1, None)))
+        divergence = diagonal_kl(rest, self._step(states[:, :-1], controls)).sum(1)
+        prior = self.initial_distribution.bound(states[:, 0], generator)
+        return states, first.log_prob(states[:, 0]) - prior + divergence
+
+    def posterior_moments(self, observations: Tensor, controls: Tensor) -> Belief:
+        posterior = self.recognition(observations, controls)
+        return Belief(posterior.mean, torch.diag_embed(posterior.variance))
+
+    def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+        return self._step(state, action / self.control_scale)
+
+    def _step(self, state: Tensor, control: Tensor) -> DiagonalGaussian:
+        change = self.dynamics(torch.cat((state, control), -1))
+        return DiagonalGaussian(state + change.mean, change.variance)
+
+    def linearise(self, state: Tensor, control: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        step = self._step(state, control)
+        _, slopes = mlp_jacobian(self.dynamics.network, torch.cat((state, control), -1))
+        eye = torch.eye(self.state_size, device=state.device)
+        return step.mean, eye + slopes[:, : self.state_size, : self.state_size], torch.diag_embed(step.variance)
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        return {
+            "encoder": list(self.recognition.parameters()),
+            "decoder": list(self.decoder.parameters()),
+            "emission_noise": [self.log_sigma],
+            "transition": list(self.dynamics.parameters()),
+            "prior": list(self.initial_distribution.parameters()),
+        }
