@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -19,10 +20,11 @@ DYNAMICS_GROUPS = frozenset({"transition", "noise", "prior"})
 
 
 class Objective(ABC):
-    """Weighs rate against distortion; ``beta`` and ``constraint`` (C, smoothed) are for the log."""
+    """Weighs rate against distortion; ``beta``, ``constraint`` (C, smoothed) and ``bound`` (kappa^2) go to the log."""
 
     beta: float = 1.0
     constraint: float = math.nan
+    bound: float = math.nan
 
     def loss(self, terms: RateDistortion) -> Tensor:
         """Mean over the batch of distortion + beta * rate, in nats per sequence."""
@@ -52,7 +54,81 @@ class ELBO(Objective):
         self.constraint = float(terms.error.detach().mean())
 
 
-class REWO(Objective):
+class Annealing(Objective):
+    """Linear annealing: beta rises from ``start`` to 1 over ``steps`` updates, whatever the reconstruction is.
+
+    Args:
+        steps: updates until beta is 1.
+        start: beta at the first of them.
+    """
+
+    def __init__(self, steps: int, start: float = 0.0) -> None:
+        if steps < 1 or not 0 <= start <= 1:
+            raise ValueError(f"annealing needs at least one step and a start of 0 to 1; got {steps} and {start}")
+        self.steps, self.start, self.beta = steps, start, start
+        self.updates = 0
+
+    def update(self, terms: RateDistortion) -> None:
+        self.constraint = float(terms.error.detach().mean())
+        self.beta = self.start + (1 - self.start) * min(1.0, self.updates / self.steps)
+        self.updates += 1
+
+    def state(self) -> dict[str, float]:
+        return {**super().state(), "updates": float(self.updates)}
+
+    def load_state(self, state: Mapping[str, float]) -> None:
+        super().load_state(state)
+        self.updates = int(state["updates"])
+
+
+class Constrained(Objective):
+    """min R subject to C <= kappa^2, with C smoothed over batches.
+
+    Args:
+        bound: kappa^2, squared error per observation dimension.
+        alpha: weight of the past in the moving average of C.
+    """
+
+    def __init__(self, bound: float, alpha: float) -> None:
+        if bound <= 0:
+            raise ValueError(f"the constraint's bound kappa^2 must be positive; got {bound}")
+        self.bound, self.alpha = bound, alpha
+
+    def violation(self, terms: RateDistortion) -> float:
+        """C - kappa^2 after this batch has entered the moving average."""
+        error = float(terms.error.detach().mean())
+        first = math.isnan(self.constraint)
+        self.constraint = error if first else (1 - self.alpha) * error + self.alpha * self.constraint
+        return self.constraint - self.bound
+
+
+class GECO(Constrained):
+    """Eq. 3.4 (Rezende and Viola 2018): lambda <- lambda exp(nu (C - kappa^2)), written for beta = 1 / lambda.
+
+    Nothing draws beta to 1: it settles where C equals the bound, above 1 if that is loose. All parameters are trained
+    from the first step.
+
+    Args:
+        bound: kappa^2, squared error per observation dimension.
+        nu: step size of log lambda. The source gives none for sequences: this one halves beta in about a step while
+            C is that of the mean image, and doubles it in about thirty once C is well below a kappa of 0.03.
+        alpha: weight of the past in the moving average of C.
+        limits: smallest and largest beta. Without the first, the exponent of a long violation takes as long to undo.
+    """
+
+    def __init__(
+        self, bound: float, nu: float = 30.0, alpha: float = 0.9, limits: tuple[float, float] = (1e-6, 1e2)
+    ) -> None:
+        super().__init__(bound, alpha)
+        self.nu, self.limits = nu, limits
+
+    def update(self, terms: RateDistortion) -> None:
+        log_beta = math.log(self.beta) - self.nu * self.violation(terms)
+        smallest, largest = map(math.log, self.limits)
+        self.beta = math.exp(min(max(log_beta, smallest), largest))
+
+
+class REWO(Constrained):
     """Algorithm 3: constrained optimisation, min R subject to C <= kappa^2, with beta = 1 / lambda in (0, 1].
 
     Until C first satisfies the constraint (the initial phase) only encoder and decoder are trained.
@@ -77,18 +153,13 @@ class REWO(Objective):
         floor: float = 0.0,
         freeze_dynamics: bool = True,
     ) -> None:
-        if bound <= 0:
-            raise ValueError(f"the constraint's bound kappa^2 must be positive; got {bound}")
-        self.bound, self.nu, self.tau1, self.tau2 = bound, nu, tau1, tau2
-        self.alpha, self.floor, self.freeze_dynamics = alpha, floor, freeze_dynamics
+        super().__init__(bound, alpha)
+        self.nu, self.tau1, self.tau2 = nu, tau1, tau2
+        self.floor, self.freeze_dynamics = floor, freeze_dynamics
         self.initial_phase = True
 
     def update(self, terms: RateDistortion) -> None:
-        error = float(terms.error.detach().mean())
-        self.constraint = (
-            error if math.isnan(self.constraint) else (1 - self.alpha) * error + self.alpha * self.constraint
-        )
-        delta = self.constraint - self.bound
+        delta = self.violation(terms)
         slope = math.tanh(self.tau1 * (self.beta - 1)) if delta <= 0 else -self.tau2
         self.beta = max(self.floor, self.beta * math.exp(self.nu * slope * delta))
         # Rounding may carry the fixed point beta = 1 a few ulps over, where the sign of the slope turns.
@@ -105,3 +176,24 @@ class REWO(Objective):
     def load_state(self, state: Mapping[str, float]) -> None:
         super().load_state(state)
         self.initial_phase = bool(state["initial_phase"])
+
+
+@dataclass(frozen=True)
+class ObjectiveSettings:
+    """What a training tells its objective.
+
+    Attributes:
+        bound: kappa^2, for constrained optimisation.
+        annealing_steps: updates until beta is 1, for annealing.
+    """
+
+    bound: float
+    annealing_steps: int
+
+
+OBJECTIVES: dict[str, Callable[[ObjectiveSettings], Objective]] = {
+    "elbo": lambda settings: ELBO(),
+    "annealing": lambda settings: Annealing(settings.annealing_steps),
+    "geco": lambda settings: GECO(settings.bound),
+    "rewo": lambda settings: REWO(settings.bound),
+}

@@ -187,7 +187,7 @@ class Trainer:
             "step": self.step,
             "beta": self.objective.beta,
             "constraint": self.objective.constraint,
-            "bound": getattr(self.objective, "bound", math.nan),
+            "bound": self.objective.bound,
             "rate": float(terms.rate.mean()) / self.data.length,
             "distortion": float(terms.distortion.mean()) / self.data.length,
             "sigma": math.nan if sigma is None else float(sigma.detach().exp()),
