@@ -17,10 +17,10 @@ from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
 from latentrl.gauge import fix_velocity_gauge, orient_velocity
 from latentrl.metrics import evaluate_model
-from latentrl.models import build
+from latentrl.models import MODELS, build
 from latentrl.models.base import DataSpec, WorldModel
-from latentrl.models.ekvae import EKVAE, EKVAESettings
-from latentrl.objective import ELBO, REWO, Objective
+from latentrl.models.ekvae import EKVAE
+from latentrl.objective import OBJECTIVES, ObjectiveSettings
 from latentrl.runs import (
     CHECKPOINT,
     MODEL,
@@ -56,12 +56,14 @@ class TrainOptions:
     """A data folder made by `latentrl collect`."""
     run: Annotated[Path | None, _default("runs/NAME_OF_DATA", "FOLDER")] = None
     """The run folder to make."""
-    model: Literal["ekvae"] = "ekvae"
-    """Which state-space model."""
+    model: Literal["ekvae", "dks", "dkf", "dvbs", "dvbf"] = "ekvae"
+    """Which state-space model: extended Kalman VAE, deep Kalman smoother or filter, deep variational Bayes s. or f."""
     recipe: Literal["latentrl", "source"] = "latentrl"
     """latentrl: coarse to fine, held sigma, several starts, joint posterior. source: the dissertation's, plainly."""
-    objective: Literal["rewo", "elbo"] = "rewo"
-    """rewo: constrained optimisation (Algorithm 3); elbo: beta = 1."""
+    objective: Literal["rewo", "geco", "annealing", "elbo"] = "rewo"
+    """rewo, geco: constrained optimisation (Algorithm 3; Eq. 3.4); annealing: beta rises linearly; elbo: beta = 1."""
+    annealing_steps: Annotated[int | None, _default("half of --steps", "INT")] = None
+    """Gradient steps that `--objective annealing` takes from beta 0 to 1."""
     kappa: float = 0.03
     """Bound of the constraint: root mean squared error per observation dimension (images in [0, 1])."""
     prior: Literal["vhp", "normal"] = "vhp"
@@ -69,11 +71,11 @@ class TrainOptions:
     version: Annotated[
         Literal["joint", "smoother", "filter"] | None, _default("the recipe's", "{joint,smoother,filter}")
     ] = None
-    """Posterior under which the rate is estimated."""
+    """Posterior under which the rate of an EKVAE is estimated."""
     state_size: int = 3
     """Dz, dimensions of the latent state."""
     position_size: int = 2
-    """Da, how many of them hold the position."""
+    """Da, how many of them hold the position, where the model tells position from velocity."""
     steps: Annotated[int | None, _default("8000", "INT")] = None
     """Gradient steps."""
     batch: Annotated[int | None, _default("50", "INT")] = None
@@ -160,19 +162,29 @@ def _trainer(
     """The trainer of one start; its weights and random numbers depend on ``options.seed`` and ``start`` alone."""
     seed = options.seed + 1_000_003 * start
     plain = options.recipe == "source"
-    details = EKVAESettings(
-        state_size=options.state_size,
-        position_size=options.position_size,
-        prior=options.prior,
-        version=options.version or ("smoother" if plain else "joint"),
-        # Twice the data's own deviation: large enough that the rate shapes the latent space before the details count.
-        initial_sigma=1.0 if plain else 2 * data_deviation(data),
-    )
+    # Twice the data's own deviation: large enough that the rate shapes the latent space before the details count.
+    details = _model_settings(options, 1.0 if plain else 2 * data_deviation(data))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = build(options.model, DataSpec.of(data), asdict(details))
-    objective: Objective = REWO(options.kappa**2) if options.objective == "rewo" else ELBO()
+        model = build(options.model, DataSpec.of(data), details)
+    weighing = ObjectiveSettings(options.kappa**2, options.annealing_steps or settings.steps // 2)
+    objective = OBJECTIVES[options.objective](weighing)
     return Trainer(model.to(data.actions.device), objective, data, settings, seed, components)
+
+
+def _model_settings(options: TrainOptions, initial_sigma: float) -> dict[str, Any]:
+    """The model's settings: its defaults, and of the options those that it knows."""
+    make = MODELS[options.model].settings
+    version = options.version or ("smoother" if options.recipe == "source" else "joint")
+    wanted = {
+        "state_size": options.state_size,
+        "position_size": options.position_size,
+        "prior": options.prior,
+        "initial_sigma": initial_sigma,
+        **({"version": version} if options.model == "ekvae" else {}),
+    }
+    known = asdict(make())
+    return {**known, **{key: value for key, value in wanted.items() if key in known}}
 
 
 def _finish(model: WorldModel, data: Sequences, options: TrainOptions, folder: Path, seconds: float) -> None:
@@ -212,6 +224,10 @@ def _check(options: TrainOptions) -> None:
     for flag, value in (("steps", options.steps), ("batch", options.batch)):
         if value is not None and value < 1:
             raise UserError(f"--{flag} {value}: give one or more")
+    if options.annealing_steps is not None and (options.annealing_steps < 1 or options.objective != "annealing"):
+        raise UserError(f"--annealing-steps {options.annealing_steps}: give one or more, with --objective annealing")
+    if options.version is not None and options.model != "ekvae":
+        raise UserError(f"--version {options.version}: the EKVAE's; give --model dkf or dvbf for filter versions")
     if options.kappa <= 0:
         raise UserError(f"--kappa {options.kappa}: give a positive number")
     if not 0 < options.position_size <= options.state_size:
