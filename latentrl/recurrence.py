@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
+
+from latentrl.types import Distribution
 
 
 class Recurrence(nn.Module):
     """An LSTM (sigmoid gates, tanh candidates) whose memory ``(h, c)`` is one tensor ``[..., 2 * hidden]``.
 
-    ``forward`` runs whole sequences in one fused call, ``step`` a single step in plain operations that take any
-    leading shape; both compute the same.
+    ``forward`` runs whole sequences in one fused call, ``step`` a single step in plain operations, which take any
+    leading shape and can be mapped over; both compute the same.
     """
 
     def __init__(self, input_size: int, hidden: int) -> None:
@@ -25,22 +29,48 @@ class Recurrence(nn.Module):
 
     def empty(self, *shape: int) -> Tensor:
         """The memory ``[*shape, 2 * hidden]`` before the first input: zeros."""
-        return self.lstm.weight_hh_l0.new_zeros(*shape, self.memory_size)
+        return next(self.lstm.parameters()).new_zeros(*shape, self.memory_size)
 
     def output(self, memory: Tensor) -> Tensor:
         """h ``[..., hidden]`` of a memory."""
         return memory[..., : self.hidden]
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Outputs ``[B, T, hidden]`` after each of ``inputs [B, T, input_size]``, from an empty memory."""
-        outputs: Tensor = self.lstm(inputs)[0]
-        return outputs
+        """Outputs ``[B, T, hidden]`` *before* each of ``inputs [B, T, input_size]``: entry t has seen entries < t."""
+        first = inputs.new_zeros(len(inputs), 1, self.hidden)
+        if inputs.shape[1] == 1:
+            return first
+        return torch.cat((first, self.lstm(inputs[:, :-1])[0]), 1)
 
     def step(self, inputs: Tensor, memory: Tensor) -> Tensor:
         """The memory ``[..., 2 * hidden]`` after one more of ``inputs [..., input_size]``."""
-        lstm = self.lstm
+        weight_in, weight_memory, bias_in, bias_memory = self.lstm.parameters()
         h, c = memory.chunk(2, -1)
-        gates = inputs @ lstm.weight_ih_l0.T + h @ lstm.weight_hh_l0.T + (lstm.bias_ih_l0 + lstm.bias_hh_l0)
+        gates = inputs @ weight_in.T + h @ weight_memory.T + (bias_in + bias_memory)
         enter, forget, candidate, leave = gates.chunk(4, -1)
         cell = forget.sigmoid() * c + enter.sigmoid() * candidate.tanh()
         return torch.cat((leave.sigmoid() * cell.tanh(), cell), -1)
+
+
+@dataclass(frozen=True)
+class PackedGaussian:
+    """A state that is uncertain in its leading dimensions, ``latent [..., Dz]``, and has a known ``memory [..., K]``.
+
+    The density is that of the leading dimensions: the rest has none.
+    """
+
+    latent: Distribution
+    memory: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """``[..., Dz + K]``."""
+        return torch.cat((self.latent.mean, self.memory), -1)
+
+    def rsample(self, generator: torch.Generator | None = None) -> Tensor:
+        """A reparameterised sample ``[..., Dz + K]``."""
+        return torch.cat((self.latent.rsample(generator), self.memory), -1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log density of the leading dimensions of ``value [..., Dz + K]`` in nats; the others are not looked at."""
+        return self.latent.log_prob(value[..., : self.latent.mean.shape[-1]])

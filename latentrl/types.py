@@ -75,10 +75,22 @@ class Sequences:
 
 
 class Belief(NamedTuple):
-    """A Gaussian over the latent state: ``mean [..., Dz]`` and ``covariance [..., Dz, Dz]``."""
+    """A Gaussian over the latent state: ``mean [..., Dz]`` and ``covariance [..., Dz, Dz]``.
+
+    Models with a recurrent memory append it to ``mean``, where it is known: the covariance stays that of the leading
+    Dz dimensions (a memory of 128 would make it a thousand times larger, all zeros).
+    """
 
     mean: Tensor
     covariance: Tensor
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """A sample ``[..., Dz]`` (``[..., Dz + memory]``): normal in the leading dimensions, the mean in the rest."""
+        size = self.covariance.shape[-1]
+        mean, known = self.mean[..., :size], self.mean[..., size:]
+        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
+        factor = torch.linalg.cholesky(self.covariance)
+        return torch.cat((mean + (factor @ noise.unsqueeze(-1)).squeeze(-1), known), -1)
 
 
 def stack_beliefs(beliefs: Sequence[Belief]) -> Belief:

@@ -14,7 +14,18 @@ VERBS = frozenset({"quickstart", "collect", "train", "learn", "evaluate"})
 
 # What a room, a module or folder directly under `latentrl`, may import from the package. All may import `errors`.
 FOUNDATIONS = frozenset(
-    {"types", "kalman", "kalman_adjoint", "distributions", "networks", "priors", "rewards", "transitions", "frozen"}
+    {
+        "types",
+        "kalman",
+        "kalman_adjoint",
+        "distributions",
+        "networks",
+        "priors",
+        "rewards",
+        "transitions",
+        "recurrence",
+        "frozen",
+    }
 )
 ALLOWED: dict[str, frozenset[str]] = {
     "types": frozenset(),
@@ -26,7 +37,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "priors": frozenset({"types", "distributions", "networks"}),
     "rewards": frozenset({"types"}),
     "transitions": frozenset({"types", "distributions", "networks"}),
-    "recurrence": frozenset(),
+    "recurrence": frozenset({"types"}),
     "frozen": frozenset({"transitions"}),
     "models": FOUNDATIONS | {"models"},
     "gauge": FOUNDATIONS | {"models"},

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.metrics import angle_r2, evaluate_pendulum, ols_r2, open_loop
+from latentrl.metrics import angle_r2, evaluate_pendulum, ols_r2, open_loop, predict_filtered_images
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
-from latentrl.types import Sequences
+from latentrl.recurrence import PackedGaussian
+from latentrl.types import Belief, Sequences
 
 
 def test_r2_of_a_perfect_an_empty_and_a_known_fit() -> None:
@@ -55,7 +56,7 @@ class Oracle(EKVAE):
     truth: Tensor
 
     def decode(self, positions: Tensor) -> Tensor:
-        return self.truth if positions.dim() == 3 else super().decode(positions)
+        return self.truth[:, -positions.shape[1] :] if positions.dim() == 3 else super().decode(positions)
 
 
 def test_perfect_pictures_have_no_error_and_the_yardstick_is_the_variance() -> None:
@@ -72,6 +73,7 @@ def test_perfect_pictures_have_no_error_and_the_yardstick_is_the_variance() -> N
     }
     figures = evaluate_pendulum(model, data, truth)
     assert figures.mse_predict_mean == figures.mse_predict_median == figures.mse_reconstruction == 0.0
+    assert figures.mse_predict_filtered_mean == figures.mse_predict_filtered_median == 0.0
     scaled = clean / 255
     assert figures.mse_mean_image == pytest.approx(((scaled - scaled.mean((0, 1))) ** 2).mean(), rel=1e-4)
 
@@ -87,3 +89,69 @@ def test_the_same_seed_gives_the_same_figures() -> None:
     data = Sequences(torch.from_numpy(clean), torch.zeros(6, 6, 1))
     first, second, other = (evaluate_pendulum(make_model(), data, truth, seed) for seed in (0, 0, 1))
     assert first == second != other
+
+
+@torch.no_grad()
+def test_a_filtered_start_knows_the_context_and_nothing_later() -> None:
+    model, g = make_model(), torch.Generator().manual_seed(0)
+    frames = torch.randint(0, 256, (3, 9, 8, 8, 1), dtype=torch.uint8, generator=g)
+    data = Sequences(frames, torch.randn(3, 8, 1, generator=g))
+    predicted = predict_filtered_images(model, data, torch.Generator().manual_seed(1))
+    assert predicted.shape == (3, 5, 8, 8, 1)
+    context = data.truncate(5)
+    last = model.smooth(context.observations, context.actions)
+    first = Belief(last.mean[:, -1], last.covariance[:, -1]).sample(torch.Generator().manual_seed(1)).float()
+    expected = model.emission(open_loop(model, first, data.actions[:, 4:])).mean
+    torch.testing.assert_close(predicted, expected, rtol=1e-3, atol=1e-4)
+    other = Sequences(torch.cat((frames[:, :5], 255 - frames[:, 5:]), 1), data.actions)
+    torch.testing.assert_close(predict_filtered_images(model, other, torch.Generator().manual_seed(1)), predicted)
+
+
+class Remembering(EKVAE):
+    """A memory of the truth, appended to states: what it knows is not z's."""
+
+    memory: Tensor
+
+    @property
+    def latent_size(self) -> int:
+        return 3
+
+    def smooth(self, observations: Tensor, actions: Tensor, missing: Tensor | None = None) -> Belief:
+        belief = super().smooth(observations, actions)
+        memory = self.memory[:, : observations.shape[1]]
+        return Belief(torch.cat((belief.mean, memory.to(belief.mean)), -1), belief.covariance)
+
+    def initial_belief(self, observation: Tensor) -> Belief:
+        belief = super().initial_belief(observation)
+        return Belief(torch.cat((belief.mean, self.memory[:, 0].to(belief.mean)), -1), belief.covariance)
+
+    def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
+        after = super().filter(Belief(belief.mean[:, :3], belief.covariance), action, observation)
+        return Belief(torch.cat((after.mean, belief.mean[:, 3:]), -1), after.covariance)
+
+    def transition(self, state: Tensor, action: Tensor) -> PackedGaussian:  # type: ignore[override]
+        return PackedGaussian(super().transition(state[..., :3], action), state[..., 3:])
+
+
+def test_the_memory_of_a_model_explains_nothing() -> None:
+    rng = np.random.default_rng(0)
+    clean = rng.integers(0, 256, (40, 7, 8, 8, 1), dtype=np.uint8)
+    data = Sequences(torch.from_numpy(clean), torch.zeros(40, 6, 1))
+    velocity = rng.normal(size=(40, 7))
+    truth: dict[str, np.ndarray] = {"angle": rng.uniform(-3, 3, (40, 7)), "velocity": velocity, "clean": clean}
+    model = make_model()
+    plain = evaluate_pendulum(model, data, truth)
+    model.__class__ = Remembering
+    model.memory = torch.from_numpy(velocity).unsqueeze(-1)
+    figures = evaluate_pendulum(model, data, truth)
+    assert figures == plain
+    assert figures.r2_velocity < 0.2 < 0.99 < ols_r2(model.memory.numpy().reshape(-1, 1), velocity.ravel())
+
+
+def test_a_belief_is_sampled_where_it_is_uncertain() -> None:
+    covariance = torch.tensor([[4.0, 1.0], [1.0, 0.5]])
+    belief = Belief(torch.tensor([1.0, 2.0, 7.0]).expand(50_000, -1), covariance.expand(50_000, -1, -1))
+    sample = belief.sample(torch.Generator().manual_seed(0))
+    assert (sample[:, 2] == 7.0).all()
+    torch.testing.assert_close(sample[:, :2].mean(0), torch.tensor([1.0, 2.0]), atol=0.03, rtol=0)
+    torch.testing.assert_close(sample[:, :2].T.cov(), covariance, atol=0.1, rtol=0)
