@@ -13,6 +13,9 @@ from torch import Tensor
 
 from latentrl.transitions import LocallyLinearGaussian, LocallyLinearTransition, Weights
 
+BLOCK = 1024
+"""Roll-outs done together: what a step reads and writes then stays in a core's cache."""
+
 
 class FrozenTransition:
     """A copy of a transition: what happens to the original later does not reach it, so nothing in it can be stale.
@@ -63,30 +66,38 @@ class FrozenTransition:
         States are columns here, so that every operation runs along the batch, and no step allocates anything; the
         result is a transposed view. The noise is never mixed.
         """
-        weights = self.weights(state.dtype)
-        size, horizon = state.shape[-1], actions.shape[-2]
-        flat = actions.reshape(-1, *actions.shape[-2:])
-        count, inputs = len(flat), size + actions.shape[-1]
-        # Entry t holds z_t above u_t: what step t reads, and its last row block is where step t - 1 writes.
-        path = state.new_empty(horizon + 1, inputs, count)
-        path[0, :size] = state.reshape(-1, size).T
-        path[:-1, size:] = flat.permute(1, 2, 0)
-        path[:-1, size:] /= weights.control_scale[:, None]
+        size, weights = state.shape[-1], self.weights(state.dtype)
+        starts = state.reshape(-1, size).split(BLOCK)
+        plans = actions.reshape(-1, *actions.shape[-2:]).split(BLOCK)
+        paths = [_follow(weights, *pair) for pair in zip(starts, plans, strict=True)]
+        path = paths[0] if len(paths) == 1 else torch.cat(paths, 2)
+        return path.permute(2, 0, 1).view(*actions.shape[:-1], size)
 
-        first = torch.cat((weights.state_in, weights.control_in)).T.contiguous()
-        layers = [(first, weights.bias_in[:, None])]
-        layers += [(weight.T.contiguous(), bias[:, None]) for weight, bias in weights.layers]
-        mixing = weights.dynamics.T.contiguous()
-        activations = [state.new_empty(len(weight), count) for weight, _ in layers]
-        alpha, mixed = torch.empty_like(activations[-1]), state.new_empty(len(mixing), count)
-        matrices = mixed.view(size, inputs, count)
-        for t in range(horizon):
-            hidden = step = path[t]
-            for (weight, bias), out in zip(layers[:-1], activations[:-1], strict=True):
-                hidden = torch.addmm(bias, weight, hidden, out=out).relu_()
-            weight, bias = layers[-1]
-            torch.addmm(bias, weight, hidden, out=activations[-1])
-            torch.softmax(activations[-1], 0, out=alpha)
-            torch.mm(mixing, alpha, out=mixed)
-            torch.sum(matrices.mul_(step), 1, out=path[t + 1, :size])
-        return path[1:, :size].permute(2, 0, 1).view(*actions.shape[:-1], size)
+
+def _follow(weights: Weights, state: Tensor, actions: Tensor) -> Tensor:
+    """Mean states ``[H, Dz, N]`` after each of ``actions [N, H, Du]`` from ``state [N, Dz]``."""
+    (count, size), horizon = state.shape, actions.shape[1]
+    inputs = size + actions.shape[2]
+    # Entry t holds z_t above u_t: what step t reads, and where step t - 1 writes.
+    path = state.new_empty(horizon + 1, inputs, count)
+    path[0, :size] = state.T
+    path[:-1, size:] = actions.permute(1, 2, 0)
+    path[:-1, size:] /= weights.control_scale[:, None]
+
+    first = torch.cat((weights.state_in, weights.control_in)).T.contiguous()
+    layers = [(first, weights.bias_in[:, None])]
+    layers += [(weight.T.contiguous(), bias[:, None]) for weight, bias in weights.layers]
+    mixing = weights.dynamics.T.contiguous()
+    activations = [state.new_empty(len(weight), count) for weight, _ in layers]
+    alpha, mixed = torch.empty_like(activations[-1]), state.new_empty(len(mixing), count)
+    matrices = mixed.view(size, inputs, count)
+    for t in range(horizon):
+        hidden = step = path[t]
+        for (weight, bias), out in zip(layers[:-1], activations[:-1], strict=True):
+            hidden = torch.addmm(bias, weight, hidden, out=out).relu_()
+        weight, bias = layers[-1]
+        torch.addmm(bias, weight, hidden, out=activations[-1])
+        torch.softmax(activations[-1], 0, out=alpha)
+        torch.mm(mixing, alpha, out=mixed)
+        torch.sum(matrices.mul_(step), 1, out=path[t + 1, :size])
+    return path[1:, :size]

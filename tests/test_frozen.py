@@ -61,6 +61,14 @@ def test_rollout_equals_one_transition_after_another(
     assert torch.equal(actions, before), "what a caller hands over stays as it was"
 
 
+def test_blocks_join_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen, g = FrozenTransition(make()), seeded()
+    start, actions = torch.randn(7, 3, generator=g), torch.randn(7, 6, 2, generator=g)
+    whole = frozen.rollout(start, actions)
+    monkeypatch.setattr("latentrl.frozen.BLOCK", 3)
+    torch.testing.assert_close(frozen.rollout(start, actions), whole)
+
+
 def test_each_rollout_is_its_own() -> None:
     frozen, g = FrozenTransition(make()), seeded()
     start, actions = torch.randn(4, 3, generator=g), torch.randn(4, 6, 2, generator=g)
