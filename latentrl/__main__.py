@@ -27,6 +27,12 @@ def _train(argv: Sequence[str]) -> None:
     main(argv)
 
 
+def _imagine(argv: Sequence[str]) -> None:
+    from latentrl.imagine import main
+
+    main(argv)
+
+
 def _learn(argv: Sequence[str]) -> None:
     from latentrl.learn import main
 
@@ -50,6 +56,7 @@ VERBS: dict[str, Verb] = {
     "quickstart": Verb(_quickstart, "all of the below once, with a report: runs/quickstart/report.html"),
     "collect": Verb(_collect, "random actions in an environment -> a data set"),
     "train": Verb(_train, "a data set -> a latent state-space model"),
+    "imagine": Verb(_imagine, "a model -> sequences of its own, and how real they are"),
     "learn": Verb(_learn, "a model and a goal image -> a policy, learned inside the model"),
     "evaluate": Verb(_evaluate, "a policy or a planner -> its success in the real environment"),
 }

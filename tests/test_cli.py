@@ -15,6 +15,7 @@ OPTIONS = {
     "quickstart": ("--out", "--overwrite"),
     "collect": ("--env", "--out", "--sequences", "--seed"),
     "train": ("--data", "--seed", "--device", "--resume"),
+    "imagine": ("--actions", "--hold", "--sample", "--data"),
     "learn": ("--seed",),
     "evaluate": ("--episodes",),
 }

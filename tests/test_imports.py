@@ -10,7 +10,7 @@ import pytest
 import latentrl
 
 PACKAGE = Path(latentrl.__file__).parent
-VERBS = frozenset({"quickstart", "collect", "train", "learn", "evaluate"})
+VERBS = frozenset({"quickstart", "collect", "train", "imagine", "learn", "evaluate"})
 
 # What a room, a module or folder directly under `latentrl`, may import from the package. All may import `errors`.
 FOUNDATIONS = frozenset(
@@ -51,6 +51,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "envs": frozenset({"envs"}),
     "data_collection": frozenset({"types", "envs", "data_collection"}),
     "metrics": FOUNDATIONS | {"models", "data_collection"},
+    "generation": FOUNDATIONS | {"models"},
     "speed": frozenset({"runs"}),
     "goals": frozenset({"types", "rewards", "models", "runs", "speed", "data_collection"}),
     "video": frozenset(),
@@ -58,6 +59,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "stages": frozenset(),
     "colours": frozenset(),
     "figures": frozenset({"colours"}),
+    "strips": frozenset({"figures"}),
     "report": frozenset({"colours", "figures"}),
 }
 # What a room may never import from outside, however indirectly a helper would spell it.

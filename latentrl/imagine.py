@@ -1,0 +1,176 @@
+"""Let a model imagine sequences from its own first states, show them, and measure how real they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentrl.data_collection.behaviour import held_uniform
+from latentrl.data_collection.storage import METADATA, load_sequences
+from latentrl.errors import UserError, reported
+from latentrl.figures import to_png
+from latentrl.generation import generation_metrics, imagine
+from latentrl.models.base import DataSpec, WorldModel
+from latentrl.runs import load_model, load_settings, read_json, write_json
+from latentrl.strips import image_strips, sensor_curves
+from latentrl.video import side_by_side, write_gif
+
+STRIP, ANIMATION, METRICS = "imagined.png", "imagined.gif", "metrics.json"
+FRAMES_PER_SECOND = 10
+DEFAULT_LENGTH = 15
+
+
+@dataclass(frozen=True)
+class ImagineOptions:
+    """Let a model imagine sequences from its own first states, and measure how real they are."""
+
+    run: Path
+    """The run folder of a trained model."""
+    actions: Annotated[str, tyro.conf.arg(metavar="{random,zero,FILE.npy}")] = "random"
+    """Random controls as large as the data's, none, or those of a file: [T - 1, Du], or [N, T - 1, Du] for each."""
+    hold: float = 0.0
+    """With random actions, the probability that a control is held for another step; 0 draws a fresh one each step."""
+    sequences: int = 8
+    """Sequences to imagine."""
+    length: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="(default: 15, or FILE's)")] = None
+    """Observations in each sequence."""
+    sample: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Draw every next state with the model's process noise; otherwise follow the mean."""
+    data: Annotated[
+        Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="(default: what the run was trained on)")
+    ] = None
+    """The data folder whose test split the imagined sequences are measured against."""
+    seed: int = 0
+    """Of first states, controls and noise."""
+
+
+def imagine_run(options: ImagineOptions) -> dict[str, float]:
+    """Write ``imagined.png`` (and ``imagined.gif`` of images) and add the two figures to the run's ``metrics.json``.
+
+    Returns:
+        The figures of :func:`latentrl.generation.generation_metrics`; empty where the run's data is no longer there.
+
+    Raises:
+        UserError: no finished model, unsuitable controls or data, a bad number.
+    """
+    _check(options)
+    model = load_model(options.run).requires_grad_(False)
+    actions = torch.from_numpy(_actions(options, model.spec))
+    generator = torch.Generator().manual_seed(options.seed)
+    states = imagine(model, actions, generator, options.sample)
+    _draw(model.emission(states).mean, options.run)
+    figures = _measure(model, options)
+    for name, value in figures.items():
+        print(f"  {name:<{max(map(len, figures))}}  {value:.4g}")
+    print(f"next: python -m latentrl.learn --run {options.run} --goal GOAL")
+    return figures
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """``latentrl imagine``."""
+    with reported():
+        imagine_run(tyro.cli(ImagineOptions, args=argv, prog="latentrl imagine"))
+
+
+def _check(options: ImagineOptions) -> None:
+    if options.sequences < 1:
+        raise UserError(f"--sequences {options.sequences}: give one or more")
+    if options.length is not None and options.length < 2:
+        raise UserError(f"--length {options.length}: give two or more")
+    if not 0.0 <= options.hold < 1.0:
+        raise UserError(f"--hold {options.hold}: give a probability below 1")
+    if options.hold > 0 and options.actions != "random":
+        raise UserError(f"--hold {options.hold}: belongs to --actions random; leave it out for {options.actions}")
+
+
+def _actions(options: ImagineOptions, spec: DataSpec) -> NDArray[np.float32]:
+    """Controls ``[N, T - 1, Du]`` in the environment's units."""
+    scale = np.asarray(spec.action_scale, np.float32)
+    steps = (options.length or DEFAULT_LENGTH) - 1
+    if options.actions == "random":
+        return held_uniform(
+            np.random.default_rng(options.seed), -scale, scale, options.sequences, steps, options.hold
+        ).astype(np.float32)
+    if options.actions == "zero":
+        return np.zeros((options.sequences, steps, spec.action_size), np.float32)
+    given = _read_actions(Path(options.actions), options.sequences, spec.action_size)
+    if options.length not in (None, given.shape[1] + 1):
+        raise UserError(
+            f"--length {options.length}: {options.actions} holds {given.shape[1]} steps; leave --length out, or give "
+            f"{given.shape[1] + 1}"
+        )
+    largest = np.abs(given).max((0, 1))
+    if (largest > 1.01 * scale).any():
+        print(f"note: {options.actions} reaches {largest}, the data no more than {scale}: the model extrapolates")
+    return given
+
+
+def _read_actions(path: Path, sequences: int, size: int) -> NDArray[np.float32]:
+    """The controls ``[N, T - 1, Du]`` in a ``.npy`` file, those of one sequence repeated ``sequences`` times."""
+    try:
+        found: Any = np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise UserError(f"--actions {path}: there is no such file; give random, zero or a .npy file") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(f"--actions {path}: is no .npy file of numbers ({error}); write one with numpy.save") from error
+    fits = isinstance(found, np.ndarray) and found.dtype.kind in "fiu" and found.ndim in (2, 3) and found.size > 0
+    if not fits or found.shape[-1] != size:
+        shape = getattr(found, "shape", type(found).__name__)
+        raise UserError(f"--actions {path}: holds {shape}; give numbers [T - 1, {size}] or [N, T - 1, {size}]")
+    if not np.isfinite(found).all():
+        raise UserError(f"--actions {path}: holds numbers that are not finite; every control must be")
+    given = found.astype(np.float32)
+    return np.repeat(given[None], sequences, axis=0) if given.ndim == 2 else given
+
+
+def _draw(observations: Tensor, folder: Path) -> None:
+    """The pictures of ``observations [K, T, ...]``."""
+    values = observations.numpy()
+    is_image = values.ndim == 5 and values.shape[-1] in (1, 3)
+    figure = image_strips(values) if is_image else sensor_curves(values)
+    temporary = folder / f"{STRIP}.partial"
+    temporary.write_bytes(to_png(figure))
+    os.replace(temporary, folder / STRIP)
+    print(f"{folder / STRIP}: {len(values)} imagined sequences of {values.shape[1]} steps")
+    if is_image:
+        pixels = (values.clip(0, 1) * 255).round().astype(np.uint8)
+        # Wide enough to see, and not wider than a page.
+        size = max(32, min(128, 1200 // len(pixels)))
+        frames = [
+            side_by_side({str(k + 1): pixels[k, t] for k in range(len(pixels))}, size) for t in range(values.shape[1])
+        ]
+        write_gif(folder / ANIMATION, frames, FRAMES_PER_SECOND)
+        print(f"{folder / ANIMATION}: the same, moving")
+
+
+def _measure(model: WorldModel, options: ImagineOptions) -> dict[str, float]:
+    """The two figures against the test split, added to the run's metrics."""
+    recorded = Path(load_settings(options.run)["options"]["data"])
+    folder = options.data or recorded
+    if options.data is None and not (folder / METADATA).is_file():
+        print(f"{folder} is no longer there: imagined, not measured; name the data with --data")
+        return {}
+    test = load_sequences(folder, "test")
+    try:
+        model.check_observation(test.observations)
+        figures = generation_metrics(model, test, torch.Generator().manual_seed(options.seed))
+    except ValueError as error:
+        raise UserError(f"--data {folder}: {error}") from error
+    path = options.run / METRICS
+    known = read_json(path, "delete it") if path.is_file() else {}
+    write_json(path, {**known, **figures})
+    print(f"{path}: how real they are, against the held-out sequences of {folder}")
+    return figures
+
+
+if __name__ == "__main__":
+    main()
