@@ -74,7 +74,7 @@ class EmissionFilter:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Value ``[N]``, gradient ``[N, Dz]`` and Gauss-Newton curvature of the negative log posterior at y."""
         state = mean + (factor @ point.unsqueeze(-1)).squeeze(-1)
-        image, jacobian = mlp_jacobian(self.decoder, state.float())
+        image, jacobian = mlp_jacobian(self.decoder, state.to(next(self.decoder.parameters()).dtype))
         residual, through = image.double() - target, jacobian.double() @ factor
         weighted = through.mT * precision[:, None, None]
         cost = 0.5 * (point.square().sum(-1) + precision * residual.square().sum(-1))
