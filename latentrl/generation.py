@@ -20,6 +20,8 @@ from latentrl.types import Belief, Sequences
 
 FIRST_STATES = 2000
 """Imagined first states that the off-manifold share is estimated from."""
+FEWEST_SEQUENCES = 12
+"""Held-out sequences that the off-manifold share needs at least."""
 MOST_SEQUENCES = 500
 """Sequences of the energy distance, whose cost is quadratic."""
 
@@ -58,6 +60,9 @@ def generation_metrics(model: WorldModel, sequences: Sequences, generator: torch
 
     Returns:
         ``generated_off_manifold`` and ``generated_energy_distance``, and both with ``_low`` and ``_high`` appended.
+
+    Raises:
+        ValueError: fewer than ``FEWEST_SEQUENCES`` sequences.
     """
     # Splits and resamples run on the CPU, whatever the model's device is.
     local = torch.Generator().manual_seed(generator.initial_seed())
@@ -123,9 +128,11 @@ def energy_distance(first: Tensor, second: Tensor, generator: torch.Generator, r
     """How far the distributions of ``first [N, T, D]`` and ``second [M, T, D]`` are apart, as a share of their size.
 
     The energy distance 2 E|X - Y| - E|X - X'| - E|Y - Y'| over its first term: 0 where the distributions are the same,
-    1 where each is a different point. A sequence is never compared with itself, so the estimate has no bias and can
-    come out a little below 0.
+    1 where each is a different point, or where a sequence is not finite. A sequence is never compared with itself, so
+    the estimate has no bias and can come out a little below 0.
     """
+    if not (first.isfinite().all() and second.isfinite().all()):
+        return Estimate(1.0, 1.0, 1.0)
     between = _distances(first, second)
     within = _distances(first, first), _distances(second, second)
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from latentrl.data_collection.storage import load_ground_truth, load_sequences
+from latentrl.generation import FEWEST_SEQUENCES, generation_metrics
 from latentrl.models.base import WorldModel
 from latentrl.types import Belief, Sequences
 
@@ -104,13 +105,19 @@ def evaluate_model(model: WorldModel, folder: Path, seed: int = 0) -> dict[str, 
     """The figures of a model on the ``test`` split of a data folder, by name.
 
     All of :class:`ModelMetrics` where the ground truth has ``angle``, ``velocity`` and ``clean``; else the test ELBO.
+    And the figures of :mod:`latentrl.generation`, where there are sequences enough to compare with.
     """
     device = next(model.parameters()).device
     data = load_sequences(folder, "test").to(device)
     truth = load_ground_truth(folder, "test")
+    generator = torch.Generator(device=device).manual_seed(seed)
     if {"angle", "velocity", "clean"} <= truth.keys():
-        return evaluate_pendulum(model, data, truth, seed).as_dict()
-    return {"test_elbo_per_step": elbo_per_step(model, data, torch.Generator(device=device).manual_seed(seed))}
+        figures = evaluate_pendulum(model, data, truth, seed).as_dict()
+    else:
+        figures = {"test_elbo_per_step": elbo_per_step(model, data, generator)}
+    if len(data) >= FEWEST_SEQUENCES:
+        figures |= generation_metrics(model, data, generator)
+    return figures
 
 
 @torch.no_grad()

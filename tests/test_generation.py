@@ -97,6 +97,11 @@ def test_energy_distance_of_equals_is_zero_within_its_interval_and_of_strangers_
     assert energy_distance(x, y + 100, seeded()).value > 0.95
 
 
+def test_a_sequence_that_is_not_finite_is_as_far_off_as_can_be() -> None:
+    x = torch.zeros(20, 3, 2)
+    assert energy_distance(torch.where(torch.eye(20, 3).bool().unsqueeze(-1), torch.inf, x), x, seeded()).value == 1.0
+
+
 def make_model(name: str = "ekvae") -> WorldModel:
     torch.manual_seed(0)
     return build(name, DataSpec(SHAPE, "uint8", 2, (2.0, 3.0)), {}).requires_grad_(False)

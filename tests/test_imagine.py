@@ -14,9 +14,10 @@ from PIL import Image
 from latentrl.data_collection.storage import write
 from latentrl.errors import UserError
 from latentrl.imagine import ImagineOptions, imagine_run, main
+from latentrl.metrics import evaluate_model
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
-from latentrl.runs import model_settings, write_json, write_tensors
+from latentrl.runs import load_model, model_settings, write_json, write_tensors
 from latentrl.types import Trajectory
 
 IMAGES, SENSORS = (6, 6, 1), (3,)
@@ -58,6 +59,10 @@ def test_images_become_a_strip_an_animation_and_two_figures(run: Path, capsys: p
         assert strip.width > 3 * strip.height / 2, "three rows of seven"
     assert not list(run.glob("*.partial"))
     assert f"next: python -m latentrl.learn --run {run}" in capsys.readouterr().out
+
+
+def test_training_measures_the_same(run: Path, tmp_path: Path) -> None:
+    assert imagine_run(ImagineOptions(run)).keys() < evaluate_model(load_model(run), tmp_path / "data").keys()
 
 
 def test_the_same_seed_imagines_the_same_and_other_controls_or_noise_do_not(run: Path) -> None:
