@@ -13,6 +13,7 @@ from __future__ import annotations
 import gymnasium
 
 PENDULUM = "latentrl/Pendulum-v0"
+REACHER = "latentrl/Reacher-v0"
 
 
 def register() -> None:
@@ -23,6 +24,8 @@ def register() -> None:
             entry_point="latentrl.envs.pendulum:PendulumEnv",
             vector_entry_point="latentrl.envs.pendulum_vector:PendulumVectorEnv",
         )
+    if REACHER not in gymnasium.registry:
+        gymnasium.register(REACHER, entry_point="latentrl.envs.reacher:ReacherEnv")
 
 
 register()

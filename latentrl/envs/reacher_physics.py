@@ -1,0 +1,111 @@
+"""The arm of the DeepMind control suite's reacher: two links in a plane, driven by two motors (Tassa et al., 2018).
+
+The model file is the one that ``dm_control`` ships; MuJoCo moves it. ``dm_control`` itself is never imported: its
+import chooses an OpenGL backend, which observing joint angles does not need.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import mujoco
+import numpy as np
+from gymnasium.error import DependencyNotInstalled
+from numpy.typing import ArrayLike, NDArray
+
+PHYSICS_STEP = 0.02
+"""Seconds; the suite's, and also its control step."""
+WRIST_LIMIT = np.deg2rad(160.0)
+TARGET_RADIUS = {"easy": 0.05, "hard": 0.015}
+FINGER_RADIUS = 0.01
+LINKS = (0.12, 0.12)
+"""Metres from shoulder to wrist and from wrist to finger."""
+
+Floats = NDArray[np.float64]
+
+
+def load_model() -> mujoco.MjModel:
+    """The suite's reacher, compiled.
+
+    Raises:
+        DependencyNotInstalled: ``dm_control`` is not there.
+    """
+    found = find_spec("dm_control")
+    if found is None or not found.submodule_search_locations:
+        raise DependencyNotInstalled("the reacher's model file comes with dm_control: pip install 'latentrl[reacher]'")
+    suite = Path(found.submodule_search_locations[0]) / "suite"
+    common = {f"./common/{path.name}": path.read_bytes() for path in (suite / "common").glob("*.xml")}
+    return mujoco.MjModel.from_xml_string((suite / "reacher.xml").read_text(), common)
+
+
+def finger_position(angles: ArrayLike) -> Floats:
+    """Where the finger is, ``[..., 2]`` in metres from the shoulder, for joint ``angles [..., 2]`` in radians."""
+    angles = np.asarray(angles, dtype=np.float64)
+    shoulder, both = angles[..., 0], angles.sum(-1)
+    first, second = LINKS
+    return np.stack(
+        (first * np.cos(shoulder) + second * np.cos(both), first * np.sin(shoulder) + second * np.sin(both)), -1
+    )
+
+
+class ReacherPhysics:
+    """One arm.
+
+    Attributes:
+        model: MuJoCo's model, the target included; the target is geometry without mass and touches nothing.
+        data: MuJoCo's state.
+    """
+
+    def __init__(self) -> None:
+        self.model = load_model()
+        self.data = mujoco.MjData(self.model)
+        self._target = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_GEOM, "target")
+
+    @property
+    def angles(self) -> Floats:
+        """Shoulder (unwrapped) and wrist, ``[2]`` rad."""
+        return self.data.qpos.copy()
+
+    @property
+    def velocities(self) -> Floats:
+        """Of the joints, ``[2]`` rad/s."""
+        return self.data.qvel.copy()
+
+    @property
+    def finger(self) -> Floats:
+        """Of the finger's centre, ``[2]`` metres."""
+        return finger_position(self.data.qpos)
+
+    def set_state(self, angles: ArrayLike, velocities: ArrayLike = (0.0, 0.0)) -> None:
+        """Put the arm somewhere; time starts again."""
+        mujoco.mj_resetData(self.model, self.data)
+        self.data.qpos[:] = angles
+        self.data.qvel[:] = velocities
+        mujoco.mj_forward(self.model, self.data)
+
+    def set_target(self, position: ArrayLike, radius: float) -> None:
+        """Put the target at ``position [2]`` metres; only pictures that show it and scores know of it."""
+        self.model.geom_pos[self._target, :2] = position
+        self.model.geom_size[self._target, 0] = radius
+        mujoco.mj_forward(self.model, self.data)
+
+    @property
+    def target(self) -> Floats:
+        """Its centre, ``[2]`` metres."""
+        return self.model.geom_pos[self._target, :2].copy()
+
+    @property
+    def on_target(self) -> bool:
+        """Whether finger and target touch: the suite's reward."""
+        reach = self.model.geom_size[self._target, 0] + FINGER_RADIUS
+        return bool(np.linalg.norm(self.finger - self.target) <= reach)
+
+    def advance(self, action: ArrayLike, steps: int) -> int:
+        """Apply ``action [2]`` in [-1, 1] for ``steps`` physics steps; on how many of them the finger was on target."""
+        self.data.ctrl[:] = np.clip(action, -1.0, 1.0)
+        hits = 0
+        for _ in range(steps):
+            mujoco.mj_step(self.model, self.data)
+            hits += self.on_target
+        return hits

@@ -1,0 +1,135 @@
+"""The reacher: its physics is the suite's, its pictures show the arm and nothing else, its score is the suite's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gymnasium
+import numpy as np
+import pytest
+
+from latentrl.envs import opengl
+from latentrl.envs.reacher import ReacherEnv
+from latentrl.envs.reacher_physics import WRIST_LIMIT, ReacherPhysics, finger_position
+
+suite_reacher = pytest.importorskip("dm_control.suite.reacher")
+
+
+@pytest.fixture
+def pixels() -> Iterator[ReacherEnv]:
+    env = ReacherEnv("pixels")
+    try:
+        env.reset(seed=0)
+    except gymnasium.error.DependencyNotInstalled as error:
+        pytest.skip(str(error))
+    yield env
+    env.close()
+
+
+def test_moves_and_scores_as_the_suite_does() -> None:
+    reference = suite_reacher.easy(random=3)
+    reference.reset()
+    env = ReacherEnv(control_step=0.02, noise=0.0)
+    target = finger_position(reference.physics.position()) + [0.03, 0.0]
+    reference.physics.named.model.geom_pos["target", :2] = target
+    env.reset(seed=0, options={"angles": reference.physics.position(), "target": target})
+    rng, scored = np.random.default_rng(0), 0.0
+    for _ in range(300):
+        action = rng.uniform(-1, 1, 2)
+        expected = reference.step(action)
+        observation, reward, *_, info = env.step(action.astype(np.float32))
+        np.testing.assert_allclose(info["angles"], reference.physics.position(), atol=1e-5)
+        np.testing.assert_allclose(info["velocities"], reference.physics.velocity(), atol=1e-4)
+        np.testing.assert_allclose(observation, info["angles"], atol=1e-5)
+        assert reward == expected.reward
+        scored += reward
+    assert 0 < scored < 300
+
+
+def test_finger_stands_where_the_angles_say() -> None:
+    physics = ReacherPhysics()
+    for angles in ([0.0, 0.0], [1.0, -2.0], [-2.5, 0.7]):
+        physics.set_state(angles)
+        np.testing.assert_allclose(finger_position(angles), physics.data.geom("finger").xpos[:2], atol=1e-12)
+
+
+def test_a_control_step_is_so_many_physics_steps() -> None:
+    fine, coarse = ReacherEnv(control_step=0.02, noise=0.0), ReacherEnv(control_step=0.06, noise=0.0)
+    for env in (fine, coarse):
+        env.reset(seed=1)
+    action = np.array([0.7, -0.4], np.float32)
+    for _ in range(3):
+        fine_info = fine.step(action)[4]
+    np.testing.assert_allclose(coarse.step(action)[4]["angles"], fine_info["angles"], atol=1e-12)
+
+
+def test_first_states_cover_the_joints_range_and_options_set_them() -> None:
+    env = ReacherEnv(noise=0.0)
+    angles = np.stack([env.reset(seed=seed)[1]["angles"] for seed in range(300)])
+    assert np.abs(angles[:, 0]).max() > 3.0 and 2.6 < np.abs(angles[:, 1]).max() <= WRIST_LIMIT
+    _, info = env.reset(seed=0, options={"angles": [4.0, 1.0], "velocities": [0.5, -0.5], "target": [0.1, 0.0]})
+    assert info["angles"].tolist() == [4.0, 1.0] and info["velocities"].tolist() == [0.5, -0.5]
+    assert info["target"].tolist() == [0.1, 0.0]
+
+
+def test_sensor_noise_has_the_size_that_was_asked_for() -> None:
+    env = ReacherEnv(noise=0.02)
+    env.reset(seed=0)
+    readings = np.stack([env.photograph([0.3, -1.0]) for _ in range(2000)])
+    np.testing.assert_allclose(readings.mean(0), [0.3, -1.0], atol=2e-3)
+    np.testing.assert_allclose(readings.std(0), 0.02, rtol=0.1)
+
+
+def test_pictures_depend_on_the_angles_alone(pixels: ReacherEnv) -> None:
+    options = {"angles": [0.4, 1.1], "velocities": [0.0, 0.0], "target": [0.1, 0.1]}
+    first = pixels.reset(seed=0, options=options)[0]
+    other = pixels.reset(seed=1, options={**options, "velocities": [3.0, -2.0], "target": [-0.1, 0.05]})[0]
+    assert np.array_equal(first, other)
+    assert np.array_equal(first, pixels.photograph([0.4, 1.1]))
+    assert np.abs(first.astype(int) - pixels.photograph([0.5, 1.1])).max() > 30
+    # The arm lies right of and above the centre: rows count downwards, x points right and y up.
+    bright = np.argwhere(pixels.photograph([0.5, 0.0]).astype(int).sum(-1) > 400)
+    assert bright[:, 0].max() <= 33 and bright[:, 1].min() >= 30 and bright[:, 1].max() > 45
+
+
+def test_photographing_leaves_the_state_alone(pixels: ReacherEnv) -> None:
+    pixels.reset(seed=0)
+    before = pixels.step(np.array([1.0, 1.0], np.float32))[4]
+    pixels.photograph([0.0, 0.0])
+    after = pixels.step(np.array([0.0, 0.0], np.float32))[4]
+    assert np.abs(after["velocities"]).max() > 0.1 and np.abs(after["angles"] - before["angles"]).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"control_step": 0.03}, "control_step=0.03: give a multiple"),
+        ({"observation": "smell"}, "observation='smell'"),
+        ({"target": "huge"}, "target='huge'"),
+        ({"noise": -1.0}, "noise=-1.0"),
+        ({"render_mode": "human"}, "render_mode='human'"),
+    ],
+)
+def test_bad_settings_name_themselves(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ReacherEnv(**settings)  # type: ignore[arg-type]
+
+
+def test_bad_actions_and_options_are_refused() -> None:
+    env = ReacherEnv()
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="NaN"):
+        env.step(np.array([np.nan, 0.0], np.float32))
+    with pytest.raises(ValueError, match="only 'angles'"):
+        env.reset(options={"angle": 1.0})
+    with pytest.raises(ValueError, match="two finite numbers"):
+        env.reset(options={"angles": [1.0]})
+
+
+def test_without_opengl_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opengl, "BACKENDS", {})
+    monkeypatch.setenv("MUJOCO_GL", "glfw")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(gymnasium.error.DependencyNotInstalled, match=r"apt-get install .*or observe sensors"):
+        opengl.make_context(8, 8)
