@@ -56,7 +56,7 @@ class TrainOptions:
     """A data folder made by `latentrl collect`."""
     run: Annotated[Path | None, _default("runs/NAME_OF_DATA", "FOLDER")] = None
     """The run folder to make."""
-    model: Literal["ekvae", "dks", "dkf", "dvbs", "dvbf"] = "ekvae"
+    model: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(MODELS) + "}")] = "ekvae"
     """Which state-space model: extended Kalman VAE, deep Kalman smoother or filter, deep variational Bayes s. or f."""
     recipe: Literal["latentrl", "source"] = "latentrl"
     """latentrl: coarse to fine, held sigma, several starts, joint posterior. source: the dissertation's, plainly."""
@@ -64,8 +64,11 @@ class TrainOptions:
     """rewo, geco: constrained optimisation (Algorithm 3; Eq. 3.4); annealing: beta rises linearly; elbo: beta = 1."""
     annealing_steps: Annotated[int | None, _default("half of --steps", "INT")] = None
     """Gradient steps that `--objective annealing` takes from beta 0 to 1."""
-    kappa: float = 0.03
+    kappa: Annotated[float | None, _default("0.03; with --standardise a sixth of the data's deviation", "FLOAT")] = None
     """Bound of the constraint: root mean squared error per observation dimension (images in [0, 1])."""
+    standardise: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Give the networks observations minus their mean, over their deviation: for any other picture than a bright thing
+    on black, and for sensors. Of the models only the EKVAE knows it."""
     prior: Literal["vhp", "normal"] = "vhp"
     """Initial distribution of the latent state."""
     version: Annotated[
@@ -167,9 +170,18 @@ def _trainer(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build(options.model, DataSpec.of(data), details)
-    weighing = ObjectiveSettings(options.kappa**2, options.annealing_steps or settings.steps // 2)
+    if isinstance(model, EKVAE) and model.standard is not None:
+        model.standard.fit(data.observations.flatten(0, 1))
+    weighing = ObjectiveSettings(_kappa(options, data) ** 2, options.annealing_steps or settings.steps // 2)
     objective = OBJECTIVES[options.objective](weighing)
     return Trainer(model.to(data.actions.device), objective, data, settings, seed, components)
+
+
+def _kappa(options: TrainOptions, data: Sequences) -> float:
+    """The bound that was given, or the default: the same share of any data as 0.03 is of the pendulum's."""
+    if options.kappa is not None:
+        return options.kappa
+    return data_deviation(data) / 6 if options.standardise else 0.03
 
 
 def _model_settings(options: TrainOptions, initial_sigma: float) -> dict[str, Any]:
@@ -181,6 +193,7 @@ def _model_settings(options: TrainOptions, initial_sigma: float) -> dict[str, An
         "position_size": options.position_size,
         "prior": options.prior,
         "initial_sigma": initial_sigma,
+        "standardise": options.standardise,
         **({"version": version} if options.model == "ekvae" else {}),
     }
     known = asdict(make())
@@ -220,7 +233,9 @@ def _next_command(options: TrainOptions, folder: Path) -> str:
 
 
 def _check(options: TrainOptions) -> None:
-    """Refuse numbers that no training could use, before anything is written."""
+    """Refuse what no training could use, before anything is written."""
+    if options.model not in MODELS:
+        raise UserError(f"--model {options.model}: there is no such model; give one of {', '.join(MODELS)}")
     for flag, value in (("steps", options.steps), ("batch", options.batch)):
         if value is not None and value < 1:
             raise UserError(f"--{flag} {value}: give one or more")
@@ -228,7 +243,9 @@ def _check(options: TrainOptions) -> None:
         raise UserError(f"--annealing-steps {options.annealing_steps}: give one or more, with --objective annealing")
     if options.version is not None and options.model != "ekvae":
         raise UserError(f"--version {options.version}: the EKVAE's; give --model dkf or dvbf for filter versions")
-    if options.kappa <= 0:
+    if options.standardise and options.model != "ekvae":
+        raise UserError("--standardise: of the models only ekvae knows it; leave it out, or give --model ekvae")
+    if options.kappa is not None and options.kappa <= 0:
         raise UserError(f"--kappa {options.kappa}: give a positive number")
     if not 0 < options.position_size <= options.state_size:
         raise UserError(f"--position-size {options.position_size}: give 1 to {options.state_size}, the --state-size")

@@ -115,6 +115,12 @@ def test_numbers_out_of_range_name_their_flag(data: Path, tmp_path: Path, flag: 
     assert not (tmp_path / "run").exists()
 
 
+def test_a_model_that_does_not_exist_is_named_with_those_that_do(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--model ekave: .*ekvae"):
+        train(options(data, tmp_path / "run", model="ekave"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_devices() -> None:
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device("auto").type in ("cpu", "cuda")
