@@ -31,6 +31,7 @@ from latentrl.frozen import FrozenTransition
 from latentrl.models.base import DataSpec, WorldModel, leading_shape
 from latentrl.networks import VectorDecoder, VectorEncoder
 from latentrl.priors import PRIORS, VHP, StandardNormal
+from latentrl.standardisation import Standardisation
 from latentrl.transitions import LocallyLinearGaussian, LocallyLinearTransition, Weights
 from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
 
@@ -52,6 +53,8 @@ class EKVAESettings:
             smoother, which makes the bound tight where the transition is linear (docs/ekvae.md).
         initial_sigma: standard deviation of p(x | a) at the start, in units of the observation.
         noise_floor: added to every learned variance.
+        standardise: encoder and decoder work on standardised observations (:mod:`latentrl.standardisation`), whose mean
+            and scale are to be fitted before training: ``model.standard.fit(observations)``.
     """
 
     state_size: int = 3
@@ -64,6 +67,7 @@ class EKVAESettings:
     version: Literal["joint", "smoother", "filter"] = "joint"
     initial_sigma: float = 0.3
     noise_floor: float = 1e-10
+    standardise: bool = False
 
 
 class Filtered(NamedTuple):
@@ -114,6 +118,7 @@ class EKVAE(WorldModel):
         self.state_size, self.position_size = settings.state_size, settings.position_size
         self.encoder = VectorEncoder(spec.observation_shape, settings.hidden, self.position_size)
         self.decoder = VectorDecoder(self.position_size, settings.hidden[::-1], spec.observation_shape)
+        self.standard = Standardisation(spec.observation_shape) if settings.standardise else None
         self.dynamics = LocallyLinearTransition(
             self.state_size,
             spec.action_size,
@@ -174,12 +179,17 @@ class EKVAE(WorldModel):
     def encode(self, observations: Tensor) -> DiagonalGaussian:
         """q(a | x) for ``observations [..., *shape]``."""
         lead = leading_shape(observations, self.spec.observation_shape)
-        flat = self.encoder(self.to_unit(observations).reshape(-1, *self.spec.observation_shape))
+        inputs = self.to_unit(observations)
+        if self.standard is not None:
+            inputs = self.standard(inputs)
+        flat = self.encoder(inputs.reshape(-1, *self.spec.observation_shape))
         return DiagonalGaussian(flat.mean.reshape(*lead, -1), flat.variance.reshape(*lead, -1))
 
     def decode(self, positions: Tensor) -> Tensor:
         """Mean of p(x | a) for ``positions [..., Da]``."""
         flat = self.decoder(positions.reshape(-1, self.position_size).float())
+        if self.standard is not None:
+            flat = self.standard.undo(flat)
         return flat.reshape(*positions.shape[:-1], *self.spec.observation_shape)
 
     def smooth(self, observations: Tensor, actions: Tensor, missing: Tensor | None = None) -> Belief:
