@@ -9,6 +9,8 @@ from latentrl.models.base import DataSpec, WorldModel
 from latentrl.models.dks import DKS, DKFSettings, DKSSettings
 from latentrl.models.dvbs import DVBS, DVBFSettings, DVBSSettings
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.kvae import KVAE, KVAESettings
+from latentrl.models.rssm import RSSM, RSSMSettings
 
 
 class ModelEntry(NamedTuple):
@@ -24,6 +26,8 @@ MODELS: dict[str, ModelEntry] = {
     "dkf": ModelEntry(DKS, DKFSettings),
     "dvbs": ModelEntry(DVBS, DVBSSettings),
     "dvbf": ModelEntry(DVBS, DVBFSettings),
+    "kvae": ModelEntry(KVAE, KVAESettings),
+    "rssm": ModelEntry(RSSM, RSSMSettings),
 }
 
 

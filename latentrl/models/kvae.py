@@ -1,0 +1,361 @@
+"""The Kalman variational autoencoder (Fraccaro et al. 2017) as Latent Matters describes it (4.2, 4.4.3, Table A.5).
+
+    h_t = LSTM(a_1:t)
+    p(z_t | z_{t-1}, h_{t-1}, u_{t-1}) = N(F z + B u, Q)   F, B, Q mixed from base matrices by alpha(h_{t-1})
+    p(a_t | z_t, h_{t-1})              = N(H z, R)         H mixed alike, or the rectangular identity
+    p(x_t | a_t), q(a_t | x_t)                             decoder, encoder: as in the EKVAE
+
+Given a_1:T the model is linear and Gaussian: Kalman filter and smoother are exact, and no trajectory of z need be drawn
+for the rate. The price is that z is not Markovian: what h knows, z need not.
+
+A planner's state is therefore ``(z_t, r_t, h_{t-1}, c_{t-1})`` of sizes Dz, Da and twice the LSTM's. The residual
+``r_t = a_t - H z_t`` is what the frame said beyond z, and zero in imagination: from it the transition knows the a_t
+that the memory takes in.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from latentrl import kalman, kalman_adjoint
+from latentrl.distributions import (
+    LOG_2PI,
+    DiagonalGaussian,
+    PixelGaussian,
+    cholesky,
+    diagonal_log_prob,
+    gaussian_log_prob,
+    sample_gaussian,
+)
+from latentrl.models.base import DataSpec, WorldModel, leading_shape
+from latentrl.networks import VectorDecoder, VectorEncoder, mlp
+from latentrl.priors import PRIORS, VHP, StandardNormal
+from latentrl.recurrence import PackedGaussian, Recurrence
+from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
+
+GOAL_FRAMES = 15
+"""Length of the motionless sequence that a goal picture stands for: the source's training sequences."""
+
+
+@dataclass(frozen=True)
+class KVAESettings:
+    """Sizes and variants of a KVAE; the defaults are those of Table A.5 for the image pendulum.
+
+    Attributes:
+        state_size: Dz.
+        position_size: Da.
+        base_matrices: M.
+        recurrent_hidden: units of the LSTM over a ("dynamics parameter network").
+        gate_hidden: hidden layers of the alpha network, which reads the LSTM's output.
+        hidden: hidden layers of encoder and (reversed) decoder.
+        prior: initial distribution, ``"vhp"`` or ``"normal"``.
+        prior_hidden: hidden layers of the prior's two networks.
+        emission: H, ``"mixed"`` as in the source, or ``"identity"`` as in the EKVAE.
+        initial_sigma: standard deviation of p(x | a) at the start, in units of the observation.
+        noise_floor: added to every learned variance.
+    """
+
+    state_size: int = 3
+    position_size: int = 2
+    base_matrices: int = 16
+    recurrent_hidden: int = 64
+    gate_hidden: tuple[int, ...] = (64,)
+    hidden: tuple[int, ...] = (128, 128, 128)
+    prior: Literal["vhp", "normal"] = "vhp"
+    prior_hidden: tuple[int, ...] = (64, 64)
+    emission: Literal["mixed", "identity"] = "mixed"
+    initial_sigma: float = 0.3
+    noise_floor: float = 1e-10
+
+
+class Matrices(NamedTuple):
+    """A linear-Gaussian model for each of ``[...]`` memories."""
+
+    dynamics: Tensor  # [F | B]  [..., Dz, Dz + Du]
+    noise: Tensor  # the diagonal of Q [..., Dz]
+    emission: Tensor  # H [..., Da, Dz]
+
+    def predict(self, state: Tensor, control: Tensor) -> Tensor:
+        """F z + B u."""
+        return (self.dynamics @ torch.cat((state, control), -1).unsqueeze(-1)).squeeze(-1)
+
+    def position(self, state: Tensor) -> Tensor:
+        """H z."""
+        return (self.emission @ state.unsqueeze(-1)).squeeze(-1)
+
+
+class Filtered(NamedTuple):
+    """One forward pass of the Kalman filter over ``[B, T]``; the last two as :func:`kalman.smooth_all` reads them."""
+
+    filtered: Belief
+    predicted: Belief
+    transitions: Tensor  # F [B, T - 1, Dz, Dz]
+    noises: Tensor  # Q [B, T - 1, Dz, Dz]
+
+
+class Parts(NamedTuple):
+    """What a packed state holds."""
+
+    state: Tensor  # z_t [..., Dz]
+    residual: Tensor  # a_t - H z_t [..., Da]
+    memory: Tensor  # (h, c)_{t-1}
+
+
+class KVAE(WorldModel):
+    """See the module docstring. The Kalman recursion runs in float64, the networks in float32."""
+
+    settings: KVAESettings
+    initial_distribution: VHP | StandardNormal
+
+    def __init__(self, spec: DataSpec, settings: KVAESettings | None = None) -> None:
+        super().__init__()
+        settings = settings or KVAESettings()
+        if not 0 < settings.position_size <= settings.state_size:
+            raise ValueError(f"position_size must lie in 1..state_size; got {settings.position_size}")
+        self.spec, self.settings = spec, settings
+        size, observed, count = settings.state_size, settings.position_size, settings.base_matrices
+        self.encoder = VectorEncoder(spec.observation_shape, settings.hidden, observed)
+        self.decoder = VectorDecoder(observed, settings.hidden[::-1], spec.observation_shape)
+        self.recurrence = Recurrence(observed, settings.recurrent_hidden)
+        self.gate = mlp((settings.recurrent_hidden, *settings.gate_hidden, count))
+        self.state_size = size + observed + self.recurrence.memory_size
+        # With a mixed H no dimension of z is the position's.
+        self.position_size = observed if settings.emission == "identity" else size
+        eye = torch.eye(size).expand(count, -1, -1)
+        self.state_matrices = nn.Parameter(eye + 0.05 * torch.randn(count, size, size))
+        self.control_matrices = nn.Parameter(0.05 * torch.randn(count, size, spec.action_size))
+        self.log_noise = nn.Parameter(torch.full((count, size), 2 * math.log(0.1)))
+        projection = torch.eye(observed, size)
+        if settings.emission == "mixed":
+            self.emission_matrices: Tensor = nn.Parameter(projection + 0.05 * torch.randn(count, observed, size))
+        else:
+            self.register_buffer("emission_matrices", projection)
+        self.log_emission_noise = nn.Parameter(2 * torch.full((observed,), 0.1).log())
+        self.filter_mean = nn.Parameter(torch.zeros(size))
+        self.log_filter_variance = nn.Parameter(torch.zeros(size))
+        self.initial_distribution = PRIORS[settings.prior](size, settings.prior_hidden)
+        self.log_sigma = nn.Parameter(torch.tensor(settings.initial_sigma).log())
+        self.register_buffer("control_scale", torch.tensor(spec.action_scale))
+        self.control_scale: Tensor
+
+    @property
+    def latent_size(self) -> int:
+        return self.settings.state_size
+
+    # -- the linear-Gaussian model given the memory --------------------------------------------------------------------
+
+    def matrices(self, output: Tensor, dtype: torch.dtype = torch.float64) -> Matrices:
+        """F, B, Q into z_t and H of a_t for the LSTM's output ``h_{t-1} [..., hidden]``."""
+        alpha = self.gate(output).softmax(-1).to(dtype)
+        size = self.latent_size
+        dynamics = torch.cat((self.state_matrices, self.control_matrices), -1).to(dtype)
+        emission = self.emission_matrices.to(dtype)
+        if emission.dim() == 3:
+            emission = (alpha @ emission.flatten(1)).unflatten(-1, (-1, size))
+        noise = self.log_noise.to(dtype).exp() + self.settings.noise_floor
+        return Matrices((alpha @ dynamics.flatten(1)).unflatten(-1, (size, -1)), alpha @ noise, emission)
+
+    def emission_variance(self) -> Tensor:
+        """The diagonal of R ``[Da]``, float64."""
+        return self.log_emission_noise.double().exp() + self.settings.noise_floor
+
+    def filter_prior(self, batch: int) -> Belief:
+        """The learned N(m_0, P_0) that the filter starts from, before it has seen x_1."""
+        variance = self.log_filter_variance.double().exp() + self.settings.noise_floor
+        return Belief(self.filter_mean.double().expand(batch, -1), variance.diag().expand(batch, -1, -1))
+
+    def run_filter(self, positions: Tensor, controls: Tensor, matrices: Matrices) -> Filtered:
+        """The Kalman filter over pseudo-observations a ``[B, T, Da]``, ``matrices`` over ``[B, T]``; float64."""
+        batch, length = positions.shape[:2]
+        variance = self.emission_variance().diag()
+        noises = torch.diag_embed(matrices.noise[:, 1:])
+        dynamics, noise = matrices.dynamics[:, 1:].unbind(1), noises.unbind(1)
+        shared = matrices.emission.dim() == 2
+        emission = [matrices.emission] * length if shared else matrices.emission.unbind(1)
+        position, control = positions.unbind(1), controls.unbind(1)
+        belief = self.filter_prior(batch)
+        predicted, filtered = [belief], []
+        for t in range(length):
+            belief = kalman_adjoint.update(predicted[t], position[t], emission[t], variance)
+            filtered.append(belief)
+            if t + 1 < length:
+                predicted.append(kalman_adjoint.predict(belief, dynamics[t], noise[t], control[t]))
+        transitions = matrices.dynamics[:, 1:, :, : self.latent_size]
+        return Filtered(stack_beliefs(filtered), stack_beliefs(predicted), transitions, noises)
+
+    def log_evidence(self, positions: Tensor, run: Filtered, matrices: Matrices) -> Tensor:
+        """log p(a_1:T | u) ``[B]`` with z_1 ~ N(m_0, P_0), from the filter's innovations."""
+        emission, (mean, covariance) = matrices.emission, run.predicted
+        innovation = emission @ covariance @ emission.mT + self.emission_variance().diag()
+        return gaussian_log_prob(positions, matrices.position(mean), cholesky(innovation)).sum(1)
+
+    # -- inference ---------------------------------------------------------------------------------------------------
+
+    def encode(self, observations: Tensor) -> DiagonalGaussian:
+        """q(a | x) for ``observations [..., *shape]``."""
+        lead = leading_shape(observations, self.spec.observation_shape)
+        flat = self.encoder(self.to_unit(observations).reshape(-1, *self.spec.observation_shape))
+        return DiagonalGaussian(flat.mean.reshape(*lead, -1), flat.variance.reshape(*lead, -1))
+
+    def decode(self, positions: Tensor) -> Tensor:
+        """Mean of p(x | a) for ``positions [..., Da]``."""
+        flat = self.decoder(positions.reshape(-1, positions.shape[-1]).float())
+        return flat.reshape(*positions.shape[:-1], *self.spec.observation_shape)
+
+    def unpack(self, state: Tensor) -> Parts:
+        """The parts of a packed state ``[..., state_size]``."""
+        sizes = (self.settings.state_size, self.settings.position_size, self.recurrence.memory_size)
+        return Parts(*state.split(sizes, -1))
+
+    def smooth(self, observations: Tensor, actions: Tensor) -> Belief:
+        """The Kalman smoother on the means of q(a | x)."""
+        self.check_observation(observations)
+        positions = self.encode(observations).mean
+        memory = [self.recurrence.empty(len(positions))]
+        for position in positions[:, :-1].unbind(1):
+            memory.append(self.recurrence.step(position, memory[-1]))
+        memories = torch.stack(memory, 1)
+        matrices = self.matrices(self.recurrence.output(memories))
+        run = self.run_filter(positions.double(), (actions / self.control_scale).double(), matrices)
+        return self._pack(kalman.smooth_all(*run), positions, memories, matrices)
+
+    def initial_belief(self, observation: Tensor) -> Belief:
+        self.check_observation(observation)
+        memory = self.recurrence.empty(len(observation))
+        return self._update(self.filter_prior(len(observation)), observation, memory)
+
+    def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
+        mean = belief.mean.double()
+        state, memory = self.unpack(mean).state, self._remember(mean)
+        matrices = self.matrices(self.recurrence.output(memory))
+        transition = matrices.dynamics[..., : self.latent_size]
+        control = (action / self.control_scale).double()
+        predicted = kalman.predict_around(
+            matrices.predict(state, control), belief.covariance.double(), transition, torch.diag_embed(matrices.noise)
+        )
+        if observation is None:
+            return self._pack(predicted, matrices.position(predicted.mean), memory, matrices)
+        self.check_observation(observation)
+        return self._update(predicted, observation, memory)
+
+    def _update(self, predicted: Belief, observation: Tensor, memory: Tensor) -> Belief:
+        position, matrices = self.encode(observation).mean, self.matrices(self.recurrence.output(memory))
+        noise = self.emission_variance().diag()
+        belief = kalman.update(predicted, position.double(), matrices.emission, noise)
+        return self._pack(belief, position, memory, matrices)
+
+    def _pack(self, belief: Belief, positions: Tensor, memory: Tensor, matrices: Matrices) -> Belief:
+        residual = positions.double() - matrices.position(belief.mean)
+        return Belief(torch.cat((belief.mean, residual, memory.double()), -1), belief.covariance)
+
+    def _position(self, parts: Parts) -> Tensor:
+        """a_t ``[..., Da]`` of a state."""
+        output = self.recurrence.output(parts.memory.float())
+        return self.matrices(output, parts.state.dtype).position(parts.state) + parts.residual
+
+    def _remember(self, state: Tensor) -> Tensor:
+        """The memory ``(h, c)_t``, float32, that goes with the transition from a packed state."""
+        parts = self.unpack(state)
+        return self.recurrence.step(self._position(parts).float(), parts.memory.float())
+
+    # -- learning ----------------------------------------------------------------------------------------------------
+
+    def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
+        target = self.to_unit(batch.observations)
+        posterior = self.encode(target)
+        positions = posterior.rsample(generator)
+        error = (self.decode(positions) - target).square().flatten(2).mean(-1)
+        # The negative log likelihood from the error it shares with the constraint: one pass over the pixels.
+        dims = target[0, 0].numel()
+        distortion = dims * (0.5 * error / (2 * self.log_sigma).exp() + self.log_sigma + 0.5 * LOG_2PI)
+        rate = self.rate(posterior, positions, batch.actions, generator)
+        return RateDistortion(rate.float(), distortion.sum(1), error.mean(1))
+
+    def rate(
+        self,
+        posterior: DiagonalGaussian,
+        positions: Tensor,
+        actions: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """The rate ``[B]`` in nats, float64, for a sample ``positions [B, T, Da]`` of ``posterior``.
+
+            log q(a | x) - log p~(a | u) + log N(z_1; m_0, P_0) - F_VHP(z_1),    z_1 ~ p(z_1 | a_1:T, u)
+
+        p~ is the model with the filter's Gaussian N(m_0, P_0) in the place of p(z_1): its evidence is the filter's, and
+        stands for all terms in z_2:T of the bound, whatever trajectory one would draw.
+        """
+        matrices = self.matrices(self.recurrence(positions))
+        a, controls = positions.double(), (actions / self.control_scale).double()
+        run = self.run_filter(a, controls, matrices)
+        smoothed = kalman.smooth_all(*run)
+        initial, _ = sample_gaussian(smoothed.mean[:, 0], cholesky(smoothed.covariance[:, 0]), generator)
+        started = self.filter_prior(len(positions))
+        stand_in = diagonal_log_prob(initial, started.mean, started.covariance.diagonal(dim1=-2, dim2=-1))
+        prior = self.initial_distribution.bound(initial.float(), generator).double()
+        encoded = posterior.log_prob(positions).sum(1).double()
+        return encoded - self.log_evidence(a, run, matrices) + stand_in - prior
+
+    # -- prediction and control --------------------------------------------------------------------------------------
+
+    def initial_states(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        initial = self.initial_distribution.sample(count, generator)
+        return torch.cat((initial, initial.new_zeros(count, self.state_size - self.latent_size)), -1)
+
+    def transition(self, state: Tensor, action: Tensor) -> PackedGaussian:
+        state, memory = state.float(), self._remember(state)
+        matrices = self.matrices(self.recurrence.output(memory), torch.float32)
+        parts = self.unpack(state)
+        mean = matrices.predict(parts.state, action / self.control_scale)
+        known = torch.cat((torch.zeros_like(parts.residual), memory), -1)
+        return PackedGaussian(DiagonalGaussian(mean, matrices.noise), known)
+
+    def emission(self, state: Tensor) -> PixelGaussian:
+        mean = self.decode(self._position(self.unpack(state)))
+        return PixelGaussian(mean, self.log_sigma.exp(), len(self.spec.observation_shape))
+
+    def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
+        """With H = identity as the EKVAE's. With a mixed H the goal ``[Dz]`` of one image is a whole z: the one that a
+        motionless sequence of that frame ends in.
+
+        Raises:
+            ValueError: ``actions`` are given and H is mixed: no dimensions of z are the velocity's.
+        """
+        self.check_observation(observations)
+        split = self.settings.emission == "identity"
+        if actions is None and split:
+            return self.encode(observations).mean
+        if actions is None:
+            observations = observations.expand(GOAL_FRAMES, *observations.shape)
+            actions = torch.zeros(GOAL_FRAMES - 1, self.spec.action_size, device=observations.device)
+            return self._smoothed_latents(observations, actions)[-1]
+        if not split:
+            raise ValueError("a KVAE with mixed H does not tell velocity from position: it has no velocity goals")
+        return self._smoothed_latents(observations, actions)[:, self.position_size :].mean(0)
+
+    def _smoothed_latents(self, observations: Tensor, actions: Tensor) -> Tensor:
+        """z ``[T, Dz]`` of one sequence, float32."""
+        belief = self.smooth(observations.unsqueeze(0), actions.unsqueeze(0))
+        return belief.mean[0, :, : self.latent_size].float()
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        mixed = [self.emission_matrices] if isinstance(self.emission_matrices, nn.Parameter) else []
+        return {
+            "encoder": list(self.encoder.parameters()),
+            "decoder": list(self.decoder.parameters()),
+            "emission_noise": [self.log_sigma],
+            "transition": [
+                *self.recurrence.parameters(),
+                *self.gate.parameters(),
+                self.state_matrices,
+                self.control_matrices,
+                *mixed,
+            ],
+            "noise": [self.log_noise, self.log_emission_noise, self.filter_mean, self.log_filter_variance],
+            "prior": list(self.initial_distribution.parameters()),
+        }

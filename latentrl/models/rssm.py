@@ -1,0 +1,225 @@
+"""The recurrent state-space model (Hafner et al. 2019) in the variant of Latent Matters, 4.4.3 and Table A.6.
+
+    h_t = LSTM(z_1:t, u_1:t)                      deterministic state
+    p(z_1), p(z_t | h_{t-1})                      initial distribution, prior: an MLP's normal
+    q(z_t | h_{t-1}, x_t:T, u_t:T)                a backward LSTM over the frames, and h
+    p(x_t | z_t)                                  decoder: it sees z alone
+
+The path through h is not squeezed through z, so z is not Markovian: what h knows, z need not. A planner's state is
+therefore ``(z_t, h_{t-1}, c_{t-1})`` of sizes Dz and twice the LSTM's: the memory has not taken z_t in yet, as that
+happens together with u_t. No dimension of z is the position's or the velocity's alone.
+
+Online, the same recognition network is asked about one frame after another, as it is in training at t = T:
+q(z_t | h_{t-1}, x_t), with h from the means of what was inferred before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from latentrl.distributions import LOG_2PI, DiagonalGaussian, PixelGaussian, diagonal_kl, standard_normal_like
+from latentrl.models.base import DataSpec, WorldModel
+from latentrl.models.recognition import RecurrentFeatures
+from latentrl.networks import DiagonalGaussianMLP, VectorDecoder
+from latentrl.priors import PRIORS, VHP, StandardNormal
+from latentrl.recurrence import PackedGaussian, Recurrence
+from latentrl.types import Belief, RateDistortion, Sequences
+
+GOAL_FRAMES = 15
+"""Length of the motionless sequence that a goal picture stands for: the source's training sequences."""
+
+
+@dataclass(frozen=True)
+class RSSMSettings:
+    """Sizes and variants of an RSSM; the defaults are those of Table A.6 for the image pendulum.
+
+    Attributes:
+        state_size: Dz.
+        recurrent_hidden: units of the deterministic state's LSTM.
+        transition_hidden: hidden layers of p(z_t | h_{t-1}).
+        recognition_hidden: units of the backward LSTM over the frames.
+        head_hidden: hidden layers between that and q(z_t | ...).
+        decoder_hidden: hidden layers of the decoder.
+        prior: initial distribution, ``"vhp"`` or ``"normal"``.
+        prior_hidden: hidden layers of the initial distribution's two networks.
+        initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
+    """
+
+    state_size: int = 3
+    recurrent_hidden: int = 64
+    transition_hidden: tuple[int, ...] = (128, 128, 128)
+    recognition_hidden: int = 128
+    head_hidden: tuple[int, ...] = (64,)
+    decoder_hidden: tuple[int, ...] = (128, 128, 128)
+    prior: Literal["vhp", "normal"] = "vhp"
+    prior_hidden: tuple[int, ...] = (64, 64)
+    initial_sigma: float = 0.3
+
+
+class RSSM(WorldModel):
+    """See the module docstring."""
+
+    settings: RSSMSettings
+    initial_distribution: VHP | StandardNormal
+
+    def __init__(self, spec: DataSpec, settings: RSSMSettings | None = None) -> None:
+        super().__init__()
+        settings = settings or RSSMSettings()
+        self.spec, self.settings = spec, settings
+        size, actions, hidden = settings.state_size, spec.action_size, settings.recurrent_hidden
+        n_in = int(torch.Size(spec.observation_shape).numel())
+        self.recurrence = Recurrence(size + actions, hidden)
+        self.prior_network = DiagonalGaussianMLP(hidden, settings.transition_hidden, size, log_variance=-2.0)
+        self.recurrent = RecurrentFeatures(n_in, actions, settings.recognition_hidden, "backward")
+        n_features = self.recurrent.features + hidden
+        self.head = DiagonalGaussianMLP(n_features, settings.head_hidden, size, log_variance=-4.0)
+        self.decoder = VectorDecoder(size, settings.decoder_hidden, spec.observation_shape)
+        self.initial_distribution = PRIORS[settings.prior](size, settings.prior_hidden)
+        self.log_sigma = nn.Parameter(torch.tensor(settings.initial_sigma).log())
+        self.state_size, self.position_size = size + self.recurrence.memory_size, size
+        self.register_buffer("control_scale", torch.tensor(spec.action_scale))
+        self.control_scale: Tensor
+
+    @property
+    def latent_size(self) -> int:
+        return self.settings.state_size
+
+    # -- inference ---------------------------------------------------------------------------------------------------
+
+    def recognise(self, features: Tensor, memory: Tensor) -> DiagonalGaussian:
+        """q(z_t | h_{t-1}, x_t:T, u_t:T) ``[..., Dz]`` for a summary of the frames and a memory ``(h, c)_{t-1}``."""
+        return self.head(torch.cat((features, self.recurrence.output(memory)), -1))
+
+    def remember(self, latent: Tensor, control: Tensor, memory: Tensor) -> Tensor:
+        """The memory after z_t and u_t."""
+        return self.recurrence.step(torch.cat((latent, control), -1), memory)
+
+    def smooth(self, observations: Tensor, actions: Tensor) -> Belief:
+        """Means and variances of q along the path of its means."""
+        self.check_observation(observations)
+        controls = actions / self.control_scale
+        features = self.recurrent(self.to_unit(observations), controls)
+        memory = self.recurrence.empty(len(observations))
+        means, variances = [], []
+        for t in range(observations.shape[1]):
+            posterior = self.recognise(features[:, t], memory)
+            means.append(torch.cat((posterior.mean, memory), -1))
+            variances.append(posterior.variance)
+            if t + 1 < observations.shape[1]:
+                memory = self.remember(posterior.mean, controls[:, t], memory)
+        return Belief(torch.stack(means, 1).double(), torch.diag_embed(torch.stack(variances, 1)).double())
+
+    def initial_belief(self, observation: Tensor) -> Belief:
+        return self._look(observation, self.recurrence.empty(len(observation)))
+
+    def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
+        """See the module docstring; without an observation p(z_t | h_{t-1}), whose variance forgets earlier doubt."""
+        memory = self._advance(belief.mean.float(), action)
+        if observation is not None:
+            return self._look(observation, memory)
+        prior = self.prior_network(self.recurrence.output(memory))
+        return _belief(prior, memory)
+
+    def _look(self, observation: Tensor, memory: Tensor) -> Belief:
+        self.check_observation(observation)
+        frame = self.to_unit(observation).unsqueeze(1)
+        none = frame.new_zeros(len(frame), 0, self.spec.action_size)
+        return _belief(self.recognise(self.recurrent(frame, none)[:, 0], memory), memory)
+
+    def _advance(self, state: Tensor, action: Tensor) -> Tensor:
+        """The memory ``(h, c)_t`` that goes with the transition from a packed state."""
+        latent, memory = state[..., : self.latent_size], state[..., self.latent_size :]
+        return self.remember(latent, action / self.control_scale, memory)
+
+    # -- learning ----------------------------------------------------------------------------------------------------
+
+    def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
+        target = self.to_unit(batch.observations)
+        controls = batch.actions / self.control_scale
+        states, rate = self.sample_posterior(target, controls, generator)
+        error = (self.decode(states) - target).square().flatten(2).mean(-1)
+        # The negative log likelihood from the error it shares with the constraint: one pass over the pixels.
+        dims = target[0, 0].numel()
+        distortion = dims * (0.5 * error / (2 * self.log_sigma).exp() + self.log_sigma + 0.5 * LOG_2PI)
+        return RateDistortion(rate, distortion.sum(1), error.mean(1))
+
+    def sample_posterior(
+        self, observations: Tensor, controls: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """A sample z_1:T ``[B, T, Dz]`` of the posterior and the rate at it ``[B]`` in nats.
+
+        The rate is log q(z_1) - F_VHP(z_1) + sum_t KL(q(z_t | h_{t-1}, x_t:T, u) || p(z_t | h_{t-1})).
+        """
+        features = self.recurrent(observations, controls).unbind(1)
+        control = controls.unbind(1)
+        memory = self.recurrence.empty(len(observations))
+        noise = standard_normal_like(observations.new_empty(*observations.shape[:2], self.latent_size), generator)
+        states, posteriors, memories = [], [], []
+        for t, step_noise in enumerate(noise.unbind(1)):
+            posterior = self.recognise(features[t], memory)
+            state = posterior.mean + posterior.variance.sqrt() * step_noise
+            states.append(state)
+            posteriors.append(posterior)
+            memories.append(memory)
+            if t < len(control):
+                memory = self.remember(state, control[t], memory)
+        first = posteriors[0].log_prob(states[0]) - self.initial_distribution.bound(states[0], generator)
+        if len(states) == 1:
+            return torch.stack(states, 1), first
+        later = DiagonalGaussian(
+            torch.stack([p.mean for p in posteriors[1:]], 1), torch.stack([p.variance for p in posteriors[1:]], 1)
+        )
+        # The prior needs nothing but the memories: all its steps go at once.
+        prior = self.prior_network(self.recurrence.output(torch.stack(memories[1:], 1)))
+        return torch.stack(states, 1), first + diagonal_kl(later, prior).sum(1)
+
+    # -- prediction and control --------------------------------------------------------------------------------------
+
+    def decode(self, states: Tensor) -> Tensor:
+        """Mean of p(x | z) for ``states [..., Dz]``."""
+        flat = self.decoder(states.reshape(-1, self.latent_size).float())
+        return flat.reshape(*states.shape[:-1], *self.spec.observation_shape)
+
+    def initial_states(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        initial = self.initial_distribution.sample(count, generator)
+        return torch.cat((initial, self.recurrence.empty(count)), -1)
+
+    def transition(self, state: Tensor, action: Tensor) -> PackedGaussian:
+        memory = self._advance(state.float(), action)
+        return PackedGaussian(self.prior_network(self.recurrence.output(memory)), memory)
+
+    def emission(self, state: Tensor) -> PixelGaussian:
+        mean = self.decode(state[..., : self.latent_size])
+        return PixelGaussian(mean, self.log_sigma.exp(), len(self.spec.observation_shape))
+
+    def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
+        """The goal ``[Dz]`` of one image: the z in which a sequence of that frame, with no action, ends.
+
+        A single frame leaves open what z says of the motion; the motionless sequence says that the goal is to *rest*.
+
+        Raises:
+            ValueError: ``actions`` are given: no dimensions of z are the velocity's.
+        """
+        self.check_observation(observations)
+        if actions is not None:
+            raise ValueError("RSSM does not tell velocity from position: it has no velocity goals")
+        still = observations.expand(1, GOAL_FRAMES, *observations.shape)
+        rest = torch.zeros(1, GOAL_FRAMES - 1, self.spec.action_size, device=observations.device)
+        return self.smooth(still, rest).mean[0, -1, : self.latent_size].float()
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        return {
+            "encoder": [*self.recurrent.parameters(), *self.head.parameters()],
+            "decoder": list(self.decoder.parameters()),
+            "emission_noise": [self.log_sigma],
+            "transition": [*self.recurrence.parameters(), *self.prior_network.parameters()],
+            "prior": list(self.initial_distribution.parameters()),
+        }
+
+
+def _belief(latent: DiagonalGaussian, memory: Tensor) -> Belief:
+    return Belief(torch.cat((latent.mean, memory), -1).double(), torch.diag_embed(latent.variance).double())
