@@ -11,11 +11,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from latentrl.types import Dynamics
+from latentrl.types import Dynamics, RolloutDynamics
 
 
 def rollout(dynamics: Dynamics, state: Tensor, actions: Tensor) -> Tensor:
-    """Mean states that a sequence of actions leads to.
+    """Mean states that a sequence of actions leads to; differentiable in both while gradients are enabled.
 
     Args:
         dynamics: the model.
@@ -25,6 +25,8 @@ def rollout(dynamics: Dynamics, state: Tensor, actions: Tensor) -> Tensor:
     Returns:
         ``[..., H, Dz]``: entry ``t`` is the state after ``actions[..., t, :]``.
     """
+    if isinstance(dynamics, RolloutDynamics) and not torch.is_grad_enabled():
+        return dynamics.rollout(state, actions)
     states = []
     for action in actions.unbind(-2):
         state = dynamics.transition(state, action).mean

@@ -8,19 +8,25 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.agents.planners import PLANNERS, CEMOptions
+from latentrl.agents.planners import CEM, ILQR, MPPI, PLANNERS, CEMOptions, ILQROptions, MPPIOptions
 from latentrl.distributions import DiagonalGaussian
 from latentrl.types import Planner
 
 LOW, HIGH = torch.tensor([-2.0, -1.0]), torch.tensor([2.0, 3.0])
 HORIZON = 8
 
+# What these find depends on what they draw.
+SAMPLERS = {"cem", "mppi"}
 # Settings with which each planner is asked to solve the linear-quadratic problem to 5%.
 THOROUGH: dict[str, Callable[[Tensor, Tensor], Planner]] = {
-    "cem": lambda low, high: PLANNERS["cem"](low, high, CEMOptions(HORIZON, 400, 12, 40, 0.3)),
+    "cem": lambda low, high: CEM(low, high, CEMOptions(HORIZON, 400, 12, 40, 0.3)),
+    "ilqr": lambda low, high: ILQR(low, high, ILQROptions(HORIZON, 10)),
+    "mppi": lambda low, high: MPPI(low, high, MPPIOptions(HORIZON, 400, 12)),
 }
 QUICK: dict[str, Callable[[Tensor, Tensor], Planner]] = {
-    "cem": lambda low, high: PLANNERS["cem"](low, high, CEMOptions(HORIZON, 32, 2, 6)),
+    "cem": lambda low, high: CEM(low, high, CEMOptions(HORIZON, 32, 2, 6)),
+    "ilqr": lambda low, high: ILQR(low, high, ILQROptions(HORIZON, 2)),
+    "mppi": lambda low, high: MPPI(low, high, MPPIOptions(HORIZON, 32, 2)),
 }
 
 
@@ -88,7 +94,8 @@ def test_the_same_generator_gives_the_same_plan(name: str) -> None:
     planner, state = QUICK[name](LOW, HIGH), torch.ones(2, 3)
     plans = [planner.plan(dynamics(), quadratic, state, generator=seeded(seed)) for seed in (1, 1, 2)]
     assert torch.equal(plans[0], plans[1])
-    assert not torch.equal(plans[0], plans[2])
+    if name in SAMPLERS:
+        assert not torch.equal(plans[0], plans[2])
 
 
 def test_no_global_randomness_is_used(name: str) -> None:
@@ -103,7 +110,9 @@ def test_a_good_warm_start_is_improved_on_and_a_misshapen_one_refused(name: str)
     quick = QUICK[name](LOW, HIGH)
     cold = quick.plan(dynamics(), quadratic, state, generator=seeded(1))
     warm = quick.plan(dynamics(), quadratic, state, warm_start=good, generator=seeded(1))
-    assert (cost(dynamics(), state, warm) < cost(dynamics(), state, cold)).all()
+    costs = [cost(dynamics(), state, plan) for plan in (warm, cold)]
+    # A planner that finds the optimum from anywhere can gain nothing from a warm start, but for rounding.
+    assert (costs[0] < costs[1] if name in SAMPLERS else costs[0] <= 1.00001 * costs[1]).all()
     with pytest.raises(ValueError, match="warm_start"):
         quick.plan(dynamics(), quadratic, state, warm_start=good[:, 1:])
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from latentrl.agents.planners.cem import CEM, CEMOptions
+from latentrl.agents.planners.ilqr import ILQR, ILQROptions
+from latentrl.agents.planners.mppi import MPPI, MPPIOptions
 
-PLANNERS = {"cem": CEM}
+PLANNERS = {"cem": CEM, "ilqr": ILQR, "mppi": MPPI}
 
-__all__ = ["PLANNERS", "CEM", "CEMOptions"]
+__all__ = ["CEM", "ILQR", "MPPI", "PLANNERS", "CEMOptions", "ILQROptions", "MPPIOptions"]

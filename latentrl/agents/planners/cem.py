@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from latentrl.agents.rollout import rollout
+from latentrl.agents.planners.common import check_bounds, check_positive, first_plan, returns
+from latentrl.agents.planners.noise import coloured_noise
 from latentrl.types import Dynamics, Reward
 
 
@@ -24,6 +25,8 @@ class CEMOptions:
         iterations: how often the sampling distribution is refitted.
         elites: how many of the best sequences it is refitted to.
         initial_std: standard deviation of the first iteration's noise, as a fraction of the action range.
+        noise_beta: colour of the noise, 0 is white; see :func:`latentrl.agents.planners.noise.coloured_noise`.
+        kept_elites: how many of an iteration's elites are candidates in the next one too (iCEM, Pinneri et al., 2020).
     """
 
     horizon: int = 30
@@ -31,15 +34,17 @@ class CEMOptions:
     iterations: int = 3
     elites: int = 16
     initial_std: float = 0.5
+    noise_beta: float = 0.0
+    kept_elites: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("horizon", "samples", "iterations", "elites"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        check_positive(self, "horizon", "samples", "iterations", "elites", "initial_std")
         if self.elites > self.samples:
             raise ValueError(f"elites ({self.elites}) cannot exceed samples ({self.samples})")
-        if not 0.0 < self.initial_std:
-            raise ValueError(f"initial_std must be positive, not {self.initial_std}")
+        if not 0 <= self.kept_elites <= self.elites:
+            raise ValueError(f"kept_elites must lie in 0..elites ({self.elites}), not {self.kept_elites}")
+        if not 0.0 <= self.noise_beta < float("inf"):
+            raise ValueError(f"noise_beta must be at least 0, not {self.noise_beta}")
 
 
 class CEM:
@@ -52,10 +57,7 @@ class CEM:
     """
 
     def __init__(self, low: Tensor, high: Tensor, options: CEMOptions | None = None) -> None:
-        if low.ndim != 1 or low.shape != high.shape or not (low < high).all():
-            raise ValueError(
-                f"a planner needs finite bounds low < high, each [Du]; got {low.tolist()}, {high.tolist()}"
-            )
+        check_bounds(low, high)
         self.low, self.high = low, high
         self.options = options or CEMOptions()
 
@@ -83,38 +85,24 @@ class CEM:
             generator: source of the samples; the same generator state gives the same plan.
         """
         options = self.options
-        shape = (state.shape[0], options.horizon, self.low.shape[0])
-        if warm_start is None:
-            mean = ((self.low + self.high) / 2).expand(shape)
-        elif warm_start.shape == shape:
-            mean = warm_start.clamp(self.low, self.high)
-        else:
-            raise ValueError(f"warm_start must have shape {shape}, not {tuple(warm_start.shape)}")
-        std = (options.initial_std * (self.high - self.low)).expand(shape)
-
-        starts = state.repeat_interleave(options.samples, dim=0)
+        low, high = self.low.to(state), self.high.to(state)
+        mean = first_plan(state, options.horizon, low, high, warm_start)
+        std = (options.initial_std * (high - low)).expand_as(mean)
+        kept = mean.unsqueeze(1)[:, :0]
         for _ in range(options.iterations):
-            candidates = self._sample(mean, std, generator)
-            flat = candidates.flatten(0, 1)
-            returns = _returns(dynamics, reward, starts, flat).unflatten(0, (-1, options.samples))
-            top = returns.topk(options.elites, dim=1)
-            elites = candidates.gather(1, top.indices[:, :, None, None].expand(-1, -1, *shape[1:]))
+            candidates = torch.cat((self._sample(mean, std, generator).clamp_(low, high), kept), 1)
+            top = returns(dynamics, reward, state, candidates).topk(options.elites, dim=1)
+            elites = candidates.gather(1, top.indices[:, :, None, None].expand(-1, -1, *mean.shape[1:]))
             mean, std = _refit(elites, top.values.isfinite(), mean, std)
-        return mean
+            kept = elites[:, : options.kept_elites]
+        return mean.clamp(low, high)  # a mean may leave the bounds by a rounding error
 
     def _sample(self, mean: Tensor, std: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Candidates ``[B, S, H, Du]`` within the bounds; the first one is the mean itself."""
-        batch, horizon, size = mean.shape
-        shape = (batch, self.options.samples, horizon, size)
-        noise = torch.randn(shape, generator=generator, dtype=mean.dtype, device=mean.device)
+        """Candidates ``[B, S, H, Du]``; the first one is the mean itself."""
+        shape = (mean.shape[0], self.options.samples, *mean.shape[1:])
+        noise = coloured_noise(shape, self.options.noise_beta, generator, mean.dtype, mean.device)
         noise[:, 0] = 0.0
-        return torch.addcmul(mean[:, None], std[:, None], noise).clamp(self.low, self.high)
-
-
-def _returns(dynamics: Dynamics, reward: Reward, state: Tensor, actions: Tensor) -> Tensor:
-    """Summed rewards ``[N]`` of ``actions [N, H, Du]``; a roll-out whose return is not finite loses to every other."""
-    total = reward(rollout(dynamics, state, actions), actions).sum(-1)
-    return torch.where(total.isfinite(), total, -torch.inf)
+        return torch.addcmul(mean[:, None], std[:, None], noise)
 
 
 def _refit(elites: Tensor, valid: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,54 @@
+"""What all planners share: their bounds, their first guess, and how a plan is judged."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from latentrl.agents.rollout import rollout
+from latentrl.types import Dynamics, Reward
+
+
+def check_bounds(low: Tensor, high: Tensor) -> None:
+    """Raise a ``ValueError`` unless ``low`` and ``high`` are finite, each ``[Du]``, and low < high throughout."""
+    finite = low.isfinite().all() and high.isfinite().all()
+    if low.ndim != 1 or low.shape != high.shape or not finite or not (low < high).all():
+        raise ValueError(f"a planner needs finite bounds low < high, each [Du]; got {low.tolist()}, {high.tolist()}")
+
+
+def check_positive(options: object, *names: str) -> None:
+    """Raise a ``ValueError`` unless each of these fields is at least 1 (integers) or above 0 (numbers)."""
+    for name in names:
+        value = getattr(options, name)
+        if isinstance(value, int) and value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")
+        if not 0.0 < value < float("inf"):
+            raise ValueError(f"{name} must be positive and finite, not {value}")
+
+
+def first_plan(state: Tensor, horizon: int, low: Tensor, high: Tensor, warm_start: Tensor | None) -> Tensor:
+    """Where a search begins, ``[B, H, Du]``: the warm start brought within the bounds, or the middle of the range.
+
+    Raises:
+        ValueError: the warm start does not have this shape.
+    """
+    shape = (state.shape[0], horizon, low.shape[0])
+    if warm_start is None:
+        return ((low + high) / 2).expand(shape)
+    if warm_start.shape != shape:
+        raise ValueError(f"warm_start must have shape {shape}, not {tuple(warm_start.shape)}")
+    return warm_start.to(low.dtype).clamp(low, high)
+
+
+def returns(dynamics: Dynamics, reward: Reward, state: Tensor, candidates: Tensor) -> Tensor:
+    """Summed rewards ``[B, S]`` of ``candidates [B, S, H, Du]`` from ``state [B, Dz]``, along mean roll-outs."""
+    batch, samples = candidates.shape[:2]
+    actions = candidates.flatten(0, 1)
+    starts = state.repeat_interleave(samples, dim=0)
+    total = reward(rollout(dynamics, starts, actions), actions).sum(-1)
+    return finite_or_lost(total).view(batch, samples)
+
+
+def finite_or_lost(total: Tensor) -> Tensor:
+    """Returns, minus infinity where not finite: *after* the sum, so that a roll-out that broke loses to every other."""
+    return torch.where(total.isfinite(), total, -torch.inf)

@@ -1,0 +1,68 @@
+"""Local models for iLQR: dynamics to first order, a reward to second, for many points at once.
+
+The points do not touch each other: a sum over them has the gradients of all of them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from latentrl.types import Dynamics, Reward
+
+
+class LinearSteps(NamedTuple):
+    """Jacobians of z' at ``[..., Dz]``, ``[..., Du]``: by the state ``[..., Dz, Dz]``, the action ``[..., Dz, Du]``."""
+
+    by_state: Tensor
+    by_action: Tensor
+
+
+class QuadraticReward(NamedTuple):
+    """Gradient ``[..., Dz + Du]`` and Hessian ``[..., Dz + Du, Dz + Du]`` of a reward by state and action."""
+
+    gradient: Tensor
+    hessian: Tensor
+
+
+def jacobians(dynamics: Dynamics, state: Tensor, action: Tensor) -> LinearSteps:
+    """Exact Jacobians of the transition's mean by automatic differentiation: one backward pass for each of the Dz."""
+    with torch.inference_mode(False), torch.enable_grad():
+        inputs = [tensor.clone().requires_grad_() for tensor in (state, action)]
+        mean = dynamics.transition(*inputs).mean
+        rows = [_gradient(output, inputs) for output in mean.unbind(-1)]
+    by_state, by_action = (torch.stack(column, -2) for column in zip(*rows, strict=True))
+    return LinearSteps(by_state, by_action)
+
+
+def quadratic(reward: Reward, state: Tensor, action: Tensor) -> QuadraticReward:
+    """The reward's second-order expansion by automatic differentiation."""
+    with torch.inference_mode(False), torch.enable_grad():
+        inputs = [tensor.clone().requires_grad_() for tensor in (state, action)]
+        gradient = torch.cat(_gradient(reward(*inputs), inputs, keep=True), -1)
+        rows = [torch.cat(_gradient(entry, inputs), -1) for entry in gradient.unbind(-1)]
+    hessian = torch.stack(rows, -2)
+    return QuadraticReward(gradient.detach(), 0.5 * (hessian + hessian.mT))
+
+
+def concave(reward: QuadraticReward) -> QuadraticReward:
+    """The same expansion without its upward curvature, so that the problem around a plan has a best solution.
+
+    What is not finite counts as zero: a broken roll-out says nothing about where to go.
+    """
+    gradient, hessian = reward.gradient.nan_to_num(0.0, 0.0, 0.0), reward.hessian.nan_to_num(0.0, 0.0, 0.0)
+    values, vectors = torch.linalg.eigh(hessian)
+    return QuadraticReward(gradient, (vectors * values.clamp(max=0.0).unsqueeze(-2)) @ vectors.mT)
+
+
+def _gradient(output: Tensor, inputs: list[Tensor], keep: bool = False) -> list[Tensor]:
+    """Gradients of each entry of ``output [...]`` by its own inputs; zero where it does not depend on them."""
+    if not output.requires_grad:
+        return [torch.zeros_like(tensor) for tensor in inputs]
+    return list(
+        torch.autograd.grad(
+            output.sum(), inputs, create_graph=keep, retain_graph=True, allow_unused=True, materialize_grads=True
+        )
+    )

@@ -1,0 +1,112 @@
+"""The backward pass of iLQR: the best change of every action, and how it follows the state, within a box.
+
+Costs, not rewards: what is called cost here is the negative reward. Step t leads from z_t to z_{t+1} and costs
+l(z_{t+1}, u_t), so a step's cost and the cost-to-go of where it leads are expanded in the same variable.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from latentrl.agents.planners.derivatives import LinearSteps, QuadraticReward
+
+
+class Gains(NamedTuple):
+    """An affine policy around a plan: ``u = u_t + change_t + feedback_t (z - z_t)``.
+
+    ``change [N, H, Du]``, ``feedback [N, H, Du, Dz]``, and the curvature of the cost-to-go that each step leads to,
+    ``to_go [N, H, Dz, Dz]``.
+    """
+
+    change: Tensor
+    feedback: Tensor
+    to_go: Tensor
+
+
+def backward_pass(
+    steps: LinearSteps, reward: QuadraticReward, lower: Tensor, upper: Tensor, regularisation: Tensor
+) -> Gains:
+    """Dynamic programming from the plan's end to its beginning (Tassa et al., 2012; with limits, Tassa et al., 2014).
+
+    Args:
+        steps: Jacobians ``[N, H]`` along the plan.
+        reward: concave expansions ``[N, H]`` at the states that the steps lead to.
+        lower: how far each action may go down ``[N, H, Du]``, at most 0.
+        upper: how far up, at least 0.
+        regularisation: ``[N]``, added to the curvature in each action, as a multiple of the largest one met so far.
+    """
+    size = steps.by_state.shape[-1]
+    by_state, by_action = steps.by_state.unbind(1), steps.by_action.unbind(1)
+    gradients, hessians = (-reward.gradient).unsqueeze(-1).unbind(1), (-reward.hessian).unbind(1)
+    lowers, uppers = lower.unsqueeze(-1).unbind(1), upper.unsqueeze(-1).unbind(1)
+    eye = torch.eye(lower.shape[-1], dtype=lower.dtype, device=lower.device)
+    slope = torch.zeros_like(gradients[0][:, :size])
+    curvature = torch.zeros_like(hessians[0][:, :size, :size])
+    largest = torch.full_like(regularisation, torch.finfo(lower.dtype).tiny ** 0.5)
+    changes, feedbacks, to_go = [], [], []
+    for t in range(len(by_state) - 1, -1, -1):
+        a, b, gradient, hessian = by_state[t], by_action[t], gradients[t], hessians[t]
+        slope, curvature = slope + gradient[:, :size], curvature + hessian[:, :size, :size]
+        to_go.append(curvature)
+        mixed = hessian[:, size:, :size]
+        ahead = b.mT @ curvature + mixed
+        q_u = gradient[:, size:] + b.mT @ slope
+        q_ux = ahead @ a
+        q_uu = hessian[:, size:, size:] + ahead @ b + (mixed @ b).mT
+        largest = torch.maximum(largest, q_uu.diagonal(dim1=-2, dim2=-1).mean(-1))
+        stiff = q_uu + (regularisation * largest)[:, None, None] * eye
+        change, feedback = solve_box(stiff, q_u, q_ux, lowers[t], uppers[t])
+        # The value of *this* affine policy under the unregularised model, Tassa et al. (2012), Eq. 11.
+        ut_uu = feedback.mT @ q_uu
+        slope = a.mT @ slope + ut_uu @ change + feedback.mT @ q_u + q_ux.mT @ change
+        cross = feedback.mT @ q_ux
+        curvature = a.mT @ curvature @ a + ut_uu @ feedback + cross + cross.mT
+        curvature = 0.5 * (curvature + curvature.mT)
+        changes.append(change)
+        feedbacks.append(feedback)
+    return Gains(
+        torch.stack(changes[::-1], 1).squeeze(-1), torch.stack(feedbacks[::-1], 1), torch.stack(to_go[::-1], 1)
+    )
+
+
+def solve_box(q_uu: Tensor, q_u: Tensor, q_ux: Tensor, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
+    """The least ``q_u' d + d' q_uu d / 2`` with ``lower <= d <= upper``, and the feedback of what is not at a limit.
+
+    Projected Newton steps (Tassa et al., 2014, 3.3), as many as there are actions and one more; exact for one action.
+
+    Args:
+        q_uu: positive definite ``[N, Du, Du]``.
+        q_u: ``[N, Du, 1]``.
+        q_ux: ``[N, Du, Dz]``.
+        lower: ``[N, Du, 1]``.
+        upper: ``[N, Du, 1]``.
+
+    Returns:
+        The change ``[N, Du, 1]`` and the feedback ``[N, Du, Dz]``, zero for an action at a limit that it leans on.
+    """
+    controls = q_u.shape[1]
+    if controls == 1:
+        inverse = q_uu.reciprocal()
+        wanted = -inverse * q_u
+        change = wanted.clamp(lower, upper)
+        return change, torch.where(change == wanted, -inverse * q_ux, 0.0)
+    change = torch.zeros_like(q_u)
+    for _ in range(controls + 1):
+        gradient = q_u + q_uu @ change
+        inverse = _free_inverse(q_uu, change, gradient, lower, upper)
+        change = (change - inverse @ gradient).clamp(lower, upper)
+    inverse = _free_inverse(q_uu, change, q_u + q_uu @ change, lower, upper)
+    return change, -inverse @ q_ux
+
+
+def _free_inverse(q_uu: Tensor, change: Tensor, gradient: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+    """The inverse of ``q_uu`` on the actions that do not lean on a limit, zero on the others."""
+    held = ((change <= lower) & (gradient > 0)) | ((change >= upper) & (gradient < 0))
+    free = (~held).to(q_uu.dtype)
+    block = free * free.mT
+    # Held actions get an identity of their own, so that the rest of the matrix inverts as if they were not there.
+    inverse, _ = torch.linalg.inv_ex(block * q_uu + torch.diag_embed(1.0 - free.squeeze(-1)))
+    return block * inverse
