@@ -1,48 +1,48 @@
-"""Learn a policy inside a model, for a goal that is one picture. Opens neither environment nor data."""
+"""Learn a policy inside a model, for a goal. Opens no environment, and no data but for a recorded goal."""
 
 from __future__ import annotations
 
-import csv
-import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import tyro
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
-from latentrl.agents.policies import (
-    POLICIES,
-    AnalyticGradient,
-    AnalyticGradientOptions,
-    Update,
-    save_policy,
-)
+from latentrl.agents.policies import PolicyKind, policy_kind, policy_path
 from latentrl.errors import UserError, reported
-from latentrl.goals import read_goal
-from latentrl.rewards import PositionReward
+from latentrl.goals import goal_reward, parse_goal
+from latentrl.learning import learn_into
 from latentrl.runs import load_model
 
 
 @dataclass(frozen=True)
 class LearnOptions:
-    """Learn a policy that brings the system to a goal image, by imagining roll-outs in a trained model."""
+    """Learn a policy that reaches a goal, by imagining what it would do in a trained model."""
 
     run: Path
     """The run folder of a trained model; the policy is written into it."""
-    goal: Path = Path("data/pendulum/goal.png")
-    """A picture of the goal, as the model's camera sees it."""
-    policy: Literal["analytic-gradient"] = "analytic-gradient"
-    """How the policy is learned."""
+    goal: str = "data/pendulum/goal.png"
+    """A picture of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION."""
+    policy: str = "analytic-gradient"
+    """How it is learned: analytic-gradient, sac, td3, ppo, or the class name of another stable-baselines3 algorithm."""
+    name: str | None = None
+    """Written as policy-NAME; analytic-gradient is written as policy, and the others under their own names, if None."""
     torque: float = 7.0
     """Largest action, in the environment's units."""
     updates: int = 400
-    """Gradient steps."""
+    """Of analytic-gradient: gradient steps."""
     horizon: int = 30
-    """Imagined steps per roll-out."""
+    """Of analytic-gradient: imagined steps per roll-out."""
+    bootstrap: bool = False
+    """Of analytic-gradient: add a learned value at the horizon's end, so that 5 to 10 steps suffice."""
+    steps: int | None = None
+    """Of the others: imagined steps in all; the algorithm's own default if None."""
+    input: Literal["mean", "belief"] = "mean"
+    """What of a belief the policy sees: its mean, or the standard deviations too."""
+    drop: float = 0.0
+    """With --input belief: the share of imagined frames that never arrive, for a policy that meets this in reality."""
     seed: int = 0
     """Of the first weights and of everything imagined."""
 
@@ -51,47 +51,41 @@ def learn(options: LearnOptions) -> Path:
     """Learn the policy and save it in the run folder; returns the path of its weights.
 
     Raises:
-        UserError: no model in the run folder, an unsuitable goal image, a bad number.
+        UserError: no model in the run folder, an unsuitable goal, policy or number, stable-baselines3 is missing.
     """
     if not 0.0 < options.torque < float("inf"):
         raise UserError(f"--torque {options.torque}: give a positive number")
-    settings = _settings(options)
+    kind, name = policy_kind(options.policy), policy_name(options)
+    settings = _settings(options, kind)
     model = load_model(options.run).requires_grad_(False)
-    picture = read_goal(options.goal, model.spec.observation_shape)
-    with torch.no_grad():
-        goal = model.encode_goal(torch.from_numpy(picture))
+    reward = goal_reward(parse_goal(str(options.goal)), model, options.run)
     bound = torch.full((model.spec.action_size,), options.torque)
-    learner = POLICIES[options.policy](
-        model, PositionReward(goal), model.initial_distribution.sample, -bound, bound, settings, options.seed
-    )
-    path = learn_into(options.run, learner, {"goal": goal.tolist(), "torque": options.torque, "seed": options.seed})
+    try:
+        learner = kind.learner(model, reward, model.initial_distribution.sample, -bound, bound, settings, options.seed)
+    except ValueError as error:
+        raise UserError(f"--policy {options.policy} --input {options.input}: {error}") from error
+    notes: dict[str, object] = {
+        "policy": options.policy,
+        "goal": str(options.goal),
+        "target": reward.goal.tolist(),
+        "torque": options.torque,
+        "seed": options.seed,
+        "learner": asdict(settings),
+    }
+    path = learn_into(options.run, learner, notes, policy_path(options.run, name).stem)
     print(f"{path}: the policy")
-    print(f"next: python -m latentrl.evaluate --run {options.run} --goal {options.goal}")
+    chosen = "" if name == "policy" else f" --policy {name}"
+    print(f"next: python -m latentrl.evaluate --run {options.run} --goal {options.goal}{chosen}")
     return path
 
 
-def learn_into(folder: Path, learner: AnalyticGradient, notes: dict[str, object]) -> Path:
-    """Run ``learner`` to its end, or to Ctrl-C, and save policy and history in ``folder``.
-
-    Writes ``policy.safetensors`` and ``policy.json`` (with ``notes`` and the settings), ``policy_history.csv`` and
-    TensorBoard's log in ``policy_log/``. Returns the path of the weights.
-    """
-    updates = learner.options.updates
-    history: list[Update] = []
-    with SummaryWriter(str(folder / "policy_log")) as log, tqdm(total=updates, desc="learn", disable=None) as bar:
-        try:
-            for step in range(updates):
-                update = learner.update()
-                history.append(update)
-                log.add_scalar("policy/mean_reward", update.mean_reward, step)
-                log.add_scalar("policy/gradient_norm", update.gradient_norm, step)
-                bar.set_postfix(reward=f"{update.mean_reward:.3f}", refresh=False)
-                bar.update()
-        except KeyboardInterrupt:
-            print(f"interrupted after {len(history)} of {updates} updates: saving what there is")
-    _write_history(folder / "policy_history.csv", history)
-    settings = {**notes, "learner": asdict(learner.options), "updates_done": len(history)}
-    return save_policy(learner.policy, folder, settings)
+def policy_name(options: LearnOptions) -> str:
+    """What the policy is called: several live in one run folder."""
+    if options.name is None:
+        return "policy" if options.policy == "analytic-gradient" else options.policy.lower()
+    if not options.name or not all(character.isalnum() or character in "-_." for character in options.name):
+        raise UserError(f"--name {options.name!r}: give letters, digits, '-', '_' and '.': it becomes a file's name")
+    return options.name
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -100,20 +94,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         learn(tyro.cli(LearnOptions, args=argv, prog="latentrl learn"))
 
 
-def _settings(options: LearnOptions) -> AnalyticGradientOptions:
+def _settings(options: LearnOptions, kind: PolicyKind) -> Any:
+    given: dict[str, Any] = {"input": options.input, "drop": options.drop}
+    if options.policy == "analytic-gradient":
+        if options.steps is not None:
+            raise UserError(f"--steps {options.steps}: analytic-gradient counts --updates")
+        given |= {"updates": options.updates, "horizon": options.horizon, "bootstrap": options.bootstrap}
+    elif options.steps is not None:
+        given["steps"] = options.steps
+    if options.drop and options.input == "mean":
+        raise UserError(f"--drop {options.drop}: a mean does not tell that a frame is missing; give --input belief")
     try:
-        return AnalyticGradientOptions(updates=options.updates, horizon=options.horizon)
+        return replace(kind.options, **given)
     except ValueError as error:
-        raise UserError(f"--updates {options.updates} --horizon {options.horizon}: {error}") from error
-
-
-def _write_history(path: Path, history: Sequence[Update]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("update", *Update._fields))
-        writer.writerows((step, *update) for step, update in enumerate(history))
-    os.replace(partial, path)
+        flags = " ".join(f"--{flag} {value}" for flag, value in given.items())
+        raise UserError(f"{flags}: {error}") from error
 
 
 if __name__ == "__main__":

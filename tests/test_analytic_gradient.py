@@ -62,7 +62,8 @@ def uniform_starts(count: int, generator: torch.Generator) -> Tensor:
 
 
 def test_the_policies_are_named() -> None:
-    assert POLICIES == {"analytic-gradient": AnalyticGradient}
+    assert set(POLICIES) == {"analytic-gradient", "sac", "td3", "ppo"}
+    assert POLICIES["analytic-gradient"].learner is AnalyticGradient
 
 
 def test_open_and_closed_loop_rollouts_agree() -> None:

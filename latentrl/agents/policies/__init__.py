@@ -1,19 +1,81 @@
-"""Policies: learned once inside a model, then fast to ask."""
+"""Policies: learned once inside a model, then fast to ask.
+
+=====================  ==========================================================================================
+kind                   file
+=====================  ==========================================================================================
+``analytic-gradient``  `analytic_gradient`: backpropagation through the model
+``sac td3 ppo`` ...    `stable_baselines`: any algorithm of stable-baselines3 with continuous actions
+=====================  ==========================================================================================
+"""
 
 from __future__ import annotations
 
-from latentrl.agents.policies.analytic_gradient import AnalyticGradient, AnalyticGradientOptions, StartStates, Update
-from latentrl.agents.policies.mlp import MLPPolicy, load_policy, save_policy
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-POLICIES = {"analytic-gradient": AnalyticGradient}
+from latentrl.agents.imagination import StartStates
+from latentrl.agents.policies.analytic_gradient import AnalyticGradient, AnalyticGradientOptions, Update
+from latentrl.agents.policies.mlp import MLPPolicy
+from latentrl.agents.policies.progress import Learner, OnProgress, Policy
+from latentrl.agents.policies.saving import load_policy, policy_path, save_policy
+from latentrl.agents.policies.stable_baselines_options import StableBaselinesOptions, default_options
+from latentrl.errors import UserError
+
+
+class PolicyKind(NamedTuple):
+    """One way of learning a policy.
+
+    ``learner(dynamics, reward, start_states, low, high, options, seed)`` makes a `Learner`; ``options`` are its default
+    settings, a frozen dataclass.
+    """
+
+    options: Any
+    learner: Callable[..., Learner]
+
+
+def stable_baselines(*args: Any) -> Learner:
+    """A `StableBaselines`; the optional extra is imported here, and no earlier.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        from latentrl.agents.policies.stable_baselines import StableBaselines
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("stable_baselines3"):
+            raise
+        raise UserError("this policy needs stable-baselines3: pip install 'latentrl[sb3]'") from error
+    return StableBaselines(*args)
+
+
+POLICIES: dict[str, PolicyKind] = {
+    "analytic-gradient": PolicyKind(AnalyticGradientOptions(), AnalyticGradient),
+    "sac": PolicyKind(default_options("SAC"), stable_baselines),
+    "td3": PolicyKind(default_options("TD3"), stable_baselines),
+    "ppo": PolicyKind(default_options("PPO"), stable_baselines),
+}
+
+
+def policy_kind(name: str) -> PolicyKind:
+    """The kind called ``name``: one of `POLICIES`, else a class of stable-baselines3, not yet checked."""
+    return POLICIES.get(name) or PolicyKind(default_options(name), stable_baselines)
+
 
 __all__ = [
     "POLICIES",
     "AnalyticGradient",
     "AnalyticGradientOptions",
+    "Learner",
     "MLPPolicy",
+    "OnProgress",
+    "Policy",
+    "PolicyKind",
+    "StableBaselinesOptions",
     "StartStates",
     "Update",
+    "default_options",
     "load_policy",
+    "policy_kind",
+    "policy_path",
     "save_policy",
 ]

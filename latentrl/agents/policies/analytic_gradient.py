@@ -14,13 +14,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from latentrl.agents.imagination import Imagination, PolicyInput, StartStates, reward_scale
+from latentrl.agents.policies.critic import Critic
 from latentrl.agents.policies.gradients import StateGuard, limit_gradient
 from latentrl.agents.policies.mlp import MLPPolicy
+from latentrl.agents.policies.progress import OnProgress
 from latentrl.agents.rollout import rollout_closed_loop
-from latentrl.types import Dynamics, Reward
-
-StartStates = Callable[[int, torch.Generator], Tensor]
-"""``(n, generator) -> [n, Dz]``: where imagined roll-outs may start, for example the learned initial distribution."""
+from latentrl.types import Belief, Dynamics, Reward
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,12 @@ class AnalyticGradientOptions:
             reward per standard deviation of the state.
         parameter_gradient: largest norm of the averaged gradient with respect to the parameters.
         sane_radius: roll-outs may not leave the start states' mean by more than so many standard deviations.
+        bootstrap: add the value of a roll-out's last state to its return (see `Critic`), so that a horizon of 5 to 10
+            steps suffices. The return is then discounted.
+        discount: gamma of the bootstrapped return, per step.
+        input: what the policy sees of a belief. With ``"belief"``, beliefs are imagined along with the states, and the
+            gradient flows through the model's filter too.
+        drop: with ``"belief"``, the probability that an imagined observation never arrives.
     """
 
     updates: int = 400
@@ -58,6 +64,10 @@ class AnalyticGradientOptions:
     state_gradient: float = 10.0
     parameter_gradient: float = 10.0
     sane_radius: float = 20.0
+    bootstrap: bool = False
+    discount: float = 0.97
+    input: PolicyInput = "mean"
+    drop: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("updates", "horizon", "batch", "buffer"):
@@ -70,6 +80,8 @@ class AnalyticGradientOptions:
             raise ValueError(f"fresh must lie in (0, 1], not {self.fresh}")
         if not 0.0 <= self.exploration < 1.0:
             raise ValueError(f"exploration must lie in [0, 1), not {self.exploration}")
+        if not 0.0 <= self.discount < 1.0:
+            raise ValueError(f"discount must lie in [0, 1), not {self.discount}")
 
 
 class Update(NamedTuple):
@@ -102,29 +114,38 @@ class AnalyticGradient:
         options: AnalyticGradientOptions | None = None,
         seed: int = 0,
     ) -> None:
-        self.dynamics, self.reward, self.start_states = dynamics, reward, start_states
         self.options = options = options or AnalyticGradientOptions()
+        self.dynamics, self.reward = dynamics, reward
+        self._imagination = Imagination(dynamics, start_states, options.input, options.drop)
         self._generator = torch.Generator(low.device).manual_seed(seed)
         states = start_states(1024, self._generator).detach()
-        if not states.isfinite().all():
-            raise ValueError("the start states are not all finite: is the model trained?")
-        mean, scale = states.mean(0), _spread(states)
+        centre, scale = self._imagination.feature_scale(states, low, high, self._generator)
+        size = states.shape[1]
+        state_mean, state_scale = centre[:size], scale[:size]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.policy = MLPPolicy(low, high, mean, scale, options.hidden)
-        self._guard = StateGuard(mean, scale, options.sane_radius, options.state_gradient)
+            self.policy = MLPPolicy(low, high, centre, scale, options.hidden, options.input)
+            self._critic = Critic(state_mean, state_scale, options.discount) if options.bootstrap else None
+        self._guard = StateGuard(state_mean, state_scale, options.sane_radius, options.state_gradient)
         self._half_range = (high - low) / 2
-        self._reward_scale = _reward_scale(reward(states, low.new_zeros(len(states), len(low))))
+        self._reward_scale = reward_scale(reward(states, low.new_zeros(len(states), len(low))))
         self._visited = states[:0]
         self._done = 0
         self._parameters = list(self.policy.parameters())
         self._optimizer = torch.optim.Adam(self._parameters, lr=options.learning_rate)
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, options.updates)
 
-    def learn(self) -> MLPPolicy:
+    @property
+    def budget(self) -> int:
+        """Updates to do: what ``on_progress`` of `learn` counts up to."""
+        return self.options.updates
+
+    def learn(self, on_progress: OnProgress | None = None) -> MLPPolicy:
         """All updates in a row; returns the policy."""
-        for _ in range(self.options.updates):
-            self.update()
+        while self._done < self.options.updates:
+            update = self.update()
+            if on_progress is not None:
+                on_progress(self._done, update._asdict())
         return self.policy
 
     def update(self) -> Update:
@@ -132,23 +153,49 @@ class AnalyticGradient:
         options = self.options
         start = self._draw_starts()
         states, actions = rollout_closed_loop(
-            self.dynamics, start, self._act, options.horizon, self._generator, options.sample, self._guard
+            self.dynamics, start, self._actor(), options.horizon, self._generator, options.sample, self._guard
         )
-        rewards = self.reward(states, actions)
+        rewards = self.reward(states, actions) / self._reward_scale
         # Summed over samples, so that the state gradients that the guard bounds are each sample's own.
-        loss = -rewards.sum() / self._reward_scale
-        gradients = torch.autograd.grad(loss, self._parameters)
+        gradients = torch.autograd.grad(-self._returns(states, rewards).sum(), self._parameters)
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
             parameter.grad = gradient / options.batch
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, options.parameter_gradient)
         self._optimizer.step()
         self._schedule.step()
+        if self._critic is not None:
+            self._critic.update(torch.cat([start[:, None], states], dim=1), rewards)
         self._remember(states.detach())
         self._done += 1
-        return Update(rewards.detach().mean().item(), norm.item())
+        return Update(rewards.detach().mean().item() * self._reward_scale, norm.item())
 
-    def _act(self, state: Tensor) -> Tensor:
-        action = limit_gradient(self.policy(state), self._half_range, self.options.state_gradient)
+    def _returns(self, states: Tensor, rewards: Tensor) -> Tensor:
+        """What to maximise for ``states [B, H, Dz]`` and ``rewards [B, H]``: ``[B]``."""
+        if self._critic is None:
+            return rewards.sum(1)
+        steps = torch.arange(rewards.shape[1] + 1, device=rewards.device)
+        weights = self.options.discount**steps
+        return rewards @ weights[:-1] + weights[-1] * self._critic(states[:, -1])
+
+    def _actor(self) -> Callable[[Tensor], Tensor]:
+        """What acts in one batch of roll-outs: given each state in turn, it goes on believing and acts on that."""
+        imagination, generator = self._imagination, self._generator
+        last = None
+
+        def act(state: Tensor) -> Tensor:
+            nonlocal last
+            if last is None:
+                now = imagination.start_from(state, generator)
+            else:
+                now = imagination.follow(*last, state, generator)
+            action = self._explore(now.state if now.belief is None else now.belief)
+            last = now, action
+            return action
+
+        return act
+
+    def _explore(self, belief: Belief | Tensor) -> Tensor:
+        action = limit_gradient(self.policy(belief), self._half_range, self.options.state_gradient)
         share = self._random_share()
         if share == 0.0:
             return action
@@ -161,7 +208,7 @@ class AnalyticGradient:
     def _draw_starts(self) -> Tensor:
         batch, kept = self.options.batch, len(self._visited)
         fresh = batch if kept == 0 else max(1, round(self.options.fresh * batch))
-        start = self.start_states(fresh, self._generator).detach()
+        start = self._imagination.start_states(fresh, self._generator).detach()
         if fresh == batch:
             return start
         index = torch.randint(kept, (batch - fresh,), generator=self._generator, device=start.device)
@@ -172,18 +219,3 @@ class AnalyticGradient:
         step = torch.randint(states.shape[1], (len(states), 1, 1), generator=self._generator, device=states.device)
         visited = states.take_along_dim(step, dim=1)[:, 0]
         self._visited = torch.cat([visited, self._visited])[: self.options.buffer]
-
-
-def _spread(states: Tensor) -> Tensor:
-    """Standard deviation per dimension ``[Dz]``, at least a hundredth of the widest (a constant has none)."""
-    std = states.std(0)
-    widest = std.max()
-    return std.clamp(min=0.01 * widest.item()) if widest > 0 else torch.ones_like(std)
-
-
-def _reward_scale(rewards: Tensor) -> float:
-    """Standard deviation of the start states' rewards, or their size where all are alike."""
-    for scale in (rewards.std().item(), rewards.abs().mean().item()):
-        if 1e-6 < scale < float("inf"):
-            return scale
-    return 1.0

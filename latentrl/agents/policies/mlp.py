@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
+
+from latentrl.agents.imagination import PolicyInput, policy_features
+from latentrl.types import Belief
 
 
 class MLPPolicy(nn.Module):
@@ -21,6 +21,7 @@ class MLPPolicy(nn.Module):
         state_mean: centre of the states the policy will meet, ``[Dz]``.
         state_scale: their spread, ``[Dz]``, positive.
         hidden: widths of the hidden layers.
+        input: what of a belief the policy sees; ``state_mean`` and ``state_scale`` are then those of its features.
     """
 
     low: Tensor
@@ -29,12 +30,19 @@ class MLPPolicy(nn.Module):
     state_scale: Tensor
 
     def __init__(
-        self, low: Tensor, high: Tensor, state_mean: Tensor, state_scale: Tensor, hidden: Sequence[int] = (64, 64)
+        self,
+        low: Tensor,
+        high: Tensor,
+        state_mean: Tensor,
+        state_scale: Tensor,
+        hidden: Sequence[int] = (64, 64),
+        input: PolicyInput = "mean",
     ) -> None:
         super().__init__()
         if low.ndim != 1 or low.shape != high.shape or not (low < high).all():
             raise ValueError(f"a policy needs finite bounds low < high, each [Du]; got {low.tolist()}, {high.tolist()}")
         self.hidden = tuple(hidden)
+        self.input: PolicyInput = input
         self.register_buffer("low", low.clone())
         self.register_buffer("high", high.clone())
         self.register_buffer("state_mean", state_mean.clone())
@@ -49,50 +57,27 @@ class MLPPolicy(nn.Module):
         nn.init.zeros_(last.bias)
         self.layers = nn.Sequential(*layers, last)
 
-    def forward(self, state: Tensor) -> Tensor:
-        """Actions ``[..., Du]`` within the bounds for ``state [..., Dz]``."""
-        squashed = torch.tanh(self.layers((state - self.state_mean) / self.state_scale))
+    def forward(self, belief: Belief | Tensor) -> Tensor:
+        """Actions ``[..., Du]`` within the bounds for a belief over ``[..., Dz]``, or a state where means are seen."""
+        features = policy_features(belief, self.input)
+        squashed = torch.tanh(self.layers((features - self.state_mean) / self.state_scale))
         # lerp alone may overshoot a bound by one rounding error.
         return torch.lerp(self.low, self.high, 0.5 * (squashed + 1.0)).clamp(self.low, self.high)
 
+    def describe(self) -> dict[str, Any]:
+        """What `rebuild` needs besides the weights, JSON values."""
+        return {
+            "type": "mlp",
+            "state_size": self.state_mean.shape[0],
+            "action_size": self.low.shape[0],
+            "hidden": list(self.hidden),
+            "input": self.input,
+        }
 
-def save_policy(policy: MLPPolicy, folder: Path, settings: dict[str, object] | None = None) -> Path:
-    """Write ``policy.safetensors`` and ``policy.json`` into ``folder``, each whole or not at all.
-
-    ``settings`` is whatever else a reader wants to know about the policy (JSON values); loading ignores it.
-    Returns the weights' path.
-    """
-    description = {
-        "type": "mlp",
-        "state_size": policy.state_mean.shape[0],
-        "action_size": policy.low.shape[0],
-        "hidden": list(policy.hidden),
-        "settings": settings or {},
-    }
-    weights, text = folder / "policy.safetensors", folder / "policy.json"
-    partial = weights.with_suffix(".partial")
-    partial.write_bytes(save({name: tensor.contiguous() for name, tensor in policy.state_dict().items()}))
-    os.replace(partial, weights)
-    partial = text.with_suffix(".partial")
-    partial.write_text(json.dumps(description, indent=2) + "\n")
-    os.replace(partial, text)
-    return weights
-
-
-def load_policy(folder: Path) -> MLPPolicy:
-    """The policy that `save_policy` wrote into ``folder``, bit for bit.
-
-    Raises:
-        FileNotFoundError: one of the two files is missing.
-        ValueError: they do not describe the same policy.
-    """
-    description = json.loads((folder / "policy.json").read_text())
-    weights = load_file(folder / "policy.safetensors")
-    try:
-        policy = MLPPolicy(
-            weights["low"], weights["high"], weights["state_mean"], weights["state_scale"], description["hidden"]
-        )
-        policy.load_state_dict(weights)
-    except (KeyError, RuntimeError) as error:
-        raise ValueError(f"{folder}: policy.json and policy.safetensors do not belong together ({error})") from error
-    return policy.requires_grad_(False).eval()
+    @classmethod
+    def rebuild(cls, description: Mapping[str, Any], weights: Mapping[str, Tensor]) -> MLPPolicy:
+        """The policy with this description and these weights, bit for bit, for use alone."""
+        low, high, mean, scale = (weights[name] for name in ("low", "high", "state_mean", "state_scale"))
+        policy = cls(low, high, mean, scale, description["hidden"], description.get("input", "mean"))
+        policy.load_state_dict(dict(weights))
+        return policy.requires_grad_(False).eval()

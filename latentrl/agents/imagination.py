@@ -1,0 +1,179 @@
+"""Imagined episodes: what would happen inside a model, and what a policy would get to see of it.
+
+The model answers for everything. States move by its transition. Where the policy is to see beliefs, each true state
+also gives an observation drawn from the emission, and the model's own filter turns these into beliefs, as it will in
+the real environment; frames dropped on the way teach the policy what a wide belief means. No environment, no data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from latentrl.agents.latent import filter_seen
+from latentrl.types import Belief, Distribution, Dynamics, Filter
+
+StartStates = Callable[[int, torch.Generator], Tensor]
+"""``(n, generator) -> [n, Dz]``: where imagined roll-outs may start, for example the learned initial distribution."""
+
+PolicyInput = Literal["mean", "belief"]
+"""What of a belief a policy sees: its mean ``[Dz]``, or mean and log standard deviations ``[2 Dz]``."""
+
+SMALLEST_VARIANCE = 1e-12
+"""Stands for a variance of zero (a model's noiseless memory), whose logarithm is not finite."""
+
+
+@runtime_checkable
+class ObservedDynamics(Dynamics, Filter, Protocol):
+    """A model that can also be observed: what imagining beliefs takes."""
+
+    def emission(self, state: Tensor) -> Distribution:
+        """p(x_t | z_t) for ``state [..., Dz]``."""
+        ...
+
+
+class Episodes(NamedTuple):
+    """``N`` imagined episodes at one moment: true states ``[N, Dz]``, and beliefs over them where they are wanted."""
+
+    state: Tensor
+    belief: Belief | None
+
+
+def policy_features(belief: Belief | Tensor, kind: PolicyInput) -> Tensor:
+    """What a policy of this input kind sees, before normalisation.
+
+    Args:
+        belief: ``mean [..., Dz]`` and ``covariance [..., Dz, Dz]``; for ``"mean"`` a state ``[..., Dz]`` will do.
+        kind: which features.
+
+    Returns:
+        ``[..., Dz]`` (mean) or ``[..., 2 Dz]`` (mean, then the logarithms of the marginal standard deviations).
+
+    Raises:
+        TypeError: a state alone for a policy that sees beliefs.
+    """
+    if kind == "mean":
+        return belief.mean if isinstance(belief, Belief) else belief
+    if not isinstance(belief, Belief):
+        raise TypeError("this policy sees beliefs: give it a Belief, not a state alone")
+    variance = belief.covariance.diagonal(dim1=-2, dim2=-1)
+    return torch.cat([belief.mean, 0.5 * variance.clamp(min=SMALLEST_VARIANCE).log()], dim=-1)
+
+
+class Imagination:
+    """Starts and steps episodes inside a model; differentiable in state, belief and action.
+
+    Args:
+        model: the dynamics; an `ObservedDynamics` where the policy sees beliefs.
+        start_states: where episodes start.
+        kind: what the policy sees. With ``"mean"`` that is the true state itself, which a good filter's mean stands for
+            later.
+        drop: probability that a step's observation never arrives. An episode's first one always does.
+
+    Raises:
+        ValueError: beliefs of a model that has no filter or emission, or a drop without beliefs or outside [0, 1).
+    """
+
+    def __init__(
+        self, model: Dynamics, start_states: StartStates, kind: PolicyInput = "mean", drop: float = 0.0
+    ) -> None:
+        if kind not in ("mean", "belief"):
+            raise ValueError(f"a policy's input is mean or belief, not {kind!r}")
+        if not 0.0 <= drop < 1.0:
+            raise ValueError(f"drop must lie in [0, 1), not {drop}")
+        if drop and kind == "mean":
+            raise ValueError(f"drop {drop} needs the input belief: a mean does not tell that a frame is missing")
+        self._observed: ObservedDynamics | None = None
+        if kind == "belief":
+            if not isinstance(model, ObservedDynamics):
+                raise ValueError(f"{type(model).__name__} imagines no beliefs: that takes a filter and an emission")
+            self._observed = model
+        self.model, self.start_states, self.kind, self.drop = model, start_states, kind, drop
+
+    def start(self, count: int, generator: torch.Generator) -> Episodes:
+        """``count`` fresh episodes."""
+        return self.start_from(self.start_states(count, generator).detach(), generator)
+
+    def start_from(self, state: Tensor, generator: torch.Generator) -> Episodes:
+        """Episodes from given true states ``[N, Dz]``; their beliefs know the first observation and no more."""
+        if self._observed is None:
+            return Episodes(state, None)
+        observation = self._observed.emission(state).rsample(generator)
+        return Episodes(state, _like(self._observed.initial_belief(observation), state))
+
+    def follow(self, episodes: Episodes, action: Tensor, state: Tensor, generator: torch.Generator) -> Episodes:
+        """The episodes after ``action [N, Du]`` has led to the true states ``state [N, Dz]``."""
+        if self._observed is None or episodes.belief is None:
+            return Episodes(state, None)
+        observation = self._observed.emission(state).rsample(generator)
+        arrived = None
+        if self.drop:
+            arrived = torch.rand(len(state), generator=generator, device=state.device) >= self.drop
+        belief = filter_seen(self._observed, episodes.belief, action, observation, arrived)
+        return Episodes(state, _like(belief, state))
+
+    def step(self, episodes: Episodes, action: Tensor, generator: torch.Generator) -> Episodes:
+        """The episodes after ``action [N, Du]``, in the environment's units."""
+        state = self.model.transition(episodes.state, action).rsample(generator)
+        return self.follow(episodes, action, state, generator)
+
+    def features(self, episodes: Episodes) -> Tensor:
+        """What the policy sees, ``[N, F]``, not normalised (see `policy_features`)."""
+        return policy_features(episodes.state if episodes.belief is None else episodes.belief, self.kind)
+
+    @torch.no_grad()
+    def feature_scale(
+        self, states: Tensor, low: Tensor, high: Tensor, generator: torch.Generator, steps: int = 20
+    ) -> tuple[Tensor, Tensor]:
+        """Centre and spread of the features, each ``[F]``: those to normalise a policy's input by.
+
+        The means' are those of ``states [N, Dz]``, which are start states. How wide beliefs get shows only under way,
+        so the log standard deviations' come from ``steps`` steps under uniformly random actions between ``low [Du]``
+        and ``high [Du]``.
+
+        Raises:
+            ValueError: the start states are not all finite.
+        """
+        if not states.isfinite().all():
+            raise ValueError("the start states are not all finite: is the model trained?")
+        centre, scale = states.mean(0), spread(states)
+        if self._observed is None:
+            return centre, scale
+        episodes, widths = self.start_from(states, generator), []
+        for _ in range(steps):
+            uniform = torch.rand(len(states), len(low), generator=generator, device=low.device)
+            episodes = self.step(episodes, torch.lerp(low, high, uniform), generator)
+            widths.append(self.features(episodes)[:, len(centre) :])
+        width = torch.cat(widths)
+        width = width[width.isfinite().all(-1)]
+        return torch.cat([centre, width.mean(0)]), torch.cat([scale, spread(width)])
+
+
+def choose_belief(condition: Tensor, first: Belief, second: Belief) -> Belief:
+    """``first`` where ``condition [N]`` holds, else ``second``."""
+    return Belief(
+        torch.where(condition[:, None], first.mean, second.mean),
+        torch.where(condition[:, None, None], first.covariance, second.covariance),
+    )
+
+
+def spread(values: Tensor) -> Tensor:
+    """Standard deviation per dimension ``[D]`` of ``values [N, D]``, at least 1% of the widest: a constant has none."""
+    std = values.std(0)
+    widest = std.max()
+    return std.clamp(min=0.01 * widest.item()) if widest > 0 else torch.ones_like(std)
+
+
+def reward_scale(rewards: Tensor) -> float:
+    """Standard deviation of the start states' rewards ``[N]``, or their size where all are alike."""
+    for scale in (rewards.std().item(), rewards.abs().mean().item()):
+        if 1e-6 < scale < float("inf"):
+            return scale
+    return 1.0
+
+
+def _like(belief: Belief, state: Tensor) -> Belief:
+    return Belief(belief.mean.to(state.dtype), belief.covariance.to(state.dtype))

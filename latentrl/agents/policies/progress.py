@@ -1,0 +1,53 @@
+"""The shape that all ways of learning a policy share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from latentrl.agents.imagination import PolicyInput
+from latentrl.types import Belief
+
+OnProgress = Callable[[int, Mapping[str, float]], object]
+"""``(done, figures)``: how much of the budget is used, and how it goes. May raise KeyboardInterrupt to stop there."""
+
+
+class Policy(Protocol):
+    """A deterministic policy as it comes out of learning, or of a file."""
+
+    @property
+    def input(self) -> PolicyInput:
+        """What it sees of a belief."""
+        ...
+
+    def __call__(self, belief: Belief | Tensor) -> Tensor:
+        """Actions ``[N, Du]`` for a belief over ``N`` states; a policy that sees means takes states ``[N, Dz]`` too."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """JSON values, ``type`` among them: how to build its like (see `saving`)."""
+        ...
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """Its weights."""
+        ...
+
+
+class Learner(Protocol):
+    """Learns one policy inside one model."""
+
+    @property
+    def budget(self) -> int:
+        """How much is to be done, in units of its own (updates, or imagined steps)."""
+        ...
+
+    @property
+    def policy(self) -> Policy:
+        """The policy as it is now: usable, and worth saving, at any moment."""
+        ...
+
+    def learn(self, on_progress: OnProgress | None = None) -> Policy:
+        """Use up the budget."""
+        ...

@@ -1,0 +1,79 @@
+"""Settings of model-free learning in the imagination; readable without stable-baselines3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from latentrl.agents.imagination import PolicyInput
+
+
+@dataclass(frozen=True)
+class StableBaselinesOptions:
+    """Settings of one algorithm.
+
+    Attributes:
+        algorithm: name of its class in stable-baselines3.
+        steps: imagined steps, of all episodes together.
+        envs: parallel imagined episodes.
+        length: steps after which an episode is cut (the algorithm bootstraps across the cut).
+        discount: gamma, per step.
+        hidden: widths of the hidden layers of actor and critics.
+        action_noise: standard deviation of the exploration noise, as a share of half the action range; for algorithms
+            with a deterministic actor.
+        settings: further arguments of the algorithm's class, JSON values.
+        input: what of a belief the policy sees.
+        drop: with the input ``"belief"``, the probability that an imagined observation never arrives.
+        sane_radius: an episode ends where a state is further than so many standard deviations from the start states'
+            mean.
+    """
+
+    algorithm: str
+    steps: int = 160_000
+    envs: int = 16
+    length: int = 100
+    discount: float = 0.98
+    hidden: tuple[int, ...] = (64, 64)
+    action_noise: float = 0.0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    input: PolicyInput = "mean"
+    drop: float = 0.0
+    sane_radius: float = 20.0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "envs", "length"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not 0.0 <= self.discount < 1.0:
+            raise ValueError(f"discount must lie in [0, 1), not {self.discount}")
+        if not 0.0 <= self.action_noise < float("inf"):
+            raise ValueError(f"action_noise must be finite and at least 0, not {self.action_noise}")
+        if not 0.0 < self.sane_radius < float("inf"):
+            raise ValueError(f"sane_radius must be positive and finite, not {self.sane_radius}")
+
+
+# Many imagined steps for each gradient step: imagining is the cheap part. Replay buffers hold the whole budget.
+OFF_POLICY: dict[str, Any] = {
+    "learning_rate": 1e-3,
+    "buffer_size": 160_000,
+    "batch_size": 256,
+    "tau": 0.02,
+    "learning_starts": 1600,
+}
+DEFAULTS: dict[str, StableBaselinesOptions] = {
+    "SAC": StableBaselinesOptions("SAC", settings=OFF_POLICY),
+    "TD3": StableBaselinesOptions("TD3", action_noise=0.2, settings=OFF_POLICY),
+    "DDPG": StableBaselinesOptions("DDPG", action_noise=0.2, settings=OFF_POLICY),
+    "PPO": StableBaselinesOptions(
+        "PPO",
+        steps=500_000,
+        envs=256,
+        settings={"learning_rate": 1e-3, "n_steps": 32, "batch_size": 2048, "n_epochs": 5},
+    ),
+}
+
+
+def default_options(algorithm: str) -> StableBaselinesOptions:
+    """What to run an algorithm with; the class's own defaults where nothing better is known."""
+    return DEFAULTS.get(algorithm, StableBaselinesOptions(algorithm))
