@@ -133,7 +133,7 @@ def goal_reward(goal: Goal, model: WorldModel, run: Path, data: Path | None = No
     """
     if isinstance(goal, PictureGoal | FrameGoal):
         return PositionReward(goal.target(model, run, data))
-    if model.position_size == model.state_size:
+    if model.position_size == model.latent_size:
         raise UserError("--goal: this model's state has no velocity dimensions of its own; give a picture, or an ekvae")
     return VelocityReward(goal.target(model, run, data), model.position_size)
 

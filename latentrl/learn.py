@@ -61,7 +61,7 @@ def learn(options: LearnOptions) -> Path:
     reward = goal_reward(parse_goal(str(options.goal)), model, options.run)
     bound = torch.full((model.spec.action_size,), options.torque)
     try:
-        learner = kind.learner(model, reward, model.initial_distribution.sample, -bound, bound, settings, options.seed)
+        learner = kind.learner(model, reward, model.initial_states, -bound, bound, settings, options.seed)
     except ValueError as error:
         raise UserError(f"--policy {options.policy} --input {options.input}: {error}") from error
     notes: dict[str, object] = {
