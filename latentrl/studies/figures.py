@@ -1,0 +1,121 @@
+"""A study's pictures, as pure functions from arrays to Matplotlib figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from latentrl.colours import cyclic, diverging
+from latentrl.figures import LIGHT, Theme, prepare_axes, wrap
+
+COLUMNS = 2
+"""Models beside each other in the picture of barrels."""
+
+
+@dataclass(frozen=True)
+class Barrel:
+    """Latent states ``[N, 3]`` of a model with true ``angle`` (rad) and ``velocity`` (rad/s), each ``[N]``."""
+
+    latents: np.ndarray
+    angle: np.ndarray
+    velocity: np.ndarray
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """R² of a model by annealing length, and under constrained optimisation.
+
+    Attributes:
+        label: the model.
+        annealed: share of the steps -> values over the seeds.
+        constrained: values over the seeds.
+    """
+
+    label: str
+    annealed: Mapping[float, Sequence[float]]
+    constrained: Sequence[float]
+
+
+def barrels(models: Mapping[str, Barrel], theme: Theme = LIGHT) -> Figure:
+    """The states of every model in 3-D, coloured by true angle and beside it by true velocity."""
+    if not models:
+        raise ValueError("a picture of barrels needs one model or more")
+    lines = -(-len(models) // COLUMNS)
+    figure = Figure(figsize=(4.8 * COLUMNS, 2.5 * lines), layout=ConstrainedLayoutEngine(w_pad=0, h_pad=0.04))
+    parts = np.atleast_1d(figure.subfigures(lines, COLUMNS, squeeze=False)).flat
+    for part, (label, barrel) in zip(parts, models.items(), strict=False):
+        part.suptitle(label, fontsize=9.5, color=theme.ink)
+        fastest = float(np.percentile(np.abs(barrel.velocity), 99))
+        colourings = (
+            (wrap(barrel.angle), cyclic(), np.pi, "by angle"),
+            (barrel.velocity, diverging(), fastest, "by velocity"),
+        )
+        for column, (values, colours, limit, title) in enumerate(colourings):
+            axes = part.add_subplot(1, 2, column + 1, projection="3d")
+            axes.scatter(*barrel.latents.T, c=values, cmap=colours, vmin=-limit, vmax=limit, s=1.5, linewidths=0)
+            axes.set_title(title, fontsize=8, color=theme.muted, pad=0)
+            axes.view_init(elev=22, azim=35)
+            axes.set_box_aspect((1, 1, 0.95), zoom=1.3)
+            axes.set_axis_off()
+    return figure
+
+
+def strips(true: np.ndarray, predicted: Mapping[str, np.ndarray], context: int = 5, theme: Theme = LIGHT) -> Figure:
+    """One held-out sequence, and below it what each model predicted open loop.
+
+    Args:
+        true: grey images ``[T, H, W]`` in [0, 1].
+        predicted: the same shape, by model.
+        context: how many first images the models inferred their first state from, marked by colour.
+        theme: colours of the labels.
+    """
+    for label, images in predicted.items():
+        if images.shape != true.shape:
+            raise ValueError(f"{label}: predicted {images.shape}, but the sequence is {true.shape}")
+    steps, height, width = true.shape
+    gap = max(1, width // 16)
+    lines = {"true": true, **predicted}
+    tall = 0.35 + len(lines) * 7.6 / steps * height / width * 1.12
+    figure = Figure(figsize=(9.6, tall))
+    figure.subplots_adjust(left=0.19, right=0.995, top=0.995, bottom=0.3 / tall, hspace=0.12)
+    for axes, (label, images) in zip(np.atleast_1d(figure.subplots(len(lines), 1)), lines.items(), strict=True):
+        padded = np.pad(images, ((0, 0), (0, 0), (0, gap)), constant_values=np.nan)
+        strip = np.ma.masked_invalid(np.concatenate(list(padded), axis=1)[:, :-gap])
+        axes.imshow(strip, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+        axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8.5, color=theme.muted)
+        axes.set_xticks([(width + gap) * t + width / 2 for t in range(steps)], [str(t + 1) for t in range(steps)])
+        axes.tick_params(length=0, labelbottom=False, labelleft=False, labelsize=8, colors=theme.muted)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+    axes.tick_params(labelbottom=True)
+    for tick in axes.get_xticklabels()[:context]:
+        tick.set_color(theme.second)
+    return figure
+
+
+def annealing_lengths(models: Sequence[Lengths], theme: Theme = LIGHT) -> Figure:
+    """R² of the velocity against the annealing length, beside that under constrained optimisation (Figure 4.4).
+
+    Every run is a dot, a bar is the median of a column.
+    """
+    if not models:
+        raise ValueError("the figure needs one model or more")
+    figure = Figure(figsize=(9.6, 3.2), layout=ConstrainedLayoutEngine(w_pad=0.08))
+    for axes, model in zip(figure.subplots(1, len(models), sharey=True, squeeze=False)[0], models, strict=True):
+        prepare_axes(axes, theme, model.label)
+        columns = [(f"{length:g}", values, theme.accent) for length, values in sorted(model.annealed.items())]
+        columns.append(("CO", model.constrained, theme.second))
+        for place, (_, values, colour) in enumerate(columns):
+            if len(values):
+                axes.plot([place] * len(values), values, "o", color=colour, markersize=5, alpha=0.7, linewidth=0)
+                axes.hlines(np.median(values), place - 0.3, place + 0.3, color=colour, linewidth=1.6)
+        axes.set_xticks(range(len(columns)), [name for name, _, _ in columns])
+        axes.set_xlim(-0.6, len(columns) - 0.4)
+        axes.set_ylim(-0.05, 1.05)
+        axes.set_xlabel("annealing length, share of the steps", fontsize=8.5, color=theme.muted)
+    figure.axes[0].set_ylabel("R² of the velocity", fontsize=8.5, color=theme.muted)
+    return figure

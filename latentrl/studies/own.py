@@ -1,0 +1,107 @@
+"""A study of one's own: rows in a JSON file.
+
+    {
+      "name": "mine",
+      "steps": 8000,
+      "collect": ["--env", "MountainCarContinuous-v0", "--pixels", "32", "--grey"],
+      "train": ["--kappa", "0.05"],
+      "columns": ["test_elbo_per_step"],
+      "rows": [
+        {"name": "ekvae", "model": "ekvae"},
+        {"name": "dks-annealed", "model": "dks", "objective": "annealing", "annealing": 0.5, "prior": "normal"},
+        {"name": "ekvae-wide", "model": "ekvae", "options": ["--state-size", "6"]}
+      ]
+    }
+
+Only ``rows`` is needed, and of each row ``name`` and ``model``; ``collect`` can be left out where ``--data-dir`` is
+given, and ``columns`` names figures of ``metrics.json``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from latentrl.errors import UserError
+from latentrl.runs import read_json
+from latentrl.studies.definition import Column, Row, Study, Table
+
+KEYS = {"name": str, "steps": int, "collect": list, "train": list, "columns": list, "rows": list}
+ROW_KEYS = {
+    "name": str,
+    "label": str,
+    "model": str,
+    "objective": str,
+    "prior": str,
+    "annealing": float,
+    "options": list,
+}
+STYLES = {"test_elbo_per_step": ".1f", "train_seconds": ".0f"}
+MINUTES = 5.0
+"""Of a run, until one is measured."""
+
+
+def read_study(path: Path) -> Study:
+    """The study that a JSON file describes; see the module docstring.
+
+    Raises:
+        UserError: no such file, unknown or missing keys, values of the wrong type, two rows of one name.
+    """
+    if not path.is_file():
+        raise UserError(
+            f"there is no study {path}: give pendulum, reacher-angles, or a JSON file with rows of your own"
+        )
+    content = read_json(path, "correct it")
+    _check(content, KEYS, f"{path}")
+    if not content.get("rows"):
+        raise UserError(f"{path}: has no rows; give one or more")
+    rows = tuple(_row(row, f"{path}, row {number}") for number, row in enumerate(content["rows"], start=1))
+    names = [row.name for row in rows]
+    for name in names:
+        if names.count(name) > 1 or not name or set(name) & set("/\\") or name in (".", "..", "data"):
+            raise UserError(f"{path}: the row name {name!r} is used twice or makes no folder; give another")
+    columns = tuple(
+        Column(str(key), str(key), STYLES.get(key, ".3g")) for key in content.get("columns", ["test_elbo_per_step"])
+    )
+    name = content.get("name", path.stem)
+    return Study(
+        name=name,
+        title=f"{name}: rows of {path.name}",
+        environment=None,
+        collect=tuple(map(str, content.get("collect", ()))),
+        train=tuple(map(str, content.get("train", ()))),
+        steps=content.get("steps", 8000),
+        rows=rows,
+        tables=(Table("1", name, columns, tuple(names), (Column("train_seconds", "training, s", ".0f"),)),),
+        minutes={row.model: MINUTES * content.get("steps", 8000) / 8000 for row in rows},
+    )
+
+
+def _row(content: Any, where: str) -> Row:
+    _check(content, ROW_KEYS, where)
+    for key in ("name", "model"):
+        if key not in content:
+            raise UserError(f"{where}: has no {key!r}; give one")
+    objective = content.get("objective", "rewo")
+    if ("annealing" in content) != (objective == "annealing"):
+        raise UserError(f"{where}: 'annealing', a share of the steps, and the objective 'annealing' go together")
+    return Row(
+        name=content["name"],
+        label=content.get("label", content["name"]),
+        model=content["model"],
+        objective=objective,
+        prior=content.get("prior", "vhp"),
+        annealing=content.get("annealing"),
+        options=tuple(map(str, content.get("options", ()))),
+    )
+
+
+def _check(content: Any, known: dict[str, type], where: str) -> None:
+    if not isinstance(content, dict):
+        raise UserError(f"{where}: give a JSON object with {', '.join(known)}")
+    for key, value in content.items():
+        if key not in known:
+            raise UserError(f"{where}: {key!r} is unknown; there are {', '.join(known)}")
+        wanted = (int, float) if known[key] is float else known[key]
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise UserError(f"{where}: {key!r} is {value!r}; give a {known[key].__name__}")

@@ -1,0 +1,137 @@
+"""Collect what data is missing, train what is not finished."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import gymnasium
+
+from latentrl.envs import register
+from latentrl.errors import UserError
+from latentrl.studies.cells import Cell, State, command, printed, reason
+from latentrl.studies.definition import Study
+from latentrl.studies.lock import exclusive
+from latentrl.studies.processes import Ending, Job, run_jobs
+from latentrl.studies.progress import Progress, in_words
+
+FolderArguments = dict[Path, tuple[str, ...]]
+INTERRUPTED = (130, -signal.SIGINT, -signal.SIGTERM)
+"""Exit codes of a training that somebody stopped."""
+
+
+def missing_data(study: Study, cells: Sequence[Cell], given: bool) -> FolderArguments:
+    """The data folders that are not there, with the arguments of ``latentrl collect`` that make them.
+
+    Args:
+        study: says how.
+        cells: the runs that need them.
+        given: whether the data is the user's, which nothing can collect.
+
+    Raises:
+        UserError: data is missing and cannot be collected.
+    """
+    register()
+    missing = {cell.data: cell.seed for cell in cells if not (cell.data / "metadata.json").is_file()}
+    if missing and given:
+        folder = next(iter(missing))
+        raise UserError(
+            f"--data-dir: there is no data in {folder}; give a data folder made by `latentrl collect`, "
+            "or a folder that holds one for each seed: seed0, seed1, ..."
+        )
+    if missing and not study.collect:
+        raise UserError(f"the study {study.name} does not say how to collect data: give yours with --data-dir")
+    if missing and study.environment is not None and study.environment not in gymnasium.registry:
+        raise UserError(
+            f"the study {study.name} needs data of {study.environment}, an environment that this version of latentrl "
+            "does not have: record it elsewhere and give its folder with --data-dir"
+        )
+    return {
+        folder: (*study.collect, "--out", str(folder), "--seed", str(seed)) for folder, seed in sorted(missing.items())
+    }
+
+
+def forget_failures(cells: Sequence[Cell]) -> None:
+    """Remove what failed runs have left, but for their logs, so that they are trained afresh."""
+    for cell in cells:
+        if cell.state() == "failed":
+            shutil.rmtree(cell.folder, ignore_errors=True)
+            cell.record_path.unlink()
+
+
+def run_study(study: Study, out: Path, cells: Sequence[Cell], given: bool, workers: int, retry: bool = False) -> None:
+    """Bring every cell to its end, in ``workers`` processes; what is finished, or has failed, stays as it is.
+
+    Args:
+        study: says how.
+        out: the study's folder.
+        cells: what to train.
+        given: see :func:`missing_data`.
+        workers: processes at a time.
+        retry: train failed runs afresh.
+
+    Raises:
+        UserError: cells that hold something else, missing data, another study at work in ``out``.
+        KeyboardInterrupt: on Ctrl-C, after every process has saved its state.
+    """
+    with exclusive(out) as held:
+        for cell in cells:
+            cell.check()
+        if retry:
+            forget_failures(cells)
+        todo = [cell for cell in cells if cell.open]
+        if not todo:
+            return
+        _collect(missing_data(study, todo, given), out, held)
+        progress = Progress(cells, study.minutes, workers)
+        try:
+            _train(todo, workers, progress, held)
+        finally:
+            progress.close()
+
+
+def _collect(missing: FolderArguments, out: Path, held: Sequence[int]) -> None:
+    jobs = []
+    for folder, arguments in missing.items():
+        print(f"$ {printed('latentrl.collect', arguments)}", flush=True)
+        jobs.append(Job(str(folder), command("latentrl.collect", arguments), out / "collect.log"))
+
+    def ended(job: Job, ending: Ending) -> None:
+        if ending.code and not ending.stopped:
+            raise UserError(f"collecting {job.name} failed: {reason(job.log, ending.log_offset, ending.code)}")
+
+    run_jobs(jobs, 1, on_end=ended, inherited=held)
+
+
+def _train(cells: Sequence[Cell], workers: int, progress: Progress, held: Sequence[int]) -> None:
+    by_name = {cell.name: cell for cell in cells}
+    jobs = []
+    for cell in cells:
+        if cell.folder.is_dir() and not any(cell.folder.iterdir()):
+            cell.folder.rmdir()  # ended before it wrote its settings
+        jobs.append(Job(cell.name, command("latentrl.train", cell.next_arguments()), cell.log))
+
+    def started(job: Job) -> None:
+        cell = by_name[job.name]
+        cell.folder.parent.mkdir(parents=True, exist_ok=True)
+        cell.save_record("running", None, cell.spent)
+
+    def ended(job: Job, ending: Ending) -> None:
+        cell = by_name[job.name]
+        seconds = cell.spent + ending.seconds
+        state, why = outcome(cell, ending)
+        cell.save_record(state, why, seconds)
+        progress.ended(cell, f"finished in {in_words(seconds)}" if why is None else f"{state}: {why}")
+
+    run_jobs(jobs, workers, started, ended, progress.tick, held)
+
+
+def outcome(cell: Cell, ending: Ending) -> tuple[State, str | None]:
+    """The state that a try has left a cell in, and why if it is not finished."""
+    if ending.code == 0 and cell.finished:
+        return "finished", None
+    if ending.stopped or ending.code in INTERRUPTED:
+        return "interrupted", "stopped; the next call of the study goes on with it"
+    return "failed", reason(cell.log, ending.log_offset, ending.code)

@@ -1,0 +1,88 @@
+"""Arrays for the pictures of a study: what its models infer and predict on held-out sequences of one seed's data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from latentrl.data_collection.storage import load_ground_truth, load_sequences
+from latentrl.figures import to_png
+from latentrl.metrics import predict_images
+from latentrl.models.base import WorldModel
+from latentrl.runs import load_model
+from latentrl.studies.cells import Cell
+from latentrl.studies.definition import Study
+from latentrl.studies.figures import Barrel, Lengths, annealing_lengths, barrels, strips
+from latentrl.studies.results import Results
+from latentrl.types import Sequences
+
+DPI = 110
+POINTS = 4000
+"""States of each barrel: more would only be painted over."""
+SEQUENCE = 1
+"""Which held-out sequence the strips show: the same for every study, so that none is picked."""
+
+
+def pictures(study: Study, cells: Sequence[Cell], results: Results, velocity: str = "r2_velocity") -> dict[str, bytes]:
+    """PNG files by name: barrels and strips of every table, R² against annealing length. Empty where data allow none.
+
+    Barrels and strips show the first seed; each needs images, or a three-dimensional state with a true angle and
+    velocity.
+    """
+    made = {}
+    for table in study.tables:
+        number = table.number.replace(".", "_")
+        shown = [cell for cell in cells if cell.seed == 0 and cell.row.name in table.rows and cell.finished]
+        for kind, png in _of_models(shown).items():
+            made[f"{kind}_{number}.png"] = png
+    lengths = [_lengths(study, results, name, velocity) for name in study.constrained]
+    lengths = [length for length in lengths if len(length.annealed) > 1]
+    if lengths:
+        made["figure_4_4.png"] = to_png(annealing_lengths(lengths), DPI)
+    return made
+
+
+@torch.no_grad()
+def _of_models(cells: Sequence[Cell]) -> dict[str, bytes]:
+    if not cells:
+        return {}
+    data, truth = load_sequences(cells[0].data, "test"), load_ground_truth(cells[0].data, "test")
+    models = {cell.row.label: load_model(cell.folder) for cell in cells}
+    made = {}
+    if {"angle", "velocity"} <= truth.keys():
+        flat = [(label, _states(model, data)) for label, model in models.items() if model.latent_size == 3]
+        every = max(1, truth["angle"].size // POINTS)
+        angle, velocity = truth["angle"].ravel()[::every], truth["velocity"].ravel()[::every]
+        found = {label: Barrel(states[::every], angle, velocity) for label, states in flat}
+        if found:
+            made["barrels"] = to_png(barrels(found), DPI)
+    if "clean" in truth and truth["clean"].ndim == 5 and truth["clean"].shape[-1] == 1:
+        one = data[min(SEQUENCE, len(data) - 1) :][:1]
+        clean = truth["clean"][min(SEQUENCE, len(data) - 1), ..., 0] / 255
+        generator = torch.Generator()
+        predicted = {
+            label: predict_images(model, one, generator.manual_seed(0))[0, ..., 0].clamp(0, 1).numpy()
+            for label, model in models.items()
+        }
+        made["predictions"] = to_png(strips(clean, predicted), DPI)
+    return made
+
+
+def _states(model: WorldModel, data: Sequences) -> np.ndarray:
+    """z ``[N T, Dz]``, smoothed."""
+    mean = model.smooth(data.observations, data.actions).mean[..., : model.latent_size]
+    return mean.flatten(0, 1).numpy()
+
+
+def _lengths(study: Study, results: Results, annealed: str, figure: str) -> Lengths:
+    """R² of every annealing length of the model of the row ``annealed``, and of the row it is compared with."""
+    row, against = study.row(annealed), study.constrained[annealed]
+    alike = [r for r in study.all_rows if (r.model, r.prior, r.objective) == (row.model, row.prior, row.objective)]
+    values = {r.annealing: list(results.values(r.name, figure).values()) for r in alike if r.annealing is not None}
+    return Lengths(
+        row.model.upper(),
+        {length: found for length, found in values.items() if found},
+        list(results.values(against, figure).values()),
+    )

@@ -1,0 +1,146 @@
+"""Train every row of a table with several seeds, and compare: the source's tables as one command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from latentrl.errors import UserError, reported
+from latentrl.studies import STUDIES
+from latentrl.studies.cells import STATES, Cell, cells_of, printed
+from latentrl.studies.definition import Study
+from latentrl.studies.own import read_study
+from latentrl.studies.progress import in_words, left_of
+from latentrl.studies.report import write_report
+from latentrl.studies.results import Results
+from latentrl.studies.running import missing_data, run_study
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """Train every row of a table with several seeds and compare them.
+
+    Call it again to go on after an interruption: no finished run is repeated.
+    """
+
+    study: tyro.conf.Positional[str]
+    """pendulum (Tables 4.1, 4.3, Figure 4.4), reacher-angles (Table 4.2a), or a JSON file with rows of your own."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="(default: runs/study-NAME)")] = None
+    """The folder for everything."""
+    seeds: int = 5
+    """Runs of every row, each on data of its own."""
+    jobs: int = 1
+    """Processes at a time, each on one core."""
+    rows: Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint="(default: all)")] = ()
+    """Names of the rows to train; --dry-run shows them."""
+    figure_4_4: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(name="figure-4.4")] = False
+    """Train other annealing lengths than the tables' as well."""
+    data_dir: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="(default: collected)")] = None
+    """Your data: a data folder, or a folder with one for each seed: seed0, seed1, ..."""
+    steps: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="(default: the study's)")] = None
+    """Gradient steps of every run, for a quick look; the report is marked."""
+    recipe: Literal["latentrl", "source"] = "latentrl"
+    """How every row is trained, as in `latentrl train`."""
+    device: str = "cpu"
+    """Of every training, as in `latentrl train`."""
+    publish: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="(default: nowhere)")] = None
+    """Write tables, claims, figures and settings into FOLDER/NAME as well."""
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print the commands and about how long they take; do nothing."""
+    report: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Train nothing: report what is finished."""
+    retry_failed: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Train failed runs afresh; else they stay failed."""
+
+
+def study(options: StudyOptions) -> Results | None:
+    """Train what is not finished, then write the report; None for a dry run.
+
+    Raises:
+        UserError: bad options, data that is not there, a folder that holds something else.
+    """
+    plan = STUDIES.get(options.study) or read_study(Path(options.study))
+    steps = plan.steps if options.steps is None else options.steps
+    _check(options)
+    out = options.out or Path("runs") / f"study-{plan.name}{'' if steps == plan.steps else f'-{steps}-steps'}"
+    cells = cells_of(plan, out, options.data_dir, options.seeds, steps, options.recipe, options.device)
+    chosen = _chosen(plan, cells, options)
+    if options.dry_run:
+        _show(plan.of_length(steps), chosen, options)
+        return None
+    if not options.report:
+        run_study(plan.of_length(steps), out, chosen, options.data_dir is not None, options.jobs, options.retry_failed)
+    reported_cells = [cell for cell in cells if cell.row in plan.rows or cell in chosen or cell.record()]
+    for cell in reported_cells:
+        cell.check()
+    folders = [out] if options.publish is None else [out, options.publish / plan.name]
+    results = write_report(plan, reported_cells, steps, _json(options), folders)
+    _tell(plan, results, folders)
+    return results
+
+
+def _check(options: StudyOptions) -> None:
+    for flag, value in (("seeds", options.seeds), ("jobs", options.jobs), ("steps", options.steps)):
+        if value is not None and value < 1:
+            raise UserError(f"--{flag} {value}: give one or more")
+
+
+def _chosen(plan: Study, cells: Sequence[Cell], options: StudyOptions) -> tuple[Cell, ...]:
+    """The cells that the options ask for."""
+    known = [row.name for row in plan.all_rows]
+    unknown = [name for name in options.rows if name not in known]
+    if unknown:
+        raise UserError(f"--rows {unknown[0]}: there is no such row; there are {', '.join(known)}")
+    default = plan.all_rows if options.figure_4_4 else plan.rows
+    names = options.rows or tuple(row.name for row in default)
+    return tuple(cell for cell in cells if cell.row.name in names)
+
+
+def _show(plan: Study, cells: Sequence[Cell], options: StudyOptions) -> None:
+    """What a call without --dry-run would start, in turn."""
+    for cell in cells:
+        cell.check()
+    todo = [cell for cell in cells if cell.open or (options.retry_failed and not cell.finished)]
+    for arguments in missing_data(plan, todo, options.data_dir is not None).values():
+        print(printed("latentrl.collect", arguments))
+    for cell in todo:
+        print(printed("latentrl.train", cell.next_arguments()))
+    left = in_words(left_of(todo, cells, plan.minutes, options.jobs)) if todo else "no time"
+    states = ", ".join(f"{n} {state}" for state in STATES if (n := sum(cell.state() == state for cell in cells)))
+    print(f"\n{len(cells)} runs: {states}; about {left} in {options.jobs} process(es), one core each")
+
+
+def _json(options: StudyOptions) -> dict[str, Any]:
+    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(options).items()}
+
+
+def _tell(plan: Study, results: Results, folders: Sequence[Path]) -> None:
+    for table in plan.tables:
+        print("\n" + (folders[0] / f"table_{table.number.replace('.', '_')}.md").read_text(encoding="utf-8"))
+    failed = [outcome for outcome in results.outcomes if outcome.state == "failed"]
+    for outcome in failed:
+        print(f"failed: {outcome.row.name}/seed{outcome.seed}: {outcome.reason}")
+    if failed:
+        print("next: look at their logs beside the run folders; --retry-failed trains them afresh")
+    for folder in folders:
+        print(f"{folder}: tables, claims, figures, settings.json")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """``latentrl study``."""
+    with reported():
+        options = tyro.cli(StudyOptions, args=argv, prog="latentrl study")
+        try:
+            study(options)
+        except KeyboardInterrupt:
+            print("\ninterrupted; every run has saved its state. The same command goes on.", file=sys.stderr)
+            raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()
