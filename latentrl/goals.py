@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from latentrl.data_collection.storage import load_sequences
 from latentrl.errors import UserError
 from latentrl.models.base import WorldModel
 from latentrl.rewards import PositionReward, VelocityReward
@@ -139,6 +138,9 @@ def goal_reward(goal: Goal, model: WorldModel, run: Path, data: Path | None = No
 
 
 def _recorded(run: Path, data: Path | None, sequence: int) -> Sequences:
+    # Only here: whoever learns or plans for any other goal needs no data, and so does not load what reads it.
+    from latentrl.data_collection.storage import load_sequences
+
     folder = data or Path(load_settings(run)["options"]["data"])
     sequences = load_sequences(folder, "train")
     if not 0 <= sequence < len(sequences):
