@@ -18,10 +18,9 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
-from latentrl import kalman
 from latentrl.distributions import LOG_2PI, PixelGaussian
 from latentrl.models.base import DataSpec, WorldModel
-from latentrl.models.emission_filter import EmissionFilter
+from latentrl.models.emission_filter import EmissionFilter, predict
 from latentrl.networks import VectorDecoder
 from latentrl.types import Belief, RateDistortion, Sequences
 
@@ -56,8 +55,8 @@ class DeepStateSpaceModel(WorldModel):
         """Means and covariances over ``[B, T]`` of the posterior's marginals, for inputs as above."""
 
     @abstractmethod
-    def linearise(self, state: Tensor, control: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean ``[N, Dz]`` of the transition, its slope F ``[N, Dz, Dz]`` and its noise Q ``[N, Dz, Dz]``."""
+    def step(self, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
+        """The transition's mean ``[..., Dz]`` and noise covariance ``[..., Dz, Dz]``; inputs as for the posterior."""
 
     # -- learning and smoothing --------------------------------------------------------------------------------------
 
@@ -91,8 +90,8 @@ class DeepStateSpaceModel(WorldModel):
         return self._filter().initial(self.initial_states, self.to_unit(observation))
 
     def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
-        mean, slope, noise = self.linearise(belief.mean.float(), action / self.control_scale)
-        predicted = kalman.predict_around(mean.double(), belief.covariance.double(), slope.double(), noise.double())
+        control = (action / self.control_scale)[:, None].expand(-1, 2 * self.state_size, -1)
+        predicted = predict(belief, lambda states: self.step(states.float(), control))
         if observation is None:
             return predicted
         self.check_observation(observation)

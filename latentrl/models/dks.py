@@ -21,7 +21,7 @@ from latentrl.distributions import DiagonalGaussian, diagonal_kl
 from latentrl.models.base import DataSpec
 from latentrl.models.deep_ssm import DeepStateSpaceModel
 from latentrl.models.recognition import RecurrentRecognition
-from latentrl.networks import DiagonalGaussianMLP, mlp_jacobian
+from latentrl.networks import DiagonalGaussianMLP
 from latentrl.priors import PRIORS, VHP, StandardNormal
 from latentrl.types import Belief
 
@@ -89,7 +89,7 @@ class DKS(DeepStateSpaceModel):
         posterior = self.recognition(observations, controls)
         states = posterior.rsample(generator)
         first, rest = (DiagonalGaussian(posterior.mean[:, t], posterior.variance[:, t]) for t in (0, slice(1, None)))
-        divergence = diagonal_kl(rest, self._step(states[:, :-1], controls)).sum(1)
+        divergence = diagonal_kl(rest, self._move(states[:, :-1], controls)).sum(1)
         prior = self.initial_distribution.bound(states[:, 0], generator)
         return states, first.log_prob(states[:, 0]) - prior + divergence
 
@@ -98,17 +98,15 @@ class DKS(DeepStateSpaceModel):
         return Belief(posterior.mean, torch.diag_embed(posterior.variance))
 
     def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
-        return self._step(state, action / self.control_scale)
+        return self._move(state, action / self.control_scale)
 
-    def _step(self, state: Tensor, control: Tensor) -> DiagonalGaussian:
+    def step(self, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
+        moved = self._move(states, controls)
+        return moved.mean, torch.diag_embed(moved.variance)
+
+    def _move(self, state: Tensor, control: Tensor) -> DiagonalGaussian:
         change = self.dynamics(torch.cat((state, control), -1))
         return DiagonalGaussian(state + change.mean, change.variance)
-
-    def linearise(self, state: Tensor, control: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        step = self._step(state, control)
-        _, slopes = mlp_jacobian(self.dynamics.network, torch.cat((state, control), -1))
-        eye = torch.eye(self.state_size, device=state.device)
-        return step.mean, eye + slopes[:, : self.state_size, : self.state_size], torch.diag_embed(step.variance)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {

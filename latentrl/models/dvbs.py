@@ -117,7 +117,7 @@ class DVBS(DeepStateSpaceModel):
         weights = self.dynamics.weights()
         gate_inputs, control = weights.gate_input(controls).unbind(1), controls.unbind(1)
         noise = standard_normal_like(factors.mean, generator).unbind(1)
-        states, gains, predictions = [state], [], []
+        states, noises, predictions = [state], [], []
         for t, (mean, variance) in enumerate(zip(factors.mean.unbind(1), factors.variance.unbind(1), strict=True)):
             local = weights.linearise(state, gate_inputs[t])
             predicted, q = local.mean(state, control[t]), local.noise.diagonal(dim1=-2, dim2=-1)
@@ -125,12 +125,13 @@ class DVBS(DeepStateSpaceModel):
             gain = q / (q + variance)
             state = predicted + gain * (mean - predicted) + (gain * variance).sqrt() * noise[t]
             states.append(state)
-            gains.append(gain)
+            noises.append(q)
             predictions.append(predicted)
-        if gains:
-            gain, surprise = torch.stack(gains, 1), (factors.mean - torch.stack(predictions, 1)).square()
-            # KL(N(m + g (mu - m), g r) || N(m, q)); g / q = (1 - g) / r keeps small variances out of denominators.
-            divergence = gain * (1 - gain) / factors.variance * surprise - gain - (-gain).log1p()
+        if noises:
+            q, surprise = torch.stack(noises, 1), (factors.mean - torch.stack(predictions, 1)).square()
+            # KL(N(m + g (mu - m), g r) || N(m, q)), written so that it survives q << r and q >> r.
+            gain = q / (q + factors.variance)
+            divergence = gain * surprise / (q + factors.variance) - gain + (q / factors.variance).log1p()
             rate = rate + 0.5 * divergence.sum((1, 2))
         return torch.stack(states, 1), rate
 
@@ -149,12 +150,13 @@ class DVBS(DeepStateSpaceModel):
         if isinstance(self.initial_distribution, TransformedNormal):
             mean, slope = mlp_jacobian(self.initial_distribution.network, first.mean)
             belief = Belief(mean, slope @ belief.covariance @ slope.mT)
-        beliefs = [belief]
+        beliefs, weights = [belief], self.dynamics.weights()
+        gate_inputs = weights.gate_input(controls)
         for t, (mean, variance) in enumerate(zip(factors.mean.unbind(1), factors.variance.unbind(1), strict=True)):
-            predicted, slope, noise = self.linearise(belief.mean, controls[:, t])
-            q = noise.diagonal(dim1=-2, dim2=-1)
+            local = weights.linearise(belief.mean, gate_inputs[:, t])
+            predicted, q = local.mean(belief.mean, controls[:, t]), local.noise.diagonal(dim1=-2, dim2=-1)
             gain = q / (q + variance)
-            through = (1 - gain).unsqueeze(-1) * slope
+            through = (1 - gain).unsqueeze(-1) * local.state_matrix
             covariance = through @ belief.covariance @ through.mT + torch.diag_embed(gain * variance)
             belief = Belief(predicted + gain * (mean - predicted), kalman.symmetrise(covariance))
             beliefs.append(belief)
@@ -165,10 +167,9 @@ class DVBS(DeepStateSpaceModel):
     def transition(self, state: Tensor, action: Tensor) -> Gaussian:
         return self.dynamics(state, action)
 
-    def linearise(self, state: Tensor, control: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        weights = self.dynamics.weights(state.dtype)
-        local = weights.linearise(state, weights.gate_input(control))
-        return local.mean(state, control), local.state_matrix, local.noise
+    def step(self, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
+        moved = self.dynamics(states, controls * self.control_scale)
+        return moved.mean, moved.covariance
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         encoders = [self.recurrent, self.first_head, self.factor_head, self.frame_encoder]

@@ -1,12 +1,14 @@
-"""Online filtering through the emission: the Bayes filter of a learned model with p(x | z) = N(d(z), sigma^2 I).
+"""Online filtering in a learned model with p(x | z) = N(d(z), sigma^2 I), for posteriors that cannot run online.
 
-Prediction is the extended Kalman filter's. The update finds the most probable state by damped Gauss-Newton steps on
+Prediction moves cubature points through the transition (Arasaratnam and Haykin 2009, Eq. 21-26): a first frame leaves
+the velocity open, and over such a spread no linearisation of a transition holds. The update finds the most probable
+state by damped Gauss-Newton steps on
 
     |z - m|^2_{P^-1} / 2 + |x - d(z)|^2 / (2 sigma^2)
 
-and takes the covariance from the curvature there (the iterated extended Kalman filter; Bell and Cathey 1993). For a
-linear decoder that is the Kalman update. A first frame is compared with the images of samples from the prior, since
-no linearisation holds over the whole of p(z_1).
+and takes the covariance from the curvature there (the iterated extended Kalman filter; Bell and Cathey 1993). Both are
+the Kalman filter's steps where transition and decoder are linear. A first frame is compared with the images of samples
+from the prior.
 """
 
 from __future__ import annotations
@@ -20,6 +22,22 @@ from torch import Tensor, nn
 from latentrl.kalman import symmetrise
 from latentrl.networks import mlp_jacobian
 from latentrl.types import Belief
+
+
+def predict(belief: Belief, step: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Belief:
+    """p(z_{t+1} | x_1:t, u_1:t) from ``belief`` over ``N`` states, by the 2 Dz cubature points of its normal.
+
+    Args:
+        belief: p(z_t | x_1:t, u_1:t-1).
+        step: the transition: states ``[N, K, Dz]`` to their means ``[N, K, Dz]`` and noise covariances
+            ``[N, K, Dz, Dz]``.
+    """
+    mean, size = belief.mean.double(), belief.mean.shape[-1]
+    spread = size**0.5 * torch.linalg.cholesky(_jittered(belief.covariance.double())).mT
+    points, noise = step(torch.cat((mean[:, None] + spread, mean[:, None] - spread), 1))
+    moved = points.double().mean(1)
+    deviation = points.double() - moved[:, None]
+    return Belief(moved, symmetrise(deviation.mT @ deviation / (2 * size) + noise.double().mean(1)))
 
 
 @dataclass(frozen=True)
