@@ -1,4 +1,4 @@
-"""REWO step by step against Algorithm 3 worked out by hand, and its phases."""
+"""Every objective step by step against its equation worked out by hand, and the phases of REWO."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ import math
 import pytest
 import torch
 
-from latentrl.objective import DYNAMICS_GROUPS, ELBO, REWO
+from latentrl.objective import (
+    DYNAMICS_GROUPS,
+    ELBO,
+    GECO,
+    OBJECTIVES,
+    REWO,
+    Annealing,
+    Objective,
+    ObjectiveSettings,
+)
 from latentrl.types import RateDistortion
 
 
@@ -58,17 +67,65 @@ def test_loss_is_distortion_plus_beta_times_rate() -> None:
     assert float(ELBO().loss(terms(1.0))) == pytest.approx(5.0)
 
 
-def test_state_round_trip() -> None:
-    first = REWO(bound=0.01)
+def test_annealing_rises_linearly_and_stays_at_one() -> None:
+    objective = Annealing(steps=4, start=0.2)
+    betas = []
+    for _ in range(7):
+        objective.update(terms(5.0))
+        betas.append(objective.beta)
+        assert objective.frozen() == frozenset()
+    assert betas == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0])
+    assert objective.constraint == 5.0 and math.isnan(objective.bound)
+    assert float(Annealing(steps=4).loss(terms(1.0))) == pytest.approx(3.0), "the rate weighs nothing at first"
+
+
+def test_geco_follows_equation_3_4() -> None:
+    objective = GECO(bound=0.01, nu=30.0, alpha=0.9)
+    multiplier, smoothed = 1.0, None
+    for error in (0.1, 0.05, 0.02, 0.001, 0.0, 0.0):
+        smoothed = error if smoothed is None else 0.1 * error + 0.9 * smoothed
+        multiplier *= math.exp(30.0 * (smoothed - 0.01))
+        objective.update(terms(error))
+        assert objective.constraint == pytest.approx(smoothed, rel=1e-6)
+        assert objective.beta == pytest.approx(1 / multiplier, rel=1e-6)
+        assert objective.frozen() == frozenset()
+
+
+def test_geco_goes_past_one_where_the_bound_is_loose_and_keeps_its_limits() -> None:
+    loose, violated = GECO(bound=0.05, limits=(1e-3, 20.0)), GECO(bound=0.05, limits=(1e-3, 20.0))
+    for _ in range(50):
+        loose.update(terms(0.01))
+        violated.update(terms(1e9))
+    assert loose.beta > 1.5 and violated.beta == pytest.approx(1e-3)
+    for _ in range(50):
+        loose.update(terms(0.0))
+    assert loose.beta == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_state_round_trip(name: str) -> None:
+    first, second = (OBJECTIVES[name](ObjectiveSettings(bound=0.01, annealing_steps=9)) for _ in range(2))
     for error in (0.5, 0.1, 0.002):
         first.update(terms(error))
-    second = REWO(bound=0.01)
     second.load_state(first.state())
-    first.update(terms(0.004))
-    second.update(terms(0.004))
-    assert first.state() == second.state()
+    for objective in (first, second):
+        objective.update(terms(0.004))
+    assert first.state() == second.state() and first.frozen() == second.frozen()
 
 
-def test_a_bound_of_zero_is_refused() -> None:
+def test_names_stand_for_their_objectives() -> None:
+    made = {name: type(make(ObjectiveSettings(0.01, 9))) for name, make in OBJECTIVES.items()}
+    expected: dict[str, type[Objective]] = {"elbo": ELBO, "annealing": Annealing, "geco": GECO, "rewo": REWO}
+    assert made == expected
+
+
+@pytest.mark.parametrize("objective", [GECO, REWO])
+def test_a_bound_of_zero_is_refused(objective: type[GECO] | type[REWO]) -> None:
     with pytest.raises(ValueError, match="kappa"):
-        REWO(bound=0.0)
+        objective(bound=0.0)
+
+
+@pytest.mark.parametrize(("steps", "start"), [(0, 0.0), (5, -0.1), (5, 1.1)])
+def test_an_impossible_annealing_is_refused(steps: int, start: float) -> None:
+    with pytest.raises(ValueError, match="annealing"):
+        Annealing(steps, start)
