@@ -20,7 +20,7 @@ from latentrl.alignment import leading_components, unexplained
 from latentrl.coarse_to_fine import CoarseToFine, Schedule, is_image
 from latentrl.errors import UserError
 from latentrl.interrupts import deferred_interrupt
-from latentrl.models.base import FrameEncoder, WorldModel
+from latentrl.models.base import WorldModel
 from latentrl.objective import Objective
 from latentrl.runs import CHECKPOINT, HISTORY, read_tensors, write_tensors
 from latentrl.types import RateDistortion, Sequences
@@ -135,7 +135,7 @@ class Trainer:
         self.blur = CoarseToFine(settings.blur, data.observations) if blurred else None
         if components is None:
             components = alignment_target(data, settings, model.position_size)
-        self.components = components if isinstance(model, FrameEncoder) else None
+        self.components = components
 
     def advance(self) -> RateDistortion:
         """One gradient step.
@@ -157,8 +157,7 @@ class Trainer:
         self.optimiser.zero_grad()
         loss = self.objective.loss(terms)
         if self.components is not None and self.step <= self.settings.sigma_hold:
-            assert isinstance(self.model, FrameEncoder)
-            positions = self.model.encode(batch.observations).mean.flatten(0, 1)
+            positions = self.model.positions(batch).flatten(0, 1)
             loss = loss + self.settings.alignment * unexplained(positions, self.components[index].flatten(0, 1))
         loss.backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
