@@ -62,7 +62,7 @@ class WorldModel(nn.Module, ABC):
     def latent_size(self) -> int:
         """Dz: the leading dimensions of a state that are z; the others are memory, a function of what came before.
 
-        A Markovian model has no memory. Where a model has one (RSSM, KVAE), beliefs have no variance there.
+        A Markovian model has no memory. Where a model has one (RSSM, KVAE), a belief's covariance is that of z alone.
         """
         return self.state_size
 
