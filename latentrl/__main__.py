@@ -45,6 +45,18 @@ def _evaluate(argv: Sequence[str]) -> None:
     main(argv)
 
 
+def _study(argv: Sequence[str]) -> None:
+    from latentrl.study import main
+
+    main(argv)
+
+
+def _compare(argv: Sequence[str]) -> None:
+    from latentrl.compare import main
+
+    main(argv)
+
+
 class Verb(NamedTuple):
     """A subcommand: ``run`` takes the arguments after the verb's name and imports what it needs only when called."""
 
@@ -59,6 +71,8 @@ VERBS: dict[str, Verb] = {
     "imagine": Verb(_imagine, "a model -> sequences of its own, and how real they are"),
     "learn": Verb(_learn, "a model and a goal image -> a policy, learned inside the model"),
     "evaluate": Verb(_evaluate, "a policy or a planner -> its success in the real environment"),
+    "study": Verb(_study, "every row of a table, several seeds each -> the table, its claims tested, its figures"),
+    "compare": Verb(_compare, "one table of all agents on all tasks, with the true physics as an upper bound"),
 }
 
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import torch
 import tyro
-from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
-from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController, RandomController
-from latentrl.agents.planners import PLANNERS
-from latentrl.agents.policies import load_policy
+from latentrl.belief_figure import belief_uncertainty
+from latentrl.contestants import AGENTS, Physics
 from latentrl.errors import UserError, reported
-from latentrl.evaluation import TASKS, control_rate, demonstrate, run_episodes, wilson_interval
-from latentrl.goals import read_goal
-from latentrl.models.base import WorldModel
-from latentrl.rewards import PositionReward
-from latentrl.runs import load_model, load_settings, write_json
+from latentrl.figures import to_png
+from latentrl.judging import Report, run_trial
+from latentrl.runs import load_model, write_json
+from latentrl.sensing import Losses, parse_blackout
+from latentrl.trials import Trial, task_for, task_of
 from latentrl.video import write_gif
-
-FRAMES_PER_SECOND = 10
 
 
 @dataclass(frozen=True)
@@ -34,92 +28,51 @@ class EvaluateOptions:
 
     run: Path
     """The run folder of a trained model."""
-    agent: Literal["policy", "cem", "random"] = "policy"
-    """What chooses the actions: the learned policy, a planner, or chance."""
-    goal: Path = Path("data/pendulum/goal.png")
-    """A picture of the goal, for planners; a policy has learned its own."""
-    task: Literal["swing-up"] = "swing-up"
-    """What to do, from where, and what counts as success."""
-    episodes: int = 50
-    """Parallel episodes, each with noise of its own."""
-    torque: float = 7.0
-    """Largest action, in the environment's units."""
+    agent: str = "policy"
+    """What chooses the actions: policy, random, or a planner (cem and the others)."""
+    policy: str = "policy"
+    """Which of the run's learned policies, for the agent policy."""
+    goal: str | None = None
+    """A picture of the goal, or velocity:FRACTION; the task's own if left out. A policy has learned its own."""
+    task: str | None = None
+    """swing-up, rotate-clockwise or rotate-counter-clockwise; the one that suits the goal if left out."""
+    episodes: int | None = None
+    """Parallel episodes, each with noise of its own; as many as the task says if left out."""
+    torque: float | None = None
+    """Largest action, in the environment's units; the task's if left out."""
     seed: int = 0
-    """Of the environment's noise and the agent's."""
+    """Of the environment's noise, the agent's and the lost frames."""
+    drop: float = 0.0
+    """The probability that a frame is lost."""
+    blackout: str | None = None
+    """Steps without a frame in every so many, such as 5/20."""
+    physics: Physics = "learned"
+    """Where a planner looks ahead: in the model, or, for an upper bound, in the true physics from the true state."""
+    data: Path | None = None
+    """The run's data folder, if it is no longer where the training found it."""
     video: bool = True
     """Film one more episode."""
 
 
 def evaluate(options: EvaluateOptions) -> dict[str, Any]:
-    """Evaluate, write ``evaluation_<agent>.json`` and ``.gif`` into the run folder, and return the former's contents.
+    """Evaluate, write ``evaluation_<trial>.json`` and ``.gif`` into the run folder, and return the former's contents.
+
+    Where frames are lost, ``evaluation_<trial>_belief.png`` shows what that does to the belief.
 
     Raises:
-        UserError: no model or policy in the run folder, an unsuitable goal image, a bad number.
+        UserError: no model or policy in the run folder, an unsuitable goal or task, a bad number.
     """
-    _check(options)
+    trial = _trial(options)
+    task = task_for(trial, options.run)
     model = load_model(options.run).requires_grad_(False)
-    recorded = load_settings(options.run)["data"]
-    if recorded["env_id"] != TASKS[options.task].env_id:
-        raise UserError(
-            f"--run {options.run}: was trained on {recorded['env_id']}, but --task {options.task} takes place in "
-            f"{TASKS[options.task].env_id}; give a run that was trained there"
-        )
-    return evaluate_model(model, options, recorded["env_kwargs"])
-
-
-def evaluate_model(model: WorldModel, options: EvaluateOptions, env_kwargs: dict[str, Any]) -> dict[str, Any]:
-    """`evaluate` for a model at hand, in the environment that ``env_kwargs`` made for its data, but for the torque."""
-    agent = LatentAgent(model, make_controller(model, options))
-    task = TASKS[options.task].with_env(**{**env_kwargs, "torque_limit": options.torque})
-    with tqdm(total=task.steps, desc=f"evaluate {options.agent}", disable=None) as bar:
-        result = run_episodes(agent, task, options.episodes, options.seed, bar.update)
-    successes = int(result.success.sum())
-    low, high = wilson_interval(successes, options.episodes)
-    summary: dict[str, Any] = {
-        "agent": options.agent,
-        "task": options.task,
-        "description": task.description,
-        "episodes": options.episodes,
-        "successes": successes,
-        "success_rate": successes / options.episodes,
-        "wilson_95": [low, high],
-        "success": result.success.tolist(),
-        "batch_control_rate": control_rate(result.seconds),
-        "options": {key: str(value) if isinstance(value, Path) else value for key, value in asdict(options).items()},
-    }
-    if options.video:
-        shown, frames = demonstrate(agent, task, lambda: believed_picture(model, agent.belief.mean), options.seed)
-        summary["control_rate"] = control_rate(shown.seconds)
-        summary["video_episode_success"] = bool(shown.success[0])
-        write_gif(options.run / f"evaluation_{options.agent}.gif", frames, FRAMES_PER_SECOND)
-    path = options.run / f"evaluation_{options.agent}.json"
-    write_json(path, summary)
+    with tqdm(total=task.steps, desc=f"evaluate {trial.contestant}", disable=None) as bar:
+        report = run_trial(trial, model, options.run, options.data, film=options.video, on_act=bar.update)
+    summary = {**report.summary, "options": _plain(asdict(options))}
+    written = _write(options.run / f"evaluation_{trial.name}", summary, report, trial, task.control_step)
     print(_table(summary))
-    print(f"{path}: the figures" + (f"; {path.with_suffix('.gif')}: a video" if options.video else ""))
+    print("; ".join(f"{path}: {what}" for path, what in written.items()))
     print(_next_command(options))
     return summary
-
-
-def make_controller(model: WorldModel, options: EvaluateOptions) -> Controller:
-    """The controller that ``options`` name."""
-    bound = torch.full((model.spec.action_size,), options.torque)
-    if options.agent == "random":
-        return RandomController(-bound, bound)
-    if options.agent == "policy":
-        if not (options.run / "policy.safetensors").is_file():
-            raise UserError(f"--run {options.run}: holds no policy; learn one: latentrl learn --run {options.run}")
-        return PolicyController(load_policy(options.run))
-    picture = read_goal(options.goal, model.spec.observation_shape)
-    with torch.no_grad():
-        reward = PositionReward(model.encode_goal(torch.from_numpy(picture)))
-    return PlannerController(PLANNERS[options.agent](-bound, bound), model, reward)
-
-
-@torch.no_grad()
-def believed_picture(model: WorldModel, state: Tensor) -> NDArray[np.uint8]:
-    """The picture ``[H, W, C]`` uint8 that the model decodes from the first of the states ``[N, Dz]``."""
-    picture = model.emission(state[:1].float()).mean[0]
-    return picture.clamp(0, 1).mul(255).round().to(torch.uint8).numpy()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -128,26 +81,71 @@ def main(argv: Sequence[str] | None = None) -> None:
         evaluate(tyro.cli(EvaluateOptions, args=argv, prog="latentrl evaluate"))
 
 
-def _check(options: EvaluateOptions) -> None:
-    if options.episodes < 1:
+def _trial(options: EvaluateOptions) -> Trial:
+    if options.episodes is not None and options.episodes < 1:
         raise UserError(f"--episodes {options.episodes}: give one or more")
-    if not 0.0 < options.torque < float("inf"):
+    if options.torque is not None and not 0.0 < options.torque < float("inf"):
         raise UserError(f"--torque {options.torque}: give a positive number")
+    if not 0.0 <= options.drop < 1.0:
+        raise UserError(f"--drop {options.drop}: give a probability of at least 0 and below 1")
+    dark, period = (0, 1) if options.blackout is None else parse_blackout(options.blackout)
+    return Trial(
+        agent=options.agent,
+        task=options.task or task_of(options.goal),
+        policy=options.policy,
+        physics=options.physics,
+        goal=options.goal,
+        episodes=options.episodes,
+        torque=options.torque,
+        seed=options.seed,
+        losses=Losses(options.drop, dark, period),
+    )
+
+
+def _write(stem: Path, summary: dict[str, Any], report: Report, trial: Trial, control_step: float) -> dict[Path, str]:
+    """Write all that came of a trial; returns what each file is."""
+    written = {}
+    if report.frames:
+        path = stem.with_name(stem.name + ".gif")
+        written[write_gif(path, report.frames, round(1 / control_step))] = "a video"
+    if trial.losses.any and report.deviation:
+        path = stem.with_name(stem.name + "_belief.png")
+        figure = belief_uncertainty(report.deviation, report.arrived, control_step)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(to_png(figure))
+        os.replace(partial, path)
+        written[path] = "the belief's uncertainty"
+    path = stem.with_name(stem.name + ".json")
+    write_json(path, summary)
+    return {path: "the figures", **written}
 
 
 def _table(summary: dict[str, Any]) -> str:
     low, high = summary["wilson_95"]
-    rate = summary.get("control_rate", summary["batch_control_rate"])
+    measures = [f"{name} {values['median']:.3g}" for name, values in _known(summary["measures"]).items()]
     return (
-        f"{'agent':<8} {'task':<10} {'successes':>10} {'rate':>6}  {'95% interval':<14} {'control rate':>12}\n"
-        f"{summary['agent']:<8} {summary['task']:<10} {summary['successes']:>4} of {summary['episodes']:<3}"
-        f"{summary['success_rate']:>6.0%}  {low:.3f} to {high:.3f} {rate['hz_median']:>9.0f} Hz"
+        f"{'agent':<18} {'task':<25} {'successes':>10} {'rate':>6}  {'95% interval':<15} {'control rate':>12}\n"
+        f"{summary['agent']:<18} {summary['task']:<25} {summary['successes']:>4} of {summary['episodes']:<3}"
+        f"{summary['success_rate']:>6.0%}  {low:.3f} to {high:.3f} {summary['control_rate']['hz_median']:>10.0f} Hz\n"
+        f"medians: {', '.join(measures) or 'none'}"
     )
 
 
+def _known(measures: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: values for name, values in measures.items() if values["median"] is not None}
+
+
 def _next_command(options: EvaluateOptions) -> str:
-    other = {"policy": "cem", "cem": "random", "random": "policy"}[options.agent]
-    return f"next: python -m latentrl.evaluate --run {options.run} --goal {options.goal} --agent {other}"
+    if options.agent == "random":
+        return f"next: python -m latentrl.compare --run {options.run}"
+    other = AGENTS[(AGENTS.index(options.agent) + 1) % len(AGENTS)] if options.agent != "policy" else "cem"
+    task = f" --task {options.task}" if options.task else ""
+    goal = "" if options.goal is None else f" --goal {options.goal}"
+    return f"next: python -m latentrl.evaluate --run {options.run}{task}{goal} --agent {other}"
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    return {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
 
 
 if __name__ == "__main__":

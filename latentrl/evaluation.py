@@ -1,15 +1,15 @@
 """The protocol that every agent is judged by: episodes in the real environment, reached through Gymnasium alone.
 
-The agent gets observations. Ground truth (``info``) goes to the success rule and nowhere else.
+The agent gets observations. Ground truth (``info``) goes to the task's measure and nowhere else, except to agents that
+say of themselves that they act on it (:class:`TruthAgent`): the reference above.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
@@ -17,83 +17,60 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from PIL import Image
 
-import latentrl.envs  # registers the environments
+from latentrl.measures import Floats
+from latentrl.sensing import Losses
+from latentrl.tasks import Task
 from latentrl.types import Agent
 from latentrl.video import side_by_side
 
-Truth = Mapping[str, NDArray[np.float64]]
+Pictures = dict[str, NDArray[np.uint8]]
 
 
-@dataclass(frozen=True)
-class Task:
-    """What to do in which environment.
+@runtime_checkable
+class TruthAgent(Protocol):
+    """Acts on ground truth, as an upper bound on what acting on observations can reach."""
 
-    Attributes:
-        env_id: Gymnasium id.
-        truth: the entries of ``info`` that ``success`` reads.
-        success: ground truth after each step, ``{name: [T, N]}`` -> which episodes succeeded ``[N]``.
-        steps: T, the length of an episode.
-        env_kwargs: how the environment is made.
-        reset_options: where an episode starts.
-        description: one line for people.
-    """
+    def reset(self, seed: int | None = None) -> None:
+        """Forget everything: new episodes begin."""
+        ...
 
-    env_id: str
-    truth: tuple[str, ...]
-    success: Callable[[Truth], NDArray[np.bool_]]
-    steps: int
-    env_kwargs: dict[str, Any] = field(default_factory=dict)
-    reset_options: dict[str, Any] = field(default_factory=dict)
-    description: str = ""
-
-    def with_env(self, **kwargs: Any) -> Task:
-        """The same task in an environment that is made with some other arguments."""
-        return replace(self, env_kwargs={**self.env_kwargs, **kwargs})
-
-
-def stays_upright(truth: Truth, tolerance: float = 0.2, steps: int = 50) -> NDArray[np.bool_]:
-    """Whether the angle (rad, 0 upright) stays within ``tolerance`` of upright through the last ``steps`` steps."""
-    angle = truth["angle"][-steps:]
-    distance = np.abs((angle + np.pi) % (2 * np.pi) - np.pi)
-    return np.asarray((distance <= tolerance).all(axis=0))
-
-
-TASKS: dict[str, Task] = {
-    "swing-up": Task(
-        env_id=latentrl.envs.PENDULUM,
-        truth=("angle",),
-        success=stays_upright,
-        steps=200,
-        env_kwargs={"torque_limit": 7.0},
-        reset_options={"angle": math.pi, "velocity": 0.0},
-        description="from hanging at rest to within 0.2 rad of upright through the last 50 of 200 steps",
-    ),
-}
+    def act_on_truth(self, truth: Mapping[str, Floats]) -> NDArray[np.float32]:
+        """Actions ``[N, Du]`` for the task's ground truth, each entry ``[N]``."""
+        ...
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came of it.
+    """What happened in ``N`` episodes of ``T`` steps.
 
     Attributes:
-        success: per episode ``[N]``.
         truth: ground truth after each step, ``{name: [T, N]}``.
         seconds: how long the agent took for each action ``[T]``, all episodes at once.
+        arrived: which frames reached the agent, ``[T, N]``.
     """
 
-    success: NDArray[np.bool_]
-    truth: dict[str, NDArray[np.float64]]
-    seconds: NDArray[np.float64]
+    truth: dict[str, Floats]
+    seconds: Floats
+    arrived: NDArray[np.bool_]
 
 
 def run_episodes(
-    agent: Agent,
+    agent: Agent | TruthAgent,
     task: Task,
     episodes: int = 50,
     seed: int = 0,
-    on_step: Callable[[], object] | None = None,
+    losses: Losses | None = None,
+    on_act: Callable[[], object] | None = None,
 ) -> Evaluation:
     """Let ``agent`` act in ``episodes`` parallel episodes of ``task`` that differ in their noise.
+
+    Args:
+        agent: what acts.
+        task: where, and for how long.
+        episodes: N.
+        seed: of the environment's noise, the agent's and the lost frames, each apart from the others.
+        losses: how frames get lost; None stands for none. The agent then sees zeros, and is told so.
+        on_act: called after each of the T actions.
 
     Raises:
         ValueError: fewer than one episode, or the environment ended one before the task did.
@@ -102,22 +79,26 @@ def run_episodes(
         raise ValueError(f"episodes must be at least 1, not {episodes}")
     envs = gymnasium.make_vec(task.env_id, num_envs=episodes, **task.env_kwargs)
     try:
-        truth, seconds = _run(agent, task, envs, seed, lambda _: on_step and on_step())
+        return _run(agent, task, envs, seed, losses or Losses(), lambda _: on_act and on_act())
     finally:
         envs.close()
-    return Evaluation(task.success(truth), truth, seconds)
 
 
 def demonstrate(
-    agent: Agent, task: Task, decode: Callable[[], NDArray[np.uint8]], seed: int = 0
+    agent: Agent | TruthAgent,
+    task: Task,
+    believed: Callable[[], Pictures],
+    seed: int = 0,
+    losses: Losses | None = None,
 ) -> tuple[Evaluation, list[Image.Image]]:
     """One episode for people: its evaluation and a frame for every step.
 
     Args:
         agent: what acts; alone in its batch, so the seconds are those of a single control loop.
         task: what to do.
-        decode: the picture ``[H, W, C]`` uint8 that the agent believes in right after it acted.
-        seed: of the environment and the agent.
+        believed: pictures ``[H, W, C]`` uint8 of what the agent believes in right after it acted, by caption.
+        seed: as for `run_episodes`.
+        losses: as for `run_episodes`; a lost frame is shown black.
     """
     envs = gymnasium.make_vec(task.env_id, num_envs=1, **task.env_kwargs, render_mode="rgb_array")
     frames: list[Image.Image] = []
@@ -125,47 +106,51 @@ def demonstrate(
     def film(observation: NDArray[Any]) -> None:
         rendered = envs.render()
         assert rendered is not None
-        pictures = {"real": np.asarray(rendered[0]), "seen": observation[0], "believed": decode()}
-        frames.append(side_by_side(pictures))
+        seen = {"seen": observation[0]} if observation.dtype == np.uint8 and observation.ndim == 4 else {}
+        frames.append(side_by_side({"real": np.asarray(rendered[0]), **seen, **believed()}))
 
     try:
-        truth, seconds = _run(agent, task, envs, seed, film)
+        return _run(agent, task, envs, seed, losses or Losses(), film), frames
     finally:
         envs.close()
-    return Evaluation(task.success(truth), truth, seconds), frames
 
 
 def _run(
-    agent: Agent, task: Task, envs: VectorEnv, seed: int, on_act: Callable[[NDArray[Any]], object]
-) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+    agent: Agent | TruthAgent,
+    task: Task,
+    envs: VectorEnv,
+    seed: int,
+    losses: Losses,
+    on_act: Callable[[NDArray[Any]], object],
+) -> Evaluation:
     agent.reset(seed)
-    observation, _ = envs.reset(seed=seed, options=task.reset_options)
-    record: dict[str, list[NDArray[np.float64]]] = {name: [] for name in task.truth}
+    observation, info = envs.reset(seed=seed, options=task.reset_options)
+    record: dict[str, list[Floats]] = {name: [] for name in task.truth}
+    arrived = losses.arrivals(task.steps, envs.num_envs, seed)
     seconds = np.empty(task.steps)
-    for step in range(task.steps):
-        start = time.perf_counter()
-        action = agent.act(observation)
+    for step, seen in enumerate(arrived):
+        shown = _blank_lost(observation, seen)
+        if isinstance(agent, TruthAgent):
+            truth = {name: np.asarray(info[name], dtype=np.float64) for name in task.truth}
+            start = time.perf_counter()
+            action = agent.act_on_truth(truth)
+        else:
+            start = time.perf_counter()
+            action = agent.act(shown, seen)
         seconds[step] = time.perf_counter() - start
-        on_act(observation)
+        on_act(shown)
         observation, _, terminated, truncated, info = envs.step(action)
         for name, values in record.items():
             values.append(np.array(info[name], dtype=np.float64))
         if step + 1 < task.steps and (terminated.any() or truncated.any()):
             raise ValueError(f"{task.env_id} ended an episode after {step + 1} of the task's {task.steps} steps")
-    return {name: np.stack(values) for name, values in record.items()}, seconds
+    return Evaluation({name: np.stack(values) for name, values in record.items()}, seconds, arrived)
 
 
-def wilson_interval(successes: int, episodes: int) -> tuple[float, float]:
-    """The 95% Wilson score interval of a success rate (Wilson, 1927); it stays sensible at 0 and at all successes."""
-    if not 0 <= successes <= episodes or episodes < 1:
-        raise ValueError(f"cannot have {successes} successes in {episodes} episodes")
-    z = 1.959963984540054
-    rate, shrink = successes / episodes, 1 + z**2 / episodes
-    centre = (rate + z**2 / (2 * episodes)) / shrink
-    half = z / shrink * math.sqrt(rate * (1 - rate) / episodes + z**2 / (4 * episodes**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def control_rate(seconds: NDArray[np.float64]) -> dict[str, float]:
-    """Actions per second that the agent could give: ``hz_median``, and ``hz_p99`` that 99% of its actions reach."""
-    return {"hz_median": float(1 / np.median(seconds)), "hz_p99": float(1 / np.quantile(seconds, 0.99))}
+def _blank_lost(observation: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[Any]:
+    """The observations ``[N, ...]``, zero where no frame arrived: what is lost cannot leak."""
+    if seen.all():
+        return observation
+    shown = observation.copy()
+    shown[~seen] = 0
+    return shown

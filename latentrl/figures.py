@@ -41,7 +41,8 @@ def to_png(figure: Figure, dpi: int = 160) -> bytes:
     return buffer.getvalue()
 
 
-def _prepare(axes: Axes, theme: Theme, title: str) -> None:
+def prepare_axes(axes: Axes, theme: Theme, title: str) -> None:
+    """A title to the left, a faint grid behind the curves, no frame."""
     axes.set_title(title, loc="left", fontsize=9.5, color=theme.ink, pad=8)
     axes.set_axisbelow(True)
     axes.grid(True, color=theme.faint, linewidth=0.8)
@@ -85,7 +86,7 @@ def training_curves(history: Mapping[str, np.ndarray], theme: Theme = LIGHT) -> 
     reached = np.flatnonzero(np.asarray(history["constraint"]) <= bound)
     for axes, (name, title, colour, logarithmic) in zip(grid.flat, panels, strict=True):
         values = np.asarray(history[name], dtype=float)
-        _prepare(axes, theme, title)
+        prepare_axes(axes, theme, title)
         axes.plot(step, values, color=colour, linewidth=0.6, alpha=0.35)
         axes.plot(step, rolling_median(values, len(values) // 100 + 1), color=colour, linewidth=1.6)
         if logarithmic and (values > 0).any():

@@ -76,9 +76,9 @@ class Plan:
         return cls(
             CollectOptions(out=data, seed=seed),
             TrainOptions(data=data, run=run, seed=seed, device="cpu"),
-            LearnOptions(run=run, goal=goal, seed=seed),
-            EvaluateOptions(run=run, agent="policy", goal=goal, seed=seed),
-            EvaluateOptions(run=run, agent="cem", goal=goal, seed=seed, video=False),
+            LearnOptions(run=run, goal=str(goal), seed=seed),
+            EvaluateOptions(run=run, agent="policy", goal=str(goal), seed=seed),
+            EvaluateOptions(run=run, agent="cem", goal=str(goal), seed=seed, video=False),
         )
 
 

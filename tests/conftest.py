@@ -2,8 +2,54 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import torch
 
 # The tests' models are tiny: a second thread gains nothing, and on a busy machine the two wait for each other at every
 # operation, which made single tests minutes long.
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def pendulum_run(tmp_path: Path) -> Path:
+    """The run folder of a small, untrained EKVAE of the pendulum, with two policies and the data it names.
+
+    The data's top speed is 8 rad/s, a clockwise one. ``policy`` was learned for a picture, ``policy-spin`` for -50%.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from latentrl.agents.policies import MLPPolicy, save_policy
+    from latentrl.data_collection.storage import write
+    from latentrl.envs import PENDULUM
+    from latentrl.models.base import DataSpec
+    from latentrl.models.ekvae import EKVAE, EKVAESettings
+    from latentrl.runs import MODEL, SETTINGS, model_settings, write_json, write_tensors
+    from latentrl.speed import VelocityRange, save_range
+    from latentrl.types import Trajectory
+
+    data, run = tmp_path / "data", tmp_path / "run"
+    data.mkdir()
+    run.mkdir()
+    trajectory = Trajectory(
+        np.random.default_rng(0).integers(0, 256, (3, 16, 16, 1), dtype=np.uint8),
+        np.zeros((2, 1), dtype=np.float32),
+        {"velocity": np.array([1.0, -8.0, 5.0])},
+    )
+    write(data, "train", [trajectory], {"action_low": [-2.0], "action_high": [2.0]})
+    Image.fromarray(trajectory.observations[0, ..., 0]).save(data / "goal.png")
+    torch.manual_seed(0)
+    settings = EKVAESettings(state_size=3, base_matrices=2, hidden=(8,), gate_hidden=(4,), prior_hidden=(4,))
+    model = EKVAE(DataSpec((16, 16, 1), "uint8", 1, (2.0,)), settings)
+    recorded = {"env_id": PENDULUM, "env_kwargs": {"picture": "rod"}}
+    described = {"model": model_settings("ekvae", model), "options": {"data": str(data)}, "data": recorded}
+    write_json(run / SETTINGS, described)
+    write_tensors(run / MODEL, model.state_dict())
+    save_range(VelocityRange(torch.tensor([0.5]), torch.tensor([4.0])), run)
+    for name, goal, bound in (("policy", str(data / "goal.png"), 7.0), ("spin", "velocity:-0.5", 30.0)):
+        limit = torch.tensor([bound])
+        policy = MLPPolicy(-limit, limit, torch.zeros(3), torch.ones(3), (4,))
+        save_policy(policy, run, {"goal_text": goal}, name)
+    return run

@@ -17,7 +17,9 @@ OPTIONS = {
     "train": ("--data", "--seed", "--device", "--resume"),
     "imagine": ("--actions", "--hold", "--sample", "--data"),
     "learn": ("--seed",),
-    "evaluate": ("--episodes",),
+    "evaluate": ("--task", "--agent", "--policy", "--goal", "--episodes", "--drop", "--blackout", "--no-video"),
+    "study": ("--seeds", "--jobs", "--rows", "--figure-4.4", "--dry-run", "--publish"),
+    "compare": ("--run", "--tasks", "--agents", "--seed"),
 }
 
 

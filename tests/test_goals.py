@@ -11,7 +11,7 @@ from PIL import Image
 
 from latentrl.data_collection.storage import write
 from latentrl.errors import UserError
-from latentrl.goals import FrameGoal, PictureGoal, SequenceGoal, SpeedGoal, goal_reward, parse_goal
+from latentrl.goals import FrameGoal, PictureGoal, SequenceGoal, SpeedGoal, goal_reward, parse_goal, read_goal
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.rewards import PositionReward, VelocityReward
@@ -108,3 +108,29 @@ def test_velocity_goals_need_velocity_dimensions(run: Path) -> None:
     (run / "velocity.json").unlink()
     with pytest.raises(UserError, match=r"velocity\.json does not exist"):
         goal_reward(parse_goal("velocity:0.5"), make_model(), run)
+
+
+def picture(path: Path, mode: str = "L", size: tuple[int, int] = (16, 16)) -> Path:
+    Image.new(mode, size, 99 if mode == "L" else None).save(path)
+    return path
+
+
+def test_a_goal_image_comes_back_raw(tmp_path: Path) -> None:
+    goal = read_goal(picture(tmp_path / "g.png"), (16, 16, 1))
+    assert goal.shape == (16, 16, 1) and goal.dtype == np.uint8 and (goal == 99).all()
+    assert read_goal(picture(tmp_path / "g.jpg", "RGB", (8, 6)), (6, 8, 3)).shape == (6, 8, 3)
+
+
+def test_unsuitable_goal_images_name_file_and_cure(tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    cases = [
+        (tmp_path / "none.png", (16, 16, 1), "no such file"),
+        (tmp_path / "text.png", (16, 16, 1), "PNG or JPEG"),
+        (picture(tmp_path / "big.png", size=(32, 16)), (16, 16, 1), "32 x 16"),
+        (picture(tmp_path / "rgb.png", "RGB"), (16, 16, 1), "convert"),
+        (picture(tmp_path / "ok.png"), (3,), "shape"),
+    ]
+    for path, shape, words in cases:
+        with pytest.raises(UserError, match=words) as caught:
+            read_goal(path, shape)
+        assert str(path) in str(caught.value)

@@ -10,7 +10,7 @@ import pytest
 import latentrl
 
 PACKAGE = Path(latentrl.__file__).parent
-VERBS = frozenset({"quickstart", "collect", "train", "imagine", "learn", "evaluate"})
+VERBS = frozenset({"quickstart", "collect", "train", "imagine", "learn", "evaluate", "compare", "study"})
 
 # What a room, a module or folder directly under `latentrl`, may import from the package. All may import `errors`.
 FOUNDATIONS = frozenset(
@@ -57,23 +57,45 @@ ALLOWED: dict[str, frozenset[str]] = {
     "speed": frozenset({"runs"}),
     "goals": frozenset({"types", "rewards", "models", "runs", "speed", "data_collection"}),
     "video": frozenset(),
-    "evaluation": frozenset({"types", "envs", "video"}),
+    "sensing": frozenset(),
+    "measures": frozenset(),
+    "tasks": frozenset({"envs", "measures"}),
+    "evaluation": frozenset({"types", "envs", "video", "sensing", "measures", "tasks"}),
+    "oracle": frozenset({"types", "distributions", "agents", "envs"}),
+    # What evaluate and compare share: one agent on one task, from the run folder to figures.
+    "contestants": frozenset({"types", "rewards", "models", "agents", "envs", "evaluation", "goals", "oracle", "runs"})
+    | {"tasks"},
+    "trials": frozenset({"agents", "contestants", "data_collection", "goals", "runs", "sensing", "tasks"}),
+    "judging": frozenset(
+        {"types", "models", "agents", "contestants", "evaluation", "goals", "measures", "runs", "trials"}
+    )
+    | {"belief_figure"},
+    "comparison": frozenset(),
+    "statistics": frozenset(),
+    "studies": frozenset({"types", "models", "runs", "metrics", "data_collection", "envs", "interrupts", "statistics"})
+    | {"colours", "figures"},
     "stages": frozenset(),
     "colours": frozenset(),
     "figures": frozenset({"colours"}),
     "strips": frozenset({"figures"}),
+    "belief_figure": frozenset({"figures"}),
     "report": frozenset({"colours", "figures"}),
 }
 # What a room may never import from outside, however indirectly a helper would spell it.
 FORBIDDEN_OUTSIDE: dict[str, frozenset[str]] = {
     "envs": frozenset({"torch"}),
     "figures": frozenset({"torch", "gymnasium", "minari"}),
+    "belief_figure": frozenset({"torch", "gymnasium", "minari"}),
     "report": frozenset({"torch", "gymnasium", "minari"}),
+    "measures": frozenset({"torch", "gymnasium", "minari"}),
+    "sensing": frozenset({"torch", "gymnasium", "minari"}),
+    "comparison": frozenset({"torch", "gymnasium", "minari"}),
     "models": frozenset({"gymnasium", "minari"}),
     "training": frozenset({"gymnasium", "minari"}),
     "agents": frozenset({"gymnasium", "minari"}),
 }
-GROUND_TRUTH_READERS = frozenset({"data_collection", "metrics", "evaluate", "quickstart"})
+GROUND_TRUTH_READERS = frozenset({"data_collection", "metrics", "trials", "studies", "quickstart"})
+ORACLE_READERS = frozenset({"oracle", "contestants"})
 
 
 def _modules() -> list[Path]:
@@ -131,6 +153,14 @@ def test_no_room_imports_a_verb(path: Path) -> None:
 def test_ground_truth_is_read_for_evaluation_alone(path: Path) -> None:
     if _room(path) not in GROUND_TRUTH_READERS:
         assert "load_ground_truth" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_the_true_physics_are_a_reference_alone(path: Path) -> None:
+    if _room(path) not in ORACLE_READERS:
+        assert "oracle" not in _rooms_used(path)
+    if _room(path) not in ("contestants", "trials", "judging", *VERBS):
+        assert "contestants" not in _rooms_used(path)
 
 
 @pytest.mark.parametrize("path", _modules(), ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -36,13 +36,18 @@ def images(value: int, count: int = 2) -> np.ndarray:
     return np.full((count, 4, 4, 1), value, dtype=np.uint8)
 
 
+def first(belief: Belief) -> Tensor:
+    """A policy that applies the first dimension of the mean."""
+    return belief.mean[:, :1]
+
+
 def belief(count: int) -> Belief:
     return Belief(torch.zeros(count, 3), torch.eye(3).expand(count, 3, 3))
 
 
 def test_filters_with_the_last_applied_action() -> None:
     model = Recorder()
-    agent = LatentAgent(model, PolicyController(lambda z: 0.5 * z[:, :1]))
+    agent = LatentAgent(model, PolicyController(lambda belief: 0.5 * belief.mean[:, :1]))
     assert isinstance(agent, Agent)
     actions = [agent.act(images(value)) for value in (2, 4, 8)]
     assert [kind for kind, _, _ in model.calls] == ["initial", "filter", "filter"]
@@ -55,9 +60,9 @@ def test_filters_with_the_last_applied_action() -> None:
 def test_observations_reach_the_model_raw_and_states_the_controller_in_float32() -> None:
     model, seen = Recorder(), []
 
-    def policy(state: Tensor) -> Tensor:
-        seen.append(state.dtype)
-        return state[:, :1]
+    def policy(belief: Belief) -> Tensor:
+        seen.append(belief.mean.dtype)
+        return first(belief)
 
     LatentAgent(model, PolicyController(policy)).act(images(200))
     assert seen == [torch.float32]
@@ -73,7 +78,7 @@ def test_the_controller_gets_the_whole_belief_in_float32() -> None:
             got.append(belief)
             return super().__call__(belief)
 
-    agent = LatentAgent(Recorder(), Keeper(lambda z: z[:, :1]))
+    agent = LatentAgent(Recorder(), Keeper(first))
     agent.act(images(7))
     assert got[0].mean.dtype == got[0].covariance.dtype == torch.float32
     assert got[0].mean.tolist() == [[7.0] * 3] * 2 and torch.equal(got[0].covariance[1], torch.eye(3))
@@ -82,7 +87,7 @@ def test_the_controller_gets_the_whole_belief_in_float32() -> None:
 
 def test_where_no_frame_arrived_the_belief_is_predicted_in_mean_and_covariance() -> None:
     model = Recorder()
-    agent = LatentAgent(model, PolicyController(lambda z: z[:, :1]))
+    agent = LatentAgent(model, PolicyController(first))
     agent.act(images(2, 3))
     agent.act(images(50, 3), np.array([True, False, True]))
     assert agent.belief.mean[:, 0].tolist() == [50.0, 3.0, 50.0]
@@ -96,7 +101,7 @@ def test_where_no_frame_arrived_the_belief_is_predicted_in_mean_and_covariance()
 def test_what_stands_in_place_of_a_lost_frame_does_not_matter() -> None:
     beliefs = []
     for content in (0.0, float("nan")):
-        agent = LatentAgent(Recorder(), PolicyController(lambda z: z[:, :1]))
+        agent = LatentAgent(Recorder(), PolicyController(first))
         agent.act(np.ones((2, 3), dtype=np.float32))
         observation = np.ones((2, 3), dtype=np.float32)
         observation[1] = content
@@ -107,7 +112,7 @@ def test_what_stands_in_place_of_a_lost_frame_does_not_matter() -> None:
 
 def test_frames_that_all_arrive_cost_one_call_and_are_the_default() -> None:
     model = Recorder()
-    agent = LatentAgent(model, PolicyController(lambda z: z[:, :1]))
+    agent = LatentAgent(model, PolicyController(first))
     agent.act(images(1), np.ones(2, dtype=bool))
     agent.act(images(5), np.ones(2, dtype=bool))
     agent.act(images(5))
@@ -116,7 +121,7 @@ def test_frames_that_all_arrive_cost_one_call_and_are_the_default() -> None:
 
 
 def test_an_episode_cannot_begin_without_a_frame() -> None:
-    agent = LatentAgent(Recorder(), PolicyController(lambda z: z[:, :1]))
+    agent = LatentAgent(Recorder(), PolicyController(first))
     with pytest.raises(ValueError, match="first frame"):
         agent.act(images(1), np.array([True, False]))
     with pytest.raises(ValueError, match="shape"):
@@ -125,7 +130,7 @@ def test_an_episode_cannot_begin_without_a_frame() -> None:
 
 def test_what_the_caller_does_to_an_action_or_observation_changes_nothing() -> None:
     model = Recorder()
-    agent = LatentAgent(model, PolicyController(lambda z: z[:, :1]))
+    agent = LatentAgent(model, PolicyController(first))
     action = agent.act(images(3))
     action[:] = 99
     agent.act(images(3))
@@ -135,7 +140,7 @@ def test_what_the_caller_does_to_an_action_or_observation_changes_nothing() -> N
 
 def test_reset_forgets_belief_and_action() -> None:
     model = Recorder()
-    agent = LatentAgent(model, PolicyController(lambda z: z[:, :1]))
+    agent = LatentAgent(model, PolicyController(first))
     agent.act(images(1))
     agent.act(images(1))
     agent.reset()

@@ -24,13 +24,13 @@ class Controller(Protocol):
 
 
 class PolicyController:
-    """Asks a policy about the belief's mean; remembers nothing.
+    """Asks a policy; remembers nothing.
 
     Args:
-        policy: ``[N, Dz] -> [N, Du]``.
+        policy: actions ``[N, Du]`` for a belief over ``N`` states.
     """
 
-    def __init__(self, policy: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, policy: Callable[[Belief], Tensor]) -> None:
         self.policy = policy
 
     def reset(self, seed: int | None = None) -> None:
@@ -38,7 +38,7 @@ class PolicyController:
 
     def __call__(self, belief: Belief) -> Tensor:
         """Actions ``[N, Du]`` for a belief over ``N`` states."""
-        return self.policy(belief.mean)
+        return self.policy(belief)
 
 
 class PlannerController:

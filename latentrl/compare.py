@@ -1,0 +1,154 @@
+"""Compare all agents on all tasks, with references below (chance) and above (the same planners on the true physics)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+from tqdm import tqdm
+
+from latentrl.agents.planners import PLANNERS
+from latentrl.agents.policies import policy_path
+from latentrl.comparison import as_csv, as_markdown, rows
+from latentrl.contestants import AGENTS, policies_for
+from latentrl.errors import UserError, reported
+from latentrl.goals import parse_goal
+from latentrl.judging import run_trial
+from latentrl.models.base import WorldModel
+from latentrl.runs import MODEL, load_model, read_json, write_json
+from latentrl.tasks import TASKS
+from latentrl.trials import Trial
+
+SINGLE_STEPS = 50
+"""Steps of the single episode that a control rate is measured in."""
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """Write one table of all agents on all tasks. Run again, it repeats only what is not finished or has changed."""
+
+    run: Path
+    """The run folder of a trained model."""
+    tasks: tuple[str, ...] = tuple(TASKS)
+    """What to do."""
+    agents: tuple[str, ...] = AGENTS
+    """Who does it: random, planners, and policy for every policy in the run that was learned for the task's goal."""
+    true_physics: bool = True
+    """Add every planner on the true physics, as an upper bound."""
+    episodes: int | None = None
+    """Parallel episodes; as many as each task says if left out."""
+    seed: int = 0
+    """Of the environment's noise and the agents'."""
+    data: Path | None = None
+    """The run's data folder, if it is no longer where the training found it."""
+
+
+def compare(options: CompareOptions) -> list[dict[str, Any]]:
+    """Run what is missing, write ``compare.md``, ``.csv`` and ``.json`` into the run folder, and return the rows.
+
+    Raises:
+        UserError: an unknown task or agent, or whatever a trial finds wrong.
+    """
+    trials = plan(options)
+    model = load_model(options.run).requires_grad_(False)
+    with tqdm(total=sum(TASKS[trial.task].steps for trial in trials), desc="compare", disable=None) as bar:
+        summaries = []
+        for trial in trials:
+            bar.set_postfix_str(f"{trial.contestant}, {trial.task}")
+            summaries.append(_finished_or_run(trial, model, options, bar))
+    table = rows(summaries)
+    text = as_markdown(table)
+    _write_text(options.run / "compare.md", f"# Agents of {options.run.name}, medians over episodes\n\n{text}")
+    _write_text(options.run / "compare.csv", as_csv(table))
+    write_json(options.run / "compare.json", {"rows": table, "seed": options.seed})
+    print(text)
+    print(f"{options.run / 'compare.md'}: the table; compare.csv, compare.json: the same for programs")
+    missing = unlearned(options)
+    for command in missing:
+        print(f"no policy for this goal yet; learn one: {command}")
+    agent = next((name for name in options.agents if name in PLANNERS), "random")
+    print(f"next: {missing[0] if missing else f'python -m latentrl.evaluate --run {options.run} --agent {agent}'}")
+    return table
+
+
+def plan(options: CompareOptions) -> list[Trial]:
+    """The trials of a comparison, task by task: chance, policies, planners, planners on the true physics."""
+    for flag, given, known in (("tasks", options.tasks, tuple(TASKS)), ("agents", options.agents, AGENTS)):
+        unknown = [name for name in given if name not in known]
+        if unknown or not given:
+            raise UserError(f"--{flag} {' '.join(unknown)}: choose some of {', '.join(known)}")
+    if options.episodes is not None and options.episodes < 1:
+        raise UserError(f"--episodes {options.episodes}: give one or more")
+    trials = []
+    for task in options.tasks:
+        shared: dict[str, Any] = {"task": task, "episodes": options.episodes, "seed": options.seed}
+        names = policies_for(options.run, parse_goal(TASKS[task].goal)) if "policy" in options.agents else []
+        planners = [name for name in options.agents if name in PLANNERS]
+        trials += [Trial(agent="random", **shared)] if "random" in options.agents else []
+        trials += [Trial(agent="policy", policy=name, **shared) for name in names]
+        trials += [Trial(agent=name, **shared) for name in planners]
+        if options.true_physics:
+            trials += [Trial(agent=name, physics="true", **shared) for name in planners]
+    return trials
+
+
+def unlearned(options: CompareOptions) -> list[str]:
+    """The commands that learn what no policy in the run folder was learned for."""
+    commands = []
+    for name in options.tasks if "policy" in options.agents else ():
+        task = TASKS[name]
+        if not policies_for(options.run, parse_goal(task.goal)):
+            goal = "PICTURE" if task.true_position else task.goal
+            own = "" if name == next(iter(TASKS)) else f" --name {name}"
+            commands.append(f"latentrl learn --run {options.run} --goal {goal} --torque {task.torque:g}{own}")
+    return commands
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """``latentrl compare``."""
+    with reported():
+        options = tyro.cli(CompareOptions, args=argv, prog="latentrl compare")
+        try:
+            compare(options)
+        except KeyboardInterrupt:
+            print(f"interrupted; to go on: python -m latentrl.compare --run {options.run} with the same options")
+            raise SystemExit(130) from None
+
+
+def _finished_or_run(trial: Trial, model: WorldModel, options: CompareOptions, bar: tqdm[Any]) -> dict[str, Any]:
+    """A trial's summary: from its file, if that was made of the same trial, model and policy; else by running it."""
+    path = options.run / "compare" / f"{trial.name}.json"
+    made_of = {"trial": asdict(trial), **_digests(trial, options.run)}
+    if path.is_file():
+        stored = read_json(path, "remove it")
+        if stored.get("made_of") == made_of:
+            bar.update(TASKS[trial.task].steps)
+            return stored
+    report = run_trial(trial, model, options.run, options.data, single_steps=SINGLE_STEPS, on_act=bar.update)
+    summary = {**report.summary, "made_of": made_of}
+    path.parent.mkdir(exist_ok=True)
+    write_json(path, summary)
+    return summary
+
+
+def _digests(trial: Trial, run: Path) -> dict[str, str]:
+    """What the trial's outcome depends on besides its settings."""
+    used = {"model": run / MODEL}
+    if trial.agent == "policy":
+        used["policy"] = policy_path(run, trial.policy)
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in used.items()}
+
+
+def _write_text(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Ground truth, for evaluation alone: the pendulum's true physics as a model to plan in, and an agent that is told the
+true state.
+
+A planner on the true physics is the upper bound of the same planner on a learned model. Nothing that learns, and no
+agent that is judged, may import this module; a test holds that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentrl.agents import Controller
+from latentrl.distributions import DiagonalGaussian
+from latentrl.envs import pendulum_physics as physics
+from latentrl.types import Belief
+
+POSITION_SIZE = 2
+VARIANCE = 1e-12
+
+
+class TruePendulum:
+    """The physics of ``latentrl/Pendulum-v0`` on states ``(cos angle, sin angle, velocity)``; rad/s, angle 0 upright.
+
+    Implements `latentrl.types.Dynamics`, differentiably and in the dtype of its arguments. The first two dimensions are
+    the position, the last is the velocity, so that the rewards of `latentrl.rewards` read it like a learned state.
+    """
+
+    def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+        """The state one control step after ``state [..., 3]`` under the torque ``action [..., 1]``, N m."""
+        angle, velocity = torch.atan2(state[..., 1], state[..., 0]), state[..., 2]
+        angle, velocity = advance(angle, velocity, action[..., 0])
+        mean = torch.stack((angle.cos(), angle.sin(), velocity), -1)
+        return DiagonalGaussian(mean, torch.full_like(mean, VARIANCE))
+
+
+def advance(angle: Tensor, velocity: Tensor, torque: Tensor) -> tuple[Tensor, Tensor]:
+    """`latentrl.envs.pendulum_physics.advance` in torch: ``[...]`` rad, rad/s, N m -> angle (not wrapped), velocity."""
+    h = physics.CONTROL_STEP / physics.SUBSTEPS
+    weight = physics.GRAVITY / physics.LENGTH
+    push = torque / (physics.MASS * physics.LENGTH**2)
+
+    def acceleration(at: Tensor, speed: Tensor) -> Tensor:
+        return weight * at.sin() - physics.FRICTION * speed + push
+
+    for _ in range(physics.SUBSTEPS):
+        slope_1 = acceleration(angle, velocity)
+        velocity_2 = velocity + 0.5 * h * slope_1
+        slope_2 = acceleration(angle + 0.5 * h * velocity, velocity_2)
+        velocity_3 = velocity + 0.5 * h * slope_2
+        slope_3 = acceleration(angle + 0.5 * h * velocity_2, velocity_3)
+        velocity_4 = velocity + h * slope_3
+        slope_4 = acceleration(angle + h * velocity_3, velocity_4)
+        angle = angle + h / 6.0 * (velocity + 2.0 * velocity_2 + 2.0 * velocity_3 + velocity_4)
+        velocity = velocity + h / 6.0 * (slope_1 + 2.0 * slope_2 + 2.0 * slope_3 + slope_4)
+    return angle, velocity
+
+
+class OracleAgent:
+    """Acts on the true state instead of observations; implements `latentrl.evaluation.TruthAgent`.
+
+    Args:
+        controller: what to do, given a belief without doubt over states of :class:`TruePendulum`.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
+
+    def reset(self, seed: int | None = None) -> None:
+        """New episodes begin; ``seed`` reaches the controller's own randomness."""
+        self.controller.reset(seed)
+
+    @torch.inference_mode()
+    def act_on_truth(self, truth: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+        """Actions ``[N, Du]`` for the true "angle" (rad) and "velocity" (rad/s), each ``[N]``."""
+        angle, velocity = (torch.from_numpy(np.array(truth[name], dtype=np.float32)) for name in ("angle", "velocity"))
+        mean = torch.stack((angle.cos(), angle.sin(), velocity), -1)
+        belief = Belief(mean, mean.new_zeros(*mean.shape, mean.shape[-1]))
+        return self.controller(belief).numpy().astype(np.float32)

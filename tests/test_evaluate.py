@@ -1,0 +1,159 @@
+"""The verb: what it writes, under which names, and what it refuses; with a small, untrained model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from latentrl.agents.planners import PLANNERS, CEMOptions
+from latentrl.agents.planners.cem import CEM
+from latentrl.contestants import AGENTS
+from latentrl.errors import UserError
+from latentrl.evaluate import EvaluateOptions, evaluate
+from latentrl.judging import believed_picture
+from latentrl.measures import wilson_interval
+from latentrl.runs import load_model, load_settings, write_json
+from latentrl.sensing import Losses
+from latentrl.tasks import TASKS
+from latentrl.trials import Trial, task_of
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Episodes of six steps, and a planner that hardly plans."""
+    for name, task in list(TASKS.items()):
+        monkeypatch.setitem(TASKS, name, replace(task, steps=6, episodes=2))
+    quick = CEMOptions(horizon=2, samples=4, iterations=1, elites=2)
+    monkeypatch.setitem(PLANNERS, "cem", lambda low, high: CEM(low, high, quick))
+
+
+@pytest.mark.parametrize("agent", ["policy", "cem", "random"])
+def test_evaluate_writes_figures_and_video(pendulum_run: Path, agent: str, capsys: pytest.CaptureFixture[str]) -> None:
+    summary = evaluate(EvaluateOptions(run=pendulum_run, agent=agent))
+    assert (summary["episodes"], summary["successes"], summary["success"]) == (2, 0, [False, False])
+    assert summary["wilson_95"] == pytest.approx(wilson_interval(0, 2))
+    assert summary["measures"]["seconds_to_upright"] == {"median": None, "per_episode": [None, None]}
+    assert summary["control_rate"]["hz_median"] >= summary["control_rate"]["hz_p99"] > 0
+    assert json.loads((pendulum_run / f"evaluation_{agent}.json").read_text()) == summary
+    assert (pendulum_run / f"evaluation_{agent}.gif").read_bytes().startswith(b"GIF89a")
+    assert not list(pendulum_run.glob("*.partial")) and not list(pendulum_run.glob("*_belief.png"))
+    printed = capsys.readouterr().out
+    assert "0 of 2" in printed and "next: " in printed
+
+
+def test_lost_frames_are_counted_and_their_belief_is_drawn(pendulum_run: Path) -> None:
+    options = EvaluateOptions(run=pendulum_run, agent="random", drop=0.5, blackout="2/4", video=False)
+    summary = evaluate(options)
+    arrived = Losses(0.5, 2, 4).arrivals(6, 2, 0)
+    assert summary["frames_lost"] == pytest.approx(1 - arrived.mean()) and summary["frames_lost"] > 0
+    stem = "evaluation_random_drop-0.5_blackout-2-4"
+    assert {path.name for path in pendulum_run.glob("evaluation*")} == {f"{stem}.json", f"{stem}_belief.png"}
+
+
+def test_a_rotation_is_measured_against_the_top_speed_of_the_data(pendulum_run: Path) -> None:
+    summary = evaluate(EvaluateOptions(run=pendulum_run, task="rotate-clockwise", policy="spin", video=False))
+    assert summary["target"] == -4.0 and summary["agent"] == "policy-spin"
+    measures = summary["measures"]
+    ratios = np.array(measures["speed_ratio"]["per_episode"])
+    assert ratios == pytest.approx(np.array(measures["mean_speed"]["per_episode"]) / -4.0)
+    assert summary["success"] == (np.abs(ratios - 1) <= 0.05).tolist()
+    assert (pendulum_run / "evaluation_policy-spin_rotate-clockwise.json").is_file()
+
+
+def test_the_goal_sets_the_speed_and_the_task(pendulum_run: Path) -> None:
+    summary = evaluate(EvaluateOptions(run=pendulum_run, agent="random", goal="velocity:0.25", video=False))
+    assert (summary["task"], summary["target"]) == ("rotate-counter-clockwise", 2.0)
+    assert (pendulum_run / "evaluation_random_rotate-counter-clockwise_velocity-0.25.json").is_file()
+    assert [task_of(goal) for goal in (None, "goal.png", "velocity:-0.1")] == ["swing-up"] * 2 + ["rotate-clockwise"]
+
+
+def test_the_torque_reaches_agent_and_environment(pendulum_run: Path) -> None:
+    """From hanging, 0.6 s of random torque: the speed that a larger limit allows is larger."""
+    speeds = []
+    for torque in (0.1, 30.0):
+        options = EvaluateOptions(pendulum_run, "random", task="rotate-clockwise", torque=torque, video=False)
+        speeds.append(np.abs(evaluate(options)["measures"]["mean_speed"]["per_episode"]).max())
+    assert speeds[0] < 0.1 < 1.0 < speeds[1]
+
+
+def test_a_policy_needs_no_data_but_for_a_rotation(pendulum_run: Path) -> None:
+    data = Path(load_settings(pendulum_run)["options"]["data"])
+    moved = data.rename(data.with_name("elsewhere"))
+    evaluate(EvaluateOptions(run=pendulum_run, video=False))
+    spin = EvaluateOptions(run=pendulum_run, task="rotate-clockwise", policy="spin", video=False)
+    with pytest.raises(UserError, match="--data"):
+        evaluate(spin)
+    assert evaluate(replace(spin, data=moved))["target"] == -4.0
+    shutil.rmtree(moved)
+
+
+def test_planners_on_the_true_physics_are_named_as_such(pendulum_run: Path) -> None:
+    summary = evaluate(EvaluateOptions(run=pendulum_run, agent="cem", physics="true"))
+    assert summary["agent"] == "cem-true-physics"
+    assert (pendulum_run / "evaluation_cem-true-physics.gif").is_file()
+    rotation = EvaluateOptions(run=pendulum_run, agent="cem", physics="true", task="rotate-clockwise", video=False)
+    assert evaluate(rotation)["target"] == -4.0
+
+
+def test_every_trial_has_a_name_of_its_own() -> None:
+    trials = [Trial(agent, task) for agent in AGENTS for task in TASKS]
+    trials += [Trial("cem", "swing-up", losses=Losses(*loss)) for loss in ((0.3,), (0.0, 5, 20), (0.3, 5, 20))]
+    trials += [Trial("cem", "swing-up", physics="true"), Trial("policy", "swing-up", policy="sac")]
+    trials += [Trial("cem", "rotate-clockwise", goal=goal) for goal in ("velocity:-0.4", "velocity:-0.3")]
+    names = [trial.name for trial in trials]
+    assert len(set(names)) == len(names)
+    assert Trial("cem", "swing-up", goal="data/goal.png", episodes=3, seed=4).name == "cem"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"agent": "chance"}, "random"),
+        ({"task": "juggle"}, "swing-up"),
+        ({"policy": "other"}, "policy-spin"),
+        ({"policy": "spin"}, "velocity:-0.5"),
+        ({"task": "rotate-clockwise"}, "in a picture|goal.png"),
+        ({"task": "swing-up", "goal": "velocity:0.5", "agent": "cem"}, "position"),
+        ({"task": "rotate-clockwise", "goal": "goal.png", "agent": "cem"}, "FRACTION"),
+        ({"task": "rotate-clockwise", "goal": "velocity:0", "agent": "cem"}, "not 0"),
+        ({"physics": "true"}, "planners"),
+        ({"episodes": 0}, "episodes 0"),
+        ({"torque": -1.0}, "torque -1"),
+        ({"drop": 1.0}, "drop 1"),
+        ({"blackout": "often"}, "5/20"),
+    ],
+    ids=str,
+)
+def test_bad_options_are_clear_errors(pendulum_run: Path, wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        evaluate(EvaluateOptions(**{"run": pendulum_run, "video": False, **wrong}))
+    assert not list(pendulum_run.glob("evaluation*"))
+
+
+def test_a_run_of_another_environment_is_a_clear_error(pendulum_run: Path) -> None:
+    settings = load_settings(pendulum_run)
+    write_json(pendulum_run / "settings.json", settings | {"data": {"env_id": "Pendulum-v1", "env_kwargs": {}}})
+    with pytest.raises(UserError, match="Pendulum-v1"):
+        evaluate(EvaluateOptions(run=pendulum_run))
+
+
+def test_a_damaged_policy_is_a_clear_error(pendulum_run: Path) -> None:
+    (pendulum_run / "policy.safetensors").write_bytes(b"nothing")
+    with pytest.raises(UserError, match="policy"):
+        evaluate(EvaluateOptions(run=pendulum_run))
+
+
+def test_the_belief_is_decoded_to_a_picture(pendulum_run: Path) -> None:
+    model = load_model(pendulum_run)
+    state = torch.tensor([[0.5, -0.2, 3.0], [9.0, 0.0, 0.0]])
+    decoded = believed_picture(model, state)
+    expected = model.emission(state[:1]).mean[0].detach().clamp(0, 1).numpy() * 255
+    assert decoded.shape == (16, 16, 1) and decoded.dtype == np.uint8
+    assert np.abs(decoded - expected).max() <= 0.5 + 1e-4
