@@ -54,7 +54,9 @@ def latent_agent(
     elif name == "policy":
         controller = PolicyController(_policy(run, policy))
     else:
-        controller = PlannerController(PLANNERS[name](-bound, bound), model, goal_reward(goal, model, run, data))
+        controller = PlannerController(
+            PLANNERS[name](-bound, bound), model.frozen(), goal_reward(goal, model, run, data)
+        )
     return LatentAgent(model, controller)
 
 
