@@ -26,23 +26,24 @@ class CEMOptions:
         elites: how many of the best sequences it is refitted to.
         initial_std: standard deviation of the first iteration's noise, as a fraction of the action range.
         noise_beta: colour of the noise, 0 is white; see :func:`latentrl.agents.planners.noise.coloured_noise`.
-        kept_elites: how many of an iteration's elites are candidates in the next one too (iCEM, Pinneri et al., 2020).
+        kept_elites: how many of an iteration's elites are among the next one's samples (iCEM, Pinneri et al., 2020), at
+            most all of them.
     """
 
-    horizon: int = 30
-    samples: int = 64
-    iterations: int = 3
-    elites: int = 16
+    horizon: int = 20
+    samples: int = 256
+    iterations: int = 6
+    elites: int = 25
     initial_std: float = 0.5
     noise_beta: float = 0.0
-    kept_elites: int = 0
+    kept_elites: int = 8
 
     def __post_init__(self) -> None:
         check_positive(self, "horizon", "samples", "iterations", "elites", "initial_std")
         if self.elites > self.samples:
             raise ValueError(f"elites ({self.elites}) cannot exceed samples ({self.samples})")
-        if not 0 <= self.kept_elites <= self.elites:
-            raise ValueError(f"kept_elites must lie in 0..elites ({self.elites}), not {self.kept_elites}")
+        if self.kept_elites < 0:
+            raise ValueError(f"kept_elites must be at least 0, not {self.kept_elites}")
         if not 0.0 <= self.noise_beta < float("inf"):
             raise ValueError(f"noise_beta must be at least 0, not {self.noise_beta}")
 
@@ -90,16 +91,17 @@ class CEM:
         std = (options.initial_std * (high - low)).expand_as(mean)
         kept = mean.unsqueeze(1)[:, :0]
         for _ in range(options.iterations):
-            candidates = torch.cat((self._sample(mean, std, generator).clamp_(low, high), kept), 1)
+            drawn = self._sample(mean, std, options.samples - kept.shape[1], generator).clamp_(low, high)
+            candidates = torch.cat((drawn, kept), 1)
             top = returns(dynamics, reward, state, candidates).topk(options.elites, dim=1)
             elites = candidates.gather(1, top.indices[:, :, None, None].expand(-1, -1, *mean.shape[1:]))
             mean, std = _refit(elites, top.values.isfinite(), mean, std)
-            kept = elites[:, : options.kept_elites]
+            kept = elites[:, : min(options.kept_elites, options.samples - 1)]
         return mean.clamp(low, high)  # a mean may leave the bounds by a rounding error
 
-    def _sample(self, mean: Tensor, std: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Candidates ``[B, S, H, Du]``; the first one is the mean itself."""
-        shape = (mean.shape[0], self.options.samples, *mean.shape[1:])
+    def _sample(self, mean: Tensor, std: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
+        """Candidates ``[B, count, H, Du]``; the first one is the mean itself."""
+        shape = (mean.shape[0], count, *mean.shape[1:])
         noise = coloured_noise(shape, self.options.noise_beta, generator, mean.dtype, mean.device)
         noise[:, 0] = 0.0
         return torch.addcmul(mean[:, None], std[:, None], noise)

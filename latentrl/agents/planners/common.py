@@ -45,7 +45,9 @@ def returns(dynamics: Dynamics, reward: Reward, state: Tensor, candidates: Tenso
     batch, samples = candidates.shape[:2]
     actions = candidates.flatten(0, 1)
     starts = state.repeat_interleave(samples, dim=0)
-    total = reward(rollout(dynamics, starts, actions), actions).sum(-1)
+    path = rollout(dynamics, starts, actions)
+    # Time first: a fast roll-out keeps its samples side by side in memory, and so does what is computed from it.
+    total = reward(path.transpose(0, 1), actions.transpose(0, 1)).sum(0)
     return finite_or_lost(total).view(batch, samples)
 
 
