@@ -74,7 +74,7 @@ def study(options: StudyOptions) -> Results | None:
         _show(plan.of_length(steps), chosen, options)
         return None
     if not options.report:
-        run_study(plan.of_length(steps), out, chosen, options.data_dir is not None, options.jobs, options.retry_failed)
+        run_study(plan.of_length(steps), out, chosen, options.jobs, options.retry_failed)
     reported_cells = [cell for cell in cells if cell.row in plan.rows or cell in chosen or cell.record()]
     for cell in reported_cells:
         cell.check()
@@ -106,7 +106,7 @@ def _show(plan: Study, cells: Sequence[Cell], options: StudyOptions) -> None:
     for cell in cells:
         cell.check()
     todo = [cell for cell in cells if cell.open or (options.retry_failed and not cell.finished)]
-    for arguments in missing_data(plan, todo, options.data_dir is not None).values():
+    for arguments in missing_data(plan, todo).values():
         print(printed("latentrl.collect", arguments))
     for cell in todo:
         print(printed("latentrl.train", cell.next_arguments()))

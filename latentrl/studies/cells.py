@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from latentrl.data_collection.storage import METADATA
 from latentrl.errors import UserError
 from latentrl.runs import CHECKPOINT, MODEL, SETTINGS, read_json, write_json
 from latentrl.studies.definition import Row, Study
@@ -40,6 +41,11 @@ class Cell:
     def name(self) -> str:
         """``row/seed``, for people."""
         return f"{self.row.name}/seed{self.seed}"
+
+    @property
+    def collected(self) -> bool:
+        """Whether the study makes the data itself, within its folder."""
+        return self.data.is_relative_to(self.folder.parents[1])
 
     @property
     def log(self) -> Path:
@@ -164,7 +170,7 @@ def data_folder(out: Path, given: Path | None, seed: int) -> Path:
     """Where a seed's data is: within ``out``; or ``given``, a data folder or one of ``seed0``, ``seed1``, ..."""
     if given is None:
         return out / "data" / f"seed{seed}"
-    return given if (given / "metadata.json").is_file() else given / f"seed{seed}"
+    return given if (given / METADATA).is_file() else given / f"seed{seed}"
 
 
 def command(module: str, arguments: tuple[str, ...]) -> tuple[str, ...]:

@@ -25,23 +25,22 @@ class Finding:
         verdict: ``holds`` or ``does not hold`` where the interval of the difference lies on one side of zero;
             ``not tested`` where no seed has both sides.
         test: of the differences, or of the differences of log10 for a ratio.
-        sides: what was compared, with the means.
+        sides: the larger and the smaller side as claimed, with their means.
         missing: seeds that only one side has.
     """
 
     claim: Claim
     verdict: Verdict
     test: PairedTest | None
-    sides: str
+    sides: tuple[str, str]
     missing: int = 0
 
 
 def examine(claim: Claim, study: Study, results: Results) -> Finding:
     """Test a claim on the seeds that both its sides have."""
-    larger_name, larger = _side(claim.larger, study, results)
-    smaller_name, smaller = _side(claim.smaller, study, results)
+    larger, smaller = _values(claim.larger, results), _values(claim.smaller, results)
     seeds = _common(larger, smaller)
-    sides = f"{larger_name} > {smaller_name}"
+    sides = (_side(claim.larger, study, results), _side(claim.smaller, study, results))
     if not seeds:
         return Finding(claim, "not tested", None, sides)
     pairs = [(_at(larger, seed), _at(smaller, seed)) for seed in seeds]
@@ -53,8 +52,8 @@ def examine(claim: Claim, study: Study, results: Results) -> Finding:
 
 def claims_markdown(findings: Sequence[Finding], mark: str | None = None) -> str:
     """The findings as a page; ``mark`` is a warning for the heading."""
-    body = [[f.claim.text, f.sides, *_figures(f), f.verdict, _significance(f)] for f in findings]
-    heads = ["claim", "compared (means)", "difference [95%]", "seeds", "p", "verdict", "p <= 0.05"]
+    body = [[f.claim.text, *f.sides, *_figures(f), f.verdict, _significance(f)] for f in findings]
+    heads = ["claim", "larger", "smaller", "difference [95%]", "seeds", "p", "verdict", "p <= 0.05"]
     pairs = [f.test.pairs for f in findings if f.test is not None]
     text = ["# Claims", ""]
     if mark:
@@ -78,13 +77,19 @@ EXPLANATION = (
 )
 
 
-def _side(side: Term | float, study: Study, results: Results) -> tuple[str, Mapping[int, float] | float]:
+def _values(side: Term | float, results: Results) -> Mapping[int, float] | float:
+    return side if isinstance(side, float) else results.term(side)[1]
+
+
+def _side(side: Term | float, study: Study, results: Results) -> str:
+    """``VHP-DKS (CO), MSE predict (smoothed) 1.7e-03``."""
     if isinstance(side, float):
-        return f"{side:g}", side
+        return f"{side:g}"
     row, values = results.term(side)
     mean = f"{sum(values.values()) / len(values):.3g}" if values else NONE
-    over = f" / {side.over}" if side.over else ""
-    return f"{study.row(row).label} {side.figure}{over} {mean}", values
+    names = {column.key: column.label for table in study.tables for column in (*table.columns, *table.yardsticks)}
+    figure = " / ".join(names.get(key, key) for key in (side.figure, side.over) if key is not None)
+    return f"{study.row(row).label}, {figure}: {mean}"
 
 
 def _common(*sides: Mapping[int, float] | float) -> list[int]:

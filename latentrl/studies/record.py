@@ -25,7 +25,6 @@ def describe(study: Study, cells: Sequence[Cell], steps: int, options: Mapping[s
     begun = {cell: cell.settings() for cell in cells if (cell.folder / SETTINGS).is_file()}
     first = {cell.row.name: settings for cell, settings in reversed(begun.items())}
     shared, differing = compare({name: _training(settings) for name, settings in reversed(first.items())})
-    data = {cell.data: cell.seed for cell in cells}
     return {
         "study": study.name,
         "title": study.title,
@@ -36,13 +35,7 @@ def describe(study: Study, cells: Sequence[Cell], steps: int, options: Mapping[s
         "shared_by_all_rows": shared,
         "differs_between_rows": differing,
         "models": {name: settings["model"]["settings"] for name, settings in reversed(first.items())},
-        "data": [
-            {
-                "seed": seed,
-                "command": printed("latentrl.collect", (*study.collect, "--out", str(folder), "--seed", str(seed))),
-            }
-            for folder, seed in data.items()
-        ],
+        "data": [_data(study, cell) for cell in {cell.seed: cell for cell in cells}.values()],
         "runs": [
             {
                 "row": cell.row.name,
@@ -57,6 +50,13 @@ def describe(study: Study, cells: Sequence[Cell], steps: int, options: Mapping[s
         ],
         "environment": describe_environment(),
     }
+
+
+def _data(study: Study, cell: Cell) -> dict[str, Any]:
+    if not cell.collected:
+        return {"seed": cell.seed, "folder": str(cell.data)}
+    arguments = (*study.collect, "--out", str(cell.data), "--seed", str(cell.seed))
+    return {"seed": cell.seed, "command": printed("latentrl.collect", arguments)}
 
 
 def compare(settings: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

@@ -57,7 +57,7 @@ def documents(
     if study.claims:
         files["claims.md"] = claims_markdown([examine(claim, study, results) for claim in study.claims], mark)
     files["runs.csv"] = results.to_csv()
-    files["settings.json"] = json.dumps(describe(study, cells, steps, options), indent=2) + "\n"
+    files["settings.json"] = json.dumps(describe(study, cells, steps, options), indent=2, ensure_ascii=False) + "\n"
     return {name: text.encode() for name, text in files.items()}
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import gymnasium
 
+from latentrl.data_collection.storage import METADATA
 from latentrl.envs import register
 from latentrl.errors import UserError
+from latentrl.runs import SETTINGS
 from latentrl.studies.cells import Cell, State, command, printed, reason
 from latentrl.studies.definition import Study
 from latentrl.studies.lock import exclusive
@@ -22,23 +24,22 @@ INTERRUPTED = (130, -signal.SIGINT, -signal.SIGTERM)
 """Exit codes of a training that somebody stopped."""
 
 
-def missing_data(study: Study, cells: Sequence[Cell], given: bool) -> FolderArguments:
+def missing_data(study: Study, cells: Sequence[Cell]) -> FolderArguments:
     """The data folders that are not there, with the arguments of ``latentrl collect`` that make them.
 
     Args:
         study: says how.
         cells: the runs that need them.
-        given: whether the data is the user's, which nothing can collect.
 
     Raises:
         UserError: data is missing and cannot be collected.
     """
     register()
-    missing = {cell.data: cell.seed for cell in cells if not (cell.data / "metadata.json").is_file()}
-    if missing and given:
-        folder = next(iter(missing))
+    without = [cell for cell in cells if not (cell.data / METADATA).is_file()]
+    missing = {cell.data: cell.seed for cell in without}
+    if without and not without[0].collected:
         raise UserError(
-            f"--data-dir: there is no data in {folder}; give a data folder made by `latentrl collect`, "
+            f"--data-dir: there is no data in {without[0].data}; give a data folder made by `latentrl collect`, "
             "or a folder that holds one for each seed: seed0, seed1, ..."
         )
     if missing and not study.collect:
@@ -61,14 +62,13 @@ def forget_failures(cells: Sequence[Cell]) -> None:
             cell.record_path.unlink()
 
 
-def run_study(study: Study, out: Path, cells: Sequence[Cell], given: bool, workers: int, retry: bool = False) -> None:
+def run_study(study: Study, out: Path, cells: Sequence[Cell], workers: int, retry: bool = False) -> None:
     """Bring every cell to its end, in ``workers`` processes; what is finished, or has failed, stays as it is.
 
     Args:
         study: says how.
         out: the study's folder.
         cells: what to train.
-        given: see :func:`missing_data`.
         workers: processes at a time.
         retry: train failed runs afresh.
 
@@ -84,7 +84,7 @@ def run_study(study: Study, out: Path, cells: Sequence[Cell], given: bool, worke
         todo = [cell for cell in cells if cell.open]
         if not todo:
             return
-        _collect(missing_data(study, todo, given), out, held)
+        _collect(missing_data(study, todo), out, held)
         progress = Progress(cells, study.minutes, workers)
         try:
             _train(todo, workers, progress, held)
@@ -109,8 +109,8 @@ def _train(cells: Sequence[Cell], workers: int, progress: Progress, held: Sequen
     by_name = {cell.name: cell for cell in cells}
     jobs = []
     for cell in cells:
-        if cell.folder.is_dir() and not any(cell.folder.iterdir()):
-            cell.folder.rmdir()  # ended before it wrote its settings
+        if cell.folder.is_dir() and not (cell.folder / SETTINGS).is_file():
+            shutil.rmtree(cell.folder)  # it ended before there was anything to go on with
         jobs.append(Job(cell.name, command("latentrl.train", cell.next_arguments()), cell.log))
 
     def started(job: Job) -> None:
