@@ -70,6 +70,14 @@ def env(model: Any = None, kind: Any = "mean", drop: float = 0.0, **settings: An
     return ImaginedEnv(imagination, quadratic, LOW, HIGH, **{"count": 4, "length": 5, **settings})
 
 
+def act(
+    environment: ImaginedEnv, actions: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
+    """One step; `VecEnv.step` is typed for observations of all kinds."""
+    environment.step_async(actions)
+    return environment.step_wait()
+
+
 def states_of(environment: ImaginedEnv, observation: np.ndarray) -> Tensor:
     """The true states behind normalised observations."""
     return torch.from_numpy(observation) * environment.scale + environment.centre
@@ -82,7 +90,7 @@ def test_a_step_is_the_models_transition() -> None:
     action = torch.tensor([[-2.0, 3.0], [2.0, -1.0], [0.0, 1.0], [1.0, 0.0]])
     twin = torch.Generator()
     twin.set_state(environment._generator.get_state())
-    observation, reward, done, infos = environment.step(unit)
+    observation, reward, done, infos = act(environment, unit)
     expected = Linear().transition(state, action).rsample(twin)
     assert torch.allclose(states_of(environment, observation), expected, atol=1e-5)
     scaled = quadratic(expected, action) / environment.reward_scale
@@ -114,7 +122,7 @@ def test_truncated_episodes_say_so_and_begin_anew() -> None:
     action = np.zeros((4, 2), dtype=np.float32)
     rewards = []
     for step in range(5):
-        observation, reward, done, infos = environment.step(action)
+        observation, reward, done, infos = act(environment, action)
         rewards.append(reward)
         assert done.all() == done.any() == (step == 4)
     for row, info in enumerate(infos):
@@ -123,7 +131,7 @@ def test_truncated_episodes_say_so_and_begin_anew() -> None:
         assert not np.array_equal(info["terminal_observation"], observation[row])
         total = np.sum(rewards, axis=0)[row] * environment.reward_scale
         assert info["episode"]["r"] == pytest.approx(total, rel=1e-5)
-    *_, done, _ = environment.step(action)
+    *_, done, _ = act(environment, action)
     assert not done.any(), "the next episode has a length of its own"
 
 
@@ -135,8 +143,8 @@ def test_algorithms_bootstrap_across_a_truncation_but_not_across_a_break() -> No
     buffer = algorithm.replay_buffer
     assert buffer is not None
     broke = buffer.actions[..., 0] > 0.5
-    assert np.array_equal(buffer.dones * (1 - buffer.timeouts), broke)  # type: ignore[attr-defined]
-    assert buffer.timeouts.sum() > 0 and np.isfinite(buffer.next_observations).all()  # type: ignore[attr-defined]
+    assert np.array_equal(buffer.dones * (1 - buffer.timeouts), broke)
+    assert buffer.timeouts.sum() > 0 and np.isfinite(buffer.next_observations).all()
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), -1e9, 1e4])
@@ -148,8 +156,8 @@ def test_breaking_the_model_never_pays(poison: float, kind: str) -> None:
     greedy[:2, 0] = 1.0
     lowest = 0.0
     for _ in range(20):
-        lowest = min(lowest, environment.step(wise)[1].min())
-    observation, reward, done, infos = environment.step(greedy)
+        lowest = min(lowest, act(environment, wise)[1].min())
+    observation, reward, done, infos = act(environment, greedy)
     assert done.tolist() == [True, True, False, False]
     assert (reward[:2] <= lowest / (1 - 0.9)).all() and np.isfinite(reward).all()
     assert np.isfinite(observation).all()
@@ -164,7 +172,7 @@ def test_the_seed_decides_everything(kind: str) -> None:
             environment.seed(seed)
         seen = [environment.reset()]
         for _ in range(7):
-            seen.append(environment.step(np.full((4, 2), 0.3, dtype=np.float32))[0])
+            seen.append(act(environment, np.full((4, 2), 0.3, dtype=np.float32))[0])
         return np.stack(seen)
 
     before = torch.random.get_rng_state()

@@ -33,7 +33,7 @@ class PolicyKind(NamedTuple):
     learner: Callable[..., Learner]
 
 
-def stable_baselines(*args: Any) -> Learner:
+def in_imagination(*args: Any) -> Learner:
     """A `StableBaselines`; the optional extra is imported here, and no earlier.
 
     Raises:
@@ -50,15 +50,15 @@ def stable_baselines(*args: Any) -> Learner:
 
 POLICIES: dict[str, PolicyKind] = {
     "analytic-gradient": PolicyKind(AnalyticGradientOptions(), AnalyticGradient),
-    "sac": PolicyKind(default_options("SAC"), stable_baselines),
-    "td3": PolicyKind(default_options("TD3"), stable_baselines),
-    "ppo": PolicyKind(default_options("PPO"), stable_baselines),
+    "sac": PolicyKind(default_options("SAC"), in_imagination),
+    "td3": PolicyKind(default_options("TD3"), in_imagination),
+    "ppo": PolicyKind(default_options("PPO"), in_imagination),
 }
 
 
 def policy_kind(name: str) -> PolicyKind:
     """The kind called ``name``: one of `POLICIES`, else a class of stable-baselines3, not yet checked."""
-    return POLICIES.get(name) or PolicyKind(default_options(name), stable_baselines)
+    return POLICIES.get(name) or PolicyKind(default_options(name), in_imagination)
 
 
 __all__ = [

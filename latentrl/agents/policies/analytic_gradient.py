@@ -45,7 +45,8 @@ class AnalyticGradientOptions:
         parameter_gradient: largest norm of the averaged gradient with respect to the parameters.
         sane_radius: roll-outs may not leave the start states' mean by more than so many standard deviations.
         bootstrap: add the value of a roll-out's last state to its return (see `Critic`), so that a horizon of 5 to 10
-            steps suffices. The return is then discounted.
+            steps suffices. The return is then discounted. The value counts after 20% of the updates and in full after
+            50%: a policy that follows a value not yet learned soon saturates, and then learns no more.
         discount: gamma of the bootstrapped return, per step.
         input: what the policy sees of a belief. With ``"belief"``, beliefs are imagined along with the states, and the
             gradient flows through the model's filter too.
@@ -175,7 +176,11 @@ class AnalyticGradient:
             return rewards.sum(1)
         steps = torch.arange(rewards.shape[1] + 1, device=rewards.device)
         weights = self.options.discount**steps
-        return rewards @ weights[:-1] + weights[-1] * self._critic(states[:, -1])
+        return rewards @ weights[:-1] + self._trust() * weights[-1] * self._critic(states[:, -1])
+
+    def _trust(self) -> float:
+        """How much the value counts by now, from 0 to 1."""
+        return min(1.0, max(0.0, (self._done / self.options.updates - 0.2) / 0.3))
 
     def _actor(self) -> Callable[[Tensor], Tensor]:
         """What acts in one batch of roll-outs: given each state in turn, it goes on believing and acts on that."""
