@@ -1,0 +1,134 @@
+"""The verb: who takes part, what is repeated and what is not; with a small, untrained model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from latentrl import compare as module
+from latentrl.agents.planners import PLANNERS, CEMOptions
+from latentrl.agents.planners.cem import CEM
+from latentrl.agents.policies import load_policy, save_policy
+from latentrl.compare import CompareOptions, compare, main, plan, unlearned
+from latentrl.errors import UserError
+from latentrl.tasks import TASKS
+
+AGENTS = ("policy", "random", "cem")
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Episodes of four steps, and a planner that hardly plans."""
+    for name, task in list(TASKS.items()):
+        monkeypatch.setitem(TASKS, name, replace(task, steps=4, episodes=2))
+    quick = CEMOptions(horizon=2, samples=4, iterations=1, elites=2)
+    monkeypatch.setitem(PLANNERS, "cem", lambda low, high: CEM(low, high, quick))
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the trials that really ran."""
+    names: list[str] = []
+    original = module.run_trial
+
+    def counted(trial: Any, *args: Any, **kwargs: Any) -> Any:
+        names.append(trial.name)
+        return original(trial, *args, **kwargs)
+
+    monkeypatch.setattr(module, "run_trial", counted)
+    return names
+
+
+def test_everyone_takes_part_with_the_references_and_the_policies_of_the_goal(pendulum_run: Path) -> None:
+    planned = plan(CompareOptions(pendulum_run, agents=AGENTS))
+    assert [(trial.task, trial.contestant) for trial in planned] == [
+        ("swing-up", "random"),
+        ("swing-up", "policy"),
+        ("swing-up", "cem"),
+        ("swing-up", "cem-true-physics"),
+        ("rotate-clockwise", "random"),
+        ("rotate-clockwise", "policy-spin"),
+        ("rotate-clockwise", "cem"),
+        ("rotate-clockwise", "cem-true-physics"),
+        ("rotate-counter-clockwise", "random"),
+        ("rotate-counter-clockwise", "cem"),
+        ("rotate-counter-clockwise", "cem-true-physics"),
+    ]
+    defaults = plan(CompareOptions(pendulum_run))
+    assert {trial.agent for trial in defaults} == {"random", "policy", *PLANNERS}
+
+
+def test_the_table_is_written_in_three_forms(pendulum_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = compare(CompareOptions(pendulum_run, agents=AGENTS))
+    assert json.loads((pendulum_run / "compare.json").read_text())["rows"] == table and len(table) == 11
+    assert len((pendulum_run / "compare.csv").read_text().splitlines()) == 12
+    text = (pendulum_run / "compare.md").read_text(encoding="utf-8")
+    assert all(f"## {task}" in text for task in TASKS)
+    assert not list(pendulum_run.rglob("*.partial"))
+    printed = capsys.readouterr().out
+    command = f"latentrl learn --run {pendulum_run} --goal velocity:0.85 --torque 30 --name rotate-counter-clockwise"
+    assert command in printed and f"next: {command}" in printed
+
+
+def test_what_is_finished_is_not_repeated(pendulum_run: Path, ran: list[str]) -> None:
+    options = CompareOptions(pendulum_run, tasks=("swing-up",), agents=AGENTS)
+    first = compare(options)
+    assert ran == ["random", "policy", "cem", "cem-true-physics"]
+    assert compare(options) == first and len(ran) == 4
+    compare(replace(options, tasks=("swing-up", "rotate-clockwise"), agents=("random",)))
+    assert ran[4:] == ["random_rotate-clockwise"]
+
+
+def test_an_interrupted_comparison_goes_on(
+    pendulum_run: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counted = module.run_trial
+
+    def interrupted(trial: Any, *args: Any, **kwargs: Any) -> Any:
+        if trial.agent == "cem":
+            raise KeyboardInterrupt
+        return counted(trial, *args, **kwargs)
+
+    arguments = ["--run", str(pendulum_run), "--tasks", "swing-up", "--agents", *AGENTS, "--no-true-physics"]
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "run_trial", interrupted)
+        with pytest.raises(SystemExit) as exit_code:
+            main(arguments)
+    assert exit_code.value.code == 130 and "to go on" in capsys.readouterr().out
+    assert not (pendulum_run / "compare.md").exists()
+    main(arguments)
+    assert ran == ["random", "policy", "cem"]
+
+
+def test_a_policy_that_was_learned_anew_and_other_settings_are_run_again(pendulum_run: Path, ran: list[str]) -> None:
+    options = CompareOptions(pendulum_run, tasks=("swing-up",), agents=("policy", "random"))
+    compare(options)
+    policy = load_policy(pendulum_run)
+    weights = {name: weight + torch.ones_like(weight) for name, weight in policy.state_dict().items()}
+    policy.load_state_dict(weights)
+    save_policy(policy, pendulum_run)
+    compare(options)
+    assert ran == ["random", "policy", "policy"]
+    compare(replace(options, episodes=3))
+    assert ran[3:] == ["random", "policy"]
+
+
+def test_a_missing_policy_is_named_with_the_command_that_learns_it(pendulum_run: Path) -> None:
+    assert len(unlearned(CompareOptions(pendulum_run))) == 1
+    (pendulum_run / "policy.json").unlink()
+    commands = unlearned(CompareOptions(pendulum_run))
+    assert len(commands) == 2 and "--torque 7" in commands[0] and "--name" not in commands[0]
+    assert unlearned(CompareOptions(pendulum_run, agents=("random",))) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"tasks": ("juggle",)}, {"agents": ("chance",)}, {"agents": ()}, {"episodes": 0}], ids=str
+)
+def test_bad_options_are_clear_errors(pendulum_run: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=f"--{next(iter(wrong))}"):
+        compare(CompareOptions(**{"run": pendulum_run, **wrong}))
