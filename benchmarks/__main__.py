@@ -12,11 +12,13 @@ import numpy
 import torch
 
 from benchmarks.collection import compare_collection
-from benchmarks.training_step import LENGTH, Version, compare_steps
+from benchmarks.planning import FORMS, compare_planning, controllers, planners, time_control_steps
+from benchmarks.training_step import LENGTH, Version, compare_steps, make_model
 from latentrl.runs import write_json
 
 STEPS_A_REPEAT = 2
 NUM_ENVS = 256
+SAMPLES, HORIZON = 1000, 30
 
 
 def training_rows(quick: bool) -> list[dict[str, Any]]:
@@ -57,11 +59,49 @@ def collection_row(quick: bool) -> dict[str, Any]:
     }
 
 
+def planning_rows(quick: bool) -> list[dict[str, Any]]:
+    """A command of each sampling planner against pytorch-mppi's, on the same dynamics in every form it was given."""
+    samples, horizon = (20, 3) if quick else (SAMPLES, HORIZON)
+    rows = []
+    for name, planner in planners(samples, horizon).items():
+        for form in FORMS:
+            summary = compare_planning(planner, form, samples, horizon, repeats=2 if quick else 100).summary()
+            rows.append(
+                {
+                    "planner": name,
+                    "dynamics": form,
+                    "samples": samples,
+                    "horizon": horizon,
+                    **_ratio(summary),
+                    "pytorch_mppi_ms": 1e3 * summary["yardstick_seconds"],
+                    "library_ms": 1e3 * summary["subject_seconds"],
+                }
+            )
+    return rows
+
+
+def control_rows(quick: bool) -> list[dict[str, Any]]:
+    """One action of each agent in one pendulum, default options: filter a picture, then decide."""
+    model = make_model("joint").requires_grad_(False).eval()
+    rows = []
+    for name, controller in controllers(model).items():
+        seconds = time_control_steps(controller, model, steps=2 if quick else 300)
+        rows.append(
+            {"agent": name, "median_ms": 1e3 * numpy.median(seconds), "p99_ms": 1e3 * numpy.quantile(seconds, 0.99)}
+        )
+    return rows
+
+
 def _ratio(summary: dict[str, float]) -> dict[str, float]:
     return {key: value for key, value in summary.items() if key.startswith("ratio")}
 
 
-def table(training: list[dict[str, Any]], collection: dict[str, Any]) -> str:
+def table(
+    training: list[dict[str, Any]],
+    collection: dict[str, Any],
+    planning: list[dict[str, Any]],
+    control: list[dict[str, Any]],
+) -> str:
     """What the run prints."""
     lines = [
         "Median [quartiles] of the ratios, yardstick / latentrl, in processor time on one thread.",
@@ -77,7 +117,15 @@ def table(training: list[dict[str, Any]], collection: dict[str, Any]) -> str:
         f"{'collection, frames/s':<38}{'ratio':>20}{'SyncVectorEnv':>15}{'latentrl':>12}",
         f"{str(collection['num_envs']) + ' pendulums':<38}{_spread(collection):>20}"
         f"{collection['sync_frames_per_second']:>15,.0f}{collection['vector_frames_per_second']:>12,.0f}",
+        "",
+        f"{'one plan; dynamics of pytorch-mppi':<38}{'ratio':>20}{'pytorch-mppi':>15}{'latentrl':>12}",
     ]
+    for row in planning:
+        name = f"{row['planner']}, {row['samples']} x {row['horizon']}; {row['dynamics']}"
+        lines.append(f"{name:<38}{_spread(row):>20}{row['pytorch_mppi_ms']:>12.2f} ms{row['library_ms']:>9.2f} ms")
+    lines += ["", f"{'one control step, one pendulum':<38}{'median':>20}{'p99':>15}"]
+    for row in control:
+        lines.append(f"{row['agent']:<38}{row['median_ms']:>17.2f} ms{row['p99_ms']:>12.2f} ms")
     return "\n".join(lines)
 
 
@@ -93,7 +141,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     training, collection = training_rows(options.quick), collection_row(options.quick)
-    print(table(training, collection))
+    planning, control = planning_rows(options.quick), control_rows(options.quick)
+    print(table(training, collection, planning, control))
     versions = {"python": platform.python_version()}
     versions.update({module.__name__: module.__version__ for module in (torch, numpy, gymnasium)})
     path = options.output / "bench.json"
@@ -108,6 +157,8 @@ def main(arguments: list[str] | None = None) -> None:
             },
             "training_step": training,
             "collection": collection,
+            "planning": planning,
+            "control_step": control,
         },
     )
     print(f"\n{path}")

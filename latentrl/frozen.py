@@ -7,6 +7,7 @@ calls it thousands of times in a row on the same parameters.
 from __future__ import annotations
 
 import copy
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +16,21 @@ from latentrl.transitions import LocallyLinearGaussian, LocallyLinearTransition,
 
 BLOCK = 1024
 """Roll-outs done together: what a step reads and writes then stays in a core's cache."""
+
+
+class Columns(NamedTuple):
+    """The parameters once more, for states that are columns: every product has its weights on the left."""
+
+    layers: list[tuple[Tensor, Tensor]]  # of the gate, the first for z above u: (weight [n_out, n_in], bias [n_out, 1])
+    dynamics: Tensor  # [Dz * (Dz + Du), M]
+    control_scale: Tensor  # [Du, 1]
+
+    @classmethod
+    def of(cls, weights: Weights) -> Columns:
+        """The same parameters, copied into this order."""
+        first = torch.cat((weights.state_in, weights.control_in)), weights.bias_in
+        layers = [(weight.T.contiguous(), bias.unsqueeze(1)) for weight, bias in (first, *weights.layers)]
+        return cls(layers, weights.dynamics.T.contiguous(), weights.control_scale.unsqueeze(1))
 
 
 class FrozenTransition:
@@ -30,6 +46,7 @@ class FrozenTransition:
     def __init__(self, module: LocallyLinearTransition) -> None:
         self._module = copy.deepcopy(module).requires_grad_(False).eval()
         self._weights: dict[torch.dtype, Weights] = {}
+        self._columns: dict[torch.dtype, Columns] = {}
 
     def weights(self, dtype: torch.dtype) -> Weights:
         """The parameters in ``dtype``, laid out on first use."""
@@ -66,15 +83,17 @@ class FrozenTransition:
         States are columns here, so that every operation runs along the batch, and no step allocates anything; the
         result is a transposed view. The noise is never mixed.
         """
-        size, weights = state.shape[-1], self.weights(state.dtype)
+        if state.dtype not in self._columns:
+            self._columns[state.dtype] = Columns.of(self.weights(state.dtype))
+        size, columns = state.shape[-1], self._columns[state.dtype]
         starts = state.reshape(-1, size).split(BLOCK)
         plans = actions.reshape(-1, *actions.shape[-2:]).split(BLOCK)
-        paths = [_follow(weights, *pair) for pair in zip(starts, plans, strict=True)]
+        paths = [_follow(columns, *pair) for pair in zip(starts, plans, strict=True)]
         path = paths[0] if len(paths) == 1 else torch.cat(paths, 2)
         return path.permute(2, 0, 1).view(*actions.shape[:-1], size)
 
 
-def _follow(weights: Weights, state: Tensor, actions: Tensor) -> Tensor:
+def _follow(columns: Columns, state: Tensor, actions: Tensor) -> Tensor:
     """Mean states ``[H, Dz, N]`` after each of ``actions [N, H, Du]`` from ``state [N, Dz]``."""
     (count, size), horizon = state.shape, actions.shape[1]
     inputs = size + actions.shape[2]
@@ -82,22 +101,18 @@ def _follow(weights: Weights, state: Tensor, actions: Tensor) -> Tensor:
     path = state.new_empty(horizon + 1, inputs, count)
     path[0, :size] = state.T
     path[:-1, size:] = actions.permute(1, 2, 0)
-    path[:-1, size:] /= weights.control_scale[:, None]
+    path[:-1, size:] /= columns.control_scale
 
-    first = torch.cat((weights.state_in, weights.control_in)).T.contiguous()
-    layers = [(first, weights.bias_in[:, None])]
-    layers += [(weight.T.contiguous(), bias[:, None]) for weight, bias in weights.layers]
-    mixing = weights.dynamics.T.contiguous()
-    activations = [state.new_empty(len(weight), count) for weight, _ in layers]
-    alpha, mixed = torch.empty_like(activations[-1]), state.new_empty(len(mixing), count)
+    *hidden_layers, (last, last_bias) = columns.layers
+    activations = [state.new_empty(len(weight), count) for weight, _ in columns.layers]
+    alpha, mixed = torch.empty_like(activations[-1]), state.new_empty(len(columns.dynamics), count)
     matrices = mixed.view(size, inputs, count)
     for t in range(horizon):
         hidden = step = path[t]
-        for (weight, bias), out in zip(layers[:-1], activations[:-1], strict=True):
+        for (weight, bias), out in zip(hidden_layers, activations, strict=False):
             hidden = torch.addmm(bias, weight, hidden, out=out).relu_()
-        weight, bias = layers[-1]
-        torch.addmm(bias, weight, hidden, out=activations[-1])
+        torch.addmm(last_bias, last, hidden, out=activations[-1])
         torch.softmax(activations[-1], 0, out=alpha)
-        torch.mm(mixing, alpha, out=mixed)
+        torch.mm(columns.dynamics, alpha, out=mixed)
         torch.sum(matrices.mul_(step), 1, out=path[t + 1, :size])
     return path[1:, :size]

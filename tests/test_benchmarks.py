@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,10 @@ import torch
 
 from benchmarks.__main__ import main
 from benchmarks.eager_ekvae import EagerEKVAE
+from benchmarks.planning import FORMS
 from benchmarks.timing import Comparison, compare
 from benchmarks.training_step import Version, make_model, random_sequences
+from latentrl.agents.planners import PLANNERS
 from latentrl.models.ekvae import EKVAE
 
 VERSIONS: tuple[Version, ...] = ("joint", "smoother", "filter")
@@ -111,6 +113,21 @@ def test_summary_takes_the_ratio_of_each_pair() -> None:
     assert (summary["yardstick_seconds"], summary["subject_seconds"]) == (3.0, 1.0)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_pytorch_mppi_is_given_the_same_dynamics(form: str) -> None:
+    model = perturbed_model("joint").requires_grad_(False).eval()
+    step, g = FORMS[form](model), torch.Generator().manual_seed(0)
+    # A stretched state and a column of a wider tensor: what pytorch-mppi hands over.
+    starts = (torch.zeros(1, 3).expand(5, -1), torch.randn(5, 3, generator=g))
+    actions = 7 * torch.randn(5, 2, 1, generator=g)
+    for start, action in zip(starts, actions.unbind(1), strict=True):
+        with torch.inference_mode():
+            got, again = step(start, action).clone(), step(step(start, action), action)
+            expected = model.transition(start, action).mean
+            torch.testing.assert_close(got, expected)
+            torch.testing.assert_close(again, model.transition(expected, action).mean)
+
+
 def test_quick_run_prints_a_table_and_writes_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--quick", "--output", str(tmp_path / "bench")])
     printed = capsys.readouterr().out
@@ -118,4 +135,8 @@ def test_quick_run_prints_a_table_and_writes_the_numbers(tmp_path: Path, capsys:
     (step,) = numbers["training_step"]
     assert step["eager_ms"] > 0 and step["library_ms"] > 0 and f"{step['ratio']:.2f}" in printed
     assert numbers["collection"]["ratio"] > 1, "an array of pendulums slower than a loop over them"
+    assert {(row["planner"], row["dynamics"]) for row in numbers["planning"]} == set(product(("mppi", "cem"), FORMS))
+    assert all(row["pytorch_mppi_ms"] > 0 and f"{row['ratio']:.2f}" in printed for row in numbers["planning"])
+    assert {row["agent"] for row in numbers["control_step"]} == {"policy", *PLANNERS}
+    assert all(0 < row["median_ms"] <= row["p99_ms"] for row in numbers["control_step"])
     assert [path.name for path in (tmp_path / "bench").iterdir()] == ["bench.json"]

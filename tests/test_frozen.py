@@ -107,8 +107,8 @@ def test_training_on_leaves_it_as_it_was() -> None:
     changed, before = FrozenTransition(module).rollout(state, action), frozen.rollout(state, action)
     assert not torch.allclose(before, changed)
     with torch.no_grad():
-        module.gate[0].weight.add_(1.0)
-        module.control_scale.mul_(2.0)
+        module.control_matrices.add_(1.0)
+        module.control_scale.copy_(2.0 * module.control_scale)
     assert torch.equal(frozen.rollout(state, action), before)
 
 
