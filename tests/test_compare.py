@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from latentrl import compare as module
+from latentrl import judging
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
-from latentrl.agents.policies import load_policy, save_policy
+from latentrl.agents.policies import MLPPolicy, save_policy
 from latentrl.compare import CompareOptions, compare, main, plan, unlearned
 from latentrl.errors import UserError
 from latentrl.tasks import TASKS
@@ -34,7 +35,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the trials that really ran."""
     names: list[str] = []
-    original = module.run_trial
+    original = judging.run_trial
 
     def counted(trial: Any, *args: Any, **kwargs: Any) -> Any:
         names.append(trial.name)
@@ -87,7 +88,7 @@ def test_what_is_finished_is_not_repeated(pendulum_run: Path, ran: list[str]) ->
 def test_an_interrupted_comparison_goes_on(
     pendulum_run: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    counted = module.run_trial
+    counted = getattr(module, "run_trial")  # noqa: B009, the fixture's
 
     def interrupted(trial: Any, *args: Any, **kwargs: Any) -> Any:
         if trial.agent == "cem":
@@ -108,10 +109,9 @@ def test_an_interrupted_comparison_goes_on(
 def test_a_policy_that_was_learned_anew_and_other_settings_are_run_again(pendulum_run: Path, ran: list[str]) -> None:
     options = CompareOptions(pendulum_run, tasks=("swing-up",), agents=("policy", "random"))
     compare(options)
-    policy = load_policy(pendulum_run)
-    weights = {name: weight + torch.ones_like(weight) for name, weight in policy.state_dict().items()}
-    policy.load_state_dict(weights)
-    save_policy(policy, pendulum_run)
+    limit = torch.tensor([7.0])
+    settings = {"goal_text": "goal.png"}
+    save_policy(MLPPolicy(-limit, limit, torch.ones(3), torch.ones(3), (4,)), pendulum_run, settings)
     compare(options)
     assert ran == ["random", "policy", "policy"]
     compare(replace(options, episodes=3))
