@@ -105,7 +105,8 @@ def suits(settings: Mapping[str, Any], goal: Goal) -> bool:
     Positions count as one, for a picture may have moved. A policy with no goal in words is from before there were goals
     other than pictures.
     """
-    own = parse_goal(settings["goal_text"]) if "goal_text" in settings else PictureGoal(Path())
+    text = settings.get("goal")
+    own = parse_goal(text) if isinstance(text, str) else PictureGoal(Path())
     positions = (PictureGoal, FrameGoal)
     return own == goal or (isinstance(own, positions) and isinstance(goal, positions))
 

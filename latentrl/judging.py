@@ -127,7 +127,7 @@ def _check_policy(trial: Trial, run: Path, goal: Goal) -> None:
         settings = policy_settings(run, trial.policy)
         if not suits(settings, goal):
             raise UserError(
-                f"--policy {trial.policy}: was learned for the goal {settings.get('goal_text', 'in a picture')}, which "
+                f"--policy {trial.policy}: was learned for the goal {settings.get('goal')}, which "
                 f"is not that of --task {trial.task}; give another --policy, or the goal of this one with --goal"
             )
 

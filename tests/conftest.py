@@ -51,5 +51,5 @@ def pendulum_run(tmp_path: Path) -> Path:
     for name, goal, bound in (("policy", str(data / "goal.png"), 7.0), ("spin", "velocity:-0.5", 30.0)):
         limit = torch.tensor([bound])
         policy = MLPPolicy(-limit, limit, torch.zeros(3), torch.ones(3), (4,))
-        save_policy(policy, run, {"goal_text": goal}, name)
+        save_policy(policy, run, {"goal": goal}, name)
     return run

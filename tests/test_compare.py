@@ -110,7 +110,7 @@ def test_a_policy_that_was_learned_anew_and_other_settings_are_run_again(pendulu
     options = CompareOptions(pendulum_run, tasks=("swing-up",), agents=("policy", "random"))
     compare(options)
     limit = torch.tensor([7.0])
-    settings = {"goal_text": "goal.png"}
+    settings = {"goal": "goal.png"}
     save_policy(MLPPolicy(-limit, limit, torch.ones(3), torch.ones(3), (4,)), pendulum_run, settings)
     compare(options)
     assert ran == ["random", "policy", "policy"]
