@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from latentrl.collect import CollectOptions, collect
+from latentrl.data_collection.storage import load_sequences
 from latentrl.errors import UserError
+from latentrl.objective import Annealing
 from latentrl.runs import CHECKPOINT, MODEL, SETTINGS, load_model, read_tensors
-from latentrl.train import TrainOptions, choose_device, main, train
+from latentrl.train import TrainOptions, _schedule, _trainer, choose_device, main, train
 from latentrl.training import Trainer
 from latentrl.types import RateDistortion
 
@@ -150,3 +152,39 @@ def test_other_priors_objectives_and_versions_train(data: Path, tmp_path: Path) 
     run = train(options(data, tmp_path / "run", prior="normal", objective="elbo", version="filter", blur=0.1))
     model = load_model(run)
     assert model.settings.version == "filter" and model.settings.prior == "normal"
+
+
+@pytest.mark.parametrize(
+    ("model", "objective", "prior"),
+    [("dks", "geco", "normal"), ("dvbf", "annealing", "vhp"), ("dvbs", "rewo", "normal")],
+)
+def test_other_models_train_by_other_objectives(
+    data: Path, tmp_path: Path, model: str, objective: str, prior: str
+) -> None:
+    run = train(options(data, tmp_path / "run", model=model, objective=objective, prior=prior))
+    loaded = load_model(run)
+    assert loaded.settings.prior == prior and loaded.position_size == loaded.state_size == 3
+    assert loaded.settings.version == ("filter" if model == "dvbf" else "smoother")
+
+
+def test_annealing_takes_half_of_the_steps_unless_told_otherwise(data: Path, tmp_path: Path) -> None:
+    for name, changes, steps in (("a", {}, 50), ("b", {"annealing_steps": 7}, 7)):
+        chosen = options(data, tmp_path / name, objective="annealing", **changes, steps=100, recipe="source")
+        trainer = _trainer(chosen, _schedule(chosen), load_sequences(data, "train"), None, 0)
+        assert isinstance(trainer.objective, Annealing) and trainer.objective.steps == steps
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"annealing_steps": 5}, "--annealing-steps 5"),
+        ({"annealing_steps": 0, "objective": "annealing"}, "--annealing-steps 0"),
+        ({"version": "joint", "model": "dks"}, "--version joint"),
+    ],
+)
+def test_flags_that_do_not_fit_together_are_refused(
+    data: Path, tmp_path: Path, changes: dict[str, object], named: str
+) -> None:
+    with pytest.raises(UserError, match=named):
+        train(options(data, tmp_path / "run", **changes))
+    assert not (tmp_path / "run").exists()

@@ -42,7 +42,7 @@ class Expectation:
 
 RECURRENT = Expectation(filter_is_last_smoothed=False, tells_velocity=False, learning_steps=600)
 # Filtered online in the learned model, not by the recognition network that smooths.
-DEEP_KALMAN = replace(RECURRENT, predicts_at_the_mean=False, learning_steps=800)
+DEEP_KALMAN = replace(RECURRENT, predicts_at_the_mean=False, learning_steps=1000)
 DEEP_BAYES = replace(DEEP_KALMAN, learning_steps=500)
 EXPECTATIONS: dict[str, Expectation] = {
     "ekvae": Expectation(),
