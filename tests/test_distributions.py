@@ -10,6 +10,7 @@ from latentrl.distributions import (
     Gaussian,
     PixelGaussian,
     cholesky,
+    diagonal_kl,
     gaussian_log_prob,
     sample_gaussian,
 )
@@ -67,3 +68,11 @@ def test_pixel_gaussian_sums_over_the_image() -> None:
     expected = torch.distributions.Normal(mean, sigma).log_prob(value).sum((-1, -2, -3))
     torch.testing.assert_close(PixelGaussian(mean, sigma, 3).log_prob(value), expected)
     torch.testing.assert_close(DiagonalGaussian(mean.flatten(1), sigma.square()).log_prob(value.flatten(1)), expected)
+
+
+def test_diagonal_divergence_equals_torch() -> None:
+    g = torch.Generator().manual_seed(0)
+    means, variances = torch.randn(2, 4, 3, generator=g), 0.1 + torch.rand(2, 4, 3, generator=g)
+    found = diagonal_kl(*(DiagonalGaussian(m, v) for m, v in zip(means, variances, strict=True)))
+    first, second = (torch.distributions.Normal(m, v.sqrt()) for m, v in zip(means, variances, strict=True))
+    torch.testing.assert_close(found, torch.distributions.kl_divergence(first, second).sum(-1))

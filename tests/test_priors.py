@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from latentrl.distributions import diagonal_log_prob
-from latentrl.priors import PRIORS, VHP, StandardNormal
+from latentrl.priors import PRIORS, VHP, StandardNormal, TransformedNormal
 
 
 def test_standard_normal_is_exact() -> None:
@@ -61,3 +61,13 @@ def test_samples_and_bounds_of_every_prior(name: str) -> None:
     sample = prior.sample(11, torch.Generator().manual_seed(0))
     assert sample.shape == (11, 3)
     assert prior.bound(sample).shape == (11,)
+
+
+def test_a_transformed_normal_pushes_noise_through_its_network() -> None:
+    torch.manual_seed(0)
+    prior = TransformedNormal(3, (8,))
+    first, second = (prior.sample(50, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert torch.equal(first, second) and first.shape == (50, 3)
+    noise = torch.randn(50, 3, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(first, prior(noise))
+    assert not hasattr(prior, "bound"), "it has no density over z: weighing z by it must fail, not mislead"
