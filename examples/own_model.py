@@ -13,6 +13,7 @@ filter and smoother are Kalman's and log p(a_1:T | u) is known exactly: the rate
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +24,7 @@ from latentrl.__main__ import main
 from latentrl.distributions import DiagonalGaussian, PixelGaussian, cholesky, gaussian_log_prob
 from latentrl.models import MODELS, ModelEntry
 from latentrl.models.base import DataSpec, WorldModel
-from latentrl.networks import VectorDecoder, VectorEncoder
+from latentrl.networks import DiagonalGaussianMLP, mlp
 from latentrl.priors import StandardNormal
 from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
 
@@ -45,90 +46,82 @@ class LinearModel(WorldModel):
         super().__init__()
         self.spec, self.settings = spec, settings
         self.state_size, self.position_size = size, seen = settings.state_size, settings.position_size
-        self.encoder = VectorEncoder(spec.observation_shape, settings.hidden, seen)
-        self.decoder = VectorDecoder(seen, settings.hidden[::-1], spec.observation_shape)
+        pixels = math.prod(spec.observation_shape)
+        self.encoder = DiagonalGaussianMLP(pixels, settings.hidden, seen, log_variance=-4.0)
+        self.decoder = mlp((seen, *settings.hidden[::-1], pixels))
         self.initial_distribution = StandardNormal(size)
         self.state_matrix = nn.Parameter(torch.eye(size) + 0.05 * torch.randn(size, size))
         self.control_matrix = nn.Parameter(0.05 * torch.randn(size, spec.action_size) / torch.tensor(spec.action_scale))
         self.log_process_noise = nn.Parameter(torch.full((size,), -4.0))
         self.log_feature_noise = nn.Parameter(torch.full((seen,), -4.0))
         self.log_sigma = nn.Parameter(torch.tensor(settings.initial_sigma).log())
+        self.register_buffer("identity", torch.eye(size, dtype=torch.float64))
+        self.identity: Tensor
 
     def encode(self, observations: Tensor) -> DiagonalGaussian:
         """q(a | x): having it, the model takes part in the recipe's alignment of the position."""
-        flat = self.encoder(self.to_unit(observations).reshape(-1, *self.spec.observation_shape))
-        lead = observations.shape[: observations.dim() - len(self.spec.observation_shape)]
-        return DiagonalGaussian(flat.mean.reshape(*lead, -1), flat.variance.reshape(*lead, -1))
+        self.check_observation(observations)
+        return self.encoder(self.to_unit(observations).flatten(-len(self.spec.observation_shape)))
 
-    def _predict(self, belief: Belief, action: Tensor) -> Belief:
-        noise = self.log_process_noise.double().exp().diag()
-        return kalman.predict(
-            belief, self.state_matrix.double(), noise, action.double() @ self.control_matrix.double().T
-        )
+    def decode(self, features: Tensor) -> PixelGaussian:
+        """p(x | a)."""
+        shape = self.spec.observation_shape
+        return PixelGaussian(self.decoder(features).unflatten(-1, shape), self.log_sigma.exp(), len(shape))
 
-    def _update(self, predicted: Belief, features: Tensor) -> Belief:
-        return kalman.update(predicted, features.double(), self._projection(), self._feature_noise())
+    def start(self, batch: int) -> Belief:
+        """N(0, I)."""
+        return Belief(self.identity.new_zeros(batch, self.state_size), self.identity.expand(batch, -1, -1))
 
-    def _projection(self) -> Tensor:
-        return torch.eye(self.position_size, self.state_size, dtype=torch.float64, device=self.log_sigma.device)
+    def predict(self, belief: Belief, action: Tensor) -> Belief:
+        """A step of the dynamics, in float64."""
+        state_matrix, noise = self.state_matrix.double(), self.log_process_noise.double().exp().diag()
+        return kalman.predict(belief, state_matrix, noise, (action @ self.control_matrix.T).double())
 
-    def _feature_noise(self) -> Tensor:
-        return self.log_feature_noise.double().exp().diag()
+    def update(self, belief: Belief, features: Tensor) -> Belief:
+        """What the features of a frame add."""
+        noise = self.log_feature_noise.double().exp().diag()
+        return kalman.update(belief, features.double(), self.identity[: self.position_size], noise)
 
-    def _start(self, batch: int) -> Belief:
-        eye = torch.eye(self.state_size, dtype=torch.float64, device=self.log_sigma.device)
-        return Belief(eye.new_zeros(batch, self.state_size), eye.expand(batch, -1, -1))
-
-    def _run(self, features: Tensor, actions: Tensor) -> tuple[Belief, Belief]:
-        """Predicted and filtered beliefs ``[B, T]`` for ``features [B, T, Da]``."""
-        predicted, filtered = [self._start(len(features))], []
-        for t, seen in enumerate(features.unbind(1)):
-            filtered.append(self._update(predicted[t], seen))
-            if t < actions.shape[1]:
-                predicted.append(self._predict(filtered[t], actions[:, t]))
+    def run_filter(self, features: Tensor, actions: Tensor) -> tuple[Belief, Belief]:
+        """Predicted and filtered beliefs ``[B, T]``."""
+        predicted = [self.start(len(features))]
+        filtered = [self.update(predicted[0], features[:, 0])]
+        for action, seen in zip(actions.unbind(1), features[:, 1:].unbind(1), strict=True):
+            predicted.append(self.predict(filtered[-1], action))
+            filtered.append(self.update(predicted[-1], seen))
         return stack_beliefs(predicted), stack_beliefs(filtered)
 
     def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
         target, posterior = self.to_unit(batch.observations), self.encode(batch.observations)
-        features = posterior.rsample(generator)
-        (mean, covariance), _ = self._run(features, batch.actions)
-        seen, projection = self.position_size, self._projection()
-        innovation = covariance[..., :seen, :seen] + self._feature_noise()
-        evidence = gaussian_log_prob(features.double(), mean @ projection.T, cholesky(innovation)).sum(1)
-        picture = self._decode(features)
-        error = (picture.mean - target).square().flatten(2).mean((1, 2))
-        rate = posterior.log_prob(features).sum(1) - evidence
+        features, seen = posterior.rsample(generator), self.position_size
+        (mean, covariance), _ = self.run_filter(features, batch.actions)
+        innovation = covariance[..., :seen, :seen] + self.log_feature_noise.double().exp().diag()
+        evidence = gaussian_log_prob(features.double(), mean[..., :seen], cholesky(innovation))
+        picture = self.decode(features)
+        rate = (posterior.log_prob(features) - evidence).sum(1)
+        error = (picture.mean - target).square().flatten(1).mean(1)
         return RateDistortion(rate.float(), -picture.log_prob(target).sum(1), error)
 
     def initial_belief(self, observation: Tensor) -> Belief:
-        self.check_observation(observation)
-        return self._update(self._start(len(observation)), self.encode(observation).mean)
+        return self.update(self.start(len(observation)), self.encode(observation).mean)
 
     def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
-        predicted = self._predict(Belief(belief.mean.double(), belief.covariance.double()), action)
-        return predicted if observation is None else self._update(predicted, self.encode(observation).mean)
+        predicted = self.predict(Belief(belief.mean.double(), belief.covariance.double()), action)
+        return predicted if observation is None else self.update(predicted, self.encode(observation).mean)
 
     def smooth(self, observations: Tensor, actions: Tensor) -> Belief:
-        self.check_observation(observations)
-        predicted, filtered = self._run(self.encode(observations).mean, actions)
-        steps = (len(actions), actions.shape[1], -1, -1)
-        noise = self.log_process_noise.double().exp().diag()
-        return kalman.smooth_all(filtered, predicted, self.state_matrix.double().expand(steps), noise.expand(steps))
+        predicted, filtered = self.run_filter(self.encode(observations).mean, actions)
+        matrices = self.state_matrix.double(), self.log_process_noise.double().exp().diag()
+        return kalman.smooth_all(filtered, predicted, *(m.expand(*actions.shape[:2], -1, -1) for m in matrices))
 
     def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
         mean = state @ self.state_matrix.T + action @ self.control_matrix.T
         return DiagonalGaussian(mean, self.log_process_noise.exp())
 
     def emission(self, state: Tensor) -> PixelGaussian:
-        return self._decode(state[..., : self.position_size])
-
-    def _decode(self, features: Tensor) -> PixelGaussian:
-        flat = self.decoder(features.reshape(-1, self.position_size))
-        shape = self.spec.observation_shape
-        return PixelGaussian(flat.reshape(*features.shape[:-1], *shape), self.log_sigma.exp(), len(shape))
+        return self.decode(state[..., : self.position_size])
 
     def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
-        self.check_observation(observations)
         if actions is None:
             return self.encode(observations).mean
         return self.smooth(observations[None], actions[None]).mean[0, :, self.position_size :].mean(0).float()
