@@ -80,6 +80,21 @@ def test_there_are_settings_for_every_planner() -> None:
     assert set(QUICK) == set(THOROUGH) == set(PLANNERS)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("size", "controls"), [(1, 1), (2, 3), (5, 1)])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_any_sizes_in_either_precision(name: str, batch: int, size: int, controls: int, dtype: torch.dtype) -> None:
+    """The plan has the state's precision, whatever that of the bounds."""
+    problem = Linear(torch.eye(size, dtype=dtype), 0.3 * torch.ones(size, controls, dtype=dtype))
+    low, high = -torch.ones(controls), torch.linspace(0.5, 1.0, controls)
+    state = torch.randn(batch, size, generator=seeded(), dtype=dtype)
+    plan = QUICK[name](low, high).plan(problem, quadratic, state, generator=seeded())
+    assert plan.shape == (batch, HORIZON, controls) and plan.dtype == dtype
+    assert (plan >= low).all() and (plan <= high).all()
+    middle = ((low + high) / 2).to(dtype).expand_as(plan)
+    assert (cost(problem, state, plan) < cost(problem, state, middle)).all()
+
+
 @pytest.mark.parametrize("batch", [1, 2, 7])
 def test_shapes_and_bounds(name: str, batch: int) -> None:
     planner = QUICK[name](LOW, HIGH)
@@ -102,6 +117,55 @@ def test_no_global_randomness_is_used(name: str) -> None:
     before = torch.random.get_rng_state()
     QUICK[name](LOW, HIGH).plan(dynamics(), quadratic, torch.ones(2, 3), generator=seeded())
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_every_state_of_a_batch_is_planned_for_by_itself(name: str) -> None:
+    """Also where its neighbours are lost: one lane that breaks does not reach the others."""
+    planner = THOROUGH[name](LOW, HIGH)
+    state = 0.3 * torch.randn(3, 3, generator=seeded())
+    state[1] = torch.nan
+    plan = planner.plan(dynamics(), quadratic, state, generator=seeded())
+    assert plan.isfinite().all() and (plan >= LOW).all() and (plan <= HIGH).all()
+    alone = planner.plan(dynamics(), quadratic, state[[0, 2]], generator=seeded())
+    costs = [cost(dynamics(), state[[0, 2]], found) for found in (plan[[0, 2]], alone)]
+    torch.testing.assert_close(*costs, rtol=0.05, atol=1e-3)
+
+
+def test_it_plans_in_inference_mode_with_states_and_a_goal_made_there(name: str) -> None:
+    """As an agent does; gradients are the planner's own affair."""
+    problem = dynamics()
+    with torch.inference_mode():
+        goal, state = torch.ones(3), torch.zeros(1, 3)
+        plan = QUICK[name](LOW, HIGH).plan(
+            problem, lambda z, u: -(z - goal).square().sum(-1), state, generator=seeded()
+        )
+    assert plan.isfinite().all()
+
+
+def test_it_leaves_no_trace_in_the_dynamics_parameters(name: str) -> None:
+    problem = dynamics()
+    problem.state_matrix.requires_grad_()
+    plan = QUICK[name](LOW, HIGH).plan(problem, quadratic, torch.ones(2, 3), generator=seeded())
+    assert not plan.requires_grad and problem.state_matrix.grad is None
+
+
+def test_a_model_with_a_rollout_of_its_own_is_rolled_out_by_it(name: str) -> None:
+    calls = []
+
+    class Fast(Linear):
+        def rollout(self, state: Tensor, actions: Tensor) -> Tensor:
+            calls.append(actions.shape)
+            states = []
+            for action in actions.unbind(-2):
+                state = self.transition(state, action).mean
+                states.append(state)
+            return torch.stack(states, -2)
+
+    plain, state = dynamics(), torch.ones(2, 3)
+    fast = Fast(plain.state_matrix, plain.control_matrix)
+    plans = [QUICK[name](LOW, HIGH).plan(d, quadratic, state, generator=seeded()) for d in (plain, fast)]
+    torch.testing.assert_close(*plans)
+    assert calls and all(shape[-2:] == (HORIZON, 2) for shape in calls)
 
 
 def test_a_good_warm_start_is_improved_on_and_a_misshapen_one_refused(name: str) -> None:

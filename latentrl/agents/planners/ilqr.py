@@ -40,7 +40,7 @@ class ILQROptions:
 
     horizon: int = 20
     iterations: int = 3
-    jacobians: Literal["model", "exact"] = "model"
+    jacobians: Literal["exact", "model"] = "exact"
     starts: int = 2
     samples: int = 64
     initial_std: float = 0.3
