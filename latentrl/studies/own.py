@@ -58,22 +58,26 @@ def read_study(path: Path) -> Study:
     rows = tuple(_row(row, f"{path}, row {number}") for number, row in enumerate(content["rows"], start=1))
     names = [row.name for row in rows]
     for name in names:
-        if names.count(name) > 1 or not name or set(name) & set("/\\") or name in (".", "..", "data"):
+        if names.count(name) > 1 or not _is_folder(name) or name == "data":
             raise UserError(f"{path}: the row name {name!r} is used twice or makes no folder; give another")
     columns = tuple(
         Column(str(key), str(key), STYLES.get(key, ".3g")) for key in content.get("columns", ["test_elbo_per_step"])
     )
-    name = content.get("name", path.stem)
+    name, steps = content.get("name", path.stem), content.get("steps", 8000)
+    if not _is_folder(name):
+        raise UserError(f"{path}: the name {name!r} makes no folder; give another")
+    if steps < 1:
+        raise UserError(f"{path}: 'steps' is {steps}; give one or more")
     return Study(
         name=name,
         title=f"{name}: rows of {path.name}",
         environment=None,
         collect=tuple(map(str, content.get("collect", ()))),
         train=tuple(map(str, content.get("train", ()))),
-        steps=content.get("steps", 8000),
+        steps=steps,
         rows=rows,
         tables=(Table("1", name, columns, tuple(names), (Column("train_seconds", "training, s", ".0f"),)),),
-        minutes={row.model: MINUTES * content.get("steps", 8000) / 8000 for row in rows},
+        minutes={row.model: MINUTES * steps / 8000 for row in rows},
     )
 
 
@@ -85,6 +89,8 @@ def _row(content: Any, where: str) -> Row:
     objective = content.get("objective", "rewo")
     if ("annealing" in content) != (objective == "annealing"):
         raise UserError(f"{where}: 'annealing', a share of the steps, and the objective 'annealing' go together")
+    if not 0 < content.get("annealing", 1) <= 1:
+        raise UserError(f"{where}: 'annealing' is {content['annealing']}; give a share above 0 and up to 1")
     return Row(
         name=content["name"],
         label=content.get("label", content["name"]),
@@ -94,6 +100,10 @@ def _row(content: Any, where: str) -> Row:
         annealing=content.get("annealing"),
         options=tuple(map(str, content.get("options", ()))),
     )
+
+
+def _is_folder(name: str) -> bool:
+    return bool(name) and not set(name) & set("/\\") and name not in (".", "..")
 
 
 def _check(content: Any, known: dict[str, type], where: str) -> None:
