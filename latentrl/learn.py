@@ -74,7 +74,7 @@ def learn(options: LearnOptions) -> Path:
     }
     path = learn_into(options.run, learner, notes, policy_path(options.run, name).stem)
     print(f"{path}: the policy")
-    chosen = "" if name == "policy" else f" --policy {name}"
+    chosen = "" if name == "policy" else f" --policy {path.stem}"
     print(f"next: python -m latentrl.evaluate --run {options.run} --goal {options.goal}{chosen}")
     return path
 

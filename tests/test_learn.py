@@ -1,64 +1,139 @@
-"""The verb: what it writes into a run folder, and what it refuses; with a small, untrained model."""
+"""The verb: what it writes, what it refuses, and that Ctrl-C keeps what there is."""
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch import Tensor, nn
 
-from latentrl.agents.policies import AnalyticGradient, load_policy
-from latentrl.contestants import policies_for
+from latentrl import learn as verb
+from latentrl.agents.policies import AnalyticGradient, Update, load_policy
+from latentrl.distributions import DiagonalGaussian
 from latentrl.errors import UserError
-from latentrl.goals import parse_goal
-from latentrl.learn import LearnOptions, learn
 from latentrl.types import Belief
 
 
-def options(run: Path, **changes: Any) -> LearnOptions:
-    goal = str(run.parent / "data" / "goal.png")
-    return LearnOptions(**{"run": run, "goal": goal, "updates": 3, "horizon": 4, **changes})
+class ToyModel(nn.Module):
+    """An integrator whose position is the picture's brightness."""
+
+    spec = SimpleNamespace(observation_shape=(16, 16, 1), action_size=1)
+    position_size, state_size = 1, 2
+
+    def initial_states(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        return torch.randn(count, 2, generator=generator)
+
+    def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+        return DiagonalGaussian(0.9 * state + 0.1 * action, torch.full((2,), 1e-4))
+
+    def emission(self, state: Tensor) -> DiagonalGaussian:
+        return DiagonalGaussian(state, torch.full((2,), 0.01))
+
+    def initial_belief(self, observation: Tensor) -> Belief:
+        return Belief(observation, 0.01 * torch.eye(2).expand(len(observation), 2, 2))
+
+    def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
+        mean = belief.mean if observation is None else observation
+        return Belief(mean, (0.02 if observation is None else 0.01) * torch.eye(2).expand(len(mean), 2, 2))
+
+    def encode_goal(self, observations: Tensor) -> Tensor:
+        return observations.float().mean()[None] / 255
 
 
-def test_learn_writes_a_policy_a_history_and_a_log(pendulum_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = learn(options(pendulum_run))
-    assert path == pendulum_run / "policy.safetensors"
-    belief = Belief(torch.zeros(5, 3), torch.eye(3).expand(5, 3, 3))
-    assert load_policy(pendulum_run)(belief).shape == (5, 1)
-    settings = json.loads((pendulum_run / "policy.json").read_text())["settings"]
-    assert settings["updates_done"] == 3 and settings["learner"]["horizon"] == 4
-    assert len((pendulum_run / "policy_history.csv").read_text().splitlines()) == 4
-    assert list((pendulum_run / "policy_log").glob("events*"))
-    assert not list(pendulum_run.glob("*.partial"))
-    assert "next: python -m latentrl.evaluate" in capsys.readouterr().out
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run folder whose model is the toy, with a goal image in it."""
+    monkeypatch.setattr(verb, "load_model", lambda folder: ToyModel())
+    Image.fromarray(np.full((16, 16), 51, dtype=np.uint8)).save(tmp_path / "goal.png")
+    return tmp_path
 
 
-def test_a_policy_for_a_speed_lives_beside_the_first_and_is_found_by_its_goal(pendulum_run: Path) -> None:
-    before = (pendulum_run / "policy.safetensors").read_bytes()
-    learn(options(pendulum_run, goal="velocity:0.85", name="fast", torque=30.0))
-    assert (pendulum_run / "policy.safetensors").read_bytes() == before
-    assert policies_for(pendulum_run, parse_goal("velocity:0.85")) == ["policy-fast"]
-    assert policies_for(pendulum_run, parse_goal("velocity:-0.5")) == ["policy-spin"]
-    assert policies_for(pendulum_run, parse_goal("anywhere.png")) == ["policy"]
+def options(run: Path, **changes: Any) -> verb.LearnOptions:
+    return verb.LearnOptions(run=run, goal=str(run / "goal.png"), **{"updates": 3, "horizon": 4, **changes})
 
 
-def test_learn_interrupted_saves_what_there_is(pendulum_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def notes(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())["settings"]
+    return found
+
+
+def test_policies_of_several_kinds_and_names_live_in_one_folder(run: Path) -> None:
+    paths = [
+        verb.learn(options(run)),
+        verb.learn(options(run, policy="ppo", steps=8192)),
+        verb.learn(options(run, policy="DDPG", steps=64)),
+        verb.learn(options(run, name="wide", bootstrap=True, input="belief", drop=0.3)),
+    ]
+    stems = ["policy", "policy-ppo", "policy-ddpg", "policy-wide"]
+    assert paths == [run / f"{stem}.safetensors" for stem in stems]
+    belief = Belief(torch.randn(5, 2), 0.1 * torch.eye(2).expand(5, 2, 2))
+    for name in ("policy", "ppo", "ddpg", "wide"):
+        assert load_policy(run, name)(belief).shape == (5, 1)
+    assert notes(paths[3])["learner"]["drop"] == 0.3 and load_policy(run, "wide").input == "belief"
+    assert notes(paths[1])["learner"]["algorithm"] == "PPO" and notes(paths[1])["updates_done"] == 8192
+    for stem in stems:
+        with (run / f"{stem}_history.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert int(rows[-1]["done"]) == notes(run / f"{stem}.json")["updates_done"]
+        assert list((run / f"{stem}_log").glob("events*"))
+    assert not list(run.glob("*.partial"))
+
+
+def test_the_goal_is_written_down_and_the_next_command_names_the_policy(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = verb.learn(options(run, name="mine"))
+    assert notes(path)["goal"] == str(run / "goal.png") and notes(path)["target"] == [pytest.approx(0.2)]
+    assert f"next: python -m latentrl.evaluate --run {run} --goal {run / 'goal.png'} --policy policy-mine" in (
+        capsys.readouterr().out
+    )
+
+
+def test_an_interrupt_saves_what_there_is(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original, done = AnalyticGradient.update, []
 
-    def interrupted(self: AnalyticGradient) -> Any:
+    def interrupted(self: AnalyticGradient) -> Update:
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(1)
         return original(self)
 
     monkeypatch.setattr(AnalyticGradient, "update", interrupted)
-    learn(options(pendulum_run, updates=50))
-    assert json.loads((pendulum_run / "policy.json").read_text())["settings"]["updates_done"] == 2
+    path = verb.learn(options(run, updates=50))
+    assert notes(path)["updates_done"] == 2
+    assert load_policy(run)(torch.zeros(1, 2)).isfinite().all()
 
 
-@pytest.mark.parametrize("wrong", [{"torque": 0.0}, {"updates": 0}, {"horizon": -1}, {"policy": "magic"}], ids=str)
-def test_learn_refuses_bad_options(pendulum_run: Path, wrong: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=next(iter(wrong))):
-        learn(options(pendulum_run, **wrong))
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"torque": 0.0}, "--torque 0.0"),
+        ({"updates": 0}, "updates"),
+        ({"horizon": -1}, "horizon"),
+        ({"steps": 5}, "--steps 5: analytic-gradient counts --updates"),
+        ({"policy": "ppo", "steps": 0}, "steps must be at least 1"),
+        ({"drop": 0.3}, "--input belief"),
+        ({"input": "belief", "drop": 1.5}, r"\[0, 1\)"),
+        ({"policy": "sacc"}, "no algorithm 'sacc'"),
+        ({"policy": "DQN"}, "DQN cannot be used here"),
+        ({"name": "../elsewhere"}, "--name"),
+        ({"name": ""}, "--name"),
+        ({"goal": "velocity:fast"}, "--goal velocity:fast"),
+    ],
+    ids=str,
+)
+def test_what_cannot_work_is_refused_and_nothing_is_written(run: Path, wrong: dict[str, Any], message: str) -> None:
+    before = set(run.iterdir())
+    chosen = options(run)
+    for name, value in wrong.items():
+        object.__setattr__(chosen, name, value)
+    with pytest.raises(UserError, match=message):
+        verb.learn(chosen)
+    assert set(run.iterdir()) == before

@@ -70,6 +70,18 @@ def test_a_policy_learned_inside_the_model_swings_up() -> None:
     assert successes(PolicyController(policy), episodes=50, steps=200, seed=0) >= 49
 
 
+def test_a_learned_value_lets_a_short_horizon_swing_up_and_without_it_the_same_horizon_fails() -> None:
+    """Six steps are 0.6 s: the way up from hanging takes two to three times as long."""
+
+    def learned(bootstrap: bool) -> int:
+        options = AnalyticGradientOptions(horizon=6, bootstrap=bootstrap)
+        policy = AnalyticGradient(Pendulum(), UPRIGHT, start_states, -TORQUE, TORQUE, options, seed=0).learn()
+        return successes(PolicyController(policy), episodes=50, steps=200, seed=0)
+
+    assert learned(bootstrap=True) >= 49
+    assert learned(bootstrap=False) <= 10
+
+
 def test_cem_inside_the_model_swings_up() -> None:
     planner = CEM(-TORQUE, TORQUE)
     assert successes(PlannerController(planner, Pendulum(), UPRIGHT), episodes=10, steps=140, seed=0) >= 9
