@@ -39,7 +39,7 @@ class ILQROptions:
     """
 
     horizon: int = 20
-    iterations: int = 3
+    iterations: int = 2
     jacobians: Literal["exact", "model"] = "exact"
     starts: int = 2
     samples: int = 64
@@ -151,7 +151,7 @@ def _line_search(
     """
     sizes = plan.new_tensor(STEP_SIZES).view(-1, 1, 1)
     before = torch.cat((state[:, None], path[:, :-1]), 1).unbind(1)
-    change, feedback = (gain.nan_to_num(0.0, 0.0, 0.0) for gain in gains[:2])
+    change, feedback = (gain.nan_to_num(0.0, 0.0, 0.0) for gain in gains)
     base = (plan + sizes[..., None] * change).unbind(2)
     now = state.expand(len(sizes), -1, -1)
     actions, states = [], []

@@ -17,13 +17,11 @@ from latentrl.agents.planners.derivatives import LinearSteps, QuadraticReward
 class Gains(NamedTuple):
     """An affine policy around a plan: ``u = u_t + change_t + feedback_t (z - z_t)``.
 
-    ``change [N, H, Du]``, ``feedback [N, H, Du, Dz]``, and the curvature of the cost-to-go that each step leads to,
-    ``to_go [N, H, Dz, Dz]``.
+    ``change [N, H, Du]``, ``feedback [N, H, Du, Dz]``.
     """
 
     change: Tensor
     feedback: Tensor
-    to_go: Tensor
 
 
 def backward_pass(
@@ -38,38 +36,36 @@ def backward_pass(
         upper: how far up, at least 0.
         regularisation: ``[N]``, added to the curvature in each action, as a multiple of the largest one met so far.
     """
-    size = steps.by_state.shape[-1]
-    by_state, by_action = steps.by_state.unbind(1), steps.by_action.unbind(1)
+    size, controls = steps.by_action.shape[-2:]
+    eye = torch.eye(controls, dtype=lower.dtype, device=lower.device)
+    # d(z_{t+1}, u_t) = step d(z_t, u_t): one product then moves both the state's and the action's part a step back.
+    below = torch.cat((torch.zeros_like(steps.by_action.mT), eye.expand(*lower.shape[:2], -1, -1)), -1)
+    joint = torch.cat((torch.cat(steps, -1), below), -2).unbind(1)
     gradients, hessians = (-reward.gradient).unsqueeze(-1).unbind(1), (-reward.hessian).unbind(1)
     lowers, uppers = lower.unsqueeze(-1).unbind(1), upper.unsqueeze(-1).unbind(1)
-    eye = torch.eye(lower.shape[-1], dtype=lower.dtype, device=lower.device)
+    identity = torch.eye(size, dtype=lower.dtype, device=lower.device).expand(len(lower), -1, -1)
     slope = torch.zeros_like(gradients[0][:, :size])
     curvature = torch.zeros_like(hessians[0][:, :size, :size])
     largest = torch.full_like(regularisation, torch.finfo(lower.dtype).tiny ** 0.5)
-    changes, feedbacks, to_go = [], [], []
-    for t in range(len(by_state) - 1, -1, -1):
-        a, b, gradient, hessian = by_state[t], by_action[t], gradients[t], hessians[t]
-        slope, curvature = slope + gradient[:, :size], curvature + hessian[:, :size, :size]
-        to_go.append(curvature)
-        mixed = hessian[:, size:, :size]
-        ahead = b.mT @ curvature + mixed
-        q_u = gradient[:, size:] + b.mT @ slope
-        q_ux = ahead @ a
-        q_uu = hessian[:, size:, size:] + ahead @ b + (mixed @ b).mT
+    changes, feedbacks = [], []
+    for t in range(len(joint) - 1, -1, -1):
+        step, gradient, hessian = joint[t], gradients[t], hessians[t]
+        gradient[:, :size] += slope
+        hessian[:, :size, :size] += curvature
+        q = step.mT @ gradient
+        q_all = step.mT @ hessian @ step
+        q_uu = q_all[:, size:, size:]
         largest = torch.maximum(largest, q_uu.diagonal(dim1=-2, dim2=-1).mean(-1))
         stiff = q_uu + (regularisation * largest)[:, None, None] * eye
-        change, feedback = solve_box(stiff, q_u, q_ux, lowers[t], uppers[t])
+        change, feedback = solve_box(stiff, q[:, size:], q_all[:, size:, :size], lowers[t], uppers[t])
         # The value of *this* affine policy under the unregularised model, Tassa et al. (2012), Eq. 11.
-        ut_uu = feedback.mT @ q_uu
-        slope = a.mT @ slope + ut_uu @ change + feedback.mT @ q_u + q_ux.mT @ change
-        cross = feedback.mT @ q_ux
-        curvature = a.mT @ curvature @ a + ut_uu @ feedback + cross + cross.mT
+        policy = torch.cat((identity, feedback), 1)
+        slope = policy.mT @ torch.baddbmm(q, q_all[:, :, size:], change)
+        curvature = policy.mT @ q_all @ policy
         curvature = 0.5 * (curvature + curvature.mT)
         changes.append(change)
         feedbacks.append(feedback)
-    return Gains(
-        torch.stack(changes[::-1], 1).squeeze(-1), torch.stack(feedbacks[::-1], 1), torch.stack(to_go[::-1], 1)
-    )
+    return Gains(torch.stack(changes[::-1], 1).squeeze(-1), torch.stack(feedbacks[::-1], 1))
 
 
 def solve_box(q_uu: Tensor, q_u: Tensor, q_ux: Tensor, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
