@@ -89,7 +89,9 @@ class Belief(NamedTuple):
         size = self.covariance.shape[-1]
         mean, known = self.mean[..., :size], self.mean[..., size:]
         noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
-        factor = torch.linalg.cholesky(self.covariance)
+        # No Cholesky factor: a direction that is known has no variance, or by rounding less than none.
+        values, vectors = torch.linalg.eigh(self.covariance)
+        factor = vectors * values.clamp(min=0).sqrt().unsqueeze(-2)
         return torch.cat((mean + (factor @ noise.unsqueeze(-1)).squeeze(-1), known), -1)
 
 

@@ -155,3 +155,17 @@ def test_a_belief_is_sampled_where_it_is_uncertain() -> None:
     assert (sample[:, 2] == 7.0).all()
     torch.testing.assert_close(sample[:, :2].mean(0), torch.tensor([1.0, 2.0]), atol=0.03, rtol=0)
     torch.testing.assert_close(sample[:, :2].T.cov(), covariance, atol=0.1, rtol=0)
+
+
+def test_samples_of_a_belief_have_its_moments_and_none_in_a_direction_that_is_known() -> None:
+    spread = torch.tensor([[2.0, 0.0], [-1.0, 0.5], [1.0, 0.0]], dtype=torch.float64)
+    # Of rank two, and by rounding a little less than positive semi-definite.
+    covariance = spread @ spread.T - 1e-12 * torch.eye(3, dtype=torch.float64)
+    assert torch.linalg.eigvalsh(covariance).min() < 0
+    mean = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    count = 20_000
+    sample = Belief(mean.expand(count, -1), covariance.expand(count, -1, -1)).sample(torch.Generator().manual_seed(0))
+    torch.testing.assert_close(sample.mean(0), mean, rtol=0, atol=0.05)
+    torch.testing.assert_close(sample.T.cov(), covariance, rtol=0.05, atol=0.05)
+    known = torch.linalg.svd(spread).U[:, 2]
+    assert ((sample - mean) @ known).abs().max() < 1e-9
