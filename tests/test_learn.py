@@ -97,7 +97,8 @@ def test_the_goal_is_written_down_and_the_next_command_names_the_policy(
 
 
 def test_an_interrupt_saves_what_there_is(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original, done = AnalyticGradient.update, []
+    original = AnalyticGradient.update
+    done: list[int] = []
 
     def interrupted(self: AnalyticGradient) -> Update:
         if len(done) == 2:
