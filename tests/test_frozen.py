@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 import torch
 
+from latentrl.agents.rollout import rollout
 from latentrl.frozen import FrozenTransition
+from latentrl.models import MODELS, build
+from latentrl.models.base import DataSpec
 from latentrl.transitions import LocallyLinearTransition
 from latentrl.types import Dynamics, LinearDynamics, RolloutDynamics
 
@@ -121,3 +126,14 @@ def test_gradients_reach_states_and_actions_even_after_use_in_inference_mode() -
     for tensor in (state, action):
         assert tensor.grad is not None and tensor.grad.abs().sum() > 0
     assert all(not p.requires_grad for p in frozen._module.parameters())
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_every_model_plans_alike_frozen(name: str) -> None:
+    torch.manual_seed(0)
+    model = build(name, DataSpec((8, 8, 1), "uint8", 2, (2.0, 3.0)), asdict(MODELS[name].settings()))
+    g = seeded()
+    state, actions = torch.randn(3, model.state_size, generator=g), torch.randn(3, 4, 2, generator=g)
+    with torch.no_grad():
+        path, expected = (rollout(dynamics, state, actions) for dynamics in (model.frozen(), model))
+    torch.testing.assert_close(path, expected)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from latentrl import kalman
 from latentrl.distributions import DiagonalGaussian, Gaussian, diagonal_kl, standard_normal_like
+from latentrl.frozen import FrozenTransition
 from latentrl.models.base import DataSpec
 from latentrl.models.deep_ssm import DeepStateSpaceModel
 from latentrl.models.recognition import RecurrentFeatures
@@ -166,6 +167,9 @@ class DVBS(DeepStateSpaceModel):
 
     def transition(self, state: Tensor, action: Tensor) -> Gaussian:
         return self.dynamics(state, action)
+
+    def frozen(self) -> FrozenTransition:
+        return FrozenTransition(self.dynamics)
 
     def step(self, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
         moved = self.dynamics(states, controls * self.control_scale)
