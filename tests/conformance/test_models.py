@@ -115,6 +115,14 @@ def test_gradients_reach_every_parameter(name: str, prior: str) -> None:
         assert parameter.grad.isfinite().all() and parameter.grad.abs().sum() > 0, parameter_name
 
 
+def test_alignment_pulls_on_the_encoder(model: WorldModel) -> None:
+    positions = model.positions(make_batch(3, 5))
+    assert positions.shape[:2] == (3, 5) and positions.dtype == torch.float32
+    positions.square().sum().backward()
+    pulled = [p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameter_groups()["encoder"]]
+    assert any(pulled)
+
+
 @pytest.mark.parametrize(("objective", "prior"), list(itertools.product(OBJECTIVES, PRIORS)))
 def test_every_objective_trains_with_every_prior(name: str, objective: str, prior: str) -> None:
     """The second step moves encoder and decoder; what the objective freezes stays, and the rest moves too."""
