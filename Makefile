@@ -36,7 +36,7 @@ types: $(STAMP) ## static types
 
 check: lint types test ## all that must hold before a commit
 
-bench: $(STAMP) ## measured ratios: training step against eager, frames per second
+bench: $(STAMP) ## measured: training step, frames per second, plans and control steps
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove .venv and the caches; runs/ and data/ stay
