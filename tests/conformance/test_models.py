@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from latentrl.agents.planners import CEM, ILQR, MPPI, CEMOptions, ILQROptions, MPPIOptions
 from latentrl.models import MODELS, build
 from latentrl.models.base import DataSpec, WorldModel
 from latentrl.objective import ELBO, OBJECTIVES, ObjectiveSettings
+from latentrl.rewards import PositionReward
 from latentrl.runs import load_model, model_settings, write_json, write_tensors
 from latentrl.training import Trainer, TrainSettings
-from latentrl.types import Belief, Dynamics, Filter, Sequences
+from latentrl.types import Belief, Dynamics, Filter, Planner, Sequences
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,28 @@ def test_gradients_flow_through_the_transition_to_the_actions(model: WorldModel)
     action = torch.zeros(4, ACTIONS, requires_grad=True)
     model.transition(torch.randn(4, model.state_size), action).mean.sum().backward()
     assert action.grad is not None and action.grad.abs().sum() > 0
+
+
+LOW, HIGH = torch.tensor([-2.0, -3.0]), torch.tensor([2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    "planner",
+    [
+        CEM(LOW, HIGH, CEMOptions(horizon=3)),
+        MPPI(LOW, HIGH, MPPIOptions(horizon=3)),
+        ILQR(LOW, HIGH, ILQROptions(horizon=3)),
+    ],
+    ids=["cem", "mppi", "ilqr"],
+)
+def test_every_planner_plans_with_it(model: WorldModel, planner: Planner) -> None:
+    """From a filtered belief to a goal picture: a memory travels in the state, and no planner needs to know."""
+    batch = make_batch(2, 3)
+    reward = PositionReward(model.encode_goal(batch.observations[0, 0]))
+    state, frozen = filtered(model, batch).mean.float(), model.requires_grad_(False).frozen()
+    plan = planner.plan(frozen, reward, state, generator=torch.Generator().manual_seed(0))
+    assert plan.shape == (2, 3, ACTIONS) and (plan >= LOW).all() and (plan <= HIGH).all()
+    assert plan.std() > 0
 
 
 def test_goals_are_a_position_or_a_velocity(name: str, model: WorldModel) -> None:
