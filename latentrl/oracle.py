@@ -39,24 +39,26 @@ class TruePendulum:
 
 
 def advance(angle: Tensor, velocity: Tensor, torque: Tensor) -> tuple[Tensor, Tensor]:
-    """`latentrl.envs.pendulum_physics.advance` in torch: ``[...]`` rad, rad/s, N m -> angle (not wrapped), velocity."""
+    """`latentrl.envs.pendulum_physics.advance` in torch: ``[...]`` rad, rad/s, N m -> angle (not wrapped), velocity.
+
+    Every ``a.add(b, alpha=c)`` is ``a + c * b`` in one operation: a plan takes thousands of these on small tensors.
+    """
     h = physics.CONTROL_STEP / physics.SUBSTEPS
-    weight = physics.GRAVITY / physics.LENGTH
     push = torque / (physics.MASS * physics.LENGTH**2)
 
     def acceleration(at: Tensor, speed: Tensor) -> Tensor:
-        return weight * at.sin() - physics.FRICTION * speed + push
+        return push.add(speed, alpha=-physics.FRICTION).add(at.sin(), alpha=physics.GRAVITY / physics.LENGTH)
 
     for _ in range(physics.SUBSTEPS):
         slope_1 = acceleration(angle, velocity)
-        velocity_2 = velocity + 0.5 * h * slope_1
-        slope_2 = acceleration(angle + 0.5 * h * velocity, velocity_2)
-        velocity_3 = velocity + 0.5 * h * slope_2
-        slope_3 = acceleration(angle + 0.5 * h * velocity_2, velocity_3)
-        velocity_4 = velocity + h * slope_3
-        slope_4 = acceleration(angle + h * velocity_3, velocity_4)
-        angle = angle + h / 6.0 * (velocity + 2.0 * velocity_2 + 2.0 * velocity_3 + velocity_4)
-        velocity = velocity + h / 6.0 * (slope_1 + 2.0 * slope_2 + 2.0 * slope_3 + slope_4)
+        velocity_2 = velocity.add(slope_1, alpha=0.5 * h)
+        slope_2 = acceleration(angle.add(velocity, alpha=0.5 * h), velocity_2)
+        velocity_3 = velocity.add(slope_2, alpha=0.5 * h)
+        slope_3 = acceleration(angle.add(velocity_2, alpha=0.5 * h), velocity_3)
+        velocity_4 = velocity.add(slope_3, alpha=h)
+        slope_4 = acceleration(angle.add(velocity_3, alpha=h), velocity_4)
+        angle = angle.add((velocity + velocity_4).add(velocity_2 + velocity_3, alpha=2.0), alpha=h / 6.0)
+        velocity = velocity.add((slope_1 + slope_4).add(slope_2 + slope_3, alpha=2.0), alpha=h / 6.0)
     return angle, velocity
 
 
