@@ -11,8 +11,9 @@ from typing import Any
 import tyro
 from tqdm import tqdm
 
+from latentrl.agents.planners import PLANNERS
 from latentrl.belief_figure import belief_uncertainty
-from latentrl.contestants import AGENTS, Physics
+from latentrl.contestants import Physics
 from latentrl.errors import UserError, reported
 from latentrl.figures import to_png
 from latentrl.judging import Report, run_trial
@@ -136,12 +137,14 @@ def _known(measures: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _next_command(options: EvaluateOptions) -> str:
-    if options.agent == "random":
+    """The agents one after the other, chance last, then all of them in one table."""
+    order = ("policy", *PLANNERS, "random")
+    if options.agent == order[-1]:
         return f"next: python -m latentrl.compare --run {options.run}"
-    other = AGENTS[(AGENTS.index(options.agent) + 1) % len(AGENTS)] if options.agent != "policy" else "cem"
     task = f" --task {options.task}" if options.task else ""
     goal = "" if options.goal is None else f" --goal {options.goal}"
-    return f"next: python -m latentrl.evaluate --run {options.run}{task}{goal} --agent {other}"
+    following = order[order.index(options.agent) + 1]
+    return f"next: python -m latentrl.evaluate --run {options.run}{task}{goal} --agent {following}"
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,19 @@ def test_evaluate_writes_figures_and_video(pendulum_run: Path, agent: str, capsy
     assert "0 of 2" in printed and "next: " in printed
 
 
+def test_each_agent_names_the_next_until_the_table(pendulum_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    agent, visited = "policy", ["policy"]
+    while True:
+        evaluate(EvaluateOptions(run=pendulum_run, agent=agent, goal="frame:0:1", video=False))
+        command = capsys.readouterr().out.splitlines()[-1]
+        if "latentrl.compare" in command:
+            break
+        assert "--goal frame:0:1" in command
+        agent = command.split()[-1]
+        visited.append(agent)
+    assert visited == ["policy", *PLANNERS, "random"]
+
+
 def test_lost_frames_are_counted_and_their_belief_is_drawn(pendulum_run: Path) -> None:
     options = EvaluateOptions(run=pendulum_run, agent="random", drop=0.5, blackout="2/4", video=False)
     summary = evaluate(options)
