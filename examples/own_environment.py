@@ -23,7 +23,7 @@ import tyro
 from PIL import Image
 
 from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController, RandomController
-from latentrl.agents.planners import PLANNERS
+from latentrl.agents.planners import CEM, CEMOptions
 from latentrl.agents.policies import load_policy
 from latentrl.collect import CollectOptions, collect
 from latentrl.data_collection.rollout import make
@@ -43,6 +43,8 @@ CAR = "own/MountainCar-v0"
 SIZE = 24
 REPEAT = 4
 """Environment steps that an action is held for: a single one moves the car by less than a pixel."""
+CEM_OPTIONS = CEMOptions(horizon=30, samples=64, iterations=3, elites=16, kept_elites=0)
+"""Far enough to see the flag from the valley, which takes one swing to the left, and cheap."""
 GOAL = 0.5
 """Where the car stands in the picture of the goal; the flag is at 0.45, and the episode ends there."""
 
@@ -92,7 +94,8 @@ def main() -> None:
 
 def run(options: Options) -> dict[str, Any]:
     """From the environment to the figures, which are also written to ``figures.json``."""
-    data, folder, goal = options.out / "data", options.out / "model", options.out / "goal.png"
+    data, folder = options.out / "data", options.out / "model"
+    goal = data / "goal.png"
     quick, seed = options.quick, options.seed
     collect(
         CollectOptions(
@@ -143,7 +146,7 @@ def agents(model: WorldModel, folder: Path, goal: Path) -> dict[str, LatentAgent
     reward = goal_reward(parse_goal(str(goal)), model, folder)
     controllers: dict[str, Controller] = {
         "policy": PolicyController(load_policy(folder)),
-        "cem": PlannerController(PLANNERS["cem"](-bound, bound), model, reward),
+        "cem": PlannerController(CEM(-bound, bound, CEM_OPTIONS), model, reward),
         "random": RandomController(-bound, bound),
     }
     return {name: LatentAgent(model, controller) for name, controller in controllers.items()}
