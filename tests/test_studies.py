@@ -102,9 +102,9 @@ def test_a_table_shows_mean_interval_seeds_and_the_published_figure() -> None:
     text = markdown_table(TABLE, rows, found)
     lines = [line for line in text.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert cells[0] == ["model", "R²", "published", "MSE", "published", "seeds"]
-    assert cells[2] == ["GOOD", "0.600 [0.500, 0.700]", "0.992", "2.00e-04 [1.00e-04, 3.00e-04]", "–", "2"]
-    assert cells[3] == ["BAD", "0.100", "–", "2.00e-03", "–", "1 of 2, 1 failed"]
+    assert cells[0] == ["model", "R²", "published", "MSE", "seeds"]
+    assert cells[2] == ["GOOD", "0.600 [0.500, 0.700]", "0.992", "2.00e-04 [1.00e-04, 3.00e-04]", "2"]
+    assert cells[3] == ["BAD", "0.100", "–", "2.00e-03", "1 of 2, 1 failed"]
     assert "- **failed**: BAD, seed 1: the gradient is nan" in text
     assert "**Quick" not in text and "**Quick" in markdown_table(TABLE, rows, found, "Quick look")
 
@@ -116,6 +116,11 @@ def test_a_csv_table_is_unrounded_and_names_what_is_missing() -> None:
     assert float(first["good", "r2"]["low"]) == 1 / 3 and first["good", "r2"]["seeds"] == "2"
     assert first["bad", "r2"]["mean"] == "" and first["bad", "r2"]["failed"] == "2"
     assert {(line["steps"], line["quick"]) for line in lines} == {("50", "True")}
+
+
+def test_a_column_that_no_run_has_is_explained() -> None:
+    assert "No run measured MSE (`mse`)" in markdown_table(TABLE, [GOOD, BAD], results(good=[{"r2": 0.5}]))
+    assert "No run measured" not in markdown_table(TABLE, [GOOD], results(good=[None]))
 
 
 def test_a_value_that_is_not_finite_is_shown() -> None:

@@ -74,9 +74,10 @@ class Progress:
     def __init__(self, cells: Sequence[Cell], minutes: Mapping[str, float], workers: int) -> None:
         self.cells, self.minutes, self.workers = cells, minutes, workers
         self.ticked = 0.0
+        self.done = sum(not cell.open for cell in cells)
         self.bar = tqdm(
             total=len(cells),
-            initial=sum(not cell.open for cell in cells),
+            initial=self.done,
             bar_format="{n_fmt}/{total_fmt} runs |{bar}| {elapsed}{postfix}",
             dynamic_ncols=True,
             disable=None,
@@ -84,7 +85,7 @@ class Progress:
 
     def _left(self, running: Mapping[str, float]) -> str:
         todo = [cell for cell in self.cells if cell.open]
-        return in_words(left_of(todo, self.cells, self.minutes, self.workers, running)) if todo else "nothing"
+        return in_words(left_of(todo, self.cells, self.minutes, self.workers, running))
 
     def tick(self, running: Mapping[str, float]) -> None:
         """Renew the display; ``running`` has the seconds of each present try, by name."""
@@ -94,9 +95,10 @@ class Progress:
 
     def ended(self, cell: Cell, said: str) -> None:
         """Count a run that ended, and say so."""
-        done = sum(not other.open for other in self.cells)
-        self.bar.update(done - self.bar.n if not self.bar.disable else 0)
-        tqdm.write(f"[{done}/{len(self.cells)}] {cell.name} {said}; about {self._left({})} left")
+        self.done += not cell.open
+        self.bar.update(not cell.open)
+        left = f"; about {self._left({})} left" if self.done < len(self.cells) else ""
+        tqdm.write(f"[{self.done}/{len(self.cells)}] {cell.name} {said}{left}")
 
     def close(self) -> None:
         """Leave the display as it is."""

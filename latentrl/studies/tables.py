@@ -23,25 +23,31 @@ def markdown_table(table: Table, rows: Sequence[Row], results: Results, mark: st
         results: of the runs.
         mark: a warning for the heading, such as that of a quick look.
     """
-    heads = [part for column in table.columns for part in (column.label, "published")]
+    published = {column.key for column in table.columns if any(column.key in row.published for row in rows)}
+    heads = []
+    for column in table.columns:
+        heads += [column.label, "published"] if column.key in published else [column.label]
     body = []
     for row in rows:
         cells = [row.label]
         for column in table.columns:
-            cells += [shown(results.interval(row.name, column.key), column.style), _published(row, column)]
+            cells.append(shown(results.interval(row.name, column.key), column.style))
+            if column.key in published:
+                cells.append(_published(row, column))
         body.append([*cells, _seeds(results.of(row.name))])
     text = [f"# Table {table.number}. {table.title}", ""]
     if mark:
         text += [f"**{mark}**", ""]
     text += [*grid(["model", *heads, "seeds"], body), ""]
-    text += ["Mean over seeds [95% percentile bootstrap interval of the mean]; beside it the published figure.", ""]
+    beside = "; beside it the published figure" if published else ""
+    text += [f"Mean over seeds [95% percentile bootstrap interval of the mean]{beside}.", ""]
     if table.yardsticks:
-        beside = [
+        others = [
             [row.label, *(shown(results.interval(row.name, c.key), c.style, False) for c in table.yardsticks)]
             for row in rows
         ]
-        text += ["To read them beside (means):", "", *grid(["model", *(c.label for c in table.yardsticks)], beside), ""]
-    return "\n".join([*text, *_missing(rows, results)]).rstrip() + "\n"
+        text += ["To read them beside (means):", "", *grid(["model", *(c.label for c in table.yardsticks)], others), ""]
+    return "\n".join([*text, *_absent(table, rows, results), *_missing(rows, results)]).rstrip() + "\n"
 
 
 def csv_table(table: Table, rows: Sequence[Row], results: Results, steps: int, quick: bool) -> str:
@@ -90,6 +96,15 @@ def _seeds(outcomes: Sequence[Outcome]) -> str:
     if finished == len(outcomes):
         return str(finished)
     return f"{finished} of {len(outcomes)}" + (f", {failed} failed" if failed else "")
+
+
+def _absent(table: Table, rows: Sequence[Row], results: Results) -> list[str]:
+    """Says which columns stay empty although there are finished runs."""
+    if not any(outcome.state == "finished" for row in rows for outcome in results.of(row.name)):
+        return []
+    absent = [column for column in table.columns if not any(results.values(row.name, column.key) for row in rows)]
+    names = ", ".join(f"{column.label} (`{column.key}`)" for column in absent)
+    return [f"No run measured {names}: its data lack the ground truth for it.", ""] if absent else []
 
 
 def _missing(rows: Sequence[Row], results: Results) -> list[str]:
