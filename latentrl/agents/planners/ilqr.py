@@ -42,8 +42,8 @@ class ILQROptions:
     iterations: int = 2
     jacobians: Literal["exact", "model"] = "exact"
     starts: int = 2
-    samples: int = 64
-    initial_std: float = 0.3
+    samples: int = 256
+    initial_std: float = 0.5
     noise_beta: float = 2.0
 
     def __post_init__(self) -> None:
