@@ -67,7 +67,7 @@ def notes(path: Path) -> dict[str, Any]:
 def test_policies_of_several_kinds_and_names_live_in_one_folder(run: Path) -> None:
     paths = [
         verb.learn(options(run)),
-        verb.learn(options(run, policy="ppo", steps=8192)),
+        verb.learn(options(run, policy="ppo", steps=4096)),
         verb.learn(options(run, policy="DDPG", steps=64)),
         verb.learn(options(run, name="wide", bootstrap=True, input="belief", drop=0.3)),
     ]
@@ -77,7 +77,7 @@ def test_policies_of_several_kinds_and_names_live_in_one_folder(run: Path) -> No
     for name in ("policy", "ppo", "ddpg", "wide"):
         assert load_policy(run, name)(belief).shape == (5, 1)
     assert notes(paths[3])["learner"]["drop"] == 0.3 and load_policy(run, "wide").input == "belief"
-    assert notes(paths[1])["learner"]["algorithm"] == "PPO" and notes(paths[1])["updates_done"] == 8192
+    assert notes(paths[1])["learner"]["algorithm"] == "PPO" and notes(paths[1])["updates_done"] == 4096
     for stem in stems:
         with (run / f"{stem}_history.csv").open() as file:
             rows = list(csv.DictReader(file))
