@@ -52,7 +52,9 @@ class Upright:
     def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:
         """The outcome of ``truth["angle"] [T, N]``, rad, 0 upright, any number of turns."""
         inside = np.abs((truth["angle"] + np.pi) % (2 * np.pi) - np.pi) <= self.tolerance
-        return Outcome(np.asarray(inside[-self.hold :].all(axis=0)), {"seconds_to_upright": settling_time(inside, control_step)})
+        return Outcome(
+            np.asarray(inside[-self.hold :].all(axis=0)), {"seconds_to_upright": settling_time(inside, control_step)}
+        )
 
 
 @dataclass(frozen=True)

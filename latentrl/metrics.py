@@ -104,7 +104,9 @@ def predict_filtered_images(model: WorldModel, data: Sequences, generator: torch
 def evaluate_model(model: WorldModel, folder: Path, seed: int = 0) -> dict[str, float]:
     """The figures of a model on the ``test`` split of a data folder, by name.
 
-    All of :class:`ModelMetrics` where the ground truth has ``angle``, ``velocity`` and ``clean``; else the test ELBO.
+    All of :class:`ModelMetrics` where the ground truth has ``angle``, ``velocity`` and ``clean``; the figures of
+    :func:`evaluate_joints` where it has ``angles`` and ``velocities`` and the observations are those angles; else the
+    test ELBO.
     And the figures of :mod:`latentrl.generation`, where there are sequences enough to compare with.
     """
     device = next(model.parameters()).device
@@ -113,6 +115,8 @@ def evaluate_model(model: WorldModel, folder: Path, seed: int = 0) -> dict[str, 
     generator = torch.Generator(device=device).manual_seed(seed)
     if {"angle", "velocity", "clean"} <= truth.keys():
         figures = evaluate_pendulum(model, data, truth, seed).as_dict()
+    elif {"angles", "velocities", "clean"} <= truth.keys() and truth["clean"].shape == truth["angles"].shape:
+        figures = evaluate_joints(model, data, truth, seed)
     else:
         figures = {"test_elbo_per_step": elbo_per_step(model, data, generator)}
     if len(data) >= FEWEST_SEQUENCES:
@@ -163,3 +167,37 @@ def evaluate_pendulum(
         mse_reconstruction=float((reconstruction - clean).square().mean()),
         test_elbo_per_step=elbo,
     )
+
+
+@torch.no_grad()
+def evaluate_joints(
+    model: WorldModel, data: Sequences, truth: Mapping[str, np.ndarray], seed: int = 0
+) -> dict[str, float]:
+    """The figures of Table 4.2a for held-out sequences of an arm of two joints that is observed by its joint angles.
+
+    R^2 is that of the angles and velocities themselves; squared errors are per angle, against the noise-free ones.
+
+    Args:
+        model: a trained model.
+        data: held-out sequences.
+        truth: ``angles``, ``velocities`` and the noise-free observations ``clean``, each ``[N, T, 2]``.
+        seed: for the sampled first states and the one-sample ELBO.
+    """
+    generator = torch.Generator(device=data.observations.device).manual_seed(seed)
+    smoothed = model.smooth(data.observations, data.actions).mean
+    states = smoothed[..., : model.latent_size].flatten(0, 1).cpu().numpy()
+    angles, velocities = (truth[name].reshape(-1, 2) for name in ("angles", "velocities"))
+    clean = torch.from_numpy(truth["clean"]).to(data.observations.device).float()
+    errors = (predict_images(model, data, generator) - clean).square().flatten(1).mean(1)
+    reconstruction = model.emission(smoothed.float()).mean
+    return {
+        "r2_shoulder": ols_r2(states, angles[:, 0]),
+        "r2_wrist": ols_r2(states, angles[:, 1]),
+        "r2_shoulder_velocity": ols_r2(states, velocities[:, 0]),
+        "r2_wrist_velocity": ols_r2(states, velocities[:, 1]),
+        "mse_predict_mean": float(errors.mean()),
+        "mse_predict_median": float(errors.median()),
+        "mse_mean_observation": float((clean - clean.mean((0, 1))).square().mean()),
+        "mse_reconstruction": float((reconstruction - clean).square().mean()),
+        "test_elbo_per_step": elbo_per_step(model, data, generator),
+    }

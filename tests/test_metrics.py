@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.metrics import angle_r2, evaluate_pendulum, ols_r2, open_loop, predict_filtered_images
+from latentrl.metrics import angle_r2, evaluate_joints, evaluate_pendulum, ols_r2, open_loop, predict_filtered_images
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.recurrence import PackedGaussian
@@ -89,6 +89,39 @@ def test_the_same_seed_gives_the_same_figures() -> None:
     data = Sequences(torch.from_numpy(clean), torch.zeros(6, 6, 1))
     first, second, other = (evaluate_pendulum(make_model(), data, truth, seed) for seed in (0, 0, 1))
     assert first == second != other
+
+
+class Arm(EKVAE):
+    """Its state is what it sees, its emission gives it back: only what two angles do not tell can be wrong."""
+
+    def smooth(self, observations: Tensor, actions: Tensor, missing: Tensor | None = None) -> Belief:
+        return Belief(observations.double(), torch.zeros(*observations.shape, 2).double() + 1e-12 * torch.eye(2))
+
+    @property
+    def latent_size(self) -> int:
+        return 2
+
+    def decode(self, positions: Tensor) -> Tensor:
+        return positions
+
+
+def test_joints_are_measured_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    angles = rng.normal(size=(30, 7, 2)).cumsum(1)
+    velocities = np.stack((3 * angles[..., 0] - angles[..., 1], rng.normal(size=(30, 7))), -1)
+    torch.manual_seed(0)
+    model = EKVAE(
+        DataSpec((2,), "float32", 2, (1.0, 1.0)),
+        EKVAESettings(state_size=2, position_size=2, base_matrices=2, hidden=(16,), gate_hidden=(8,)),
+    )
+    model.__class__ = Arm
+    data = Sequences(torch.from_numpy(angles).float(), torch.zeros(30, 6, 2))
+    truth = {"angles": angles, "velocities": velocities, "clean": angles}
+    figures = evaluate_joints(model, data, truth)
+    assert [figures[name] for name in ("r2_shoulder", "r2_wrist", "r2_shoulder_velocity")] == pytest.approx([1, 1, 1])
+    assert figures["r2_wrist_velocity"] < 0.1
+    assert figures["mse_reconstruction"] < 1e-12 < figures["mse_predict_mean"]
+    assert figures["mse_mean_observation"] == pytest.approx(((angles - angles.mean((0, 1))) ** 2).mean(), rel=1e-4)
 
 
 @torch.no_grad()

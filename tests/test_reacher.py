@@ -30,7 +30,7 @@ def test_moves_and_scores_as_the_suite_does() -> None:
     reference = suite_reacher.easy(random=3)
     reference.reset()
     env = ReacherEnv(control_step=0.02, noise=0.0)
-    target = finger_position(reference.physics.position()) + [0.03, 0.0]
+    target = np.add(finger_position(reference.physics.position()), [0.03, 0.0])
     reference.physics.named.model.geom_pos["target", :2] = target
     env.reset(seed=0, options={"angles": reference.physics.position(), "target": target})
     rng, scored = np.random.default_rng(0), 0.0

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from latentrl.agents.policies import load_policy, policy_kind, save_policy
-from latentrl.agents.policies.stable_baselines import algorithm_class
 from latentrl.agents.policies.stable_baselines_options import StableBaselinesOptions, default_options
+from latentrl.agents.policies.stable_baselines_policy import algorithm_class
 from latentrl.agents.rollout import rollout_closed_loop
 from latentrl.distributions import DiagonalGaussian
 

@@ -53,7 +53,12 @@ REACHER_ANGLES = Study(
                 Column(PREDICTION, "MSE predict (smoothed)", ".2e"),
             ),
             tuple(row.name for row in ROWS),
-            (Column("mse_reconstruction", "MSE reconstruction", ".1e"), Column("train_seconds", "training, s", ".0f")),
+            (
+                Column("mse_predict_median", "MSE median sequence", ".1e"),
+                Column("mse_reconstruction", "MSE reconstruction", ".1e"),
+                Column("mse_mean_observation", "MSE mean angles", ".1e"),
+                Column("train_seconds", "training, s", ".0f"),
+            ),
         ),
     ),
     claims=tuple(

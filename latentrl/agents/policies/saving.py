@@ -65,7 +65,7 @@ def load_policy(folder: Path, name: str = "policy") -> Policy:
 
 
 def _build_stable_baselines(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Policy:
-    from latentrl.agents.policies.stable_baselines import StableBaselinesPolicy
+    from latentrl.agents.policies.stable_baselines_policy import StableBaselinesPolicy
 
     return StableBaselinesPolicy.rebuild(description, tensors)
 

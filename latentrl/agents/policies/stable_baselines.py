@@ -5,103 +5,30 @@ Import this module only where stable-baselines3 is asked for: it is an optional 
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import stable_baselines3
-import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
-from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import safe_mean, set_random_seed
-from torch import Tensor, nn
+from torch import Tensor
 
-from latentrl.agents.imagination import Imagination, PolicyInput, StartStates, policy_features
+from latentrl.agents.imagination import Imagination, StartStates
 from latentrl.agents.imagined_env import ImaginedEnv
 from latentrl.agents.policies.progress import OnProgress
 from latentrl.agents.policies.stable_baselines_options import StableBaselinesOptions
-from latentrl.types import Belief, Dynamics, Reward
+from latentrl.agents.policies.stable_baselines_policy import (
+    StableBaselinesPolicy,
+    algorithm_class,
+    isolated_randomness,
+)
+from latentrl.types import Dynamics, Reward
 
 REPORTS = 500
 """How often progress is reported, at most."""
-
-
-class StableBaselinesPolicy(nn.Module):
-    """The actor of an algorithm, deterministic: normalise, ask the network, stretch [-1, 1] onto the action range.
-
-    Args:
-        algorithm: name of its class in stable-baselines3.
-        policy_kwargs: what its policy class is made with, JSON values.
-        low: smallest action ``[Du]``, in the environment's units.
-        high: largest action ``[Du]``.
-        centre: of the features, ``[F]``.
-        scale: their spread, ``[F]``, positive.
-        input: what of a belief the policy sees.
-        network: the algorithm's own policy, if there is one already.
-
-    Raises:
-        ValueError: no such algorithm.
-    """
-
-    low: Tensor
-    high: Tensor
-    centre: Tensor
-    scale: Tensor
-
-    def __init__(
-        self,
-        algorithm: str,
-        policy_kwargs: Mapping[str, Any],
-        low: Tensor,
-        high: Tensor,
-        centre: Tensor,
-        scale: Tensor,
-        input: PolicyInput = "mean",
-        network: BasePolicy | None = None,
-    ) -> None:
-        super().__init__()
-        self.algorithm, self.policy_kwargs, self.input = algorithm, dict(policy_kwargs), input
-        for name, value in {"low": low, "high": high, "centre": centre, "scale": scale}.items():
-            self.register_buffer(name, value.clone())
-        if network is None:
-            network_class = algorithm_class(algorithm).policy_aliases["MlpPolicy"]
-            observations, actions = ImaginedEnv.spaces_of(len(centre), len(low))
-            network = network_class(observations, actions, lambda _: 0.0, **self.policy_kwargs)
-        self.network = network
-
-    @torch.no_grad()
-    def forward(self, belief: Belief | Tensor) -> Tensor:
-        """Actions ``[N, Du]`` within the bounds for a belief over ``N`` states, or states where means are seen."""
-        features = (policy_features(belief, self.input) - self.centre) / self.scale
-        unit, _ = self.network.predict(features.numpy(), deterministic=True)
-        # lerp alone may overshoot a bound by one rounding error.
-        return torch.lerp(self.low, self.high, 0.5 * (torch.from_numpy(unit) + 1.0)).clamp(self.low, self.high)
-
-    def describe(self) -> dict[str, Any]:
-        """What `rebuild` needs besides the weights, JSON values."""
-        return {
-            "type": "stable-baselines3",
-            "algorithm": self.algorithm,
-            "feature_size": self.centre.shape[0],
-            "action_size": self.low.shape[0],
-            "policy_kwargs": self.policy_kwargs,
-            "input": self.input,
-        }
-
-    @classmethod
-    def rebuild(cls, description: Mapping[str, Any], weights: Mapping[str, Tensor]) -> StableBaselinesPolicy:
-        """The policy with this description and these weights, bit for bit, for use alone."""
-        low, high, centre, scale = (weights[name] for name in ("low", "high", "centre", "scale"))
-        arguments = description["algorithm"], description["policy_kwargs"]
-        with isolated_randomness():
-            policy = cls(*arguments, low, high, centre, scale, description["input"])
-        policy.load_state_dict(dict(weights))
-        return policy.requires_grad_(False).eval()
 
 
 class StableBaselines:
@@ -177,35 +104,6 @@ class StableBaselines:
             set_random_seed(self._seed)
             self._algorithm.learn(self.options.steps, callback=_Report(on_progress, self.options))
         return self._policy
-
-
-def algorithm_class(name: str) -> type[BaseAlgorithm]:
-    """The class in stable-baselines3 of that name.
-
-    Raises:
-        ValueError: there is none.
-    """
-    found = getattr(stable_baselines3, name, None)
-    if isinstance(found, type) and issubclass(found, BaseAlgorithm):
-        return found
-    algorithms = [
-        known
-        for known, value in vars(stable_baselines3).items()
-        if isinstance(value, type) and issubclass(value, BaseAlgorithm)
-    ]
-    raise ValueError(f"stable-baselines3 has no algorithm {name!r}; it has {', '.join(sorted(algorithms))}")
-
-
-@contextmanager
-def isolated_randomness() -> Iterator[None]:
-    """stable-baselines3 seeds and draws from the global generators: put them back as they were."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
 
 
 class _Report(BaseCallback):
