@@ -274,7 +274,7 @@ class EKVAE(WorldModel):
         mean = local.mean(before, control)[:, : self.position_size]
         variance = local.noise.diagonal(dim1=-2, dim2=-1)[:, : self.position_size] + noise
         transition = -diagonal_log_prob(a[:, 1:].flatten(0, 1), mean, variance)
-        return states[:, 0], emission, transition.unflatten(0, (-1, steps)).sum(1), log_posterior
+        return states[:, 0], emission, transition.reshape(len(a), steps).sum(1), log_posterior
 
     def _joint_rate(
         self, a: Tensor, controls: Tensor, run: Filtered, weights: Weights, generator: torch.Generator | None
@@ -286,7 +286,7 @@ class EKVAE(WorldModel):
         before, after, control = states[:, :-1].flatten(0, 1), states[:, 1:].flatten(0, 1), controls.flatten(0, 1)
         local = weights.linearise(before, weights.gate_input(control))
         transition = -gaussian_log_prob(after, local.mean(before, control), cholesky(local.noise))
-        return states[:, 0], emission, transition.unflatten(0, (-1, steps)).sum(1), paths.log_prob
+        return states[:, 0], emission, transition.reshape(len(a), steps).sum(1), paths.log_prob
 
     # -- prediction and control --------------------------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ DEEP_BAYES = replace(DEEP_KALMAN, learning_steps=500)
 EXPECTATIONS: dict[str, Expectation] = {
     "ekvae": Expectation(),
     "dks": DEEP_KALMAN,
-    "dkf": DEEP_KALMAN,
+    "dkf": replace(DEEP_KALMAN, learning_steps=1600),
     "dvbs": DEEP_BAYES,
     "dvbf": DEEP_BAYES,
     "kvae": Expectation(tells_velocity=False, learning_steps=600),
@@ -282,8 +282,9 @@ def little_training(name: str, trained: dict[str, WorldModel]) -> WorldModel:
         steps = EXPECTATIONS[name].learning_steps
         settings = TrainSettings(steps=steps, batch=32, sigma_hold=0, decay_from=1.0)
         trainer = Trainer(make_model(name, seed=1), ELBO(), moving_dot(200, 8, seed=0), settings, seed=0)
-        for _ in range(steps):
-            trainer.advance()
+        with torch.enable_grad():
+            for _ in range(steps):
+                trainer.advance()
         trained[name] = trainer.model
     return trained[name]
 
