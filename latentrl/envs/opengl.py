@@ -15,7 +15,7 @@ from gymnasium.error import DependencyNotInstalled
 
 BACKENDS = {"linux": ("egl", "osmesa", "glfw"), "darwin": ("cgl", "glfw"), "win32": ("glfw",)}
 CURE = (
-    "OpenGL: no off-screen backend works ({tried}); install one, on Debian or Ubuntu: "
+    "OpenGL: no off-screen backend works ({tried}); {cure}install one, on Debian or Ubuntu: "
     "apt-get install libegl1 libgl1 libosmesa6, or observe sensors in place of pictures"
 )
 
@@ -27,7 +27,8 @@ def make_context(width: int, height: int) -> Any:
         DependencyNotInstalled: none of the backends works; says in one line what to install.
     """
     wanted = os.environ.get("MUJOCO_GL", "").strip().lower()
-    backends = (wanted,) if wanted in ("egl", "osmesa", "glfw", "cgl") else BACKENDS.get(sys.platform, ("glfw",))
+    chosen = wanted in ("egl", "osmesa", "glfw", "cgl")
+    backends = (wanted,) if chosen else BACKENDS.get(sys.platform, ("glfw",))
     failures = []
     for backend in backends:
         try:
@@ -39,4 +40,5 @@ def make_context(width: int, height: int) -> Any:
         # The backends share no base class of errors: missing libraries, devices and displays all look different.
         except Exception as error:
             failures.append(f"{backend}: {' '.join(str(error).split())[:80] or type(error).__name__}")
-    raise DependencyNotInstalled(CURE.format(tried="; ".join(failures)))
+    cure = f"unset MUJOCO_GL={wanted} so that others are tried, or " if chosen else ""
+    raise DependencyNotInstalled(CURE.format(tried="; ".join(failures), cure=cure))

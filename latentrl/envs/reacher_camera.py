@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from latentrl.envs.engine import mujoco
 from latentrl.envs.opengl import make_context
 
 SIZE = 64

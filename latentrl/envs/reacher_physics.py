@@ -9,10 +9,11 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-import mujoco
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 from numpy.typing import ArrayLike, NDArray
+
+from latentrl.envs.engine import mujoco
 
 PHYSICS_STEP = 0.02
 """Seconds; the suite's, and also its control step."""

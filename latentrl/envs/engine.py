@@ -1,0 +1,39 @@
+"""MuJoCo, imported so that a missing one is told in one line and a misconfigured one does no harm.
+
+``import mujoco`` also imports the OpenGL backend that ``MUJOCO_GL`` names, and fails where that one is missing or
+misspelt. Moving a body needs no OpenGL, and :mod:`latentrl.envs.opengl` finds a backend for pictures by itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from gymnasium.error import DependencyNotInstalled
+
+__all__ = ["mujoco"]
+
+if find_spec("mujoco") is None:
+    raise DependencyNotInstalled("the reacher needs MuJoCo: pip install 'latentrl[reacher]'")
+
+
+@contextmanager
+def _without_opengl() -> Iterator[None]:
+    wanted = os.environ["MUJOCO_GL"]
+    os.environ["MUJOCO_GL"] = "disable"
+    try:
+        yield
+    finally:
+        os.environ["MUJOCO_GL"] = wanted
+
+
+try:
+    import mujoco
+# A missing library makes PyOpenGL raise almost anything.
+except Exception:
+    if "MUJOCO_GL" not in os.environ:
+        raise
+    with _without_opengl():
+        import mujoco
