@@ -26,7 +26,7 @@ from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyCo
 from latentrl.agents.planners import CEM, CEMOptions
 from latentrl.agents.policies import load_policy
 from latentrl.collect import CollectOptions, collect
-from latentrl.data_collection.rollout import make
+from latentrl.data_collection.making import make
 from latentrl.data_collection.storage import load_ground_truth, load_sequences
 from latentrl.envs.pixels import PixelObservation
 from latentrl.errors import reported

@@ -21,7 +21,8 @@ from tyro.constructors import PrimitiveConstructorSpec
 from latentrl.data_collection import storage
 from latentrl.data_collection.behaviour import held_uniform
 from latentrl.data_collection.folders import complete_folder
-from latentrl.data_collection.rollout import make, rollout
+from latentrl.data_collection.making import make
+from latentrl.data_collection.rollout import rollout
 from latentrl.envs import PENDULUM
 from latentrl.errors import UserError, reported
 

@@ -19,7 +19,8 @@ import latentrl.collect
 from latentrl.collect import CollectOptions
 from latentrl.data_collection import storage
 from latentrl.data_collection.behaviour import held_uniform, uniform
-from latentrl.data_collection.rollout import collect, make, rollout
+from latentrl.data_collection.making import make
+from latentrl.data_collection.rollout import collect, rollout
 from latentrl.envs import PENDULUM
 from latentrl.envs.pendulum import PendulumEnv
 from latentrl.errors import UserError

@@ -2,64 +2,37 @@
 
 from __future__ import annotations
 
-import importlib
-import json
 from collections.abc import Callable, Iterator
-from functools import partial
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-import gymnasium
-import numpy as np
 from gymnasium.spaces import Box
-from gymnasium.vector import AutoresetMode, VectorEnv
-from numpy.typing import NDArray
+from gymnasium.vector import VectorEnv
 
-from latentrl import envs as environments
 from latentrl.data_collection.behaviour import Behaviour, uniform
-from latentrl.envs.pixels import PixelObservation
+from latentrl.data_collection.making import make
+from latentrl.data_collection.rounds import Played, Player, Round, plan, play
 from latentrl.errors import UserError
 from latentrl.types import Trajectory
 
 FRUITLESS_ROUNDS = 20
 
 
-def make(
-    env_id: str,
-    env_kwargs: dict[str, Any],
-    num_envs: int | None = None,
-    pixels: int | None = None,
-    grey: bool = False,
-) -> VectorEnv:
-    """``num_envs`` parallel copies of an environment, checked to be one that sequences can be collected from.
+@dataclass(frozen=True)
+class Tally:
+    """How far a collection is: where it can go on.
 
-    The environment's own vectorised version is used where it offers one and ``pixels`` is None.
-
-    Args:
-        env_id: any Gymnasium id, also in the form ``module:id``.
-        env_kwargs: passed to the environment.
-        num_envs: default 100 for a vectorised version, else 8.
-        pixels: if given, the observation is the rendered picture resized to ``[pixels, pixels, 3]`` uint8, and the
-            environment's own observation becomes ground truth.
-        grey: with ``pixels``, observe brightness alone, ``[pixels, pixels, 1]``.
-
-    Raises:
-        UserError: no such environment, actions that are not a bounded Box, or observations that are not a Box.
+    Attributes:
+        rounds: played.
+        sequences: kept of them.
+        fruitless: rounds in a row, the last ones, of which no episode lasted.
     """
-    environments.register()
-    try:
-        name = _import(env_id)
-        if pixels is not None:
-            wrappers = [partial(PixelObservation, size=pixels, grey=grey)]
-            kwargs = {**env_kwargs, "render_mode": "rgb_array"}
-            envs = gymnasium.make_vec(name, num_envs or 8, "sync", wrappers=wrappers, **kwargs)
-        elif gymnasium.spec(name).vector_entry_point is not None:
-            envs = gymnasium.make_vec(name, num_envs or 100, "vector_entry_point", **env_kwargs)
-        else:
-            envs = gymnasium.make_vec(name, num_envs or 8, "sync", **env_kwargs)
-    except (gymnasium.error.Error, ModuleNotFoundError) as error:
-        raise UserError(f"--env {env_id}: {_one_line(error)}") from error
-    _check_spaces(env_id, envs)
-    return envs
+
+    rounds: int = 0
+    sequences: int = 0
+    fruitless: int = 0
 
 
 def rollout(
@@ -91,25 +64,56 @@ def rollout(
         UserError: too few episodes last for ``length`` observations, an announced ground truth is missing, or the
             environment refuses ``reset_options``.
     """
+    for trajectories, _ in gather(player(envs, reset_options), envs, sequences, length, seed, behaviour):
+        if progress is not None:
+            progress(len(trajectories) * length)
+        yield from trajectories
+
+
+def player(envs: VectorEnv, reset_options: dict[str, Any] | None = None) -> Player:
+    """Plays rounds in this process."""
+    return lambda rounds: (play(envs, task, reset_options) for task in rounds)
+
+
+def gather(
+    played: Player,
+    envs: VectorEnv,
+    sequences: int,
+    length: int,
+    seed: int,
+    behaviour: Behaviour = uniform,
+    start: Tally | None = None,
+) -> Iterator[tuple[list[Trajectory], Tally]]:
+    """The trajectories of :func:`rollout`, round by round, each time with how far the collection then is.
+
+    Args:
+        played: plays the rounds, here or in other processes.
+        envs: how many, and what their action space is; they are not moved.
+        sequences: how many, those before ``start`` included.
+        length: observations in each.
+        seed: of environments and controls.
+        behaviour: draws the controls.
+        start: the tally after which to go on; what follows is what would have followed without a break.
+
+    Raises:
+        UserError: too few episodes last for ``length`` observations.
+    """
     if sequences < 0 or length < 2:
         raise UserError(f"sequences={sequences}, length={length}: give zero sequences or more, of two steps or more")
-    control_seed, round_seeds = np.random.SeedSequence(seed).spawn(2)
-    rng = np.random.default_rng(control_seed)
-    collected = fruitless = 0
-    while collected < sequences:
-        # 31 bits, because some simulators take no more.
-        round_seed = int(round_seeds.spawn(1)[0].generate_state(1)[0] >> 1)
-        complete = _play(envs, length, round_seed, rng, behaviour, reset_options)[: sequences - collected]
-        fruitless = 0 if complete else fruitless + 1
-        if fruitless == FRUITLESS_ROUNDS:
-            raise UserError(
-                f"--length {length}: none of {FRUITLESS_ROUNDS * envs.num_envs} episodes lasted that long; "
-                "give a shorter length"
-            )
-        collected += len(complete)
-        if progress is not None:
-            progress(len(complete) * length)
-        yield from complete
+    space, tally = envs.single_action_space, start or Tally()
+    assert isinstance(space, Box)
+    rounds: Iterator[Round] = islice(plan(space, envs.num_envs, length, seed, behaviour), tally.rounds, None)
+    with closing(played(rounds)) as results:
+        while tally.sequences < sequences:
+            trajectories = _split(next(results))[: sequences - tally.sequences]
+            fruitless = 0 if trajectories else tally.fruitless + 1
+            if fruitless == FRUITLESS_ROUNDS:
+                raise UserError(
+                    f"--length {length}: none of {FRUITLESS_ROUNDS * envs.num_envs} episodes lasted that long; "
+                    "give a shorter length"
+                )
+            tally = Tally(tally.rounds + 1, tally.sequences + len(trajectories), fruitless)
+            yield trajectories, tally
 
 
 def collect(
@@ -133,91 +137,8 @@ def collect(
         envs.close()
 
 
-def _import(env_id: str) -> str:
-    """Import the module of ``module:id`` and return the id: ``gymnasium.make`` does so, ``gymnasium.spec`` does not."""
-    module, _, name = env_id.rpartition(":")
-    if module:
-        importlib.import_module(module)
-    return name
-
-
-def _play(
-    envs: VectorEnv,
-    length: int,
-    seed: int,
-    rng: np.random.Generator,
-    behaviour: Behaviour,
-    reset_options: dict[str, Any] | None,
-) -> list[Trajectory]:
-    """One round: the trajectories of the environments whose episodes lasted."""
-    space = envs.single_action_space
-    assert isinstance(space, Box)
-    low, high = space.low.reshape(-1).astype(np.float32), space.high.reshape(-1).astype(np.float32)
-    actions = behaviour(rng, low, high, envs.num_envs, length - 1)
-
-    observation, info = _first_reset(envs, seed, reset_options)
-    # Copies, here and below, because an environment may use its arrays again.
-    observations, infos = [observation.copy()], [_ground_truth(envs, info)]
-    ended = np.zeros((envs.num_envs, length - 1), dtype=bool)
-    for t in range(length - 1):
-        action = actions[:, t].reshape(envs.num_envs, *space.shape).astype(space.dtype)
-        observation, _, terminated, truncated, info = envs.step(action)
-        ended[:, t] = terminated | truncated
-        observations.append(observation.copy())
-        infos.append(_ground_truth(envs, info))
-
-    # With NEXT_STEP resets the observation that comes with the end still belongs to the episode.
-    if envs.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP:
-        ended = ended[:, :-1]
-    stacked = _recordable(np.stack(observations, axis=1))
-    truth = {key: np.stack([step[key] for step in infos], axis=1) for key in infos[0]}
+def _split(played: Played) -> list[Trajectory]:
     return [
-        Trajectory(stacked[n], actions[n], {key: values[n] for key, values in truth.items()}, seed)
-        for n in np.flatnonzero(~ended.any(axis=1))
+        Trajectory(observations, actions, {key: values[n] for key, values in played.infos.items()}, played.seed)
+        for n, (observations, actions) in enumerate(zip(played.observations, played.actions, strict=True))
     ]
-
-
-def _first_reset(envs: VectorEnv, seed: int, options: dict[str, Any] | None) -> tuple[NDArray[Any], dict[str, Any]]:
-    try:
-        return envs.reset(seed=seed, options=options)
-    except gymnasium.error.DependencyNotInstalled as error:
-        raise UserError(f"{envs.spec.id if envs.spec else envs}: {_one_line(error)}") from error
-    except (ValueError, TypeError, KeyError) as error:
-        if options is None:
-            raise
-        raise UserError(f"--reset-options {json.dumps(options)}: refused ({_one_line(error)})") from error
-
-
-def _ground_truth(envs: VectorEnv, info: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    """The announced entries of ``info``, each ``[num_envs, ...]``."""
-    keys = envs.metadata.get("ground_truth", ())
-    missing = [key for key in keys if key not in info]
-    if missing:
-        raise UserError(f'{envs}: metadata["ground_truth"] announces {missing[0]!r}, but info has only {sorted(info)}')
-    return {key: np.array(info[key]) for key in keys}
-
-
-def _recordable(observations: NDArray[Any]) -> NDArray[Any]:
-    """Images stay uint8; everything else becomes float32."""
-    return observations if observations.dtype == np.uint8 else observations.astype(np.float32)
-
-
-def _check_spaces(env_id: str, envs: VectorEnv) -> None:
-    action, observation = envs.single_action_space, envs.single_observation_space
-    problem = None
-    if not isinstance(action, Box):
-        problem = f"its action space is {action}; latent models here need continuous actions, a Box"
-    elif not action.is_bounded():
-        problem = f"its action space {action} is unbounded; wrap it with gymnasium.wrappers.RescaleAction or clip it"
-    elif not isinstance(observation, Box):
-        problem = (
-            f"its observation space is {type(observation).__name__}, not Box; observe pictures with --pixels 64 or "
-            "wrap it with gymnasium.wrappers.FlattenObservation"
-        )
-    if problem is not None:
-        envs.close()
-        raise UserError(f"--env {env_id}: {problem}")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
