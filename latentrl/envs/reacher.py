@@ -16,6 +16,7 @@ Observation = Literal["angles", "pixels"]
 Target = Literal["easy", "hard"]
 RENDER_MODES = ["rgb_array"]
 GROUND_TRUTH = ("angles", "velocities", "clean")
+"""With pixels "clean" is the observation itself, and not announced: recorded pictures would be stored twice."""
 RENDER_SIZE = 256
 MANY_TURNS = 1e3
 """The shoulder turns freely, but a space of infinite size is one that others refuse."""
@@ -80,6 +81,7 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
             self.observation_space: Box = Box(-MANY_TURNS, MANY_TURNS, (2,), np.float32)
         else:
             self.observation_space = Box(0, 255, (SIZE, SIZE, 3), np.uint8)
+            self.metadata = {**self.metadata, "ground_truth": GROUND_TRUTH[:2]}
         self.action_space = Box(-1.0, 1.0, (2,), np.float32)
 
     def reset(
