@@ -4,7 +4,7 @@
         metadata.json    environment, spaces, settings of the collection, splits
         train-v0/data/   a Minari data set in Arrow format, raw observations
         test-v0/data/
-        goal.png         where the environment can photograph a goal
+        goal.png         where the environment can photograph a goal; goal.json where it observes numbers
 
 Each split is an ordinary Minari data set: with ``MINARI_DATASETS_PATH=data/pendulum``,
 ``minari.load_dataset("train-v0")`` opens it. An episode of ``T`` observations has ``T - 1`` actions, in Minari as here.
@@ -15,25 +15,26 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from inspect import signature
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import minari
 import numpy as np
 import torch
-from gymnasium.spaces import Box
-from minari.data_collector.episode_buffer import EpisodeBuffer
 from minari.dataset.episode_data import EpisodeData
-from minari.dataset.minari_storage import MinariStorage, is_image_space
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from latentrl.data_collection.folders import complete_folder
+from latentrl.data_collection.mapped import Episode, open_mapped, write_mapped
+from latentrl.data_collection.writer import DATA, Layout, SplitWriter
 from latentrl.errors import UserError
 from latentrl.types import Sequences, Trajectory
 
 METADATA = "metadata.json"
+MAPPED_FROM = 2 << 30
+"""Bytes of observations from which on they are mapped; below, memory is faster and needs no copy on disk."""
+BLOCK = 64
 
 
 def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata: dict[str, Any]) -> Path:
@@ -54,45 +55,40 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
     Raises:
         UserError: the split exists, no trajectories, unequal shapes, or a full disk.
     """
-    trajectories = iter(trajectories)
-    first = next(trajectories, None)
-    if first is None:
-        raise UserError(f"{folder}: the split {split!r} would be empty; give one sequence or more")
-    target = _split_folder(folder, split)
-    low, high = (np.asarray(metadata[key], dtype=np.float32) for key in ("action_low", "action_high"))
-    action_space = Box(low, high, dtype=np.float32)
+    target = split_folder(folder, split)
     with complete_folder(target) as temporary:
-        # Absolute, because Minari cannot measure a data set at a relative path.
-        data = temporary.resolve() / "data"
-        data.mkdir()
-        storage = _new_storage(data, _observation_space(first.observations), action_space)
-        measure = storage.get_size
-        # Minari measures the whole folder after every episode, which makes writing quadratic; once at the end will do.
-        storage.get_size = lambda: 0.0
-        storage.update_episodes(_buffers(chain([first], trajectories), first, storage.observation_space.shape))
-        storage.update_metadata(
-            {"dataset_id": target.name, "minari_version": minari.__version__, "dataset_size": float(measure())}
-        )
-        sequences = storage.total_episodes
-    _update_metadata(folder, split, first, sequences, metadata)
+        writer = SplitWriter(temporary, metadata["action_low"], metadata["action_high"])
+        writer.append(trajectories)
+        if writer.layout is None:
+            raise UserError(f"{folder}: the split {split!r} would be empty; give one sequence or more")
+        writer.finish(target.name)
+    update_metadata(folder, split, writer.layout, writer.sequences, metadata)
     return target
 
 
 def load_sequences(folder: Path, split: str) -> Sequences:
     """All sequences of a split: contiguous observations ``[N, T, ...]`` and actions ``[N, T - 1, Du]``.
 
+    Observations of more than ``MAPPED_FROM`` bytes are not read into memory but mapped, from a copy that the first call
+    makes beside the data (see :mod:`latentrl.data_collection.mapped`). They are read-only.
+
     Raises:
-        UserError: no such data folder or split.
+        UserError: no such data folder or split; a copy is needed and cannot be made.
     """
-    dataset = _open(folder, split)
-    count, shape = dataset.total_episodes, load_metadata(folder)["observation_shape"]
-    observations = actions = None
-    for n, episode in enumerate(dataset.iterate_episodes()):
-        seen, done = np.asarray(episode.observations).reshape(-1, *shape), np.asarray(episode.actions)
-        if observations is None or actions is None:
-            observations = np.empty((count, *seen.shape), seen.dtype)
-            actions = np.empty((count, *done.shape), done.dtype)
-        observations[n], actions[n] = seen, done
+    dataset, shape = _open(folder, split), load_metadata(folder)["observation_shape"]
+    count, home = dataset.total_episodes, split_folder(folder, split)
+    last = next(_pairs(dataset, shape, count - 1))
+    if count * last[0].nbytes > MAPPED_FROM:
+        mapped = open_mapped(home, last, count)
+        if mapped is None:
+            progress = tqdm(_pairs(dataset, shape), f"once: {home} as one file", count, unit="sequence", disable=None)
+            write_mapped(home, iter(progress), count)
+            mapped = open_mapped(home, last, count)
+            assert mapped is not None
+        return Sequences(*mapped)
+    observations, actions = (np.empty((count, *array.shape), array.dtype) for array in last)
+    for n, episode in enumerate(_pairs(dataset, shape)):
+        observations[n], actions[n] = episode
     return Sequences(torch.from_numpy(observations), torch.from_numpy(actions))
 
 
@@ -102,7 +98,7 @@ def load_ground_truth(folder: Path, split: str) -> dict[str, NDArray[Any]]:
     Raises:
         UserError: no such data folder or split.
     """
-    infos = [_infos(episode) for episode in _open(folder, split).iterate_episodes()]
+    infos = [_infos(episode) for episode in _episodes(_open(folder, split))]
     return {key: np.stack([info[key] for info in infos]) for key in infos[0]}
 
 
@@ -121,75 +117,24 @@ def load_metadata(folder: Path) -> dict[str, Any]:
         ) from error
 
 
-def _split_folder(folder: Path, split: str) -> Path:
+def split_folder(folder: Path, split: str) -> Path:
+    """Where a split of a data folder is.
+
+    Raises:
+        UserError: a name that is no word.
+    """
     if not split.isidentifier():
         raise UserError(f"split {split!r}: give one word, such as train or test")
     return Path(folder) / f"{split}-v0"
 
 
-def _observation_space(observations: NDArray[Any]) -> Box:
-    if observations.dtype == np.uint8:
-        return Box(0, 255, observations.shape[1:], np.uint8)
-    return Box(-np.inf, np.inf, observations.shape[1:], np.float32)
-
-
-def _new_storage(data: Path, observation_space: Box, action_space: Box) -> MinariStorage:
-    """An empty Arrow storage that keeps every bit.
-
-    Minari takes a uint8 array of 32 x 32 and more for a picture and stores a JPEG of it, unless told not to. Its last
-    version for Python 3.10, 0.5.3, cannot be told: then such pictures are stored as flat vectors.
-    """
-    options: dict[str, Any] = {"data_format": "arrow"}
-    if "jpeg_encoding" in signature(MinariStorage.new).parameters:
-        options["jpeg_encoding"] = False
-    elif is_image_space(observation_space):
-        observation_space = Box(0, 255, (int(np.prod(observation_space.shape)),), np.uint8)
-    return MinariStorage.new(data, observation_space, action_space, **options)
-
-
-def _buffers(
-    trajectories: Iterable[Trajectory], first: Trajectory, stored_shape: tuple[int, ...]
-) -> Iterator[EpisodeBuffer]:
-    for number, trajectory in enumerate(trajectories):
-        _check_alike(number, trajectory, first)
-        steps = len(trajectory.actions)
-        yield EpisodeBuffer(
-            seed=trajectory.seed,
-            observations=trajectory.observations.reshape(-1, *stored_shape),
-            actions=trajectory.actions,
-            rewards=[0.0] * steps,
-            terminations=[False] * steps,
-            truncations=[False] * (steps - 1) + [True],
-            # Minari writes a vector over time from a list only: it cannot read one back that was an array.
-            infos={key: list(value) if value.ndim == 1 else value for key, value in trajectory.infos.items()},
-        )
-
-
-def _check_alike(number: int, trajectory: Trajectory, first: Trajectory) -> None:
-    shapes, expected = _shapes(trajectory), _shapes(first)
-    if shapes != expected or len(trajectory.actions) != len(trajectory.observations) - 1:
-        raise UserError(
-            f"trajectory {number} has the shapes {shapes}, the first {expected}: "
-            "all need the same, with one action less than observations"
-        )
-
-
-def _shapes(trajectory: Trajectory) -> dict[str, tuple[int, ...]]:
-    arrays = {"observations": trajectory.observations, "actions": trajectory.actions, **trajectory.infos}
-    return {key: array.shape for key, array in arrays.items()}
-
-
-def _update_metadata(folder: Path, split: str, first: Trajectory, sequences: int, metadata: dict[str, Any]) -> None:
+def update_metadata(folder: Path, split: str, layout: Layout, sequences: int, metadata: dict[str, Any]) -> None:
     """Add a split to the folder's metadata; replaces the file in one move."""
     path = Path(folder) / METADATA
     splits = json.loads(path.read_text())["splits"] if path.exists() else {}
-    splits[split] = {"sequences": sequences, "length": len(first.observations)}
-    content = {
-        **metadata,
-        "observation_shape": list(first.observations.shape[1:]),
-        "observation_dtype": str(first.observations.dtype),
-        "splits": splits,
-    }
+    length, *shape = layout.shapes["observations"]
+    splits[split] = {"sequences": sequences, "length": length}
+    content = {**metadata, "observation_shape": shape, "observation_dtype": layout.dtype, "splits": splits}
     temporary = path.with_suffix(".partial")
     temporary.write_text(json.dumps(content, indent=2) + "\n")
     os.replace(temporary, path)
@@ -199,7 +144,19 @@ def _open(folder: Path, split: str) -> minari.MinariDataset:
     splits = load_metadata(folder)["splits"]
     if split not in splits:
         raise UserError(f"{folder} has no split {split!r}: it has {', '.join(sorted(splits))}")
-    return minari.MinariDataset(_split_folder(folder, split) / "data")
+    return minari.MinariDataset(split_folder(folder, split) / DATA)
+
+
+def _episodes(dataset: minari.MinariDataset, first: int = 0) -> Iterator[EpisodeData]:
+    """The episodes from ``first`` on. In blocks, for Arrow reads ahead of a slow consumer without bound."""
+    count = dataset.total_episodes
+    for start in range(first, count, BLOCK):
+        yield from dataset.iterate_episodes(range(start, min(start + BLOCK, count)))
+
+
+def _pairs(dataset: minari.MinariDataset, shape: list[int], first: int = 0) -> Iterator[Episode]:
+    for episode in _episodes(dataset, first):
+        yield np.asarray(episode.observations).reshape(-1, *shape), np.asarray(episode.actions)
 
 
 def _infos(episode: EpisodeData) -> dict[str, NDArray[Any]]:

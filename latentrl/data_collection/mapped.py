@@ -1,0 +1,88 @@
+"""Data that is larger than memory: a split's observations in one uncompressed file, read through a memory map.
+
+The operating system then keeps in memory what is being used of it and drops what is not. The file is a copy, made once
+from the Minari data set beside it, and may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentrl.data_collection.folders import complete_folder
+from latentrl.errors import UserError
+
+FOLDER = "mapped"
+OBSERVATIONS, ACTIONS = "observations.npy", "actions.npy"
+
+Episode = tuple[NDArray[Any], NDArray[Any]]
+"""Observations ``[T, ...]`` and actions ``[T - 1, Du]``."""
+
+
+def write_mapped(split: Path, episodes: Iterator[Episode], count: int) -> None:
+    """Copy ``count`` equally shaped ``episodes`` to the files that :func:`open_mapped` reads.
+
+    Raises:
+        UserError: the folder cannot be written to, or the disk is full.
+    """
+    try:
+        with complete_folder(split / FOLDER, overwrite=True) as folder:
+            files: dict[str, BinaryIO] = {}
+            try:
+                for episode in episodes:
+                    for name, array in zip((OBSERVATIONS, ACTIONS), episode, strict=True):
+                        if name not in files:
+                            files[name] = (folder / name).open("wb")
+                            _write_header(files[name], (count, *array.shape), array.dtype)
+                        # Not through a memory map: pages that wait for the disk would count as this process's.
+                        files[name].write(np.ascontiguousarray(array).data)
+            finally:
+                for file in files.values():
+                    file.close()
+    except PermissionError as error:
+        raise UserError(
+            f"{split}: too large for memory, and a file to read it from cannot be made there ({error.strerror}); "
+            "copy the data folder to where you may write"
+        ) from error
+
+
+def open_mapped(split: Path, like: Episode, count: int) -> tuple[Tensor, Tensor] | None:
+    """Observations ``[count, T, ...]`` and actions ``[count, T - 1, Du]``, read-only; None if there is no such copy.
+
+    Args:
+        split: its folder.
+        like: the last episode, which the copy must end with: one that does not is none of this data.
+        count: episodes.
+    """
+    found = []
+    for name, array in zip((OBSERVATIONS, ACTIONS), like, strict=True):
+        try:
+            mapped = np.load(split / FOLDER / name, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError):
+            return None
+        if mapped.shape != (count, *array.shape) or mapped.dtype != array.dtype:
+            return None
+        if mapped[-1].tobytes() != array.tobytes():
+            return None
+        found.append(_as_tensor(mapped))
+    return found[0], found[1]
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _as_tensor(mapped: NDArray[Any]) -> Tensor:
+    with warnings.catch_warnings():
+        # That writing to it is not possible: nothing writes to observations. A writable map of a private copy would
+        # count as memory that is used.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(mapped)
