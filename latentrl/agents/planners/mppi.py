@@ -32,7 +32,7 @@ class MPPIOptions:
     horizon: int = 20
     samples: int = 256
     iterations: int = 6
-    temperature: float = 0.2
+    temperature: float = 0.1
     initial_std: float = 0.5
     noise_beta: float = 0.0
 

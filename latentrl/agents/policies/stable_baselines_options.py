@@ -17,7 +17,8 @@ class StableBaselinesOptions:
         algorithm: name of its class in stable-baselines3.
         steps: imagined steps, of all episodes together.
         envs: parallel imagined episodes.
-        length: steps after which an episode is cut (the algorithm bootstraps across the cut).
+        length: steps after which an episode is cut (the algorithm bootstraps across the cut). Short ones begin more
+            often, from all over the start states; in long ones most steps are spent at the goal.
         discount: gamma, per step.
         hidden: widths of the hidden layers of actor and critics.
         action_noise: standard deviation of the exploration noise, as a share of half the action range; for algorithms
@@ -32,7 +33,7 @@ class StableBaselinesOptions:
     algorithm: str
     steps: int = 160_000
     envs: int = 16
-    length: int = 100
+    length: int = 30
     discount: float = 0.98
     hidden: tuple[int, ...] = (64, 64)
     action_noise: float = 0.0
