@@ -28,13 +28,21 @@ def uniform(rng: np.random.Generator, low: Floats, high: Floats, sequences: int,
 
 
 def held_uniform(
-    rng: np.random.Generator, low: Floats, high: Floats, sequences: int, steps: int, hold: float
+    rng: np.random.Generator,
+    low: Floats,
+    high: Floats,
+    sequences: int,
+    steps: int,
+    hold: float,
+    amplitude: float = 1.0,
 ) -> Floats:
     """Uniform controls, each step keeping the last one with probability ``hold``.
 
-    Held controls push a heavy system further than white ones, whose effect averages out.
+    Held controls push a heavy system further than white ones, whose effect averages out. They are drawn from the middle
+    of the bounds, of which ``amplitude`` is the share.
     """
-    drawn = uniform(rng, low, high, sequences, steps)
+    margin = 0.5 * (1.0 - amplitude) * (high - low)
+    drawn = uniform(rng, low + margin, high - margin, sequences, steps)
     fresh = rng.random((sequences, steps)) >= hold
     drawn_at = np.maximum.accumulate(np.where(fresh, np.arange(steps), 0), axis=1)
     return np.take_along_axis(drawn, drawn_at[:, :, None], axis=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -83,7 +83,7 @@ def gather(
     seed: int,
     behaviour: Behaviour = uniform,
     start: Tally | None = None,
-) -> Iterator[tuple[list[Trajectory], Tally]]:
+) -> Generator[tuple[list[Trajectory], Tally], None, None]:
     """The trajectories of :func:`rollout`, round by round, each time with how far the collection then is.
 
     Args:

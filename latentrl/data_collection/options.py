@@ -1,0 +1,140 @@
+"""The options of ``latentrl collect``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+from latentrl.data_collection.defaults import ANY, DEFAULTS, SETTINGS, Defaults
+from latentrl.data_collection.workers import usable_cores
+from latentrl.envs import PENDULUM, REACHER
+from latentrl.errors import UserError
+
+ALIASES = {"pendulum": PENDULUM, "reacher": REACHER}
+NOT_OF_THE_DATA = ("out", "overwrite", "resume", "processes")
+MOST_WORKERS = 16
+"""More than this write faster than one process reads."""
+
+
+def _json_object(arguments: list[str]) -> dict[str, Any]:
+    found = json.loads(arguments[0])
+    if not isinstance(found, dict):
+        raise ValueError(f"{arguments[0]} is no JSON object; give {{...}}")
+    return found
+
+
+JSON_OBJECT = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="JSON",
+    instance_from_str=_json_object,
+    is_instance=lambda value: isinstance(value, dict),
+    str_from_instance=lambda value: [json.dumps(value)],
+)
+"""How tyro reads a dictionary that is given as JSON."""
+
+
+def _default(text: str, metavar: str) -> Any:
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {text})")
+
+
+@dataclass(frozen=True)
+class CollectOptions:
+    """Record random sequences from an environment: a train split and a test split from different seeds."""
+
+    env: str = "pendulum"
+    """An alias (pendulum, reacher) or any Gymnasium id with continuous actions, also as module:id."""
+    out: Annotated[Path | None, _default("data/ENV", "FOLDER")] = None
+    """The data folder to make."""
+    sequences: Annotated[int | None, _default("500; reacher: 2000", "INT")] = None
+    """Sequences to train on."""
+    test_sequences: Annotated[int | None, _default("500", "INT")] = None
+    """Held-out sequences."""
+    length: Annotated[int | None, _default("15; reacher: 30", "INT")] = None
+    """Observations in each sequence."""
+    seed: int = 0
+    """Of environments and controls; the test split gets a stream of its own."""
+    pixels: Annotated[int | None, _default("off", "SIZE")] = None
+    """Observe rendered pictures of this size; the environment's own observation becomes ground truth."""
+    grey: tyro.conf.FlagCreatePairsOff[bool] = False
+    """With --pixels: brightness alone, one number a pixel in place of three."""
+    reset_options: Annotated[
+        dict[str, Any] | None, JSON_OBJECT, tyro.conf.arg(help_behavior_hint="(default: none)")
+    ] = None
+    """Options of every reset, such as where episodes start: '{"low": -1.2, "high": 0.6}'."""
+    hold: Annotated[float | None, _default("0; reacher: 0.8", "FLOAT")] = None
+    """Probability that a control is held for another step; 0 draws a fresh one each step."""
+    amplitude: Annotated[float | None, _default("1; reacher: 0.5", "FLOAT")] = None
+    """Share of the action space that controls are drawn from, around its middle."""
+    num_envs: Annotated[int | None, _default("100 if vectorised, else 8; reacher: 1", "INT")] = None
+    """Environments that start together; part of what a seed fixes."""
+    processes: Annotated[int | None, _default("1; for the reacher's pixels as many as there are cores", "INT")] = None
+    """Processes that move and render environments; the data does not depend on it."""
+    torque: Annotated[float | None, _default("2", "FLOAT")] = None
+    """Pendulum: bound of the random torques in N m."""
+    picture: Annotated[Literal["blob", "rod"] | None, _default("blob", "{blob,rod}")] = None
+    """Pendulum: what the camera sees."""
+    noise: Annotated[float | None, _default("0.01; reacher: 0.005", "FLOAT")] = None
+    """Standard deviation of the sensor noise. Pendulum: a fraction of full scale; reacher: radians."""
+    observation: Annotated[Literal["angles", "pixels"] | None, _default("angles", "{angles,pixels}")] = None
+    """Reacher: the angles of the joints, or pictures of 64 x 64 pixels."""
+    control_step: Annotated[float | None, _default("0.04", "FLOAT")] = None
+    """Reacher: seconds between observations, a multiple of 0.02."""
+    resume: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Go on with the interrupted collection of this folder, with its own settings."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace an existing data folder."""
+
+    @property
+    def env_id(self) -> str:
+        """The Gymnasium id behind the alias."""
+        return ALIASES.get(self.env, self.env)
+
+    @property
+    def _name(self) -> str:
+        """The id without the module that registers it."""
+        return self.env_id.rpartition(":")[2]
+
+    @property
+    def folder(self) -> Path:
+        """Where the data goes."""
+        name = self.env.split(":")[-1].replace("/", "-")
+        return self.out or Path("data") / (f"{name}-pixels" if self.observation == "pixels" else name)
+
+    @property
+    def env_kwargs(self) -> dict[str, Any]:
+        """The environment's settings that were given."""
+        known = SETTINGS.get(self._name, {})
+        for owner, flags in SETTINGS.items():
+            for flag in flags:
+                if flag not in known and getattr(self, flag) is not None:
+                    name = flag.replace("_", "-")
+                    raise UserError(f"--{name} belongs to {owner}: leave it out for --env {self.env}")
+        return {name: getattr(self, flag) for flag, name in known.items() if getattr(self, flag) is not None}
+
+    @property
+    def defaults(self) -> Defaults:
+        """What is collected from this environment when nothing else is said."""
+        return DEFAULTS.get(self._name, ANY)
+
+    def complete(self) -> CollectOptions:
+        """These options, with the environment's defaults for what was not given."""
+        own = asdict(self.defaults)
+        names = ("sequences", "test_sequences", "length", "hold", "amplitude", "num_envs")
+        return replace(self, **{name: own[name] for name in names if getattr(self, name) is None})
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The options that the data depends on, as JSON has them."""
+        return {key: value for key, value in asdict(self).items() if key not in NOT_OF_THE_DATA}
+
+    @property
+    def worker_count(self) -> int:
+        """How many processes to use: where MuJoCo renders several are worth their start."""
+        if self.processes is not None:
+            return self.processes
+        return min(usable_cores(), MOST_WORKERS) if self.observation == "pixels" else 1

@@ -1,0 +1,127 @@
+"""A collection that can be interrupted: how far it is stands beside the data, after every piece of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from latentrl.data_collection.options import CollectOptions
+from latentrl.data_collection.rollout import Tally
+from latentrl.data_collection.storage import split_folder, update_metadata
+from latentrl.data_collection.writer import Layout, SplitWriter
+from latentrl.errors import UserError
+from latentrl.types import Trajectory
+
+UNFINISHED = "unfinished.json"
+PIECE = 50
+"""Sequences, at least, that are lost when the process dies: writing each by itself would be slow."""
+
+
+@dataclass
+class Recording:
+    """What :data:`UNFINISHED` holds.
+
+    Attributes:
+        settings: of the collection, as JSON has them: whoever goes on needs the same.
+        tallies: how far each split is.
+        layouts: of the splits that have been begun.
+    """
+
+    settings: dict[str, Any]
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    layouts: dict[str, Layout] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, folder: Path) -> Recording | None:
+        """The unfinished recording in ``folder``; None if there is none.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        path = folder / UNFINISHED
+        try:
+            content = json.loads(path.read_text())
+            tallies = {split: Tally(**tally) for split, tally in content["tallies"].items()}
+            layouts = {split: Layout(**layout) for split, layout in content["layouts"].items()}
+            return cls(content["settings"], tallies, layouts)
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{path} is damaged ({error}): give --overwrite to begin again") from error
+
+    @property
+    def sequences(self) -> int:
+        """How many are recorded, all splits together."""
+        return sum(tally.sequences for tally in self.tallies.values())
+
+    def options(self) -> CollectOptions:
+        """The options that give these settings.
+
+        Raises:
+            UserError: they are those of another version.
+        """
+        try:
+            return CollectOptions(**self.settings)
+        except TypeError as error:
+            raise UserError(f"the interrupted collection is of another version ({error}): give --overwrite") from error
+
+    def tally(self, split: str) -> Tally:
+        """How far a split is."""
+        return self.tallies.get(split, Tally())
+
+    def save(self, folder: Path) -> None:
+        """Replace the file in one move."""
+        temporary = folder / f"{UNFINISHED}.partial"
+        temporary.write_text(json.dumps(asdict(self)))
+        os.replace(temporary, folder / UNFINISHED)
+
+
+def record(
+    folder: Path,
+    split: str,
+    gathered: Iterable[tuple[list[Trajectory], Tally]],
+    recording: Recording,
+    metadata: dict[str, Any],
+    progress: Callable[[int], object] | None = None,
+) -> None:
+    """Write a split, or the rest of it.
+
+    Args:
+        folder: the data folder to be.
+        split: "train" or "test".
+        gathered: of :func:`~latentrl.data_collection.rollout.gather`, started with ``recording.tally(split)``.
+        recording: kept up to date, here and in ``folder``.
+        metadata: as for :func:`~latentrl.data_collection.storage.write`.
+        progress: called with the number of frames each time some are recorded.
+    """
+    home = split_folder(folder, split)
+    kept, layout = recording.tally(split).sequences, recording.layouts.get(split)
+    writer = SplitWriter(home, metadata["action_low"], metadata["action_high"], kept, layout)
+    for trajectories, tally in _pieces(gathered):
+        writer.append(trajectories)
+        recording.tallies[split] = tally
+        if writer.layout is not None:
+            recording.layouts[split] = writer.layout
+        recording.save(folder)
+        if progress is not None:
+            progress(sum(len(trajectory.observations) for trajectory in trajectories))
+    assert writer.layout is not None
+    writer.finish(home.name)
+    update_metadata(folder, split, writer.layout, writer.sequences, metadata)
+
+
+def _pieces(gathered: Iterable[tuple[list[Trajectory], Tally]]) -> Iterator[tuple[list[Trajectory], Tally]]:
+    """Rounds put together to ``PIECE`` sequences or more."""
+    piece: list[Trajectory] = []
+    last = None
+    for trajectories, last in gathered:
+        piece += trajectories
+        if len(piece) >= PIECE:
+            yield piece, last
+            piece = []
+    if piece and last is not None:
+        yield piece, last
