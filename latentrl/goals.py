@@ -4,6 +4,7 @@
 text                goal                                              reward
 ==================  ================================================  ==========
 ``goal.png``        the position in a picture                         Eq. 4.32
+``goal.json``       the position in a list of sensor readings         Eq. 4.32
 ``frame:12:3``      the position in step 3 of recorded sequence 12    Eq. 4.32
 ``sequence:12``     the mean velocity of recorded sequence 12         Eq. 4.33
 ``velocity:-0.85``  a share of the data's top speed, with a sign      Eq. 4.33
@@ -14,6 +15,7 @@ Recorded sequences are those of the training split, counted from 0; nothing but 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ from latentrl.speed import load_range
 from latentrl.types import Sequences
 
 MODES = {1: "L", 3: "RGB"}
-SYNTAX = "give a picture, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION"
+SYNTAX = "give a picture or readings, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION"
 
 
 @dataclass(frozen=True)
@@ -148,20 +150,18 @@ def _recorded(run: Path, data: Path | None, sequence: int) -> Sequences:
     return sequences[sequence : sequence + 1]
 
 
-def read_goal(path: Path, shape: Sequence[int]) -> NDArray[np.uint8]:
-    """The picture in ``path`` as one raw observation ``[H, W, C]`` uint8.
+def read_goal(path: Path, shape: Sequence[int]) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """One raw observation: the picture in ``path``, ``[H, W, C]`` uint8, or its numbers, ``[*shape]`` float32.
 
     Args:
-        path: anything Pillow reads.
-        shape: the observation shape ``(H, W, C)`` of the model that is to encode it.
+        path: anything Pillow reads; for a model that sees no pictures, a JSON list of numbers (nested as ``shape``).
+        shape: the observation shape of the model that is to encode it, ``(H, W, C)`` for pictures.
 
     Raises:
-        UserError: no such file, no picture, or not the size and colours that the model was trained on.
+        UserError: no such file, no picture or numbers, or not the size and colours that the model was trained on.
     """
     if len(shape) != 3 or shape[2] not in MODES:
-        raise UserError(
-            f"--goal {path}: the model observes arrays of shape {tuple(shape)}, so no picture can be its goal"
-        )
+        return _read_numbers(path, tuple(shape))
     height, width, channels = shape
     try:
         with Image.open(path) as image:
@@ -181,3 +181,17 @@ def read_goal(path: Path, shape: Sequence[int]) -> NDArray[np.uint8]:
             f"convert it: Image.open(...).convert({MODES[channels]!r})"
         )
     return pixels.reshape(height, width, channels)
+
+
+def _read_numbers(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    try:
+        numbers = np.array(json.loads(path.read_text(encoding="utf-8")), dtype=np.float32)
+    except FileNotFoundError as error:
+        raise UserError(f"--goal {path}: there is no such file; give a JSON list of readings") from error
+    except (ValueError, TypeError, OSError) as error:
+        raise UserError(
+            f"--goal {path}: the model observes numbers of shape {shape}, no pictures; give a JSON list of them"
+        ) from error
+    if numbers.shape != shape or not np.isfinite(numbers).all():
+        raise UserError(f"--goal {path}: has the shape {numbers.shape}; the model sees finite numbers of shape {shape}")
+    return numbers

@@ -121,6 +121,25 @@ def test_a_goal_image_comes_back_raw(tmp_path: Path) -> None:
     assert read_goal(picture(tmp_path / "g.jpg", "RGB", (8, 6)), (6, 8, 3)).shape == (6, 8, 3)
 
 
+def test_readings_are_a_json_list(tmp_path: Path) -> None:
+    path = tmp_path / "goal.json"
+    path.write_text("[1.5, -0.25]")
+    goal = read_goal(path, (2,))
+    assert goal.dtype == np.float32 and goal.tolist() == [1.5, -0.25]
+    for text, words in [
+        ("[1]", r"shape \(1,\)"),
+        ("[1, NaN]", "finite"),
+        ('["a", 2]', "JSON list"),
+        ("{", "JSON list"),
+    ]:
+        path.write_text(text)
+        with pytest.raises(UserError, match=words) as caught:
+            read_goal(path, (2,))
+        assert str(path) in str(caught.value)
+    with pytest.raises(UserError, match="no such file"):
+        read_goal(tmp_path / "none.json", (2,))
+
+
 def test_unsuitable_goal_images_name_file_and_cure(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no picture")
     cases = [
