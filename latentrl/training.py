@@ -20,7 +20,7 @@ from latentrl.alignment import leading_components, unexplained
 from latentrl.coarse_to_fine import CoarseToFine, Schedule, is_image
 from latentrl.errors import UserError
 from latentrl.interrupts import deferred_interrupt
-from latentrl.models.base import WorldModel
+from latentrl.models.base import FrameEncoder, WorldModel
 from latentrl.objective import Objective
 from latentrl.runs import CHECKPOINT, HISTORY, read_tensors, write_tensors
 from latentrl.types import RateDistortion, Sequences
@@ -41,7 +41,8 @@ class TrainSettings:
             :func:`best_start`.
         start_steps: gradient steps before the choice.
         sigma_hold: steps for which the standard deviation of p(x | z) keeps its first value.
-        alignment: weight in nats of :func:`latentrl.alignment.unexplained` while sigma is held; for images.
+        alignment: weight in nats of :func:`latentrl.alignment.unexplained` while sigma is held; for images and
+            models that encode every frame by itself.
         blur: the coarse-to-fine schedule for images.
         checkpoint_every: steps between checkpoints.
         log_every: steps between lines of the log.
@@ -135,7 +136,8 @@ class Trainer:
         self.blur = CoarseToFine(settings.blur, data.observations) if blurred else None
         if components is None:
             components = alignment_target(data, settings, model.position_size)
-        self.components = components
+        # A recurrent posterior that is aligned puts the velocity where no linear map of the state finds it.
+        self.components = components if isinstance(model, FrameEncoder) else None
 
     def advance(self) -> RateDistortion:
         """One gradient step.
@@ -157,7 +159,8 @@ class Trainer:
         self.optimiser.zero_grad()
         loss = self.objective.loss(terms)
         if self.components is not None and self.step <= self.settings.sigma_hold:
-            positions = self.model.positions(batch).flatten(0, 1)
+            assert isinstance(self.model, FrameEncoder)
+            positions = self.model.encode(batch.observations).mean.flatten(0, 1)
             loss = loss + self.settings.alignment * unexplained(positions, self.components[index].flatten(0, 1))
         loss.backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])

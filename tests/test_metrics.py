@@ -7,7 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.metrics import angle_r2, evaluate_joints, evaluate_pendulum, ols_r2, open_loop, predict_filtered_images
+from latentrl.metrics import (
+    angle_r2,
+    evaluate_joints,
+    evaluate_pendulum,
+    ols_r2,
+    open_loop,
+    predict_filtered_images,
+    with_products,
+)
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.recurrence import PackedGaussian
@@ -89,6 +97,14 @@ def test_the_same_seed_gives_the_same_figures() -> None:
     data = Sequences(torch.from_numpy(clean), torch.zeros(6, 6, 1))
     first, second, other = (evaluate_pendulum(make_model(), data, truth, seed) for seed in (0, 0, 1))
     assert first == second != other
+
+
+def test_products_find_what_is_bent() -> None:
+    inputs = np.random.default_rng(0).normal(3.0, [1.0, 10.0], size=(500, 2))
+    bent = inputs[:, 0] * inputs[:, 1] + inputs[:, 0] ** 2
+    assert with_products(inputs).shape == (500, 5)
+    assert ols_r2(inputs, bent) < 0.98
+    assert ols_r2(with_products(inputs), bent) == pytest.approx(1.0, abs=1e-9)
 
 
 class Arm(EKVAE):

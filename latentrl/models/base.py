@@ -116,15 +116,6 @@ class WorldModel(nn.Module, ABC):
         are psi, ``prior`` is psi_0 and phi_0.
         """
 
-    def positions(self, batch: Sequences) -> Tensor:
-        """What the position can be read off linearly ``[B, T, K]``, with gradients: for :mod:`latentrl.alignment`.
-
-        The position itself where each frame gives it (:class:`FrameEncoder`), or else the whole smoothed z.
-        """
-        if isinstance(self, FrameEncoder):
-            return self.encode(batch.observations).mean
-        return self.smooth(batch.observations, batch.actions).mean[..., : self.latent_size].float()
-
     def to_unit(self, observations: Tensor) -> Tensor:
         """Observations as float32, images scaled to [0, 1]."""
         if observations.dtype == torch.uint8:
