@@ -13,6 +13,7 @@ import torch
 import tyro
 from torch import Tensor
 
+from latentrl.architectures import NETWORKS, is_image_shape, suggested_network
 from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
 from latentrl.gauge import fix_velocity_gauge, orient_velocity
@@ -69,6 +70,9 @@ class TrainOptions:
     standardise: tyro.conf.FlagCreatePairsOff[bool] = False
     """Give the networks observations minus their mean, over their deviation: for any other picture than a bright thing
     on black, and for sensors. Of the models only the EKVAE knows it."""
+    network: Literal["auto", "dense", "conv", "lean"] = "auto"
+    """Encoder and decoder of an EKVAE or a KVAE. conv: the dissertation's convolutions for images, meant for a GPU; lean:
+    patches of images, a fiftieth of the arithmetic; auto: dense up to 32 x 32 pixels, else conv on a GPU and lean without."""
     prior: Literal["vhp", "normal"] = "vhp"
     """Initial distribution of the latent state."""
     version: Annotated[
@@ -118,6 +122,8 @@ def train(options: TrainOptions) -> Path:
     _check(options)
     device = choose_device(options.device)
     data = load_sequences(options.data, "train").to(device)
+    # Stored with the run: another device may continue it.
+    options = replace(options, network=_network(options, data))
     settings = _schedule(options)
     make = partial(_trainer, options, settings, data, alignment_target(data, settings, options.position_size))
     if not options.resume:
@@ -194,6 +200,7 @@ def _model_settings(options: TrainOptions, initial_sigma: float) -> dict[str, An
         "prior": options.prior,
         "initial_sigma": initial_sigma,
         "standardise": options.standardise,
+        **({"network": options.network, "hidden": NETWORKS[options.network].hidden} if options.network != "auto" else {}),
         **({"version": version} if options.model == "ekvae" else {}),
     }
     known = asdict(make())
@@ -229,7 +236,8 @@ def _save_velocity_range(model: WorldModel, data: Sequences, folder: Path) -> No
 
 
 def _next_command(options: TrainOptions, folder: Path) -> str:
-    return f"python -m latentrl.learn --run {folder} --goal {options.data / 'goal.png'}"
+    goal = next(iter(sorted(options.data.glob("goal.*"))), options.data / "goal.png")
+    return f"python -m latentrl.learn --run {folder} --goal {goal}"
 
 
 def _check(options: TrainOptions) -> None:
