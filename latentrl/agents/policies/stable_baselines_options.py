@@ -64,7 +64,7 @@ DEFAULTS: dict[str, StableBaselinesOptions] = {
     "DDPG": StableBaselinesOptions("DDPG", steps=320_000, envs=32, action_noise=0.2, settings=DETERMINISTIC),
     "PPO": StableBaselinesOptions(
         "PPO",
-        steps=1_000_000,
+        steps=2_000_000,
         envs=256,
         settings={"learning_rate": 1e-3, "n_steps": 16, "batch_size": 1024, "n_epochs": 5},
     ),
