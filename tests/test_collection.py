@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import filecmp
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +19,15 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from PIL import Image
 
 import latentrl.collect
+import latentrl.data_collection.recording
 from latentrl.collect import CollectOptions
 from latentrl.data_collection import storage
 from latentrl.data_collection.behaviour import held_uniform, uniform
+from latentrl.data_collection.folders import resumable_folder
 from latentrl.data_collection.making import make
+from latentrl.data_collection.recording import Recording
 from latentrl.data_collection.rollout import collect, rollout
-from latentrl.envs import PENDULUM
+from latentrl.envs import PENDULUM, REACHER
 from latentrl.envs.pendulum import PendulumEnv
 from latentrl.errors import UserError
 
@@ -87,6 +93,11 @@ class TestBehaviour:
         held = (drawn[:, 1:] == drawn[:, :-1]).all(axis=2)
         assert abs(held.mean() - 0.7) < 0.02
         np.testing.assert_allclose(drawn.std(axis=(0, 1)), (HIGH - LOW) / np.sqrt(12), rtol=0.05)
+
+    def test_gentle_controls_stay_around_the_middle(self) -> None:
+        drawn = held_uniform(np.random.default_rng(0), LOW, HIGH, 400, 50, hold=0.5, amplitude=0.5)
+        assert ((drawn >= [-1.0, 0.125]) & (drawn <= [1.0, 0.375])).all()
+        np.testing.assert_allclose(drawn.std(axis=(0, 1)), (HIGH - LOW) / 2 / np.sqrt(12), rtol=0.05)
 
     def test_no_hold_is_uniform(self) -> None:
         white = uniform(np.random.default_rng(3), LOW, HIGH, 4, 6)
@@ -385,6 +396,12 @@ class TestVerb:
             (("--length", "1"), "--length"),
             (("--sequences", "0"), "--sequences"),
             (("--hold", "1"), "--hold"),
+            (("--amplitude", "0"), "--amplitude"),
+            (("--amplitude", "1.5"), "--amplitude"),
+            (("--processes", "0"), "--processes"),
+            (("--observation", "pixels"), "--observation belongs to latentrl/Reacher-v0"),
+            (("--env", "reacher", "--picture", "rod"), "--picture belongs to latentrl/Pendulum-v0"),
+            (("--resume",), "no interrupted collection"),
             (("--num-envs", "0"), "--num-envs"),
             (("--pixels", "0"), "--pixels"),
             (("--grey",), "--grey"),
@@ -426,3 +443,192 @@ class TestVerb:
         message = self.fails(capsys, *self.SMALL, "--out", str(tmp_path / "data"))
         assert f"{tmp_path / 'data'}: the disk is full" in message
         assert list(tmp_path.iterdir()) == []
+
+
+def alike(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same files with the same bytes."""
+    files = [sorted(path.relative_to(folder) for path in folder.rglob("*")) for folder in (one, other)]
+    plain = [str(path) for path in files[0] if (one / path).is_file()]
+    return files[0] == files[1] and filecmp.cmpfiles(one, other, plain, shallow=False)[0] == plain
+
+
+class TestInterruption:
+    OPTIONS = CollectOptions(sequences=12, test_sequences=6, length=4, num_envs=2, seed=3)
+
+    @pytest.fixture
+    def interrupt(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+        """Ctrl-C when so many pieces, of four sequences each, have been recorded as the list says."""
+        monkeypatch.setattr(latentrl.data_collection.recording, "PIECE", 4)
+        after = [10**9]
+        save = Recording.save
+
+        def saved(recording: Recording, folder: Path) -> None:
+            save(recording, folder)
+            after[0] -= 1
+            if after[0] == 0:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(Recording, "save", saved)
+        yield after
+
+    def stopped(self, options: CollectOptions, capsys: pytest.CaptureFixture[str]) -> str:
+        with pytest.raises(SystemExit) as caught:
+            latentrl.collect.collect(options)
+        assert caught.value.code == 130
+        return capsys.readouterr().out
+
+    @pytest.mark.parametrize("pieces", [1, 3, 4])
+    def test_goes_on_to_the_same_data(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], interrupt: list[int], pieces: int
+    ) -> None:
+        whole = latentrl.collect.collect(replace(self.OPTIONS, out=tmp_path / "whole"))
+        capsys.readouterr()
+        interrupt[0] = pieces
+        printed = self.stopped(replace(self.OPTIONS, out=tmp_path / "broken"), capsys)
+        recorded = {1: 4, 3: 12, 4: 16}[pieces]
+        assert f"{recorded} sequences are recorded" in printed
+        assert f"next: python -m latentrl.collect --out {tmp_path / 'broken'} --resume" in printed
+        assert not (tmp_path / "broken").exists()
+        if pieces == 1:
+            # What a process that died while it wrote has left behind.
+            torn = tmp_path / ".broken.partial" / "train-v0" / "data" / "4"
+            torn.mkdir()
+            (torn / "part-0.arrow").write_bytes(b"torn")
+        latentrl.collect.main(["--out", str(tmp_path / "broken"), "--resume"])
+        assert "72 frames" in capsys.readouterr().out
+        assert alike(whole, tmp_path / "broken")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "whole"]
+        latentrl.collect.main(["--out", str(tmp_path / "broken"), "--resume"])
+        assert "finished already" in capsys.readouterr().out
+
+    def test_the_same_command_goes_on_and_another_asks(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], interrupt: list[int]
+    ) -> None:
+        options = replace(self.OPTIONS, out=tmp_path / "data")
+        interrupt[0] = 1
+        self.stopped(options, capsys)
+        with pytest.raises(UserError, match=r"\.data\.partial holds .* other settings.*--resume.*--overwrite"):
+            latentrl.collect.collect(replace(options, seed=4))
+        interrupt[0] = 1
+        assert "8 sequences are recorded" in self.stopped(options, capsys)
+        latentrl.collect.collect(replace(options, seed=4, overwrite=True))
+        assert storage.load_metadata(tmp_path / "data")["collection"]["seed"] == 4
+        assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+    def test_a_folder_to_be_replaced_stays_until_the_end(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], interrupt: list[int]
+    ) -> None:
+        options = replace(self.OPTIONS, out=tmp_path / "data")
+        latentrl.collect.collect(options)
+        interrupt[0] = 1
+        self.stopped(replace(options, seed=4, overwrite=True), capsys)
+        assert storage.load_metadata(tmp_path / "data")["collection"]["seed"] == 3
+        latentrl.collect.collect(replace(options, resume=True))
+        assert storage.load_metadata(tmp_path / "data")["collection"]["seed"] == 4
+
+    def test_two_at_once_are_refused(self, tmp_path: Path) -> None:
+        with (
+            resumable_folder(tmp_path / "data", "marker"),
+            pytest.raises(UserError, match=r"\.data\.partial: another process"),
+        ):
+            latentrl.collect.collect(replace(self.OPTIONS, out=tmp_path / "data"))
+        latentrl.collect.collect(replace(self.OPTIONS, out=tmp_path / "other"))
+
+    def test_before_anything_is_recorded_nothing_stays(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(*_: Any, **__: Any) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(latentrl.collect, "make", interrupted)
+        assert "0 sequences" in self.stopped(replace(self.OPTIONS, out=tmp_path / "data"), capsys)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_disk_that_fills_up_keeps_what_is_recorded(
+        self, tmp_path: Path, interrupt: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        options, write = replace(self.OPTIONS, out=tmp_path / "data"), pyarrow.dataset.write_dataset
+        written: list[Any] = []
+
+        def filling(*arguments: Any, **named: Any) -> None:
+            written.append(write(*arguments, **named))
+            if len(written) == 6:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(pyarrow.dataset, "write_dataset", filling)
+            with pytest.raises(UserError, match=r"disk is full; what is done is kept in .*\.data\.partial.*--resume"):
+                latentrl.collect.collect(options)
+        latentrl.collect.collect(replace(options, resume=True))
+        assert alike(latentrl.collect.collect(replace(options, out=tmp_path / "whole")), tmp_path / "data")
+
+    @pytest.mark.parametrize("content", ["{", "[]", '{"settings": {}}', '{"tallies": {"a": {"b": 1}}, "layouts": {}}'])
+    def test_a_damaged_note_is_named(self, tmp_path: Path, content: str) -> None:
+        (tmp_path / ".data.partial").mkdir()
+        (tmp_path / ".data.partial" / "unfinished.json").write_text(content)
+        with pytest.raises(UserError, match=r"unfinished\.json is damaged.*--overwrite"):
+            latentrl.collect.collect(replace(self.OPTIONS, out=tmp_path / "data"))
+        latentrl.collect.collect(replace(self.OPTIONS, out=tmp_path / "data", overwrite=True))
+
+
+class TestReacher:
+    SMALL = ("--env", "reacher", "--sequences", "3", "--test-sequences", "2", "--length", "5")
+
+    @pytest.fixture(autouse=True)
+    def _needs_mujoco(self) -> None:
+        pytest.importorskip("mujoco")
+        pytest.importorskip("dm_control")
+
+    def test_has_defaults_of_its_own_which_flags_overrule(self) -> None:
+        own = CollectOptions(env="reacher", length=7).complete()
+        assert (own.sequences, own.test_sequences, own.length) == (2000, 500, 7)
+        assert (own.hold, own.amplitude, own.num_envs) == (0.8, 0.5, 1)
+        assert CollectOptions(env=REACHER, hold=0.0).complete().hold == 0.0
+        assert CollectOptions(env=f"latentrl.envs:{REACHER}").complete().sequences == 2000
+        plain = CollectOptions().complete()
+        assert (plain.sequences, plain.test_sequences, plain.length) == (500, 500, 15)
+        assert (plain.hold, plain.amplitude, plain.num_envs) == (0.0, 1.0, None)
+
+    def test_pixels_have_a_folder_and_workers_of_their_own(self) -> None:
+        assert CollectOptions(env="reacher").folder == Path("data/reacher")
+        assert CollectOptions(env="reacher").worker_count == 1
+        pixels = CollectOptions(env="reacher", observation="pixels")
+        assert pixels.folder == Path("data/reacher-pixels")
+        assert pixels.worker_count >= 1
+        assert replace(pixels, processes=3).worker_count == 3
+
+    def test_angles_come_with_a_goal_of_numbers(self, tmp_path: Path) -> None:
+        latentrl.collect.main([*self.SMALL, "--noise", "0.002", "--out", str(tmp_path / "data")])
+        sequences = storage.load_sequences(tmp_path / "data", "train")
+        assert sequences.observations.shape == (3, 5, 2)
+        assert abs(sequences.actions).max() <= 0.5
+        truth = storage.load_ground_truth(tmp_path / "data", "train")
+        assert set(truth) == {"angles", "velocities", "clean"}
+        np.testing.assert_allclose(sequences.observations, truth["angles"], atol=0.02)
+        goal = json.loads((tmp_path / "data" / "goal.json").read_text())
+        np.testing.assert_allclose(goal, [1.0, 1.2], atol=0.02)
+        assert storage.load_metadata(tmp_path / "data")["env_kwargs"] == {"noise": 0.002}
+
+    def test_pixels_come_with_a_picture_from_any_number_of_processes(self, tmp_path: Path) -> None:
+        for processes in ("1", "2"):
+            try:
+                arguments = ("--observation", "pixels", "--processes", processes, "--out", str(tmp_path / processes))
+                latentrl.collect.main([*self.SMALL, *arguments])
+            except SystemExit:
+                pytest.skip("no OpenGL")
+        assert alike(tmp_path / "1", tmp_path / "2")
+        assert storage.load_sequences(tmp_path / "1", "train").observations.shape == (3, 5, 64, 64, 3)
+        # Pictures without noise are not stored a second time.
+        assert set(storage.load_ground_truth(tmp_path / "1", "train")) == {"angles", "velocities"}
+        goal = Image.open(tmp_path / "1" / "goal.png")
+        env = gymnasium.make(REACHER, observation="pixels")
+        env.reset(seed=0)
+        np.testing.assert_array_equal(goal, env.unwrapped.photograph([1.0, 1.2]))  # type: ignore[attr-defined]
+        env.close()
+
+    def test_settings_of_the_environment_are_recorded(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        latentrl.collect.main([*self.SMALL, "--control-step", "0.06", "--out", str(tmp_path / "data")])
+        assert storage.load_metadata(tmp_path / "data")["env_kwargs"] == {"control_step": 0.06}
+        with pytest.raises(SystemExit):
+            latentrl.collect.main([*self.SMALL, "--control-step", "0.03", "--out", str(tmp_path / "bad")])
+        assert "control_step=0.03: give a multiple" in capsys.readouterr().err

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import gymnasium
@@ -100,6 +103,17 @@ def test_photographing_leaves_the_state_alone(pixels: ReacherEnv) -> None:
     assert np.abs(after["velocities"]).max() > 0.1 and np.abs(after["angles"] - before["angles"]).max() > 0
 
 
+def test_pictures_are_no_ground_truth_of_themselves(pixels: ReacherEnv) -> None:
+    observation, info = pixels.reset(seed=0)
+    assert pixels.metadata["ground_truth"] == ("angles", "velocities")
+    assert (
+        ReacherEnv.metadata["ground_truth"]
+        == ReacherEnv().metadata["ground_truth"]
+        == ("angles", "velocities", "clean")
+    )
+    assert np.array_equal(info["clean"], observation)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -132,4 +146,47 @@ def test_without_opengl_the_error_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(gymnasium.error.DependencyNotInstalled, match=r"apt-get install .*or observe sensors"):
+        opengl.make_context(8, 8)
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, check=True
+    )
+
+
+@pytest.mark.parametrize(("module", "words"), [("mujoco", "needs MuJoCo"), ("dm_control", "comes with dm_control")])
+def test_without_mujoco_the_error_says_what_to_install(module: str, words: str) -> None:
+    code = f"""
+import importlib.util, sys
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == {module!r} else found(name, *rest)
+import gymnasium, latentrl.envs
+try:
+    gymnasium.make("latentrl/Reacher-v0")
+except gymnasium.error.DependencyNotInstalled as error:
+    print(error)
+assert "dm_control" not in sys.modules
+"""
+    said = run(code).stdout
+    assert words in said and "pip install 'latentrl[reacher]'" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("backend", ["osmesa", "nonsense"])
+def test_angles_need_no_opengl(backend: str) -> None:
+    code = """
+import os, gymnasium, latentrl.envs
+before = dict(os.environ)
+env = gymnasium.make("latentrl/Reacher-v0")
+env.reset(seed=0)
+env.step(env.action_space.sample())
+env.close()
+assert os.environ == before
+"""
+    assert run(code, MUJOCO_GL=backend).stderr == ""
+
+
+def test_a_backend_that_was_asked_for_and_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUJOCO_GL", "cgl" if sys.platform == "linux" else "egl")
+    with pytest.raises(gymnasium.error.DependencyNotInstalled, match=r"unset MUJOCO_GL=.*apt-get install"):
         opengl.make_context(8, 8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,63 @@ def test_sequences_and_ground_truth_come_back_bit_by_bit(tmp_path: Path, shape: 
         expected = np.stack([t.infos[key] for t in written])
         np.testing.assert_array_equal(values, expected)
         assert values.dtype == expected.dtype
+
+
+class TestLargerThanMemory:
+    @pytest.fixture
+    def written(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Trajectory]:
+        """Data that is mapped, by a limit that is passed at once."""
+        monkeypatch.setattr(storage, "MAPPED_FROM", 100)
+        written = trajectories(7)
+        storage.write(tmp_path, "train", written, METADATA)
+        return written
+
+    def test_is_mapped_bit_by_bit(self, tmp_path: Path, written: list[Trajectory]) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            sequences = storage.load_sequences(tmp_path, "train")
+        np.testing.assert_array_equal(sequences.observations, np.stack([t.observations for t in written]))
+        np.testing.assert_array_equal(sequences.actions, np.stack([t.actions for t in written]))
+        assert sequences.observations.dtype == torch.uint8 and sequences.observations.is_contiguous()
+        assert sorted(path.name for path in (tmp_path / "train-v0").iterdir()) == ["data", "mapped"]
+        batch = sequences[torch.tensor([6, 0, 6])]
+        np.testing.assert_array_equal(batch.observations[1], written[0].observations)
+
+    def test_is_copied_once(self, tmp_path: Path, written: list[Trajectory], monkeypatch: pytest.MonkeyPatch) -> None:
+        first = storage.load_sequences(tmp_path, "train")
+        monkeypatch.setattr(storage, "write_mapped", None)
+        assert torch.equal(storage.load_sequences(tmp_path, "train").observations, first.observations)
+
+    @pytest.mark.parametrize("kind", ["short", "other", "text", "empty", "smaller"])
+    def test_a_copy_that_is_none_is_made_again(self, tmp_path: Path, written: list[Trajectory], kind: str) -> None:
+        storage.load_sequences(tmp_path, "train")
+        copy = tmp_path / "train-v0" / "mapped" / "observations.npy"
+        whole = copy.read_bytes()
+        if kind == "smaller":
+            np.save(copy, np.stack([t.observations for t in written])[1:])
+        else:
+            other = whole[:-1] + bytes([whole[-1] ^ 1])
+            copy.write_bytes({"short": whole[:-1], "other": other, "text": b"text", "empty": b""}[kind])
+        sequences = storage.load_sequences(tmp_path, "train")
+        np.testing.assert_array_equal(sequences.observations, np.stack([t.observations for t in written]))
+
+    def test_a_failed_copy_leaves_nothing(
+        self, tmp_path: Path, written: list[Trajectory], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(np.lib.format, "write_array_header_1_0", full)
+        with pytest.raises(UserError, match=r"train-v0/mapped: the disk is full"):
+            storage.load_sequences(tmp_path, "train")
+        assert [path.name for path in (tmp_path / "train-v0").iterdir()] == ["data"]
+
+    def test_what_fits_is_read_into_memory(
+        self, tmp_path: Path, written: list[Trajectory], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(storage, "MAPPED_FROM", 7 * written[0].observations.nbytes)
+        storage.load_sequences(tmp_path, "train").observations[0] = 0
+        assert [path.name for path in (tmp_path / "train-v0").iterdir()] == ["data"]
 
 
 def test_no_ground_truth_is_fine(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def resumable_folder(target: Path, marker: str, overwrite: bool = False, resume:
                 _empty(temporary)
             yield temporary
             _replace(temporary, target)
-            (target / marker).unlink()
+            (target / marker).unlink(missing_ok=True)
         except (DiskFullError, OSError) as error:
             if not isinstance(error, DiskFullError) and error.errno not in FULL:
                 raise

@@ -65,7 +65,7 @@ def open_mapped(split: Path, like: Episode, count: int) -> tuple[Tensor, Tensor]
     for name, array in zip((OBSERVATIONS, ACTIONS), like, strict=True):
         try:
             mapped = np.load(split / FOLDER / name, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError):
+        except (OSError, EOFError, ValueError):
             return None
         if mapped.shape != (count, *array.shape) or mapped.dtype != array.dtype:
             return None

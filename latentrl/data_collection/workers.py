@@ -74,13 +74,13 @@ class Workers:
         busy: deque[Connection] = deque()
         try:
             for connection, task in zip(self._connections, rounds, strict=False):
-                connection.send(task)
+                _send(connection, task)
                 busy.append(connection)
             while busy:
                 connection = busy.popleft()
                 played = _receive(connection)
                 for task in islice(rounds, 1):
-                    connection.send(task)
+                    _send(connection, task)
                     busy.append(connection)
                 yield played
         except GeneratorExit:
@@ -124,6 +124,12 @@ def _attempt(work: Callable[[], Any]) -> Any:
         return error
     except Exception:
         return RuntimeError(f"an environment failed in a worker process:\n{traceback.format_exc()}")
+
+
+def _send(connection: Connection, task: Round) -> None:
+    # That a worker is dead is told when its result is missed.
+    with suppress(OSError):
+        connection.send(task)
 
 
 def _receive(connection: Connection) -> Played:

@@ -101,8 +101,11 @@ class SplitWriter:
     def finish(self, name: str) -> None:
         """Give the data set its name and its size; one trajectory or more has been appended."""
         assert self._storage is not None
-        size = float(MinariStorage.get_size(self._storage))
-        self._storage.update_metadata({"dataset_id": name, "minari_version": minari.__version__, "dataset_size": size})
+        named = {"dataset_id": name, "minari_version": minari.__version__}
+        # Minari lets nobody set these twice, and a process may have died just after the first time.
+        known = MinariStorage.read_raw_metadata(self._data)
+        new = {key: value for key, value in named.items() if key not in known}
+        self._storage.update_metadata({**new, "dataset_size": float(MinariStorage.get_size(self._storage))})
 
 
 def _unmeasured(storage: MinariStorage) -> MinariStorage:
