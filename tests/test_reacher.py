@@ -190,3 +190,14 @@ def test_a_backend_that_was_asked_for_and_fails_is_named(monkeypatch: pytest.Mon
     monkeypatch.setenv("MUJOCO_GL", "cgl" if sys.platform == "linux" else "egl")
     with pytest.raises(gymnasium.error.DependencyNotInstalled, match=r"unset MUJOCO_GL=.*apt-get install"):
         opengl.make_context(8, 8)
+
+
+@pytest.mark.parametrize("ending", ["", "del env", "env.close()", "raise SystemExit(0)"])
+def test_ends_without_noise_closed_or_not(pixels: ReacherEnv, ending: str) -> None:
+    code = """
+import gymnasium
+env = gymnasium.make("latentrl.envs:latentrl/Reacher-v0", observation="pixels", render_mode="rgb_array")
+env.reset(seed=0)
+env.render()
+"""
+    assert run(code + ending).stderr == ""

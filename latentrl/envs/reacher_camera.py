@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import weakref
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,13 +59,21 @@ class ReacherCamera:
     def close(self) -> None:
         """Give the OpenGL context back; closing twice is fine."""
         if self._context is not None:
+            atexit.unregister(self._at_exit)
             self._context.make_current()
             self._renderer.free()
             self._context.free()
             self._context = None
 
+    def __del__(self) -> None:
+        if hasattr(self, "_context"):
+            self.close()
+
     def _open(self) -> None:
         self._context = make_context(self.size, self.size)
+        # MuJoCo ends OpenGL when Python ends: a context that nobody closed must go first, or it complains.
+        self._at_exit = partial(_close, weakref.ref(self))
+        atexit.register(self._at_exit)
         self._renderer = mujoco.MjrContext(self.model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._renderer)
         self._scene = mujoco.MjvScene(self.model, 100)
@@ -73,3 +84,9 @@ class ReacherCamera:
         self._view = mujoco.MjvCamera()
         self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._view.fixedcamid = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_CAMERA, "fixed")
+
+
+def _close(reference: weakref.ref[ReacherCamera]) -> None:
+    camera = reference()
+    if camera is not None:
+        camera.close()
