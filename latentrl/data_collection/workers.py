@@ -104,6 +104,8 @@ class Workers:
 
 def _serve(connection: Connection, make: Callable[[], VectorEnv], reset_options: dict[str, Any] | None) -> None:
     """A worker's life: answer each round with what was played or what went wrong, until the parent hangs up."""
+    # Mesa renders without a GPU in a thread for every core; here every core has a worker.
+    os.environ.setdefault("LP_NUM_THREADS", "0")
     with suppress(EOFError, ConnectionError):
         envs = _attempt(make)
         try:
