@@ -11,6 +11,7 @@ import gymnasium
 import numpy
 import torch
 
+from benchmarks import image_step
 from benchmarks.collection import compare_collection
 from benchmarks.planning import FORMS, compare_planning, controllers, planners, time_control_steps
 from benchmarks.training_step import LENGTH, Version, compare_steps, make_model
@@ -18,6 +19,7 @@ from latentrl.runs import write_json
 
 STEPS_A_REPEAT = 2
 NUM_ENVS = 256
+IMAGE_BATCH = 10
 SAMPLES, HORIZON = 1000, 30
 
 
@@ -45,6 +47,19 @@ def training_rows(quick: bool) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def network_row(quick: bool) -> dict[str, Any]:
+    """The training step of the reacher's image model: the lean network against the convolutions."""
+    batch, length = (1, 3) if quick else (IMAGE_BATCH, image_step.LENGTH)
+    summary = image_step.compare_networks(batch, repeats=2 if quick else 7, length=length).summary()
+    return {
+        "batch": batch,
+        "length": length,
+        **_ratio(summary),
+        "conv_ms": 1e3 * summary["yardstick_seconds"],
+        "lean_ms": 1e3 * summary["subject_seconds"],
+    }
 
 
 def collection_row(quick: bool) -> dict[str, Any]:
@@ -98,6 +113,7 @@ def _ratio(summary: dict[str, float]) -> dict[str, float]:
 
 def table(
     training: list[dict[str, Any]],
+    networks: dict[str, Any],
     collection: dict[str, Any],
     planning: list[dict[str, Any]],
     control: list[dict[str, Any]],
@@ -112,7 +128,11 @@ def table(
         checks = "" if row["eager_validates_arguments"] else ", checks off"
         name = f"{row['version']}, batch {row['batch']}{checks}"
         lines.append(f"{name:<38}{_spread(row):>20}{row['eager_ms']:>9.1f} ms{row['library_ms']:>9.1f} ms")
+    name = f"64 x 64 x 3, batch {networks['batch']}"
     lines += [
+        "",
+        f"{'training step, T = ' + str(networks['length']):<38}{'ratio':>20}{'conv':>12}{'lean':>12}",
+        f"{name:<38}{_spread(networks):>20}{networks['conv_ms']:>9.1f} ms{networks['lean_ms']:>9.1f} ms",
         "",
         f"{'collection, frames/s':<38}{'ratio':>20}{'SyncVectorEnv':>15}{'latentrl':>12}",
         f"{str(collection['num_envs']) + ' pendulums':<38}{_spread(collection):>20}"
@@ -140,9 +160,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one case, few repeats: to see that it runs")
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
-    training, collection = training_rows(options.quick), collection_row(options.quick)
+    training, networks = training_rows(options.quick), network_row(options.quick)
+    collection = collection_row(options.quick)
     planning, control = planning_rows(options.quick), control_rows(options.quick)
-    print(table(training, collection, planning, control))
+    print(table(training, networks, collection, planning, control))
     versions = {"python": platform.python_version()}
     versions.update({module.__name__: module.__version__ for module in (torch, numpy, gymnasium)})
     path = options.output / "bench.json"
@@ -156,6 +177,7 @@ def main(arguments: list[str] | None = None) -> None:
                 **versions,
             },
             "training_step": training,
+            "image_networks": networks,
             "collection": collection,
             "planning": planning,
             "control_step": control,

@@ -9,10 +9,20 @@ scale, rotation and all that is not linear stay free, and later the penalty is g
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from latentrl.coarse_to_fine import blur
+from latentrl.pieces import evenly_spread
+
+LARGEST_SIDE, COARSE_SIDE = 32, 16
+"""Larger images are averaged down first: little is left of their detail in a strong blur, but the components of 12,288
+pixel values would take minutes."""
+PIECE = 2**20
+"""Pixel values that are blurred at once: the floating-point copy of a large data set would not fit into memory."""
 
 
 def leading_components(observations: Tensor, count: int, width: float = 0.25, sample: int = 2000) -> Tensor:
@@ -28,16 +38,27 @@ def leading_components(observations: Tensor, count: int, width: float = 0.25, sa
         ``[N, T, count]`` float32.
     """
     flat = observations.flatten(0, 1)
-    basis_frames = _blurred(flat[:: max(1, len(flat) // sample)], width)
+    length = max(1, PIECE // math.prod(flat.shape[1:]))
+    basis_frames = torch.cat([_blurred(piece, width) for piece in evenly_spread(flat, sample).split(length)])
     mean = basis_frames.mean(0)
     basis = torch.linalg.svd(basis_frames - mean, full_matrices=False).Vh[:count].T
-    # In pieces: the floating-point copy of a large data set would not fit into memory.
-    components = torch.cat([(_blurred(piece, width) - mean) @ basis for piece in flat.split(4096)])
+    components = torch.cat([(_blurred(piece, width) - mean) @ basis for piece in flat.split(length)])
     return (components / components.std(0)).unflatten(0, observations.shape[:2])
 
 
 def _blurred(frames: Tensor, width: float) -> Tensor:
-    return blur(frames.float() / 255, width * frames.shape[-3]).flatten(1)
+    images = _coarse(frames.float() / 255)
+    return blur(images, width * images.shape[-3]).flatten(1)
+
+
+def _coarse(images: Tensor) -> Tensor:
+    """Images ``[N, H, W, C]``, large ones averaged down to sides of at most ``COARSE_SIDE`` pixels."""
+    height, width = images.shape[1:3]
+    if max(height, width) <= LARGEST_SIDE:
+        return images
+    scale = COARSE_SIDE / max(height, width)
+    size = max(1, round(scale * height)), max(1, round(scale * width))
+    return adaptive_avg_pool2d(images.permute(0, 3, 1, 2), size).permute(0, 2, 3, 1)
 
 
 def unexplained(positions: Tensor, components: Tensor) -> Tensor:

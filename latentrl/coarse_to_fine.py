@@ -8,10 +8,13 @@ of the scene and needs no label. It is a departure from the source, which trains
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from latentrl.pieces import evenly_spread, in_pieces
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,12 @@ class CoarseToFine:
     Args:
         schedule: when and how much.
         observations: the training images ``[N, T, H, W, C]`` uint8.
-        sample: frames, evenly spread, that the mean image and the variances are estimated from.
+        sample: frames, evenly spread, that the mean image and the variances are estimated from; fewer if large.
     """
 
     def __init__(self, schedule: Schedule, observations: Tensor, sample: int = 8000) -> None:
         self.schedule = schedule
-        frames = observations.flatten(0, 1)
-        self.frames = frames[:: max(1, len(frames) // sample)]
+        self.frames = evenly_spread(observations.flatten(0, 1), sample)
         self.width = -1.0
 
     def __call__(self, observations: Tensor, step: int) -> Tensor:
@@ -81,8 +83,13 @@ class CoarseToFine:
             return observations
         if width != self.width:
             self._prepare(width)
-        images = observations.float() / 255
-        return self.mean + (blur(images, width * images.shape[-3]) - self.blurred_mean) * self.gain
+        frames, values = observations.flatten(0, 1), math.prod(observations.shape[2:])
+        (blurred,) = in_pieces(self._blur, values, frames, recompute=False)
+        return blurred.unflatten(0, observations.shape[:2])
+
+    def _blur(self, frames: Tensor) -> tuple[Tensor]:
+        images = frames.float() / 255
+        return (self.mean + (blur(images, self.width * images.shape[-3]) - self.blurred_mean) * self.gain,)
 
     def _prepare(self, width: float) -> None:
         sharp = self.frames.float() / 255

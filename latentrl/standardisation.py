@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from latentrl.pieces import evenly_spread
+
 
 class Standardisation(nn.Module):
     """Subtract a mean observation, divide by one scale for all dimensions; the identity before :meth:`fit`.
@@ -35,9 +37,9 @@ class Standardisation(nn.Module):
         """Take mean and scale from ``observations [N, *shape]``: uint8 images, counted in [0, 1], or floating point.
 
         The scale is the root mean variance over the dimensions, 1 where nothing varies. About ``sample`` observations,
-        evenly spread, are looked at.
+        evenly spread, are looked at; fewer if they are large.
         """
-        spread = observations[:: max(1, len(observations) // sample)]
+        spread = evenly_spread(observations, sample)
         spread = spread.float() / 255 if spread.dtype == torch.uint8 else spread.float()
         variance, mean = torch.var_mean(spread, 0, correction=0)
         self.mean.copy_(mean)

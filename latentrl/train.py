@@ -13,7 +13,7 @@ import torch
 import tyro
 from torch import Tensor
 
-from latentrl.architectures import NETWORKS, is_image_shape, suggested_network
+from latentrl.architectures import NETWORKS, NetworkName, is_image_shape, suggested_network
 from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
 from latentrl.gauge import fix_velocity_gauge, orient_velocity
@@ -71,8 +71,8 @@ class TrainOptions:
     """Give the networks observations minus their mean, over their deviation: for any other picture than a bright thing
     on black, and for sensors. Of the models only the EKVAE knows it."""
     network: Literal["auto", "dense", "conv", "lean"] = "auto"
-    """Encoder and decoder of an EKVAE or a KVAE. conv: the dissertation's convolutions for images, meant for a GPU; lean:
-    patches of images, a fiftieth of the arithmetic; auto: dense up to 32 x 32 pixels, else conv on a GPU and lean without."""
+    """Encoder and decoder of an EKVAE or a KVAE. conv: the dissertation's convolutions for images, meant for a GPU;
+    lean: layers over patches, much cheaper; auto: dense up to 32 x 32 pixels, then conv on a GPU and lean without."""
     prior: Literal["vhp", "normal"] = "vhp"
     """Initial distribution of the latent state."""
     version: Annotated[
@@ -190,19 +190,33 @@ def _kappa(options: TrainOptions, data: Sequences) -> float:
     return data_deviation(data) / 6 if options.standardise else 0.03
 
 
+def _network(options: TrainOptions, data: Sequences) -> NetworkName:
+    """The network that was asked for, or the one that suits the data."""
+    shape = tuple(data.observations.shape[2:])
+    chooses = "network" in asdict(MODELS[options.model].settings())
+    if options.network == "auto":
+        return suggested_network(data.observations) if chooses else "dense"
+    if options.network != "dense" and not chooses:
+        raise UserError(f"--network {options.network}: of the models only ekvae and kvae have it; give dense or auto")
+    if options.network != "dense" and not is_image_shape(shape):
+        raise UserError(f"--network {options.network}: {options.data} holds no images but {shape}; give dense or auto")
+    return options.network
+
+
 def _model_settings(options: TrainOptions, initial_sigma: float) -> dict[str, Any]:
     """The model's settings: its defaults, and of the options those that it knows."""
     make = MODELS[options.model].settings
     version = options.version or ("smoother" if options.recipe == "source" else "joint")
-    wanted = {
+    wanted: dict[str, Any] = {
         "state_size": options.state_size,
         "position_size": options.position_size,
         "prior": options.prior,
         "initial_sigma": initial_sigma,
         "standardise": options.standardise,
-        **({"network": options.network, "hidden": NETWORKS[options.network].hidden} if options.network != "auto" else {}),
         **({"version": version} if options.model == "ekvae" else {}),
     }
+    if options.network != "auto":
+        wanted |= {"network": options.network, "hidden": NETWORKS[options.network].hidden}
     known = asdict(make())
     return {**known, **{key: value for key, value in wanted.items() if key in known}}
 
@@ -300,6 +314,8 @@ def options_to_json(options: TrainOptions) -> dict[str, Any]:
 def options_from_json(stored: dict[str, Any]) -> TrainOptions:
     """The inverse of :func:`options_to_json`."""
     run = stored["run"]
+    # Runs from before there was a choice of networks do not name one.
+    stored = {"network": "dense", **stored}
     return TrainOptions(**{**stored, "data": Path(stored["data"]), "run": None if run is None else Path(run)})
 
 

@@ -22,6 +22,7 @@ from latentrl.errors import UserError
 from latentrl.interrupts import deferred_interrupt
 from latentrl.models.base import FrameEncoder, WorldModel
 from latentrl.objective import Objective
+from latentrl.pieces import evenly_spread
 from latentrl.runs import CHECKPOINT, HISTORY, read_tensors, write_tensors
 from latentrl.types import RateDistortion, Sequences
 
@@ -330,7 +331,6 @@ def _read_history(path: Path, until: int) -> Iterator[dict[str, Any]]:
 
 def data_deviation(data: Sequences, sample: int = 8000) -> float:
     """Root mean variance of the observations over time and sequences, per dimension; images in [0, 1]."""
-    frames = data.observations.flatten(0, 1)
-    frames = frames[:: max(1, len(frames) // sample)]
+    frames = evenly_spread(data.observations.flatten(0, 1), sample)
     scaled = frames.float() / 255 if frames.dtype == torch.uint8 else frames.float()
     return float(scaled.var(0).mean().sqrt())

@@ -57,3 +57,17 @@ def test_components_of_blurred_pendulums_are_its_sine_and_cosine(kind: str) -> N
     flat = components.flatten(0, 1)
     torch.testing.assert_close(flat.std(0), torch.ones(2), rtol=0.05, atol=0)
     assert float(unexplained(ring(torch.from_numpy(angle).float()), flat)) < 0.02
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (96, 48)])
+def test_components_of_large_colour_images_follow_what_moves(shape: tuple[int, int]) -> None:
+    """Averaged down first, so that they take no minute; what they show stays."""
+    height, width = shape
+    angle = torch.linspace(-math.pi, math.pi, 600)
+    rows, columns = torch.arange(height).view(1, -1, 1), torch.arange(width).view(1, 1, -1)
+    down, across = (0.25 * width * ring(angle)).view(-1, 2, 1, 1).unbind(1)
+    disc = (rows - height / 2 - down).square() + (columns - width / 2 - across).square() < 16
+    images = 50 + disc.unsqueeze(-1) * torch.tensor([180, 120, 10])
+    components = leading_components(images.to(torch.uint8).unflatten(0, (40, 15)), 2)
+    assert components.shape == (40, 15, 2)
+    assert float(unexplained(ring(angle), components.flatten(0, 1))) < 0.05

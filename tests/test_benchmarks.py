@@ -134,6 +134,9 @@ def test_quick_run_prints_a_table_and_writes_the_numbers(tmp_path: Path, capsys:
     numbers = json.loads((tmp_path / "bench" / "bench.json").read_text())
     (step,) = numbers["training_step"]
     assert step["eager_ms"] > 0 and step["library_ms"] > 0 and f"{step['ratio']:.2f}" in printed
+    networks = numbers["image_networks"]
+    assert networks["conv_ms"] > networks["lean_ms"] > 0, "the lean network is there because it is cheaper"
+    assert f"{networks['ratio']:.2f}" in printed
     assert numbers["collection"]["ratio"] > 1, "an array of pendulums slower than a loop over them"
     assert {(row["planner"], row["dynamics"]) for row in numbers["planning"]} == set(product(("mppi", "cem"), FORMS))
     assert all(row["pytorch_mppi_ms"] > 0 and f"{row['ratio']:.2f}" in printed for row in numbers["planning"])

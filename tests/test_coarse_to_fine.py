@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from latentrl.coarse_to_fine import CoarseToFine, Schedule, blur, gaussian_matrix
@@ -41,3 +42,19 @@ def test_mean_and_variance_of_the_data_are_kept() -> None:
     variance = [(x - x.mean((0, 1))).square().mean() for x in (seen, sharp)]
     torch.testing.assert_close(variance[0], variance[1], rtol=1e-3, atol=1e-6)
     assert torch.equal(coarse(data, 20), data), "sharp images go to the model untouched"
+
+
+def test_large_colour_images_are_blurred_in_pieces_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = torch.randint(0, 256, (4, 3, 40, 36, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    found = []
+    for piece in (2**30, 5 * 40 * 36 * 3):
+        monkeypatch.setattr("latentrl.pieces.PIECE", piece)
+        found.append(CoarseToFine(Schedule(width=0.1, start=10, end=20), data)(data, 1))
+    assert found[0].shape == data.shape and found[0].dtype == torch.float32
+    torch.testing.assert_close(found[1], found[0])
+
+
+def test_the_sample_of_large_images_stays_small() -> None:
+    frames = torch.zeros(1, dtype=torch.uint8).expand(2000, 30, 64, 64, 3)
+    coarse = CoarseToFine(Schedule(), frames)
+    assert coarse.frames.numel() < 50e6

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.networks import VectorDecoder
 from latentrl.types import Sequences
 
 BATCH, LENGTH, PIXELS = 3, 5, 6
@@ -67,6 +68,7 @@ def log_likelihood_of_positions(model: EKVAE, positions: Tensor, actions: Tensor
 
 def log_likelihood_of_observations(model: EKVAE, data: Sequences) -> Tensor:
     mean, covariance = joint_of_positions(model, data.actions)
+    assert isinstance(model.decoder, VectorDecoder)
     layer = model.decoder.body[0]
     assert isinstance(layer, torch.nn.Linear)
     emission = torch.block_diag(*[layer.weight.double()] * LENGTH)

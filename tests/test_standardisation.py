@@ -115,3 +115,16 @@ def test_training_fits_it_and_bounds_the_error_by_the_data(tmp_path: Path) -> No
 def test_only_the_ekvae_takes_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--standardise"):
         train(TrainOptions(run=tmp_path / "run", model="dks", standardise=True))
+
+
+def test_colour_pictures_have_one_scale_for_all_channels() -> None:
+    """As loud as it is: the red that varies most stays the largest."""
+    pictures = torch.full((300, 64, 64, 3), 40, dtype=torch.uint8)
+    pictures[::2, 20:30, 20:30, 0] = 240
+    pictures[::2, 20:30, 20:30, 2] = 90
+    standard = Standardisation((64, 64, 3))
+    standard.fit(pictures)
+    seen = standard(pictures[:20].float() / 255)
+    assert standard.scale.shape == () and seen.shape == (20, 64, 64, 3)
+    assert float(seen[..., 0].std()) == pytest.approx(4 * float(seen[..., 2].std()), rel=0.01)
+    torch.testing.assert_close(standard.undo(seen), pictures[:20].float() / 255)

@@ -5,17 +5,29 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from latentrl.architectures import NETWORKS
 from latentrl.collect import CollectOptions, collect
+from latentrl.data_collection import storage
 from latentrl.data_collection.storage import load_sequences
 from latentrl.errors import UserError
 from latentrl.objective import Annealing
 from latentrl.runs import CHECKPOINT, MODEL, SETTINGS, load_model, read_tensors
-from latentrl.train import TrainOptions, _schedule, _trainer, choose_device, main, train
+from latentrl.train import (
+    TrainOptions,
+    _schedule,
+    _trainer,
+    choose_device,
+    main,
+    options_from_json,
+    options_to_json,
+    train,
+)
 from latentrl.training import Trainer
-from latentrl.types import RateDistortion
+from latentrl.types import RateDistortion, Trajectory
 
 
 @pytest.fixture(scope="module")
@@ -187,4 +199,55 @@ def test_flags_that_do_not_fit_together_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=named):
         train(options(data, tmp_path / "run", **changes))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A little data set of colour pictures that are not small: a square that moves along a row."""
+    folder = tmp_path_factory.mktemp("data") / "square"
+    frames = np.full((6, 5, 36, 48, 3), 30, np.uint8)
+    for sequence, step in np.ndindex(6, 5):
+        start = 5 * sequence + 2 * step
+        frames[sequence, step, 10:18, start : start + 8] = (240, 160, 60)
+    actions = np.linspace(-1, 1, 6 * 4, dtype=np.float32).reshape(6, 4, 1)
+    for split in ("train", "test"):
+        recorded = [Trajectory(*pair) for pair in zip(frames, actions, strict=True)]
+        storage.write(folder, split, recorded, {"action_low": [-1.0], "action_high": [1.0]})
+    return folder
+
+
+@pytest.mark.parametrize(("model", "network"), [("ekvae", "auto"), ("ekvae", "conv"), ("kvae", "lean")])
+def test_larger_colour_pictures_train_by_a_network_for_images(
+    pictures: Path, tmp_path: Path, model: str, network: str
+) -> None:
+    standardise = model == "ekvae"
+    run = train(options(pictures, tmp_path / "run", steps=4, model=model, network=network, standardise=standardise))
+    expected = "lean" if network == "auto" else network
+    assert json.loads((run / SETTINGS).read_text())["options"]["network"] == expected
+    loaded = load_model(run)
+    assert loaded.settings.network == expected and loaded.settings.hidden == NETWORKS[expected].hidden  # type: ignore[index]
+    assert loaded.spec.observation_shape == (36, 48, 3)
+
+
+def test_small_images_and_other_models_keep_their_dense_networks(data: Path, tmp_path: Path) -> None:
+    run = train(options(data, tmp_path / "run"))
+    assert json.loads((run / SETTINGS).read_text())["options"]["network"] == "dense"
+    assert load_model(run).settings.hidden == (128, 128, 128)
+
+
+def test_a_run_from_before_the_choice_of_networks_goes_on_as_dense(data: Path, tmp_path: Path) -> None:
+    stored = options_to_json(options(data, tmp_path / "run"))
+    del stored["network"]
+    assert options_from_json(stored).network == "dense"
+
+
+def test_networks_that_do_not_fit_are_refused(data: Path, pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--network conv: of the models only ekvae and kvae"):
+        train(options(pictures, tmp_path / "run", model="rssm", network="conv"))
+    sensors = tmp_path / "sensors"
+    recorded = [Trajectory(np.zeros((5, 2), np.float32), np.ones((4, 1), np.float32)) for _ in range(3)]
+    storage.write(sensors, "train", recorded, {"action_low": [-1.0], "action_high": [1.0]})
+    with pytest.raises(UserError, match=r"--network lean: .*sensors holds no images but \(2,\)"):
+        train(options(sensors, tmp_path / "run", network="lean"))
     assert not (tmp_path / "run").exists()

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl import kalman, kalman_adjoint
+from latentrl.architectures import NetworkName
 from latentrl.distributions import (
     LOG_2PI,
     DiagonalGaussian,
@@ -28,10 +29,9 @@ from latentrl.distributions import (
     sample_gaussian,
 )
 from latentrl.frozen import FrozenTransition
-from latentrl.models.base import DataSpec, WorldModel, leading_shape
-from latentrl.networks import VectorDecoder, VectorEncoder
+from latentrl.models.base import DataSpec
+from latentrl.models.frames import FrameAutoencoder
 from latentrl.priors import PRIORS, VHP, StandardNormal
-from latentrl.standardisation import Standardisation
 from latentrl.transitions import LocallyLinearGaussian, LocallyLinearTransition, Weights
 from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
 
@@ -45,7 +45,9 @@ class EKVAESettings:
         position_size: Da, the number of leading state dimensions that hold the position.
         base_matrices: M.
         gate_hidden: hidden layers of the alpha network.
-        hidden: hidden layers of encoder and (reversed) decoder.
+        hidden: fully connected hidden layers of encoder and (reversed) decoder.
+        network: encoder and decoder, of :data:`latentrl.architectures.NETWORKS`: ``"dense"`` is fully connected,
+            ``"conv"`` with ``hidden=(256,)`` Table A.2's for the image reacher, ``"lean"`` a cheaper one for images.
         prior: initial distribution, ``"vhp"`` or ``"normal"``.
         prior_hidden: hidden layers of the prior's two networks.
         version: posterior that the rate is estimated under: ``"smoother"`` (Eq. 4.27) and ``"filter"`` (4.2.5.3) are
@@ -68,6 +70,7 @@ class EKVAESettings:
     initial_sigma: float = 0.3
     noise_floor: float = 1e-10
     standardise: bool = False
+    network: NetworkName = "dense"
 
 
 class Filtered(NamedTuple):
@@ -103,7 +106,7 @@ class RateTerms(NamedTuple):
     posterior: Tensor
 
 
-class EKVAE(WorldModel):
+class EKVAE(FrameAutoencoder):
     """See the module docstring. The Kalman recursion runs in float64, the networks in float32."""
 
     settings: EKVAESettings
@@ -116,9 +119,7 @@ class EKVAE(WorldModel):
             raise ValueError(f"position_size must lie in 1..state_size; got {settings.position_size}")
         self.spec, self.settings = spec, settings
         self.state_size, self.position_size = settings.state_size, settings.position_size
-        self.encoder = VectorEncoder(spec.observation_shape, settings.hidden, self.position_size)
-        self.decoder = VectorDecoder(self.position_size, settings.hidden[::-1], spec.observation_shape)
-        self.standard = Standardisation(spec.observation_shape) if settings.standardise else None
+        self.make_networks(spec, settings.network, settings.hidden, self.position_size, settings.standardise)
         self.dynamics = LocallyLinearTransition(
             self.state_size,
             spec.action_size,
@@ -176,22 +177,6 @@ class EKVAE(WorldModel):
             torch.stack([x.noise for x in locals_], 1) if locals_ else empty,
         )
 
-    def encode(self, observations: Tensor) -> DiagonalGaussian:
-        """q(a | x) for ``observations [..., *shape]``."""
-        lead = leading_shape(observations, self.spec.observation_shape)
-        inputs = self.to_unit(observations)
-        if self.standard is not None:
-            inputs = self.standard(inputs)
-        flat = self.encoder(inputs.reshape(-1, *self.spec.observation_shape))
-        return DiagonalGaussian(flat.mean.reshape(*lead, -1), flat.variance.reshape(*lead, -1))
-
-    def decode(self, positions: Tensor) -> Tensor:
-        """Mean of p(x | a) for ``positions [..., Da]``."""
-        flat = self.decoder(positions.reshape(-1, self.position_size).float())
-        if self.standard is not None:
-            flat = self.standard.undo(flat)
-        return flat.reshape(*positions.shape[:-1], *self.spec.observation_shape)
-
     def smooth(self, observations: Tensor, actions: Tensor, missing: Tensor | None = None) -> Belief:
         """The extended Kalman smoother on the means of q(a | x); ``missing [B, T]`` skips observations."""
         self.check_observation(observations)
@@ -218,12 +203,11 @@ class EKVAE(WorldModel):
     # -- learning ----------------------------------------------------------------------------------------------------
 
     def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
-        target = self.to_unit(batch.observations)
-        posterior = self.encode(target)
+        posterior = self.encode(batch.observations)
         positions = posterior.rsample(generator)
-        error = (self.decode(positions) - target).square().flatten(2).mean(-1)
+        error = self.squared_error(positions, batch.observations)
         # The negative log likelihood from the error it shares with the constraint: one pass over the pixels.
-        dims = target[0, 0].numel()
+        dims = batch.observations[0, 0].numel()
         distortion = dims * (0.5 * error / (2 * self.log_sigma).exp() + self.log_sigma + 0.5 * LOG_2PI)
         terms = self.rate_terms(posterior, positions, batch.actions, generator)
         return RateDistortion(torch.stack(terms).sum(0).float(), distortion.sum(1), error.mean(1))

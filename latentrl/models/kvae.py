@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl import kalman, kalman_adjoint
+from latentrl.architectures import NetworkName
 from latentrl.distributions import (
     LOG_2PI,
     DiagonalGaussian,
@@ -32,8 +33,9 @@ from latentrl.distributions import (
     gaussian_log_prob,
     sample_gaussian,
 )
-from latentrl.models.base import DataSpec, WorldModel, leading_shape
-from latentrl.networks import VectorDecoder, VectorEncoder, mlp
+from latentrl.models.base import DataSpec
+from latentrl.models.frames import FrameAutoencoder
+from latentrl.networks import mlp
 from latentrl.priors import PRIORS, VHP, StandardNormal
 from latentrl.recurrence import PackedGaussian, Recurrence
 from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
@@ -52,12 +54,13 @@ class KVAESettings:
         base_matrices: M.
         recurrent_hidden: units of the LSTM over a ("dynamics parameter network").
         gate_hidden: hidden layers of the alpha network, which reads the LSTM's output.
-        hidden: hidden layers of encoder and (reversed) decoder.
+        hidden: fully connected hidden layers of encoder and (reversed) decoder.
         prior: initial distribution, ``"vhp"`` or ``"normal"``.
         prior_hidden: hidden layers of the prior's two networks.
         emission: H, ``"mixed"`` as in the source, or ``"identity"`` as in the EKVAE.
         initial_sigma: standard deviation of p(x | a) at the start, in units of the observation.
         noise_floor: added to every learned variance.
+        network: encoder and decoder: see :class:`latentrl.models.ekvae.EKVAESettings`.
     """
 
     state_size: int = 3
@@ -71,6 +74,7 @@ class KVAESettings:
     emission: Literal["mixed", "identity"] = "mixed"
     initial_sigma: float = 0.3
     noise_floor: float = 1e-10
+    network: NetworkName = "dense"
 
 
 class Matrices(NamedTuple):
@@ -106,7 +110,7 @@ class Parts(NamedTuple):
     memory: Tensor  # (h, c)_{t-1}
 
 
-class KVAE(WorldModel):
+class KVAE(FrameAutoencoder):
     """See the module docstring. The Kalman recursion runs in float64, the networks in float32."""
 
     settings: KVAESettings
@@ -119,8 +123,7 @@ class KVAE(WorldModel):
             raise ValueError(f"position_size must lie in 1..state_size; got {settings.position_size}")
         self.spec, self.settings = spec, settings
         size, observed, count = settings.state_size, settings.position_size, settings.base_matrices
-        self.encoder = VectorEncoder(spec.observation_shape, settings.hidden, observed)
-        self.decoder = VectorDecoder(observed, settings.hidden[::-1], spec.observation_shape)
+        self.make_networks(spec, settings.network, settings.hidden, observed)
         self.recurrence = Recurrence(observed, settings.recurrent_hidden)
         self.gate = mlp((settings.recurrent_hidden, *settings.gate_hidden, count))
         self.state_size = size + observed + self.recurrence.memory_size
@@ -196,17 +199,6 @@ class KVAE(WorldModel):
 
     # -- inference ---------------------------------------------------------------------------------------------------
 
-    def encode(self, observations: Tensor) -> DiagonalGaussian:
-        """q(a | x) for ``observations [..., *shape]``."""
-        lead = leading_shape(observations, self.spec.observation_shape)
-        flat = self.encoder(self.to_unit(observations).reshape(-1, *self.spec.observation_shape))
-        return DiagonalGaussian(flat.mean.reshape(*lead, -1), flat.variance.reshape(*lead, -1))
-
-    def decode(self, positions: Tensor) -> Tensor:
-        """Mean of p(x | a) for ``positions [..., Da]``."""
-        flat = self.decoder(positions.reshape(-1, positions.shape[-1]).float())
-        return flat.reshape(*positions.shape[:-1], *self.spec.observation_shape)
-
     def unpack(self, state: Tensor) -> Parts:
         """The parts of a packed state ``[..., state_size]``."""
         sizes = (self.settings.state_size, self.settings.position_size, self.recurrence.memory_size)
@@ -266,12 +258,11 @@ class KVAE(WorldModel):
     # -- learning ----------------------------------------------------------------------------------------------------
 
     def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
-        target = self.to_unit(batch.observations)
-        posterior = self.encode(target)
+        posterior = self.encode(batch.observations)
         positions = posterior.rsample(generator)
-        error = (self.decode(positions) - target).square().flatten(2).mean(-1)
+        error = self.squared_error(positions, batch.observations)
         # The negative log likelihood from the error it shares with the constraint: one pass over the pixels.
-        dims = target[0, 0].numel()
+        dims = batch.observations[0, 0].numel()
         distortion = dims * (0.5 * error / (2 * self.log_sigma).exp() + self.log_sigma + 0.5 * LOG_2PI)
         rate = self.rate(posterior, positions, batch.actions, generator)
         return RateDistortion(rate.float(), distortion.sum(1), error.mean(1))

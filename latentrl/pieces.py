@@ -1,0 +1,63 @@
+"""Large frames a piece at a time: a batch of them does not fit into a processor's caches, and hardly into its memory.
+
+Fifty sequences of thirty colour pictures of 64 x 64 pixels are 74 MB in single precision, and a training step makes
+more than ten such temporaries. Above 32 MB the C library takes each from the operating system and gives it back, page
+by page, which costs more than the arithmetic. Small frames are left whole: nothing changes for them, not even a bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+LARGEST_WHOLE = 32 * 32 * 3
+"""Values in a frame up to which all frames are taken at once."""
+PIECE, GPU_PIECE = 2**20, 2**26
+"""Values in a piece: 4 MB stay in a processor's caches; on a GPU the pieces only bound the memory."""
+SAMPLE = 24_000_000
+"""Values that mean and variance of large frames are estimated from."""
+
+
+def piece_length(values: int, device: torch.device) -> int | None:
+    """Frames of ``values`` values each in a piece; None where they are taken at once."""
+    if values <= LARGEST_WHOLE:
+        return None
+    return max(1, (PIECE if device.type == "cpu" else GPU_PIECE) // values)
+
+
+def in_pieces(
+    function: Callable[..., tuple[Tensor, ...]], values: int, *inputs: Tensor, recompute: bool = True
+) -> tuple[Tensor, ...]:
+    """``function(*inputs)``, for large frames a piece at a time.
+
+    On a processor a piece is computed again for its gradient, so that its activations need not be kept; ``function``
+    must therefore draw no random numbers.
+
+    Args:
+        function: tensors ``[N, ...]`` to a tuple of tensors ``[N, ...]``, each row from its own rows alone.
+        values: in a frame.
+        inputs: of ``function``, all with the same ``N``.
+        recompute: whether gradients may be wanted.
+    """
+    length = piece_length(values, inputs[0].device)
+    if length is None or len(inputs[0]) <= length:
+        return function(*inputs)
+    again = recompute and torch.is_grad_enabled() and inputs[0].device.type == "cpu"
+    found = []
+    for piece in zip(*(tensor.split(length) for tensor in inputs), strict=True):
+        if again:
+            found.append(checkpoint(function, *piece, use_reentrant=False, preserve_rng_state=False))
+        else:
+            found.append(function(*piece))
+    return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
+
+
+def evenly_spread(frames: Tensor, sample: int) -> Tensor:
+    """About ``sample`` of ``frames [N, ...]``, fewer where they are large; between one and two times as many."""
+    values = max(1, frames[0].numel())
+    if values > LARGEST_WHOLE:
+        sample = min(sample, max(1, SAMPLE // values))
+    return frames[:: max(1, len(frames) // sample)]
