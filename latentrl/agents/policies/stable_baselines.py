@@ -67,6 +67,8 @@ class StableBaselines:
         if options.action_noise:
             sigma = np.full(len(low), options.action_noise)
             settings["action_noise"] = NormalActionNoise(np.zeros(len(low)), sigma)
+        if options.target_entropy is not None:
+            settings["target_entropy"] = options.target_entropy * len(low)
         network = {"net_arch": list(options.hidden)}
         with isolated_randomness():
             try:
