@@ -159,7 +159,10 @@ class LinearDynamics(Dynamics, Protocol):
 
 @runtime_checkable
 class Reward(Protocol):
-    """A reward on latent states: ``state [..., Dz]``, ``action [..., Du]`` -> ``[...]``."""
+    """A reward on latent states: ``state [..., Dz]``, ``action [..., Du]`` -> ``[...]``.
+
+    Planners ask with ``[..., H, N S, Dz]``: the S candidates of the first of N parallel episodes come first.
+    """
 
     def __call__(self, state: Tensor, action: Tensor) -> Tensor: ...
 

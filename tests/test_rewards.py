@@ -1,13 +1,31 @@
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 import torch
 
+from latentrl.agents.planners import CEM, ILQR, MPPI, CEMOptions, ILQROptions, MPPIOptions
+from latentrl.agents.planners.noise import coloured_noise
+from latentrl.distributions import DiagonalGaussian
 from latentrl.rewards import PositionReward, VelocityReward
-from latentrl.types import Reward
+from latentrl.types import Planner, Reward
+
+LIMIT = torch.ones(2, dtype=torch.float64)
 
 STATE = torch.tensor([[1.0, 2.0, 5.0], [0.0, 0.0, -1.0]])
 ACTION = torch.tensor([[3.0], [1.0]])
+
+
+class DoubleIntegrator:
+    """Two masses that are pushed for 0.1 s: position and velocity ``[..., 4]``, force ``[..., 2]``."""
+
+    def transition(self, state: torch.Tensor, action: torch.Tensor) -> DiagonalGaussian:
+        velocity = state[..., 2:] + 0.1 * action
+        mean = torch.cat((state[..., :2] + 0.1 * velocity, velocity), -1)
+        return DiagonalGaussian(mean, torch.full_like(mean, 1e-6))
 
 
 def test_position_reward_sees_the_position_alone() -> None:
@@ -45,10 +63,59 @@ def test_any_leading_shape() -> None:
     assert PositionReward(torch.ones(2))(state, action).shape == (4, 5, 6)
 
 
-@pytest.mark.parametrize("goal", [torch.zeros(0), torch.zeros(1, 2), torch.tensor([float("nan")])])
+@pytest.mark.parametrize(
+    "goal", [torch.zeros(0), torch.zeros(0, 2), torch.zeros(1, 1, 2), torch.tensor([[float("nan")]])]
+)
 def test_unusable_goals_are_refused(goal: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="goal"):
         PositionReward(goal)
+
+
+def test_each_episode_has_its_own_goal() -> None:
+    generator = torch.Generator().manual_seed(0)
+    goals = torch.randn(3, 2, generator=generator)
+    state, action = torch.randn(5, 12, 3, generator=generator), torch.randn(5, 12, 1, generator=generator)
+    found = PositionReward(goals, action_penalty=0.5)(state, action)
+    for episode, goal in enumerate(goals):
+        own = slice(4 * episode, 4 * episode + 4)
+        expected = PositionReward(goal, action_penalty=0.5)(state[:, own], action[:, own])
+        assert torch.equal(found[:, own], expected)
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 4, 3)])
+def test_states_of_no_multiple_of_the_goals_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="3 goals"):
+        PositionReward(torch.zeros(3, 2))(torch.zeros(shape), torch.zeros(*shape[:-1], 1))
+
+
+@pytest.mark.parametrize(
+    "planner",
+    [
+        CEM(-LIMIT, LIMIT, CEMOptions(horizon=6, samples=12, iterations=3, elites=4)),
+        MPPI(-LIMIT, LIMIT, MPPIOptions(horizon=6, samples=12, iterations=3)),
+        ILQR(-LIMIT, LIMIT, ILQROptions(horizon=6, samples=12, iterations=3)),
+    ],
+    ids=lambda planner: type(planner).__name__,
+)
+def test_a_plan_for_many_goals_is_that_of_each_alone(planner: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the noise of its own row, each episode gets the plan that it gets alone. H is a multiple of N: the axes
+    of time and of episodes must not be taken for one another."""
+    generator = torch.Generator().manual_seed(1)
+    state = torch.randn(3, 4, generator=generator, dtype=torch.float64)
+    goals = torch.randn(3, 2, generator=generator, dtype=torch.float64)
+
+    def plan(rows: slice, reward: PositionReward) -> torch.Tensor:
+        def noise(shape: Sequence[int], *args: Any) -> torch.Tensor:
+            return coloured_noise((3, *shape[1:]), *args)[rows]
+
+        monkeypatch.setattr(sys.modules[type(planner).__module__], "coloured_noise", noise)
+        return planner.plan(DoubleIntegrator(), reward, state[rows], None, torch.Generator().manual_seed(2))
+
+    together = plan(slice(None), PositionReward(goals))
+    for row in range(3):
+        alone = plan(slice(row, row + 1), PositionReward(goals[row]))
+        torch.testing.assert_close(together[row], alone[0], rtol=1e-9, atol=1e-9)
+    assert (together[0] - together[1]).abs().max() > 0.1
 
 
 def test_a_goal_from_another_model_is_refused() -> None:

@@ -51,6 +51,14 @@ def returns(dynamics: Dynamics, reward: Reward, state: Tensor, candidates: Tenso
     return finite_or_lost(total).view(batch, samples)
 
 
+def path_rewards(reward: Reward, path: Tensor, actions: Tensor) -> Tensor:
+    """Rewards ``[..., B, H]`` of states ``path [..., B, H, Dz]`` and ``actions [..., B, H, Du]``.
+
+    The reward is asked time first, as by :func:`returns`: one that differs between the B finds them where it expects.
+    """
+    return reward(path.transpose(-3, -2), actions.transpose(-3, -2)).transpose(-2, -1).contiguous()
+
+
 def finite_or_lost(total: Tensor) -> Tensor:
     """Returns, minus infinity where not finite: *after* the sum, so that a roll-out that broke loses to every other."""
     return torch.where(total.isfinite(), total, -torch.inf)

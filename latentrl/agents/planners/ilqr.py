@@ -7,12 +7,20 @@ programming, tried in the model itself, and taken if it is better.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from latentrl.agents.planners.common import check_bounds, check_positive, finite_or_lost, first_plan, returns
+from latentrl.agents.planners.common import (
+    check_bounds,
+    check_positive,
+    finite_or_lost,
+    first_plan,
+    path_rewards,
+    returns,
+)
 from latentrl.agents.planners.derivatives import LinearSteps, concave, jacobians, quadratic
 from latentrl.agents.planners.noise import coloured_noise
 from latentrl.agents.planners.riccati import Gains, backward_pass
@@ -98,13 +106,13 @@ class ILQR:
         state = state.repeat_interleave(options.starts, dim=0)
         plan = starts.flatten(0, 1)
         path = rollout(dynamics, state, plan)
-        value = finite_or_lost(reward(path, plan).sum(-1))
+        value = finite_or_lost(path_rewards(reward, path, plan).sum(-1))
         least = torch.finfo(state.dtype).eps ** 0.5
         regularisation = torch.full_like(value, least)
         for _ in range(options.iterations):
             gains = self._gains(dynamics, reward, state, plan, path, regularisation)
             candidates, paths = _line_search(dynamics, state, plan, path, gains, low, high)
-            values, chosen = finite_or_lost(reward(paths, candidates).sum(-1)).max(0)
+            values, chosen = finite_or_lost(path_rewards(reward, paths, candidates).sum(-1)).max(0)
             better = values > value
             rows = torch.arange(len(plan), device=plan.device)
             plan = torch.where(better[:, None, None], candidates[chosen, rows], plan)
@@ -137,7 +145,7 @@ class ILQR:
             steps = LinearSteps(*dynamics.linearise(before, plan)[:2])
         else:
             steps = jacobians(dynamics, before, plan)
-        expansion = concave(quadratic(reward, path, plan))
+        expansion = concave(quadratic(partial(path_rewards, reward), path, plan))
         low, high = self.low.to(plan), self.high.to(plan)
         return backward_pass(steps, expansion, low - plan, high - plan, regularisation)
 
