@@ -11,9 +11,10 @@ import gymnasium
 import numpy as np
 import pytest
 
-from latentrl.envs import opengl
+from latentrl.envs import REACHER, opengl
 from latentrl.envs.reacher import ReacherEnv
-from latentrl.envs.reacher_physics import WRIST_LIMIT, ReacherPhysics, finger_position
+from latentrl.envs.reacher_geometry import WRIST_LIMIT, finger_position, poses_at, wrapped
+from latentrl.envs.reacher_physics import ReacherPhysics
 
 suite_reacher = pytest.importorskip("dm_control.suite.reacher")
 
@@ -201,3 +202,54 @@ env.reset(seed=0)
 env.render()
 """
     assert run(code + ending).stderr == ""
+
+
+def test_many_arms_are_so_many_single_ones() -> None:
+    arms = gymnasium.make_vec(REACHER, num_envs=3)
+    rng = np.random.default_rng(0)
+    starts, targets = rng.uniform(-2.0, 2.0, (3, 2)), rng.uniform(-0.1, 0.1, (3, 2))
+    given: dict[str, np.ndarray] = {"angles": starts, "target": targets, "velocities": np.array([0.5, -0.5])}
+    for options in ({}, given):
+        seen, info = arms.reset(seed=4, options=options)
+        assert seen.shape == (3, 2) and seen.dtype == np.float32 and info["_angles"].all()
+        actions = rng.uniform(-1.0, 1.0, (5, 3, 2)).astype(np.float32)
+        together = [(seen, np.zeros(3), info)] + [(seen, reward, i) for seen, reward, *_, i in map(arms.step, actions)]
+        for index in range(3):
+            own = {name: np.broadcast_to(value, (3, 2))[index] for name, value in options.items()}
+            arm = ReacherEnv()
+            alone = [(arm.reset(seed=4 + index, options=own), 0.0)]
+            alone += [((step[0], step[4]), step[1]) for step in (arm.step(action[index]) for action in actions)]
+            for (seen, reward, info), ((observation, truth), own_reward) in zip(together, alone, strict=True):
+                assert np.array_equal(seen[index], observation) and reward[index] == own_reward
+                assert all(np.array_equal(info[name][index], truth[name]) for name in truth)
+    with pytest.raises(ValueError, match="3 arms"):
+        arms.reset(options={"angles": np.zeros((2, 2))})
+
+
+def test_many_arms_are_truncated_together_and_start_again() -> None:
+    arms = gymnasium.make_vec(REACHER, num_envs=2, max_episode_steps=2)
+    arms.reset(seed=0)
+    still = np.zeros((2, 2), np.float32)
+    ends = [arms.step(still)[3].tolist() for _ in range(4)]
+    assert ends == [[False] * 2, [True] * 2, [False] * 2, [False] * 2]
+
+
+def test_many_cameras_are_one(pixels: ReacherEnv) -> None:
+    arms = gymnasium.make_vec(REACHER, num_envs=2, observation="pixels")
+    poses = np.array([[0.4, 1.1], [-2.0, 0.3]])
+    seen, _ = arms.reset(seed=0, options={"angles": poses})
+    for index in range(2):
+        assert np.array_equal(seen[index], pixels.photograph(poses[index]))
+    arms.close()
+
+
+def test_the_finger_is_where_its_poses_put_it() -> None:
+    rng = np.random.default_rng(0)
+    finger = finger_position(rng.uniform((-9.0, -WRIST_LIMIT), (9.0, WRIST_LIMIT), (50, 2)))
+    poses = poses_at(finger)
+    assert poses.shape == (2, 50, 2) and np.array_equal(poses[0, :, 1], -poses[1, :, 1])
+    np.testing.assert_allclose(finger_position(poses), np.stack([finger, finger]), atol=1e-12)
+    assert (np.abs(poses[..., 0]) <= np.pi).all() and (np.abs(poses[..., 1]) <= WRIST_LIMIT + 1e-9).all()
+    assert wrapped([4.0, -np.pi]).tolist() == [4.0 - 2 * np.pi, -np.pi]
+    with pytest.raises(ValueError, match="out of reach"):
+        poses_at([0.2, 0.2])

@@ -25,7 +25,11 @@ def register() -> None:
             vector_entry_point="latentrl.envs.pendulum_vector:PendulumVectorEnv",
         )
     if REACHER not in gymnasium.registry:
-        gymnasium.register(REACHER, entry_point="latentrl.envs.reacher:ReacherEnv")
+        gymnasium.register(
+            REACHER,
+            entry_point="latentrl.envs.reacher:ReacherEnv",
+            vector_entry_point="latentrl.envs.reacher_vector:ReacherVectorEnv",
+        )
 
 
 register()

@@ -10,7 +10,8 @@ from gymnasium.spaces import Box
 from numpy.typing import ArrayLike, NDArray
 
 from latentrl.envs.reacher_camera import SIZE, ReacherCamera
-from latentrl.envs.reacher_physics import PHYSICS_STEP, TARGET_RADIUS, WRIST_LIMIT, ReacherPhysics
+from latentrl.envs.reacher_geometry import WRIST_LIMIT
+from latentrl.envs.reacher_physics import PHYSICS_STEP, TARGET_RADIUS, ReacherPhysics
 
 Observation = Literal["angles", "pixels"]
 Target = Literal["easy", "hard"]
@@ -41,6 +42,7 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         target: "easy" or "hard", the target's size.
         noise: standard deviation of the joint sensors in radians; the camera has none.
         render_mode: None or "rgb_array": pictures for people, which show the target.
+        beside: another reacher with the same settings whose model and camera to share; it is to be closed last.
 
     Raises:
         ValueError: a value out of its range.
@@ -60,6 +62,7 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         target: Target = "easy",
         noise: float = 0.005,
         render_mode: str | None = None,
+        beside: ReacherEnv | None = None,
     ) -> None:
         steps = round(control_step / PHYSICS_STEP)
         if steps < 1 or abs(steps * PHYSICS_STEP - control_step) > 1e-9:
@@ -74,8 +77,10 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
             raise ValueError(f"render_mode={render_mode!r}: choose None or 'rgb_array'")
         self.noise, self.radius, self.render_mode = noise, TARGET_RADIUS[target], render_mode
         self._steps = steps
-        self._physics = ReacherPhysics()
-        self._camera = ReacherCamera(self._physics.model) if observation == "pixels" else None
+        self._physics: ReacherPhysics = ReacherPhysics(beside._physics.model if beside else None)
+        self._camera: ReacherCamera | None = None
+        if observation == "pixels":
+            self._camera = beside._camera if beside else ReacherCamera(self._physics.model)
         self._stage: tuple[ReacherPhysics, ReacherCamera] | None = None
         if self._camera is None:
             self.observation_space: Box = Box(-MANY_TURNS, MANY_TURNS, (2,), np.float32)
@@ -127,6 +132,7 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
             self._stage = physics, ReacherCamera(physics.model, RENDER_SIZE, show_target=True)
         physics, camera = self._stage
         physics.set_target(self._physics.target, self.radius)
+        physics.show_target()
         physics.set_state(self._physics.angles)
         return camera.photograph(physics.data)
 
@@ -144,7 +150,12 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         else:
             clean = physics.angles.astype(np.float32)
             observation = (clean + self.noise * self.np_random.standard_normal(2)).astype(np.float32)
-        info = {"angles": physics.angles, "velocities": physics.velocities, "clean": clean, "target": physics.target}
+        info = {
+            "angles": physics.angles,
+            "velocities": physics.velocities,
+            "clean": clean,
+            "target": physics.target.copy(),
+        }
         return observation, info
 
 

@@ -11,19 +11,15 @@ from pathlib import Path
 
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from latentrl.envs.engine import mujoco
+from latentrl.envs.reacher_geometry import Floats, finger_position
 
 PHYSICS_STEP = 0.02
 """Seconds; the suite's, and also its control step."""
-WRIST_LIMIT = np.deg2rad(160.0)
 TARGET_RADIUS = {"easy": 0.05, "hard": 0.015}
 FINGER_RADIUS = 0.01
-LINKS = (0.12, 0.12)
-"""Metres from shoulder to wrist and from wrist to finger."""
-
-Floats = NDArray[np.float64]
 
 
 def load_model() -> mujoco.MjModel:
@@ -40,28 +36,23 @@ def load_model() -> mujoco.MjModel:
     return mujoco.MjModel.from_xml_string((suite / "reacher.xml").read_text(), common)
 
 
-def finger_position(angles: ArrayLike) -> Floats:
-    """Where the finger is, ``[..., 2]`` in metres from the shoulder, for joint ``angles [..., 2]`` in radians."""
-    angles = np.asarray(angles, dtype=np.float64)
-    shoulder, both = angles[..., 0], angles.sum(-1)
-    first, second = LINKS
-    return np.stack(
-        (first * np.cos(shoulder) + second * np.cos(both), first * np.sin(shoulder) + second * np.sin(both)), -1
-    )
-
-
 class ReacherPhysics:
     """One arm.
 
+    Args:
+        model: MuJoCo's model, for arms that share one: most of its megabytes are textures. A model of its own if None.
+
     Attributes:
-        model: MuJoCo's model, the target included; the target is geometry without mass and touches nothing.
+        model: MuJoCo's model; the target in it is geometry without mass and touches nothing.
         data: MuJoCo's state.
+        target: its centre, ``[2]`` metres.
+        radius: the target's, in metres.
     """
 
-    def __init__(self) -> None:
-        self.model = load_model()
+    def __init__(self, model: mujoco.MjModel | None = None) -> None:
+        self.model = load_model() if model is None else model
         self.data = mujoco.MjData(self.model)
-        self._target = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_GEOM, "target")
+        self.target, self.radius = np.zeros(2), TARGET_RADIUS["easy"]
 
     @property
     def angles(self) -> Floats:
@@ -86,21 +77,22 @@ class ReacherPhysics:
         mujoco.mj_forward(self.model, self.data)
 
     def set_target(self, position: ArrayLike, radius: float) -> None:
-        """Put the target at ``position [2]`` metres; only pictures that show it and scores know of it."""
-        self.model.geom_pos[self._target, :2] = position
-        self.model.geom_size[self._target, 0] = radius
+        """Put the target at ``position [2]`` metres; only scores and :meth:`show_target` know of it."""
+        self.target, self.radius = np.array(position, dtype=np.float64), radius
+        # Solved once more, the wrist's limit comes out otherwise in the last digit: data were recorded with this.
         mujoco.mj_forward(self.model, self.data)
 
-    @property
-    def target(self) -> Floats:
-        """Its centre, ``[2]`` metres."""
-        return self.model.geom_pos[self._target, :2].copy()
+    def show_target(self) -> None:
+        """Move the model's target to where this arm's is, for pictures that show it."""
+        geometry = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_GEOM, "target")
+        self.model.geom_pos[geometry, :2] = self.target
+        self.model.geom_size[geometry, 0] = self.radius
+        mujoco.mj_forward(self.model, self.data)
 
     @property
     def on_target(self) -> bool:
         """Whether finger and target touch: the suite's reward."""
-        reach = self.model.geom_size[self._target, 0] + FINGER_RADIUS
-        return bool(np.linalg.norm(self.finger - self.target) <= reach)
+        return bool(np.linalg.norm(self.finger - self.target) <= self.radius + FINGER_RADIUS)
 
     def advance(self, action: ArrayLike, steps: int) -> int:
         """Apply ``action [2]`` in [-1, 1] for ``steps`` physics steps; on how many of them the finger was on target."""
