@@ -237,6 +237,15 @@ def test_annealing_is_a_share_of_the_steps(tmp_path: Path) -> None:
     assert "--annealing-steps 50" in text and "--recipe source" in text and "--kappa 0.1" in text
 
 
+def test_effort_multiplies_the_steps_the_annealing_and_the_time(tmp_path: Path) -> None:
+    annealed = replace(GOOD, name="annealed", objective="annealing", annealing=0.25, effort=3.0)
+    study = replace(STUDY, rows=(annealed, BAD))
+    slow, other = cells_of(study, tmp_path, None, 1, 200, "latentrl", "cpu")
+    assert "--annealing-steps 150" in " ".join(slow.arguments) and "--steps 600" in " ".join(slow.arguments)
+    assert "--steps 200" in " ".join(other.arguments)
+    assert left_of([slow], [slow], {"ekvae": 2.0}, 1) == 3 * left_of([other], [other], {"ekvae": 2.0}, 1) == 360.0
+
+
 @pytest.mark.parametrize(
     ("code", "stopped", "state"),
     [(2, False, "failed"), (130, False, "interrupted"), (-9, False, "failed"), (1, True, "interrupted")],
@@ -311,11 +320,12 @@ def write(path: Path, content: object) -> Path:
 def test_rows_of_ones_own(tmp_path: Path) -> None:
     rows = [
         {"name": "wide", "model": "ekvae", "options": ["--state-size", 6]},
-        {"name": "slow", "model": "dks", "objective": "annealing", "annealing": 1, "prior": "normal"},
+        {"name": "slow", "model": "dks", "objective": "annealing", "annealing": 1, "prior": "normal", "effort": 3},
     ]
     study = read_study(write(tmp_path / "mine.json", {"rows": rows, "columns": ["r2_velocity"], "steps": 10}))
     assert study.name == "mine" and study.steps == 10
     assert study.row("wide").options == ("--state-size", "6") and study.row("slow").annealing == 1
+    assert (study.row("wide").effort, study.row("slow").effort) == (1, 3)
     assert [column.key for column in study.tables[0].columns] == ["r2_velocity"]
 
 
@@ -331,6 +341,7 @@ def test_rows_of_ones_own(tmp_path: Path) -> None:
         ({"rows": [{"name": "a/b", "model": "dks"}]}, "makes no folder"),
         ({"rows": [{"name": "a", "model": "dks", "annealing": 0.5}]}, "go together"),
         ({"rows": [{"name": "a", "model": "dks", "objective": "annealing", "annealing": 0}]}, "above 0"),
+        ({"rows": [{"name": "a", "model": "dks", "effort": 0}]}, "'effort' is 0"),
         ({"rows": [{"name": "a", "model": "dks"}], "steps": 0}, "'steps' is 0"),
         ({"name": "../x", "rows": [{"name": "a", "model": "dks"}]}, "makes no folder"),
     ],

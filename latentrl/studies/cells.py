@@ -151,7 +151,7 @@ def cells_of(
             seed,
             out / row.name / f"seed{seed}",
             data_folder(out, data, seed),
-            _arguments(study, row, seed, steps, recipe, device),
+            _arguments(study, row, seed, row.steps(steps), recipe, device),
         )
         for seed in range(seeds)
         for row in study.all_rows

@@ -17,6 +17,7 @@ class Row:
         objective: see ``model``.
         prior: see ``model``.
         annealing: share of the steps over which beta rises to 1, for the objective ``annealing``.
+        effort: gradient steps as a multiple of the study's, for models that learn more slowly.
         options: further options of ``latentrl train``.
         published: the source's figures, by the names of ``metrics.json``.
     """
@@ -27,8 +28,13 @@ class Row:
     objective: str
     prior: str
     annealing: float | None = None
+    effort: float = 1.0
     options: tuple[str, ...] = ()
     published: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def steps(self, of_study: int) -> int:
+        """Gradient steps of its runs in a study of ``of_study`` steps."""
+        return max(1, round(self.effort * of_study))
 
 
 @dataclass(frozen=True)
@@ -92,13 +98,13 @@ class Study:
         environment: Gymnasium id that must be registered for collecting; None: not looked at.
         collect: options of ``latentrl collect``, but for seed and folder; empty where the data must be given.
         train: options of ``latentrl train`` that all rows share.
-        steps: gradient steps of every run.
+        steps: gradient steps of every run, unless its row says otherwise.
         rows: of the tables.
         tables: what is reported.
         claims: what is tested.
         annealing_rows: other annealing lengths than the tables', for a figure of their own.
         constrained: for that figure, the row that each annealed one is compared with: ``{annealed: constrained}``.
-        minutes: of one run of ``steps`` on one core, by model: an estimate until runs of this study are finished.
+        minutes: of a run of ``steps`` on one core, by model: an estimate until runs of this study are finished.
         notes: what readers must know about the comparison.
     """
 

@@ -34,6 +34,7 @@ ROW_KEYS = {
     "objective": str,
     "prior": str,
     "annealing": float,
+    "effort": float,
     "options": list,
 }
 STYLES = {"test_elbo_per_step": ".1f", "train_seconds": ".0f"}
@@ -91,6 +92,8 @@ def _row(content: Any, where: str) -> Row:
         raise UserError(f"{where}: 'annealing', a share of the steps, and the objective 'annealing' go together")
     if not 0 < content.get("annealing", 1) <= 1:
         raise UserError(f"{where}: 'annealing' is {content['annealing']}; give a share above 0 and up to 1")
+    if not 0 < content.get("effort", 1) < float("inf"):
+        raise UserError(f"{where}: 'effort' is {content['effort']}; give a multiple of the study's steps, above 0")
     return Row(
         name=content["name"],
         label=content.get("label", content["name"]),
@@ -98,6 +101,7 @@ def _row(content: Any, where: str) -> Row:
         objective=objective,
         prior=content.get("prior", "vhp"),
         annealing=content.get("annealing"),
+        effort=content.get("effort", 1.0),
         options=tuple(map(str, content.get("options", ()))),
     )
 

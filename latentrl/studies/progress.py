@@ -41,14 +41,14 @@ def left_of(
     Args:
         todo: runs that are not at their end.
         cells: all runs; the finished ones tell how long a run takes.
-        minutes: of a run, by model, until one is measured.
+        minutes: of a run of effort 1, by model, until one is measured.
         workers: processes at a time.
         running: seconds that a run has taken in its present try, by name.
     """
     measured = {cell: cell.spent for cell in cells if cell.finished}
     remaining = []
     for cell in todo:
-        whole = expected_seconds(cell, measured, 60 * minutes.get(cell.row.model, 5.0))
+        whole = expected_seconds(cell, measured, 60 * cell.row.effort * minutes.get(cell.row.model, 5.0))
         # One that takes longer than expected is near its end, not beyond it.
         remaining.append(max(whole - cell.spent - running.get(cell.name, 0.0), 0.02 * whole))
     return seconds_left(remaining, workers)

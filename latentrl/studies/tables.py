@@ -61,7 +61,9 @@ def csv_table(table: Table, rows: Sequence[Row], results: Results, steps: int, q
             interval = results.interval(row.name, column.key)
             numbers = ("", "", "") if interval is None else tuple(map(_number, _parts(interval)))
             count, published = len(results.values(row.name, column.key)), row.published.get(column.key, "")
-            writer.writerow((row.name, row.label, column.key, *numbers, count, failed, published, steps, quick))
+            writer.writerow(
+                (row.name, row.label, column.key, *numbers, count, failed, published, row.steps(steps), quick)
+            )
     return text.getvalue()
 
 
