@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from latentrl.data_collection.behaviour import held_uniform
 from latentrl.data_collection.storage import METADATA, load_sequences
 from latentrl.errors import UserError, reported
 from latentrl.figures import to_png
+from latentrl.files import write_bytes
 from latentrl.generation import generation_metrics, imagine
 from latentrl.models.base import DataSpec, WorldModel
 from latentrl.runs import load_model, load_settings, read_json, write_json
@@ -137,9 +137,7 @@ def _draw(observations: Tensor, folder: Path) -> None:
     values = observations.numpy()
     is_image = values.ndim == 5 and values.shape[-1] in (1, 3)
     figure = image_strips(values) if is_image else sensor_curves(values)
-    temporary = folder / f"{STRIP}.partial"
-    temporary.write_bytes(to_png(figure))
-    os.replace(temporary, folder / STRIP)
+    write_bytes(folder / STRIP, to_png(figure))
     print(f"{folder / STRIP}: {len(values)} imagined sequences of {values.shape[1]} steps")
     if is_image:
         pixels = (values.clip(0, 1) * 255).round().astype(np.uint8)

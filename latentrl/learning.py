@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from latentrl.agents.policies import Learner, save_policy
+from latentrl.files import replacing
 from latentrl.interrupts import deferred_interrupt
 
 
@@ -50,10 +50,8 @@ def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name
 
 
 def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="") as file:
+    with replacing(path) as partial, partial.open("w", newline="") as file:
         if history:
             writer = csv.DictWriter(file, fieldnames=list(history[0]))
             writer.writeheader()
             writer.writerows(history)
-    os.replace(partial, path)

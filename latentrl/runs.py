@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from latentrl.errors import UserError
+from latentrl.files import write_bytes, write_text
 from latentrl.models import MODELS, build
 from latentrl.models.base import DataSpec, WorldModel
 
@@ -35,10 +35,8 @@ PACKAGES = ("latentrl", "torch", "numpy", "gymnasium", "minari", "safetensors")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file under a temporary name, then rename: readers see the old or the new one, never half."""
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(temporary, path)
+    """Write a JSON file: readers see the old or the new one, never half."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def read_json(path: Path, cure: str) -> dict[str, Any]:
@@ -57,10 +55,8 @@ def read_json(path: Path, cure: str) -> dict[str, Any]:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write a safetensors file atomically; tensors that share memory are copied apart."""
-    temporary = path.with_name(path.name + ".partial")
     apart = {key: tensor.detach().cpu().clone().contiguous() for key, tensor in tensors.items()}
-    temporary.write_bytes(save(apart, metadata=dict(metadata or {})))
-    os.replace(temporary, path)
+    write_bytes(path, save(apart, metadata=dict(metadata or {})))
 
 
 def read_tensors(path: Path, cure: str, device: torch.device | str = "cpu") -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from latentrl.errors import UserError
+from latentrl.files import write_text
 
 
 class Stages:
@@ -61,6 +61,4 @@ class Stages:
     def save(self) -> None:
         """Remember, atomically, what is finished."""
         content = {"identity": self.identity, "finished": self.finished, "seconds": self.seconds}
-        partial = self.path.with_name(self.path.name + ".partial")
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        os.replace(partial, self.path)
+        write_text(self.path, json.dumps(content, indent=2) + "\n")

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from latentrl.alignment import leading_components, unexplained
 from latentrl.coarse_to_fine import CoarseToFine, Schedule, is_image
 from latentrl.errors import UserError
+from latentrl.files import replacing
 from latentrl.interrupts import deferred_interrupt
 from latentrl.models.base import FrameEncoder, WorldModel
 from latentrl.objective import Objective
@@ -311,12 +312,10 @@ def _log(board: SummaryWriter, row: dict[str, float]) -> None:
 
 def _save(trainer: Trainer, folder: Path) -> None:
     write_tensors(folder / CHECKPOINT, *trainer.state())
-    temporary = folder / f"{HISTORY}.partial"
-    with temporary.open("w", newline="") as file:
+    with replacing(folder / HISTORY) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(trainer.history)
-    temporary.replace(folder / HISTORY)
 
 
 def _read_history(path: Path, until: int) -> Iterator[dict[str, Any]]:

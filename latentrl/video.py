@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+
+from latentrl.files import replacing
 
 BACKGROUND = (250, 250, 248)
 INK = (60, 60, 60)
@@ -34,8 +35,7 @@ def write_gif(path: Path, frames: Sequence[Image.Image], frames_per_second: floa
     """Write an endlessly looping GIF, whole or not at all."""
     if not frames:
         raise ValueError(f"{path}: a GIF needs at least one frame")
-    partial = path.with_name(path.name + ".partial")
     duration = round(1000 / frames_per_second)
-    frames[0].save(partial, format="GIF", save_all=True, append_images=list(frames[1:]), duration=duration, loop=0)
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        frames[0].save(partial, format="GIF", save_all=True, append_images=list(frames[1:]), duration=duration, loop=0)
     return path

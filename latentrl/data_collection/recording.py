@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from latentrl.data_collection.rollout import Tally
 from latentrl.data_collection.storage import split_folder, update_metadata
 from latentrl.data_collection.writer import Layout, SplitWriter
 from latentrl.errors import UserError
+from latentrl.files import write_text
 from latentrl.types import Trajectory
 
 UNFINISHED = "unfinished.json"
@@ -75,9 +75,7 @@ class Recording:
 
     def save(self, folder: Path) -> None:
         """Replace the file in one move."""
-        temporary = folder / f"{UNFINISHED}.partial"
-        temporary.write_text(json.dumps(asdict(self)))
-        os.replace(temporary, folder / UNFINISHED)
+        write_text(folder / UNFINISHED, json.dumps(asdict(self)))
 
 
 def record(

@@ -13,7 +13,6 @@ Each split is an ordinary Minari data set: with ``MINARI_DATASETS_PATH=data/pend
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from latentrl.data_collection.folders import complete_folder
 from latentrl.data_collection.mapped import Episode, open_mapped, write_mapped
 from latentrl.data_collection.writer import DATA, Layout, SplitWriter
 from latentrl.errors import UserError
+from latentrl.files import write_text
 from latentrl.types import Sequences, Trajectory
 
 METADATA = "metadata.json"
@@ -135,9 +135,7 @@ def update_metadata(folder: Path, split: str, layout: Layout, sequences: int, me
     length, *shape = layout.shapes["observations"]
     splits[split] = {"sequences": sequences, "length": length}
     content = {**metadata, "observation_shape": shape, "observation_dtype": layout.dtype, "splits": splits}
-    temporary = path.with_suffix(".partial")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(temporary, path)
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def _open(folder: Path, split: str) -> minari.MinariDataset:

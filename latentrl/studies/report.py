@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from latentrl.files import write_bytes
 from latentrl.studies.cells import Cell
 from latentrl.studies.claims import claims_markdown, examine
 from latentrl.studies.definition import Study
@@ -38,9 +38,7 @@ def write_report(
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            partial = folder / f"{name}.partial"
-            partial.write_bytes(content)
-            os.replace(partial, folder / name)
+            write_bytes(folder / name, content)
     return results
 
 

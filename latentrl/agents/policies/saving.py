@@ -6,7 +6,6 @@ A policy called ``NAME`` is ``NAME.safetensors`` and ``NAME.json``; both are wri
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from latentrl.agents.policies.mlp import MLPPolicy
 from latentrl.agents.policies.progress import Policy
+from latentrl.files import write_bytes
 
 
 def policy_path(folder: Path, name: str = "policy") -> Path:
@@ -40,9 +40,7 @@ def save_policy(
         (weights, save(tensors)),
         (text, (json.dumps({**policy.describe(), "settings": dict(settings or {})}, indent=2) + "\n").encode()),
     ):
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(content)
-        os.replace(partial, path)
+        write_bytes(path, content)
     return weights
 
 
