@@ -15,14 +15,14 @@ from tqdm import tqdm
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import policy_path
 from latentrl.comparison import as_csv, as_markdown, rows
-from latentrl.contestants import AGENTS, policies_for
+from latentrl.contestants import AGENTS, ORACLE, SERVOED, TRUE_PHYSICS, policies_for
 from latentrl.errors import UserError, reported
 from latentrl.goals import parse_goal
 from latentrl.judging import run_trial
 from latentrl.models.base import WorldModel
 from latentrl.runs import MODEL, load_model, read_json, write_json
-from latentrl.tasks import TASKS
-from latentrl.trials import Trial
+from latentrl.tasks import TASKS, tasks_in
+from latentrl.trials import Trial, environment_of
 
 SINGLE_STEPS = 50
 """Steps of the single episode that a control rate is measured in."""
@@ -34,12 +34,12 @@ class CompareOptions:
 
     run: Path
     """The run folder of a trained model."""
-    tasks: tuple[str, ...] = tuple(TASKS)
-    """What to do."""
+    tasks: tuple[str, ...] | None = None
+    """What to do; all tasks of the run's environment if left out."""
     agents: tuple[str, ...] = AGENTS
     """Who does it: random, planners, and policy for every policy in the run that was learned for the task's goal."""
     true_physics: bool = True
-    """Add every planner on the true physics, as an upper bound."""
+    """Add references above: every planner on the true physics; for the reacher an oracle, which is told the truth."""
     episodes: int | None = None
     """Parallel episodes; as many as each task says if left out."""
     seed: int = 0
@@ -78,31 +78,36 @@ def compare(options: CompareOptions) -> list[dict[str, Any]]:
 
 def plan(options: CompareOptions) -> list[Trial]:
     """The trials of a comparison, task by task: chance, policies, planners, planners on the true physics."""
-    for flag, given, known in (("tasks", options.tasks, tuple(TASKS)), ("agents", options.agents, AGENTS)):
+    tasks = _tasks(options)
+    for flag, given, known in (("tasks", tasks, tuple(TASKS)), ("agents", options.agents, AGENTS)):
         unknown = [name for name in given if name not in known]
         if unknown or not given:
             raise UserError(f"--{flag} {' '.join(unknown)}: choose some of {', '.join(known)}")
     if options.episodes is not None and options.episodes < 1:
         raise UserError(f"--episodes {options.episodes}: give one or more")
     trials = []
-    for task in options.tasks:
+    for task in tasks:
         shared: dict[str, Any] = {"task": task, "episodes": options.episodes, "seed": options.seed}
-        names = policies_for(options.run, parse_goal(TASKS[task].goal)) if "policy" in options.agents else []
+        goal, env_id = TASKS[task].goal, TASKS[task].env_id
+        names = policies_for(options.run, parse_goal(goal)) if goal and "policy" in options.agents else []
         planners = [name for name in options.agents if name in PLANNERS]
         trials += [Trial(agent="random", **shared)] if "random" in options.agents else []
         trials += [Trial(agent="policy", policy=name, **shared) for name in names]
         trials += [Trial(agent=name, **shared) for name in planners]
-        if options.true_physics:
+        if options.true_physics and env_id in TRUE_PHYSICS:
             trials += [Trial(agent=name, physics="true", **shared) for name in planners]
+        if options.true_physics and env_id in SERVOED:
+            trials += [Trial(agent=ORACLE, **shared)]
     return trials
 
 
 def unlearned(options: CompareOptions) -> list[str]:
     """The commands that learn what no policy in the run folder was learned for."""
     commands = []
-    for name in options.tasks if "policy" in options.agents else ():
+    for name in _tasks(options) if "policy" in options.agents else ():
         task = TASKS[name]
-        if not policies_for(options.run, parse_goal(task.goal)):
+        # Where every episode has a goal of its own, no policy was learned for it.
+        if task.goal and not policies_for(options.run, parse_goal(task.goal)):
             goal = "PICTURE" if task.true_position else task.goal
             own = "" if name == next(iter(TASKS)) else f" --name {name}"
             commands.append(f"latentrl learn --run {options.run} --goal {goal} --torque {task.torque:g}{own}")
@@ -118,6 +123,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             print(f"interrupted; to go on: python -m latentrl.compare --run {options.run} with the same options")
             raise SystemExit(130) from None
+
+
+def _tasks(options: CompareOptions) -> tuple[str, ...]:
+    if options.tasks is not None:
+        return options.tasks
+    env_id = environment_of(options.run)
+    if not tasks_in(env_id):
+        raise UserError(f"--run {options.run}: was trained on {env_id}, for which there is no task here")
+    return tasks_in(env_id)
 
 
 def _finished_or_run(trial: Trial, model: WorldModel, options: CompareOptions, bar: tqdm[Any]) -> dict[str, Any]:

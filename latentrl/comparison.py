@@ -24,6 +24,19 @@ COLUMNS = {
     "hz_p99": "Hz, 99%",
 }
 """Of a row, and their headings in the table for people."""
+OF_THE_REACHER = {
+    "seconds_to_goal": "s to goal",
+    "shoulder_error": "shoulder, rad",
+    "shoulder_error_p90": "90% below",
+    "wrist_error": "wrist, rad",
+    "wrist_error_p90": "90% below, rad",
+    "collisions": "collisions",
+    "closest": "closest, rad",
+    "return_mean": "return",
+    "return_low": "95% from, return",
+    "return_high": "to, return",
+}
+"""The same of rows that have such figures."""
 
 Row = dict[str, Any]
 
@@ -53,13 +66,14 @@ def as_markdown(table: Sequence[Row]) -> str:
     sections = []
     for task in dict.fromkeys(row["task"] for row in table):
         part = [row for row in table if row["task"] == task]
-        columns = [name for name in COLUMNS if name != "task" and any(row[name] is not None for row in part)]
+        named = _columns(part)
+        columns = [name for name in named if name != "task" and any(row.get(name) is not None for row in part)]
         lines = [
             f"## {task}",
             "",
-            "| " + " | ".join(COLUMNS[name] for name in columns) + " |",
+            "| " + " | ".join(named[name] for name in columns) + " |",
             "| " + " | ".join("---" if name == "agent" else "---:" for name in columns) + " |",
-            *("| " + " | ".join(_cell(row[name]) for name in columns) + " |" for row in part),
+            *("| " + " | ".join(_cell(row.get(name)) for name in columns) + " |" for row in part),
         ]
         sections.append("\n".join(lines))
     return "\n\n".join(sections) + "\n"
@@ -68,19 +82,25 @@ def as_markdown(table: Sequence[Row]) -> str:
 def as_csv(table: Sequence[Row]) -> str:
     """The table for programs: every column, unrounded, empty where a figure does not apply."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, _columns(table), lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
     return text.getvalue()
 
 
+def _columns(table: Sequence[Row]) -> dict[str, str]:
+    """The columns of these rows and their headings."""
+    extra = {name: heading for name, heading in OF_THE_REACHER.items() if any(name in row for row in table)}
+    return COLUMNS | extra
+
+
 def _row(summary: Mapping[str, Any]) -> Row:
-    medians = {name: values["median"] for name, values in summary["measures"].items()}
+    figures = {name: values["median"] for name, values in summary["measures"].items()} | summary.get("overall", {})
     return {
         **dict.fromkeys(COLUMNS),
         **{name: summary[name] for name in ("task", "agent", "successes", "episodes")},
-        **dict(zip(("wilson_low", "wilson_high"), summary["wilson_95"], strict=True)),
-        **{name: value for name, value in medians.items() if name in COLUMNS},
+        **dict(zip(("wilson_low", "wilson_high"), summary["wilson_95"] or (None, None), strict=True)),
+        **{name: value for name, value in figures.items() if name in COLUMNS or name in OF_THE_REACHER},
         **summary["control_rate"],
     }
 

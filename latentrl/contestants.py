@@ -12,12 +12,13 @@ from torch import Tensor
 from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController, RandomController
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import load_policy, policy_path
-from latentrl.envs import PENDULUM
+from latentrl.envs import PENDULUM, REACHER
+from latentrl.episodes import Episodes
 from latentrl.errors import UserError
 from latentrl.evaluation import TruthAgent
 from latentrl.goals import FrameGoal, Goal, PictureGoal, goal_reward, parse_goal
 from latentrl.models.base import WorldModel
-from latentrl.oracle import POSITION_SIZE, OracleAgent, TruePendulum
+from latentrl.oracle import POSITION_SIZE, OracleAgent, ServoAgent, TruePendulum
 from latentrl.rewards import PositionReward, VelocityReward
 from latentrl.runs import read_json
 from latentrl.tasks import Task
@@ -26,6 +27,9 @@ from latentrl.types import Belief
 Physics = Literal["learned", "true"]
 AGENTS = ("policy", "random", *PLANNERS)
 TRUE_PHYSICS = {PENDULUM: TruePendulum}
+ORACLE = "oracle"
+"""An agent that is told state and goal, in `SERVOED` environments: the reference above where no planner is one."""
+SERVOED = (REACHER,)
 
 
 def latent_agent(
@@ -79,6 +83,19 @@ def oracle_agent(name: str, task: Task, torque: float, target: float | None) -> 
     else:
         raise UserError("--physics true: the task says no goal in the coordinates of the true physics; leave it out")
     return OracleAgent(PlannerController(PLANNERS[name](-bound, bound), TRUE_PHYSICS[task.env_id](), reward))
+
+
+def servo_agent(task: Task, torque: float, drawn: Episodes | None) -> TruthAgent:
+    """An agent that is told the true state and the true goal pose of each episode.
+
+    Raises:
+        UserError: an environment for which there is none, or goals whose true poses are not known (``drawn`` is None).
+    """
+    if task.env_id not in SERVOED:
+        raise UserError(f"--agent {ORACLE}: does not know {task.env_id}; give a planner and --physics true")
+    if drawn is None:
+        raise UserError(f"--agent {ORACLE}: a picture does not tell the true goal pose; leave --goal out")
+    return ServoAgent(drawn.goals, torque)
 
 
 def policies_for(run: Path, goal: Goal) -> list[str]:

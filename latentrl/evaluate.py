@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from latentrl.figures import to_png
 from latentrl.judging import Report, run_trial
 from latentrl.runs import load_model, write_json
 from latentrl.sensing import Losses, parse_blackout
-from latentrl.trials import Trial, task_for, task_of
+from latentrl.tasks import TASKS
+from latentrl.trials import Trial, environment_of, task_for, task_of
 from latentrl.video import write_gif
 
 
@@ -29,14 +30,17 @@ class EvaluateOptions:
 
     run: Path
     """The run folder of a trained model."""
-    agent: str = "policy"
-    """What chooses the actions: policy, random, or a planner (cem and the others)."""
+    agent: str | None = None
+    """What chooses the actions: policy, random, a planner (cem and the others), for the reacher also oracle, which is
+    told the truth; policy if left out, or cem where every episode has a goal of its own."""
     policy: str = "policy"
     """Which of the run's learned policies, for the agent policy."""
     goal: str | None = None
-    """A picture of the goal, or velocity:FRACTION; the task's own if left out. A policy has learned its own."""
+    """A picture of the goal, or velocity:FRACTION; the task's own if left out. A policy has learned its own. A
+    reacher's picture does not tell the true pose: a film and the spread are then all that comes of it."""
     task: str | None = None
-    """swing-up, rotate-clockwise or rotate-counter-clockwise; the one that suits the goal if left out."""
+    """Pendulum: swing-up, rotate-clockwise, rotate-counter-clockwise; reacher: reach, reach-ahead, reacher-easy,
+    reacher-hard. The one that suits the run's environment and the goal if left out."""
     episodes: int | None = None
     """Parallel episodes, each with noise of its own; as many as the task says if left out."""
     torque: float | None = None
@@ -63,6 +67,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     Raises:
         UserError: no model or policy in the run folder, an unsuitable goal or task, a bad number.
     """
+    options = _with_agent(options)
     trial = _trial(options)
     task = task_for(trial, options.run)
     model = load_model(options.run).requires_grad_(False)
@@ -82,7 +87,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         evaluate(tyro.cli(EvaluateOptions, args=argv, prog="latentrl evaluate"))
 
 
+def _task(options: EvaluateOptions) -> str:
+    return options.task or task_of(options.goal, environment_of(options.run))
+
+
+def _with_agent(options: EvaluateOptions) -> EvaluateOptions:
+    if options.agent is not None:
+        return options
+    task = TASKS.get(_task(options))
+    own_goals = task is not None and task.draw is not None and options.goal is None
+    return replace(options, agent="cem" if own_goals else "policy")
+
+
 def _trial(options: EvaluateOptions) -> Trial:
+    assert options.agent is not None
     if options.episodes is not None and options.episodes < 1:
         raise UserError(f"--episodes {options.episodes}: give one or more")
     if options.torque is not None and not 0.0 < options.torque < float("inf"):
@@ -92,7 +110,7 @@ def _trial(options: EvaluateOptions) -> Trial:
     dark, period = (0, 1) if options.blackout is None else parse_blackout(options.blackout)
     return Trial(
         agent=options.agent,
-        task=options.task or task_of(options.goal),
+        task=_task(options),
         policy=options.policy,
         physics=options.physics,
         goal=options.goal,
@@ -122,13 +140,19 @@ def _write(stem: Path, summary: dict[str, Any], report: Report, trial: Trial, co
 
 
 def _table(summary: dict[str, Any]) -> str:
-    low, high = summary["wilson_95"]
+    low, high = summary["wilson_95"] or (None, None)
+    known = low is not None
     measures = [f"{name} {values['median']:.3g}" for name, values in _known(summary["measures"]).items()]
+    overall = [f"{name} {value:.3g}" for name, value in summary.get("overall", {}).items()]
+    successes = (
+        f"{summary['successes']:>4} of {summary['episodes']:<3}" if known else f"{'?':>4} of {summary['episodes']:<3}"
+    )
+    rate = f"{summary['success_rate']:>6.0%}  {low:.3f} to {high:.3f}" if known else f"{'–':>6}  {'–':<14}"
     return (
         f"{'agent':<18} {'task':<25} {'successes':>10} {'rate':>6}  {'95% interval':<15} {'control rate':>12}\n"
-        f"{summary['agent']:<18} {summary['task']:<25} {summary['successes']:>4} of {summary['episodes']:<3}"
-        f"{summary['success_rate']:>6.0%}  {low:.3f} to {high:.3f} {summary['control_rate']['hz_median']:>10.0f} Hz\n"
-        f"medians: {', '.join(measures) or 'none'}"
+        f"{summary['agent']:<18} {summary['task']:<25} {successes}"
+        f"{rate} {summary['control_rate']['hz_median']:>10.0f} Hz\n"
+        f"medians: {', '.join(measures) or 'none'}" + (f"\noverall: {', '.join(overall)}" if overall else "")
     )
 
 
@@ -139,7 +163,7 @@ def _known(measures: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def _next_command(options: EvaluateOptions) -> str:
     """The agents one after the other, chance last, then all of them in one table."""
     order = ("policy", *PLANNERS, "random")
-    if options.agent == order[-1]:
+    if options.agent not in order[:-1]:
         return f"next: python -m latentrl.compare --run {options.run}"
     task = f" --task {options.task}" if options.task else ""
     goal = "" if options.goal is None else f" --goal {options.goal}"

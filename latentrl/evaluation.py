@@ -19,11 +19,13 @@ from PIL import Image
 
 from latentrl.measures import Floats
 from latentrl.sensing import Losses
-from latentrl.tasks import Task
+from latentrl.tasks import REWARD, Task
 from latentrl.types import Agent
 from latentrl.video import side_by_side
 
 Pictures = dict[str, NDArray[np.uint8]]
+GOALS = 3
+"""Sets the noise of photographed goals apart from others that are seeded with the same number."""
 
 
 @runtime_checkable
@@ -35,7 +37,7 @@ class TruthAgent(Protocol):
         ...
 
     def act_on_truth(self, truth: Mapping[str, Floats]) -> NDArray[np.float32]:
-        """Actions ``[N, Du]`` for the task's ground truth, each entry ``[N]``."""
+        """Actions ``[N, Du]`` for the task's ground truth, each entry ``[N]`` or ``[N, ...]``."""
         ...
 
 
@@ -44,7 +46,7 @@ class Evaluation:
     """What happened in ``N`` episodes of ``T`` steps.
 
     Attributes:
-        truth: ground truth after each step, ``{name: [T, N]}``.
+        truth: ground truth after each step, ``{name: [T, N]}`` or ``[T, N, ...]``.
         seconds: how long the agent took for each action ``[T]``, all episodes at once.
         arrived: which frames reached the agent, ``[T, N]``.
     """
@@ -115,6 +117,19 @@ def demonstrate(
         envs.close()
 
 
+def photographs(task: Task, poses: Floats, seed: int = 0) -> NDArray[Any]:
+    """Observations ``[N, ...]`` of the true ``poses [N, D]`` in the task's environment, with its sensors' noise.
+
+    ``seed`` is that of the episodes; the noise is another.
+    """
+    envs = gymnasium.make_vec(task.env_id, num_envs=1, **task.env_kwargs)
+    try:
+        envs.reset(seed=int(np.random.default_rng((seed, GOALS)).integers(2**31)))
+        return np.asarray(envs.photograph(poses))  # type: ignore[attr-defined]
+    finally:
+        envs.close()
+
+
 def _run(
     agent: Agent | TruthAgent,
     task: Task,
@@ -131,7 +146,7 @@ def _run(
     for step, seen in enumerate(arrived):
         shown = _blank_lost(observation, seen)
         if isinstance(agent, TruthAgent):
-            truth = {name: np.asarray(info[name], dtype=np.float64) for name in task.truth}
+            truth = {name: np.asarray(info[name], dtype=np.float64) for name in task.truth if name != REWARD}
             start = time.perf_counter()
             action = agent.act_on_truth(truth)
         else:
@@ -139,9 +154,9 @@ def _run(
             action = agent.act(shown, seen)
         seconds[step] = time.perf_counter() - start
         on_act(shown)
-        observation, _, terminated, truncated, info = envs.step(action)
+        observation, reward, terminated, truncated, info = envs.step(action)
         for name, values in record.items():
-            values.append(np.array(info[name], dtype=np.float64))
+            values.append(np.array(reward if name == REWARD else info[name], dtype=np.float64))
         if step + 1 < task.steps and (terminated.any() or truncated.any()):
             raise ValueError(f"{task.env_id} ended an episode after {step + 1} of the task's {task.steps} steps")
     return Evaluation({name: np.stack(values) for name, values in record.items()}, seconds, arrived)

@@ -20,6 +20,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -93,7 +94,18 @@ class SpeedGoal:
         return found.at(self.fractions)
 
 
-Goal = PictureGoal | FrameGoal | SequenceGoal | SpeedGoal
+@dataclass(frozen=True, eq=False)
+class ObservedGoals:
+    """The positions in raw observations ``[N, ...]``, one for each of N parallel episodes; not written as text."""
+
+    observations: NDArray[Any]
+
+    def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
+        """The positions ``[N, Da]``."""
+        return torch.stack([model.encode_goal(torch.from_numpy(one)) for one in self.observations])
+
+
+Goal = PictureGoal | FrameGoal | SequenceGoal | SpeedGoal | ObservedGoals
 
 
 def parse_goal(text: str) -> Goal:
@@ -132,7 +144,7 @@ def goal_reward(goal: Goal, model: WorldModel, run: Path, data: Path | None = No
     Raises:
         UserError: a picture that does not fit, no such sequence, or a model without velocity dimensions.
     """
-    if isinstance(goal, PictureGoal | FrameGoal):
+    if isinstance(goal, PictureGoal | FrameGoal | ObservedGoals):
         return PositionReward(goal.target(model, run, data))
     if model.position_size == model.latent_size:
         raise UserError("--goal: this model's state has no velocity dimensions of its own; give a picture, or an ekvae")

@@ -15,14 +15,16 @@ from torch import Tensor
 
 from latentrl.agents import LatentAgent
 from latentrl.belief_figure import deviations
-from latentrl.contestants import latent_agent, oracle_agent, policy_settings, suits
+from latentrl.contestants import ORACLE, latent_agent, oracle_agent, policy_settings, servo_agent, suits
+from latentrl.episodes import Episodes
 from latentrl.errors import UserError
-from latentrl.evaluation import Pictures, TruthAgent, demonstrate, run_episodes
-from latentrl.goals import Goal
-from latentrl.measures import Floats, control_rate, wilson_interval
+from latentrl.evaluation import Pictures, TruthAgent, demonstrate, photographs, run_episodes
+from latentrl.goals import Goal, ObservedGoals
+from latentrl.measures import Floats, Spread, control_rate, wilson_interval
 from latentrl.models.base import WorldModel
 from latentrl.runs import load_settings
-from latentrl.trials import Trial, goal_of, target_of, task_for
+from latentrl.tasks import Task
+from latentrl.trials import Trial, episodes_of, goal_of, target_of, task_for
 from latentrl.types import Agent
 
 
@@ -66,30 +68,45 @@ def run_trial(
     """
     task = task_for(trial, run)
     folder = data or Path(load_settings(run)["options"]["data"])
-    goal = goal_of(trial, task, folder)
+    torque, episodes = _torque(trial, task), trial.episodes or task.episodes
+    if task.torque_limit is not None:
+        task = task.with_env(**{task.torque_limit: torque})
+    drawn = episodes_of(trial, task, run, folder)
+    # Of a goal that the user gives there is a picture and no true pose.
+    known = None if drawn is None or trial.goal is not None else _observed(drawn, task, trial.seed)
+    goal = goal_of(trial, task, folder, known)
     target = target_of(goal, task, folder)
-    torque, episodes = trial.torque or task.torque, trial.episodes or task.episodes
-    task = task.with_env(torque_limit=torque)
-    agent: Agent | TruthAgent
-    if trial.physics == "true":
-        agent = oracle_agent(trial.agent, task, torque, target)
-    else:
+
+    def agent_for(goal: Goal, known: Episodes | None) -> Agent | TruthAgent:
+        if trial.agent == ORACLE:
+            return servo_agent(task, torque, known)
+        if trial.physics == "true":
+            return oracle_agent(trial.agent, task, torque, target)
         _check_policy(trial, run, goal)
-        agent = latent_agent(trial.agent, model, goal, run, torque, folder, trial.policy)
-    batch = run_episodes(agent, task, episodes, trial.seed, trial.losses, on_act)
-    outcome = task.measure(batch.truth, task.control_step, target)
-    successes = int(outcome.success.sum())
+        return latent_agent(trial.agent, model, goal, run, torque, folder, trial.policy)
+
+    agent = agent_for(goal, known)
+    batch = run_episodes(agent, _starting(task, drawn), episodes, trial.seed, trial.losses, on_act)
+    if drawn is not None and known is None:
+        outcome = Spread()(batch.truth, task.control_step, None)
+    else:
+        outcome = task.measure(batch.truth | ({"goal": known.goals} if known else {}), task.control_step, target)
+    successes = None if outcome.success is None else int(outcome.success.sum())
     covariances: list[Tensor] = []
+    pictures = len(model.spec.observation_shape) == 3
 
     def believed() -> Pictures:
+        shown = {"goal": goal.observations[0]} if pictures and isinstance(goal, ObservedGoals) else {}
         if not isinstance(agent, LatentAgent):
-            return {}
+            return shown
         covariances.append(agent.belief.covariance[0])
-        return (
-            {"believed": believed_picture(model, agent.belief.mean)} if len(model.spec.observation_shape) == 3 else {}
-        )
+        return shown | ({"believed": believed_picture(model, agent.belief.mean)} if pictures else {})
 
     alone = replace(task, steps=min(task.steps, single_steps or task.steps))
+    if drawn is not None:
+        alone = _starting(alone, drawn.first())
+    if known is not None:
+        agent = agent_for(goal_of(trial, task, folder, known.first()), known.first())
     frames: list[Image.Image] = []
     if film:
         single, frames = demonstrate(agent, alone, believed, trial.seed, trial.losses)
@@ -101,10 +118,11 @@ def run_trial(
         "description": task.description,
         "episodes": episodes,
         "successes": successes,
-        "success_rate": successes / episodes,
-        "wilson_95": list(wilson_interval(successes, episodes)),
-        "success": outcome.success.tolist(),
+        "success_rate": None if successes is None else successes / episodes,
+        "wilson_95": None if successes is None else list(wilson_interval(successes, episodes)),
+        "success": None if outcome.success is None else outcome.success.tolist(),
         "measures": {name: _described(values) for name, values in outcome.figures.items()},
+        **({"overall": dict(outcome.overall)} if outcome.overall else {}),
         "target": target,
         "frames_lost": float(1 - batch.arrived.mean()),
         "control_rate": control_rate(single.seconds),
@@ -122,8 +140,30 @@ def believed_picture(model: WorldModel, state: Tensor) -> NDArray[np.uint8]:
     return picture.clamp(0, 1).mul(255).round().to(torch.uint8).numpy()
 
 
+def _torque(trial: Trial, task: Task) -> float:
+    torque = trial.torque or task.torque
+    if task.torque_limit is None and torque > 1.0:
+        raise UserError(f"--torque {torque:g}: {task.env_id} takes at most 1, all that its motors give")
+    return torque
+
+
+def _observed(drawn: Episodes, task: Task, seed: int) -> Episodes:
+    if drawn.observations is not None:
+        return drawn
+    return replace(drawn, observations=photographs(task, drawn.goals, seed))
+
+
+def _starting(task: Task, drawn: Episodes | None) -> Task:
+    return task if drawn is None else replace(task, reset_options={**task.reset_options, **drawn.starts})
+
+
 def _check_policy(trial: Trial, run: Path, goal: Goal) -> None:
     if trial.agent == "policy":
+        if isinstance(goal, ObservedGoals):
+            raise UserError(
+                f"--agent policy: has learned one goal, but in --task {trial.task} every episode has its own; "
+                "give a planner, such as --agent cem, or that one goal with --goal"
+            )
         settings = policy_settings(run, trial.policy)
         if not suits(settings, goal):
             raise UserError(

@@ -1,6 +1,7 @@
 """What is measured of an agent: pure functions from ground truth to figures, one per episode.
 
-Ground truth is ``{name: [T, N]}``: entry ``t`` is the state after the action of step ``t``, of ``N`` episodes.
+Ground truth is ``{name: [T, N]}`` (joints: ``[T, N, 2]``): entry ``t`` is the state after the action of step ``t``, of
+``N`` episodes. Where each of them has a goal of its own, ``"goal"`` is the true pose of each, ``[N, 2]``.
 """
 
 from __future__ import annotations
@@ -8,20 +9,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from latentrl.statistics import bootstrap_interval
 
 Floats = NDArray[np.float64]
 Truth = Mapping[str, Floats]
 
 
 class Outcome(NamedTuple):
-    """What came of ``N`` episodes: which succeeded ``[N]``, and figures by name, each ``[N]``."""
+    """What came of ``N`` episodes.
 
-    success: NDArray[np.bool_]
+    ``success [N]``, None where nothing tells; ``figures`` by name, each ``[N]``; ``overall``, figures of all of them.
+    """
+
+    success: NDArray[np.bool_] | None
     figures: dict[str, Floats]
+    overall: Mapping[str, float] = MappingProxyType({})
 
 
 class Measure(Protocol):
@@ -81,6 +89,100 @@ class SteadySpeed:
             "ripple_peak_to_peak": np.ptp(speed, axis=0),
         }
         return Outcome(np.abs(mean / target - 1) <= self.tolerance, figures)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Bring a two-link arm to a pose and hold it there, without folding it onto itself; needs ``"goal"``.
+
+    Success: both joints within ``tolerance`` (rad) of the goal through the last ``hold`` steps, the shoulder modulo a
+    turn, and no self-collision in the whole episode. The suite's model lets the links pass through each other; only a
+    stop at the wrist's limit keeps them apart, an elastic one that gives way by some degrees. So the wrist beyond
+    ``limit`` (rad) is what counts as a collision.
+
+    Figures: ``shoulder_error`` and ``wrist_error`` at the end, ``seconds_to_goal`` after which both stay within the
+    tolerance for good, ``beyond_limit`` of the wrist at the worst, 0 if it never was. Overall: the 90th percentiles of
+    the errors and the number of ``collisions``.
+    """
+
+    tolerance: float = 0.05
+    hold: int = 25
+    limit: float = math.radians(160.0)
+
+    def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:
+        """The outcome of ``truth["angles"] [T, N, 2]``, rad, shoulder and wrist."""
+        error = joint_errors(truth["angles"], truth["goal"])
+        inside = np.asarray((error <= self.tolerance).all(-1))
+        beyond = np.maximum(np.abs(truth["angles"][..., 1]).max(axis=0) - self.limit, 0.0)
+        final = {"shoulder_error": error[-1, :, 0], "wrist_error": error[-1, :, 1]}
+        return Outcome(
+            np.asarray(inside[-self.hold :].all(axis=0) & (beyond == 0.0)),
+            {**final, "seconds_to_goal": settling_time(inside, control_step), "beyond_limit": beyond},
+            {
+                **{f"{name}_p90": float(np.quantile(values, 0.9)) for name, values in final.items()},
+                "collisions": float((beyond > 0.0).sum()),
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Passed:
+    """Bring a two-link arm to a pose at any one step, as stable-worldmodel judges it; needs ``"goal"``.
+
+    Success: both joints within ``tolerance`` (rad) of the goal at once, after one step or more. stable-worldmodel 0.1.1
+    (``ReacherQPosMatchTask``) ends an episode in this case and looks after every 0.02 s; here once a control step.
+    Figures: ``seconds_to_goal`` for the first time, infinite if there is none, and ``closest``, the least that the
+    larger of the two errors ever was.
+    """
+
+    tolerance: float = 0.05
+
+    def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:
+        """The outcome of ``truth["angles"] [T, N, 2]``, rad, shoulder and wrist."""
+        error = joint_errors(truth["angles"], truth["goal"]).max(-1)
+        inside = error < self.tolerance
+        success = inside.any(axis=0)
+        seconds = np.where(success, (inside.argmax(axis=0) + 1) * control_step, np.inf)
+        return Outcome(np.asarray(success), {"seconds_to_goal": seconds, "closest": error.min(axis=0)})
+
+
+@dataclass(frozen=True)
+class Score:
+    """The environment's own reward, summed over the episode: for comparing alone, no agent sees it.
+
+    Figure ``return``. Overall: its mean and the 95% bootstrap interval of that.
+    """
+
+    def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:
+        """The outcome of ``truth["reward"] [T, N]``."""
+        total = truth["reward"].sum(axis=0)
+        interval = bootstrap_interval(total)
+        # JSON knows no NaN: a single episode has no interval.
+        limits = {"return_low": interval.low, "return_high": interval.high} if len(total) > 1 else {}
+        return Outcome(None, {"return": total}, {"return_mean": interval.mean, **limits})
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far apart a two-link arm ends in several episodes, where the pose to reach is not known, only its picture.
+
+    Figures ``shoulder_spread`` and ``wrist_spread``: the distance (rad) of each final pose from the mean of all.
+    """
+
+    def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:
+        """The outcome of ``truth["angles"] [T, N, 2]``, rad, shoulder and wrist."""
+        final = truth["angles"][-1]
+        # The mean of angles modulo a turn is that of their directions.
+        mean = np.angle(np.exp(1j * final).mean(axis=0))
+        error = joint_errors(final, mean)
+        return Outcome(None, {"shoulder_spread": error[:, 0], "wrist_spread": error[:, 1]})
+
+
+def joint_errors(angles: Floats, goal: Floats) -> Floats:
+    """Distances ``[..., 2]`` rad of shoulder and wrist ``[..., 2]`` from a goal; the shoulder's modulo a turn."""
+    error = np.abs(angles - goal)
+    shoulder = np.abs((error[..., 0] + np.pi) % (2 * np.pi) - np.pi)
+    return np.stack((shoulder, error[..., 1]), -1)
 
 
 def settling_time(inside: NDArray[np.bool_], control_step: float) -> Floats:

@@ -1,4 +1,4 @@
-"""Ground truth, for evaluation alone: the pendulum's true physics as a model to plan in, and an agent that is told the
+"""Ground truth, for evaluation alone: the pendulum's true physics as a model to plan in, and agents that are told the
 true state.
 
 A planner on the true physics is the upper bound of the same planner on a learned model. Nothing that learns, and no
@@ -17,6 +17,7 @@ from torch import Tensor
 from latentrl.agents import Controller
 from latentrl.distributions import DiagonalGaussian
 from latentrl.envs import pendulum_physics as physics
+from latentrl.envs.reacher_geometry import wrapped
 from latentrl.types import Belief
 
 POSITION_SIZE = 2
@@ -83,3 +84,30 @@ class OracleAgent:
         mean = torch.stack((angle.cos(), angle.sin(), velocity), -1)
         belief = Belief(mean, mean.new_zeros(*mean.shape, mean.shape[-1]))
         return self.controller(belief).numpy().astype(np.float32)
+
+
+class ServoAgent:
+    """Moves a reacher's joints to true poses by proportional-derivative control: how well one can do who is told all.
+
+    Implements `latentrl.evaluation.TruthAgent`. The shoulder turns the shorter way. The gains are set by hand for a
+    control step of 0.04 s, in torque (a share of the motors') per rad and per rad/s.
+
+    Args:
+        goals: true poses ``[N, 2]``, rad.
+        torque: the largest that it may apply.
+    """
+
+    STIFFNESS, DAMPING = 1.0, 0.1
+
+    def __init__(self, goals: NDArray[np.float64], torque: float) -> None:
+        self.goals, self.torque = goals, torque
+
+    def reset(self, seed: int | None = None) -> None:
+        """Nothing to forget."""
+
+    def act_on_truth(self, truth: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+        """Actions ``[N, 2]`` for the true "angles" (rad) and "velocities" (rad/s), each ``[N, 2]``."""
+        error = self.goals - truth["angles"]
+        error[:, 0] = wrapped(error[:, 0])
+        wanted = self.STIFFNESS * error - self.DAMPING * truth["velocities"]
+        return np.clip(wanted, -self.torque, self.torque).astype(np.float32)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from latentrl.agents.policies import policy_path
 from latentrl.contestants import Physics
-from latentrl.data_collection.storage import METADATA, load_ground_truth
+from latentrl.data_collection.storage import METADATA, load_ground_truth, load_metadata, load_sequences
+from latentrl.episodes import Episodes, Recorded
 from latentrl.errors import UserError
-from latentrl.goals import Goal, PictureGoal, SpeedGoal, parse_goal
+from latentrl.goals import FrameGoal, Goal, ObservedGoals, PictureGoal, SpeedGoal, parse_goal
 from latentrl.runs import load_settings
 from latentrl.sensing import Losses
-from latentrl.tasks import TASKS, Task
+from latentrl.tasks import TASKS, Task, tasks_in
+
+STREAM = 2
+"""Sets the generator of starts and goals apart from others that are seeded with the same number."""
+OUT_OF_SIGHT = (9.0, 9.0)
+"""Where a film's target goes when nobody knows where the finger is to be."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,7 @@ class Trial:
     """One agent on one task.
 
     Attributes:
-        agent: one of `contestants.AGENTS`.
+        agent: one of `contestants.AGENTS`, or `contestants.ORACLE`.
         task: one of `TASKS`.
         policy: which of the run's policies, for the agent "policy".
         physics: where a planner looks ahead.
@@ -63,21 +70,27 @@ class Trial:
         return "_".join(parts)
 
 
-def task_of(goal: str | None) -> str:
-    """The task that a goal in words is meant for: a rotation by its sign, or the first one."""
+def task_of(goal: str | None, env_id: str) -> str:
+    """The task in an environment that a goal in words is meant for: a rotation by its sign, or the first one."""
     meant = parse_goal(goal) if goal is not None else None
-    for name, task in TASKS.items():
-        own = parse_goal(task.goal)
+    names = tasks_in(env_id) or tuple(TASKS)
+    for name in names:
+        own = parse_goal(TASKS[name].goal or "")
         if isinstance(meant, SpeedGoal) and isinstance(own, SpeedGoal) and meant.fractions[0] * own.fractions[0] > 0:
             return name
-    return next(iter(TASKS))
+    return names[0]
+
+
+def environment_of(run: Path) -> str:
+    """The Gymnasium id of the environment that made the run's data."""
+    return str(load_settings(run)["data"]["env_id"])
 
 
 def task_for(trial: Trial, run: Path) -> Task:
     """The trial's task, in the environment that made the run's data.
 
     Raises:
-        UserError: no such task, or the run was trained elsewhere.
+        UserError: no such task, the run was trained elsewhere, or on pictures that its environment does not give.
     """
     if trial.task not in TASKS:
         raise UserError(f"--task {trial.task}: choose one of {', '.join(TASKS)}")
@@ -87,13 +100,66 @@ def task_for(trial: Trial, run: Path) -> Task:
             f"--run {run}: was trained on {recorded['env_id']}, but --task {trial.task} takes place in "
             f"{task.env_id}; give a run that was trained there"
         )
-    return task.with_env(**recorded["env_kwargs"])
+    if task.draw is not None and recorded.get("pixels") is not None:
+        raise UserError(
+            f"--run {run}: was trained on rendered pictures (collect --pixels), which show the target; "
+            "collect with --observation pixels"
+        )
+    return task.of_run(recorded["env_kwargs"])
 
 
-def goal_of(trial: Trial, task: Task, data: Path) -> Goal:
-    """What to reach: the trial's goal, or the task's, whose picture lies in the data folder."""
-    goal = parse_goal(trial.goal or task.goal)
-    return PictureGoal(data / goal.path) if trial.goal is None and isinstance(goal, PictureGoal) else goal
+def episodes_of(trial: Trial, task: Task, run: Path, data: Path) -> Episodes | None:
+    """How the episodes begin and what each is to reach; None where all are alike.
+
+    Raises:
+        UserError: a goal for a task that has goals of its own, or held-out data that is missing or unsuitable.
+    """
+    if task.draw is None:
+        return None
+    if trial.goal is not None:
+        if not isinstance(parse_goal(trial.goal), PictureGoal | FrameGoal):
+            raise UserError(
+                f"--goal {trial.goal}: the reacher is to reach a position; give a picture or readings of it"
+            )
+        if trial.task != tasks_in(task.env_id)[0]:
+            first = tasks_in(task.env_id)[0]
+            raise UserError(f"--goal: in --task {trial.task} every episode has a goal of its own; give --task {first}")
+    count = trial.episodes or task.episodes
+    recorded = _held_out(trial.task, run, data) if task.held_out else None
+    try:
+        drawn = task.draw(np.random.default_rng((trial.seed, STREAM)), count, recorded)
+    except ValueError as error:
+        raise UserError(f"--task {trial.task}: {error}; {data} is too short, collect with a larger --length") from error
+    if trial.goal is None:
+        return drawn
+    return Episodes({**drawn.starts, "target": np.tile(OUT_OF_SIGHT, (count, 1))}, drawn.goals)
+
+
+def _held_out(task: str, run: Path, data: Path) -> Recorded:
+    settings = load_settings(run)
+    if not (data / METADATA).is_file():
+        raise UserError(f"{data}: the run's data is not there, but --task {task} begins in it; find it with --data")
+    own: dict[str, Any] = load_metadata(data)
+    for name, expected, found in (
+        ("environment", settings["data"]["env_id"], own.get("env_id")),
+        ("environment's settings", settings["data"]["env_kwargs"], own.get("env_kwargs")),
+        ("observation shape", list(settings["model"]["spec"]["observation_shape"]), own.get("observation_shape")),
+    ):
+        if expected != found:
+            raise UserError(f"--data {data}: its {name} is {found}, but the run's is {expected}; give the run's data")
+    truth = load_ground_truth(data, "test")
+    return Recorded(load_sequences(data, "test").observations.numpy(), truth["angles"], truth["velocities"])
+
+
+def goal_of(trial: Trial, task: Task, data: Path, drawn: Episodes | None = None) -> Goal:
+    """What to reach: the trial's goal, the task's, whose picture lies in the data folder, or each episode's own."""
+    if trial.goal is not None:
+        return parse_goal(trial.goal)
+    if task.goal is None:
+        assert drawn is not None and drawn.observations is not None
+        return ObservedGoals(drawn.observations)
+    goal = parse_goal(task.goal)
+    return PictureGoal(data / goal.path) if isinstance(goal, PictureGoal) else goal
 
 
 def target_of(goal: Goal, task: Task, data: Path) -> float | None:

@@ -53,3 +53,43 @@ def pendulum_run(tmp_path: Path) -> Path:
         policy = MLPPolicy(-limit, limit, torch.zeros(3), torch.ones(3), (4,))
         save_policy(policy, run, {"goal": goal}, name)
     return run
+
+
+@pytest.fixture
+def reacher_run(tmp_path: Path) -> Path:
+    """The run folder of a small, untrained EKVAE of the reacher's angles, with data of 30 steps and one policy."""
+    pytest.importorskip("dm_control")
+    import numpy as np
+
+    from latentrl.agents.policies import MLPPolicy, save_policy
+    from latentrl.data_collection.storage import write
+    from latentrl.envs import REACHER
+    from latentrl.envs.reacher import ReacherEnv
+    from latentrl.models.base import DataSpec
+    from latentrl.models.ekvae import EKVAE, EKVAESettings
+    from latentrl.runs import MODEL, SETTINGS, model_settings, write_json, write_tensors
+    from latentrl.types import Trajectory
+
+    data, run = tmp_path / "data", tmp_path / "run"
+    run.mkdir()
+    recorded = {"env_id": REACHER, "env_kwargs": {"observation": "angles", "noise": 0.0}, "pixels": None}
+    env, rng = ReacherEnv(noise=0.0), np.random.default_rng(0)
+    for split in ("train", "test"):
+        trajectories = []
+        for seed in range(3):
+            actions = np.repeat(rng.uniform(-0.5, 0.5, (6, 2)), 5, axis=0)[:29].astype(np.float32)
+            seen = [env.reset(seed=seed), *(env.step(action)[::4] for action in actions)]
+            truth = {name: np.stack([info[name] for _, info in seen]) for name in ("angles", "velocities")}
+            trajectories.append(Trajectory(np.stack([observation for observation, _ in seen]), actions, truth))
+        write(data, split, trajectories, {"action_low": [-1.0] * 2, "action_high": [1.0] * 2, **recorded})
+    (data / "goal.json").write_text("[1.0, 1.2]\n")
+    torch.manual_seed(0)
+    settings = EKVAESettings(state_size=4, base_matrices=2, hidden=(8,), gate_hidden=(4,), prior_hidden=(4,))
+    model = EKVAE(DataSpec((2,), "float32", 2, (1.0, 1.0)), settings)
+    described = {"model": model_settings("ekvae", model), "options": {"data": str(data)}, "data": recorded}
+    write_json(run / SETTINGS, described)
+    write_tensors(run / MODEL, model.state_dict())
+    limit = torch.full((2,), 0.5)
+    policy = MLPPolicy(-limit, limit, torch.zeros(4), torch.ones(4), (4,))
+    save_policy(policy, run, {"goal": str(data / "goal.json")})
+    return run

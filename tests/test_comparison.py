@@ -74,3 +74,22 @@ def test_csv_holds_every_column_unrounded() -> None:
     assert list(read[0]) == list(COLUMNS)
     assert float(read[1]["speed_ratio"]) == 0.987654 and read[0]["speed_ratio"] == ""
     assert [row["agent"] for row in read] == ["policy", "cem"]
+
+
+def test_figures_of_the_reacher_have_columns_of_their_own() -> None:
+    scored = summary("cem", "reacher-easy") | {"successes": None, "wilson_95": None}
+    scored["overall"] = {"return_mean": 940.0, "return_low": 930.0, "return_high": 950.0}
+    table = rows([summary("cem", "reach", shoulder_error=0.01, seconds_to_goal=1.2), scored])
+    assert table[1]["successes"] is None and table[1]["return_low"] == 930.0
+    header = as_csv(table).splitlines()[0].split(",")
+    assert header[: len(COLUMNS)] == list(COLUMNS) and header[len(COLUMNS) :] == [
+        "seconds_to_goal",
+        "shoulder_error",
+        "return_mean",
+        "return_low",
+        "return_high",
+    ]
+    reach, easy = as_markdown(table).split("## reacher-easy")
+    assert "shoulder, rad" in reach and "return" not in reach
+    assert "| 940 | 930 | 950 |" in easy and "successes" not in easy
+    assert as_csv(rows([summary("cem")])).splitlines()[0] == ",".join(COLUMNS)

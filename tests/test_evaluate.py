@@ -15,6 +15,7 @@ import torch
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
 from latentrl.contestants import AGENTS
+from latentrl.envs import PENDULUM
 from latentrl.errors import UserError
 from latentrl.evaluate import EvaluateOptions, evaluate
 from latentrl.judging import believed_picture
@@ -84,7 +85,9 @@ def test_the_goal_sets_the_speed_and_the_task(pendulum_run: Path) -> None:
     summary = evaluate(EvaluateOptions(run=pendulum_run, agent="random", goal="velocity:0.25", video=False))
     assert (summary["task"], summary["target"]) == ("rotate-counter-clockwise", 2.0)
     assert (pendulum_run / "evaluation_random_rotate-counter-clockwise_velocity-0.25.json").is_file()
-    assert [task_of(goal) for goal in (None, "goal.png", "velocity:-0.1")] == ["swing-up"] * 2 + ["rotate-clockwise"]
+    assert [task_of(goal, PENDULUM) for goal in (None, "goal.png", "velocity:-0.1")] == ["swing-up"] * 2 + [
+        "rotate-clockwise"
+    ]
 
 
 def test_the_torque_reaches_agent_and_environment(pendulum_run: Path) -> None:

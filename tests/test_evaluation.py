@@ -68,7 +68,8 @@ def test_success_is_judged_by_what_happened() -> None:
     task = replace(short(steps=60), reset_options={"angle": 0.0, "velocity": 0.0})
     for torque, upright in ((0.0, True), (1.0, False)):
         truth = run_episodes(Scripted(torque), task, episodes=2).truth
-        assert task.measure(truth, task.control_step, None).success.tolist() == [upright] * 2
+        success = task.measure(truth, task.control_step, None).success
+        assert success is not None and success.tolist() == [upright] * 2
 
 
 def test_an_episode_that_the_environment_ends_early_is_an_error() -> None:

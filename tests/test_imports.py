@@ -67,18 +67,19 @@ ALLOWED: dict[str, frozenset[str]] = {
     "goals": frozenset({"types", "rewards", "models", "runs", "speed", "data_collection"}),
     "video": frozenset(),
     "sensing": frozenset(),
-    "measures": frozenset(),
-    "tasks": frozenset({"envs", "measures"}),
+    "measures": frozenset({"statistics"}),
+    "episodes": frozenset({"envs"}),
+    "tasks": frozenset({"envs", "episodes", "measures"}),
     "evaluation": frozenset({"types", "envs", "video", "sensing", "measures", "tasks"}),
     "oracle": frozenset({"types", "distributions", "agents", "envs"}),
     # What evaluate and compare share: one agent on one task, from the run folder to figures.
     "contestants": frozenset({"types", "rewards", "models", "agents", "envs", "evaluation", "goals", "oracle", "runs"})
-    | {"tasks"},
-    "trials": frozenset({"agents", "contestants", "data_collection", "goals", "runs", "sensing", "tasks"}),
+    | {"episodes", "tasks"},
+    "trials": frozenset({"agents", "contestants", "data_collection", "episodes", "goals", "runs", "sensing", "tasks"}),
     "judging": frozenset(
         {"types", "models", "agents", "contestants", "evaluation", "goals", "measures", "runs", "trials"}
     )
-    | {"belief_figure"},
+    | {"belief_figure", "episodes", "tasks"},
     "comparison": frozenset(),
     "statistics": frozenset(),
     "studies": frozenset({"types", "models", "runs", "metrics", "data_collection", "envs", "interrupts", "statistics"})
@@ -97,6 +98,7 @@ FORBIDDEN_OUTSIDE: dict[str, frozenset[str]] = {
     "belief_figure": frozenset({"torch", "gymnasium", "minari"}),
     "report": frozenset({"torch", "gymnasium", "minari"}),
     "measures": frozenset({"torch", "gymnasium", "minari"}),
+    "episodes": frozenset({"torch", "gymnasium", "minari"}),
     "sensing": frozenset({"torch", "gymnasium", "minari"}),
     "comparison": frozenset({"torch", "gymnasium", "minari"}),
     "models": frozenset({"gymnasium", "minari"}),

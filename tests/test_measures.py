@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from latentrl.measures import SteadySpeed, Upright, control_rate, settling_time, wilson_interval
+from latentrl.measures import (
+    Passed,
+    Reached,
+    Score,
+    Spread,
+    SteadySpeed,
+    Upright,
+    control_rate,
+    settling_time,
+    wilson_interval,
+)
+from latentrl.statistics import bootstrap_interval
 
 
 @pytest.mark.parametrize(
@@ -39,6 +50,7 @@ def test_upright_means_all_of_the_last_fifty_steps_on_any_turn() -> None:
     angle[150:, 4] = np.linspace(-0.199, 0.199, 50) - 4 * np.pi
     angle[150:, 5] = np.pi
     outcome = Upright()({"angle": angle}, 0.1, None)
+    assert outcome.success is not None
     assert outcome.success.tolist() == [True, True, False, False, True, False]
     # Settled from the state after step 150 on, the 151st; one step later where that one is outside.
     expected = [15.1, 15.1, 15.2, np.inf, 15.1, np.inf]
@@ -64,6 +76,7 @@ def test_speed_is_measured_over_the_second_half_with_its_direction() -> None:
     velocity[4:, 2] = 4.0
     velocity[4:, 3] = -4.21
     outcome = SteadySpeed()({"velocity": velocity}, 0.1, -4.0)
+    assert outcome.success is not None
     assert outcome.success.tolist() == [True, True, False, False]
     assert outcome.figures["mean_speed"] == pytest.approx([-4, -4, 4, -4.21])
     assert outcome.figures["speed_ratio"] == pytest.approx([1, 1, -1, 1.0525])
@@ -81,3 +94,63 @@ def test_control_rate() -> None:
     rate = control_rate(np.array([0.01] * 99 + [0.5]))
     assert rate["hz_median"] == pytest.approx(100)
     assert 2 <= rate["hz_p99"] < 100
+
+
+def poses(*path: tuple[float, float]) -> np.ndarray:
+    """One episode ``[T, 1, 2]``."""
+    return np.array(path)[:, None]
+
+
+def test_a_pose_is_reached_by_both_joints_and_held_without_the_wrist_beyond_its_limit() -> None:
+    goal = np.array([[3.1, 1.0]])
+    judge = Reached(hold=2)
+    close, turned, far = (3.06, 1.04), (-3.14 - 4 * np.pi, 0.96), (3.1, 1.06)
+    for path, success in (
+        ((far, close, close), True),
+        ((far, turned, close), True),
+        ((close, close, far), False),
+        ((far, far, close), False),
+        (((3.1, -2.8), close, close), False),
+    ):
+        outcome = judge({"angles": poses(*path), "goal": goal}, 0.04, None)
+        assert outcome.success is not None and outcome.success.tolist() == [success], path
+    assert outcome.figures["beyond_limit"] == pytest.approx(2.8 - np.deg2rad(160))
+    assert outcome.overall["collisions"] == 1.0
+    outcome = judge({"angles": poses(far, turned, turned), "goal": goal}, 0.04, None)
+    assert outcome.figures["shoulder_error"] == pytest.approx(2 * np.pi - 6.24)
+    assert outcome.figures["wrist_error"] == pytest.approx(0.04)
+    assert outcome.figures["seconds_to_goal"] == pytest.approx(0.08) and outcome.figures["beyond_limit"] == 0.0
+
+
+def test_final_errors_are_summed_up_by_their_90th_percentile() -> None:
+    wrist = np.linspace(0.0, 1.0, 11)
+    angles = np.stack((np.zeros(11), wrist), -1)[None]
+    outcome = Reached(hold=1)({"angles": angles, "goal": np.zeros((11, 2))}, 0.04, None)
+    assert outcome.overall == pytest.approx({"shoulder_error_p90": 0.0, "wrist_error_p90": 0.9, "collisions": 0.0})
+
+
+def test_passing_a_pose_is_enough_if_both_joints_are_there_at_once() -> None:
+    one_by_one = poses((0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
+    passing = poses((1.0, 1.0), (0.04, -0.04), (1.0, 1.0))
+    angles = np.concatenate((one_by_one, passing), 1)
+    outcome = Passed()({"angles": angles, "goal": np.zeros((2, 2))}, 0.04, None)
+    assert outcome.success is not None and outcome.success.tolist() == [False, True]
+    assert outcome.figures["seconds_to_goal"] == pytest.approx(np.array([np.inf, 0.08]))
+    assert outcome.figures["closest"] == pytest.approx(np.array([1.0, 0.04]))
+
+
+def test_a_score_is_the_sum_of_rewards_with_its_interval() -> None:
+    reward = np.array([[1.0, 2.0, 0.0], [2.0, 2.0, 0.0]])
+    outcome = Score()({"reward": reward}, 0.04, None)
+    assert outcome.success is None and outcome.figures["return"].tolist() == [3.0, 4.0, 0.0]
+    interval = bootstrap_interval([3.0, 4.0, 0.0])
+    assert outcome.overall == {"return_mean": 7 / 3, "return_low": interval.low, "return_high": interval.high}
+    assert Score()({"reward": reward[:, :1]}, 0.04, None).overall == {"return_mean": 3.0}
+
+
+def test_spread_is_the_distance_from_the_mean_modulo_a_turn() -> None:
+    angles = np.array([[[3.1, 0.2], [-3.1, 0.4]]])
+    outcome = Spread()({"angles": angles}, 0.04, None)
+    assert outcome.success is None
+    assert outcome.figures["shoulder_spread"] == pytest.approx(np.full(2, np.pi - 3.1))
+    assert outcome.figures["wrist_spread"] == pytest.approx(np.full(2, 0.1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ import torch
 from latentrl.agents import PlannerController, PolicyController
 from latentrl.agents.planners import CEM, CEMOptions
 from latentrl.envs import pendulum_physics as physics
-from latentrl.evaluation import TruthAgent
-from latentrl.oracle import OracleAgent, TruePendulum, advance
+from latentrl.evaluation import TruthAgent, run_episodes
+from latentrl.oracle import OracleAgent, ServoAgent, TruePendulum, advance
 from latentrl.rewards import PositionReward, VelocityReward
+from latentrl.tasks import TASKS
 from latentrl.types import Belief, Dynamics
 
 
@@ -81,3 +83,15 @@ def test_a_planner_on_the_true_physics_reaches_the_goal(reward: PositionReward |
         assert np.abs(angles).max() < 0.2
     else:
         assert speeds.mean(0) == pytest.approx(-4.0, rel=0.15)
+
+
+def test_the_servo_brings_every_arm_to_its_own_goal() -> None:
+    """The task is one that can be done, and is judged so: all goals are reached, none of another episode's."""
+    pytest.importorskip("dm_control")
+    task = TASKS["reach"]
+    assert task.draw is not None
+    drawn = task.draw(np.random.default_rng(0), 12, None)
+    truth = run_episodes(ServoAgent(drawn.goals, 0.5), replace(task, reset_options=drawn.starts), 12).truth
+    for goals, reached in ((drawn.goals, 12), (np.roll(drawn.goals, 1, axis=0), 0)):
+        outcome = task.measure(truth | {"goal": goals}, task.control_step, None)
+        assert outcome.success is not None and outcome.success.sum() == reached
