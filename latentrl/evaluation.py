@@ -7,7 +7,8 @@ say of themselves that they act on it (:class:`TruthAgent`): the reference above
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -17,6 +18,7 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from PIL import Image
 
+from latentrl.errors import UserError
 from latentrl.measures import Floats
 from latentrl.sensing import Losses
 from latentrl.tasks import REWARD, Task
@@ -76,14 +78,12 @@ def run_episodes(
 
     Raises:
         ValueError: fewer than one episode, or the environment ended one before the task did.
+        UserError: what the environment needs is not installed.
     """
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, not {episodes}")
-    envs = gymnasium.make_vec(task.env_id, num_envs=episodes, **task.env_kwargs)
-    try:
+    with _made(task, episodes) as envs:
         return _run(agent, task, envs, seed, losses or Losses(), lambda _: on_act and on_act())
-    finally:
-        envs.close()
 
 
 def demonstrate(
@@ -102,19 +102,16 @@ def demonstrate(
         seed: as for `run_episodes`.
         losses: as for `run_episodes`; a lost frame is shown black.
     """
-    envs = gymnasium.make_vec(task.env_id, num_envs=1, **task.env_kwargs, render_mode="rgb_array")
     frames: list[Image.Image] = []
+    with _made(task, 1, render_mode="rgb_array") as envs:
 
-    def film(observation: NDArray[Any]) -> None:
-        rendered = envs.render()
-        assert rendered is not None
-        seen = {"seen": observation[0]} if observation.dtype == np.uint8 and observation.ndim == 4 else {}
-        frames.append(side_by_side({"real": np.asarray(rendered[0]), **seen, **believed()}))
+        def film(observation: NDArray[Any]) -> None:
+            rendered = envs.render()
+            assert rendered is not None
+            seen = {"seen": observation[0]} if observation.dtype == np.uint8 and observation.ndim == 4 else {}
+            frames.append(side_by_side({"real": np.asarray(rendered[0]), **seen, **believed()}))
 
-    try:
         return _run(agent, task, envs, seed, losses or Losses(), film), frames
-    finally:
-        envs.close()
 
 
 def photographs(task: Task, poses: Floats, seed: int = 0) -> NDArray[Any]:
@@ -122,12 +119,22 @@ def photographs(task: Task, poses: Floats, seed: int = 0) -> NDArray[Any]:
 
     ``seed`` is that of the episodes; the noise is another.
     """
-    envs = gymnasium.make_vec(task.env_id, num_envs=1, **task.env_kwargs)
-    try:
+    with _made(task, 1) as envs:
         envs.reset(seed=int(np.random.default_rng((seed, GOALS)).integers(2**31)))
         return np.asarray(envs.photograph(poses))  # type: ignore[attr-defined]
-    finally:
-        envs.close()
+
+
+@contextmanager
+def _made(task: Task, episodes: int, **more: Any) -> Iterator[VectorEnv]:
+    """The task's environment, closed in the end; a simulator that is missing is the user's to install."""
+    try:
+        envs = gymnasium.make_vec(task.env_id, num_envs=episodes, **task.env_kwargs, **more)
+        try:
+            yield envs
+        finally:
+            envs.close()
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise UserError(f"{task.env_id}: {' '.join(str(error).split())}") from error
 
 
 def _run(

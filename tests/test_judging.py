@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.error import DependencyNotInstalled
 from PIL import Image
 from torch import Tensor
 
@@ -23,7 +25,8 @@ from latentrl.evaluate import EvaluateOptions, evaluate
 from latentrl.evaluation import photographs
 from latentrl.judging import run_trial
 from latentrl.models.base import DataSpec, WorldModel
-from latentrl.runs import load_settings, write_json
+from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.runs import load_settings, model_settings, write_json, write_tensors
 from latentrl.tasks import TASKS, tasks_in
 from latentrl.trials import Trial
 from latentrl.types import Belief
@@ -102,6 +105,38 @@ def test_the_default_task_and_agent_are_those_of_the_run(short: None, reacher_ru
     assert {"shoulder_error", "wrist_error", "seconds_to_goal", "beyond_limit"} == set(summary["measures"])
 
 
+def test_a_camera_shows_the_goal_to_the_agent_and_in_the_film(short: None, reacher_run: Path) -> None:
+    pytest.importorskip("dm_control")
+    from latentrl.envs.reacher import ReacherEnv
+
+    env = ReacherEnv("pixels")
+    try:
+        env.reset(seed=0)
+    except DependencyNotInstalled as error:
+        pytest.skip(str(error))
+    env.close()
+    settings = load_settings(reacher_run)
+    torch.manual_seed(0)
+    small = EKVAESettings(state_size=5, position_size=3, base_matrices=2, gate_hidden=(4,), prior_hidden=(4,))
+    model = EKVAE(DataSpec((64, 64, 3), "uint8", 2, (1.0, 1.0)), small)
+    data = {**settings["data"], "env_kwargs": {"observation": "pixels"}}
+    write_json(reacher_run / "settings.json", settings | {"model": model_settings("ekvae", model), "data": data})
+    write_tensors(reacher_run / "model.safetensors", model.state_dict())
+    summary = evaluate(EvaluateOptions(run=reacher_run, episodes=2))
+    assert len(summary["measures"]["shoulder_error"]["per_episode"]) == 2
+    with Image.open(reacher_run / "evaluation_cem_reach.gif") as film:
+        assert film.size[0] == 4 * 192 + 3 * 6 and film.n_frames == 4  # type: ignore[attr-defined]
+
+
+def test_a_simulator_that_is_missing_is_named_in_one_line(reacher_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*args: Any, **kwargs: Any) -> None:
+        raise DependencyNotInstalled("the reacher needs\nMuJoCo")
+
+    monkeypatch.setattr(gymnasium, "make_vec", missing)
+    with pytest.raises(UserError, match="the reacher needs MuJoCo"):
+        evaluate(EvaluateOptions(run=reacher_run, agent="random", video=False))
+
+
 def test_ahead_begins_in_held_out_data_and_is_judged_by_its_truth(reacher_run: Path) -> None:
     summary = evaluate(EvaluateOptions(run=reacher_run, agent="oracle", task="reach-ahead", episodes=3, video=False))
     assert summary["successes"] == 3 and summary["agent"] == "oracle"
@@ -123,7 +158,7 @@ def test_an_episode_of_the_suite_lasts_20_s_at_any_control_step() -> None:
     task = TASKS["reacher-hard"].of_run({"control_step": 0.1, "observation": "angles"})
     assert (task.steps, task.control_step) == (200, 0.1)
     assert task.env_kwargs == {"target": "hard", "control_step": 0.1, "observation": "angles"}
-    assert TASKS["reach"].of_run({"control_step": 0.1}).steps == 100
+    assert TASKS["reach"].of_run({"control_step": 0.1}).steps == 150
 
 
 def test_one_goal_for_all_is_judged_by_nobody(short: None, reacher_run: Path) -> None:
