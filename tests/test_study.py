@@ -159,11 +159,12 @@ def test_ctrl_c_stops_the_trainings_gently_and_the_next_call_resumes_them(bench:
     """Termination counts as Ctrl-C; the fake trainer saves its state when it is interrupted."""
     options = bench.options("good", "slow", seeds=1)
     ready = bench.root / "out" / "slow" / "seed0" / "ready"
+    record_of_the_other = bench.root / "out" / "good" / "seed0.json"
 
     def interrupt() -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            if ready.exists():
+            if ready.exists() and record_of_the_other.exists() and "finished" in record_of_the_other.read_text():
                 os.kill(os.getpid(), number)
                 return
             time.sleep(0.02)
