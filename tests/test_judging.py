@@ -105,6 +105,12 @@ def test_the_default_task_and_agent_are_those_of_the_run(short: None, reacher_ru
     assert {"shoulder_error", "wrist_error", "seconds_to_goal", "beyond_limit"} == set(summary["measures"])
 
 
+@pytest.mark.parametrize("planner", ["ilqr", "mppi"])
+def test_every_planner_takes_a_goal_per_episode(short: None, reacher_run: Path, planner: str) -> None:
+    summary = evaluate(EvaluateOptions(run=reacher_run, agent=planner, video=False))
+    assert summary["agent"] == planner and len(summary["success"]) == 3
+
+
 def test_a_camera_shows_the_goal_to_the_agent_and_in_the_film(short: None, reacher_run: Path) -> None:
     pytest.importorskip("dm_control")
     from latentrl.envs.reacher import ReacherEnv
