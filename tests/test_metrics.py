@@ -11,10 +11,10 @@ from latentrl.metrics import (
     angle_r2,
     evaluate_joints,
     evaluate_pendulum,
+    neighbour_r2,
     ols_r2,
     open_loop,
     predict_filtered_images,
-    with_products,
 )
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
@@ -99,12 +99,20 @@ def test_the_same_seed_gives_the_same_figures() -> None:
     assert first == second != other
 
 
-def test_products_find_what_is_bent() -> None:
-    inputs = np.random.default_rng(0).normal(3.0, [1.0, 10.0], size=(500, 2))
-    bent = inputs[:, 0] * inputs[:, 1] + inputs[:, 0] ** 2
-    assert with_products(inputs).shape == (500, 5)
-    assert ols_r2(inputs, bent) < 0.98
-    assert ols_r2(with_products(inputs), bent) == pytest.approx(1.0, abs=1e-9)
+def test_neighbours_find_what_is_bent_and_nothing_where_there_is_nothing() -> None:
+    g = torch.Generator().manual_seed(0)
+    angle, speed = 6.3 * torch.rand(100, 15, generator=g), torch.rand(100, 15, generator=g)
+    radius = 1 + speed
+    annulus = 1e3 * torch.stack((radius * angle.cos(), radius * angle.sin(), 0 * radius), -1)
+    flat = annulus.flatten(0, 1).numpy()
+    assert ols_r2(flat, speed.flatten().numpy()) < 0.05 < 0.95 < neighbour_r2(annulus, speed)
+    assert neighbour_r2(annulus, torch.rand(100, 15, generator=g)) < 0.05
+
+
+def test_a_sequence_is_not_its_own_neighbour() -> None:
+    places = torch.arange(4.0)[:, None].expand(4, 20)
+    inputs, value = places[..., None], torch.tensor([0.0, 1.0, 0.0, 1.0])[:, None].expand(4, 20)
+    assert neighbour_r2(inputs, value) < 0.5
 
 
 class Arm(EKVAE):

@@ -116,7 +116,8 @@ def test_two_rows_of_the_pendulum_end_to_end(tmp_path: Path, capsys: pytest.Capt
     record = json.loads((tmp_path / "out" / "settings.json").read_text())
     done = [run for run in record["runs"] if run["state"] == "finished"]
     assert {(run["row"], run["seed"]) for run in done} == {(row, seed) for row in options.rows for seed in range(2)}
-    assert all("--steps 4" in run["command"] and str(tmp_path) in run["command"] for run in done)
+    steps = {"ekvae-co": "--steps 4 ", "dks-annealing": "--steps 12 "}
+    assert all(steps[run["row"]] in run["command"] and str(tmp_path) in run["command"] for run in done)
     assert record["shared_by_all_rows"]["training.batch"] == 50
     assert record["differs_between_rows"]["options.model"] == {"ekvae-co": "ekvae", "dks-annealing": "dks"}
     trained = (tmp_path / "out" / "ekvae-co" / "seed1" / "settings.json").read_text()

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from latentrl.studies.definition import Claim, Column, Row, Study, Table, Term
 
+EFFORT = {"dvbs": 3.0, "dks": 3.0}
+"""Steps of a model as a multiple of the study's."""
 ANNEALING = 0.5
 """The tables' annealing length as a share of all steps: beta is 1 for the second half, as long as the rates decay."""
 LENGTHS = (0.125, 0.25, 1.0)
@@ -19,7 +21,9 @@ OFF_MANIFOLD = "generated_off_manifold"
 def _row(label: str, model: str, objective: str, prior: str, **published: float) -> Row:
     vhp, how = "vhp-" if prior == "vhp" else "", "co" if objective == "rewo" else objective
     length = ANNEALING if objective == "annealing" else None
-    return Row(f"{vhp}{model}-{how}", label, model, objective, prior, length, published=published)
+    return Row(
+        f"{vhp}{model}-{how}", label, model, objective, prior, length, EFFORT.get(model, 1.0), published=published
+    )
 
 
 def _table_4_1(label: str, model: str, objective: str, prior: str, figures: tuple[float, ...]) -> Row:
@@ -99,7 +103,7 @@ def _recurrent(model: str) -> tuple[Claim, ...]:
 
 R2_COLUMNS = (Column(ANGLE, "R² ang", ".3f"), Column(VELOCITY, "R² vel", ".3f"))
 YARDSTICKS = (
-    Column("r2_velocity_quadratic", "R² vel, with products", ".3f"),
+    Column("r2_velocity_neighbours", "R² vel, neighbours", ".3f"),
     Column("mse_predict_median", "MSE median sequence", ".1e"),
     Column("mse_reconstruction", "MSE reconstruction", ".1e"),
     Column("mse_mean_image", "MSE mean image", ".1e"),
@@ -148,8 +152,10 @@ PENDULUM = Study(
     constrained={row.name: row.name.replace("annealing", "co") for row in ANNEALED},
     minutes={"ekvae": 4.5, "dvbs": 4.5, "dks": 5.0, "kvae": 4.5, "rssm": 5.5},
     notes=(
-        "'R² vel, with products' regresses on z and all products of two of its dimensions: where it is much higher "
-        "than the linear R², the model knows the velocity, in a bent chart.",
+        "'R² vel, neighbours' predicts the velocity from the ten nearest states of other sequences: where it is much "
+        "higher than the linear R², z holds the velocity, in a bent chart.",
+        "DVBS and DKS take three times the steps of the others: their recurrent posteriors learn more slowly (DVBS, "
+        "seed 0: MSE 7.5e-3 after 8,000 steps, 2.1e-3 after 24,000).",
         "R², MSE and ELBO are means over held-out sequences; MSE is per pixel, against the clean picture.",
         "The published figures come from the author's own simulator and renderer: an MSE or an ELBO is comparable only "
         "beside the yardsticks (the mean image, the reconstruction of the picture itself).",
