@@ -18,9 +18,9 @@ from latentrl.belief_figure import deviations
 from latentrl.contestants import ORACLE, latent_agent, oracle_agent, policy_settings, servo_agent, suits
 from latentrl.episodes import Episodes
 from latentrl.errors import UserError
-from latentrl.evaluation import Pictures, TruthAgent, demonstrate, photographs, run_episodes
+from latentrl.evaluation import Evaluation, Pictures, TruthAgent, demonstrate, photographs, run_episodes
 from latentrl.goals import Goal, ObservedGoals
-from latentrl.measures import Floats, Spread, control_rate, wilson_interval
+from latentrl.measures import Floats, Outcome, Spread, control_rate, wilson_interval
 from latentrl.models.base import WorldModel
 from latentrl.runs import load_settings
 from latentrl.tasks import Task
@@ -91,7 +91,6 @@ def run_trial(
         outcome = Spread()(batch.truth, task.control_step, None)
     else:
         outcome = task.measure(batch.truth | ({"goal": known.goals} if known else {}), task.control_step, target)
-    successes = None if outcome.success is None else int(outcome.success.sum())
     covariances: list[Tensor] = []
     pictures = len(model.spec.observation_shape) == 3
 
@@ -112,7 +111,24 @@ def run_trial(
         single, frames = demonstrate(agent, alone, believed, trial.seed, trial.losses)
     else:
         single = run_episodes(agent, alone, 1, trial.seed, trial.losses, believed)
-    summary = {
+    deviation = deviations(torch.stack(covariances).double().numpy(), model.position_size) if covariances else {}
+    summary = _summary(trial, task, outcome, target, batch, single)
+    return Report(summary, frames, deviation, single.arrived[:, 0])
+
+
+@torch.no_grad()
+def believed_picture(model: WorldModel, state: Tensor) -> NDArray[np.uint8]:
+    """The picture ``[H, W, C]`` uint8 that the model decodes from the first of the states ``[N, Dz]``."""
+    picture = model.emission(state[:1].float()).mean[0]
+    return picture.clamp(0, 1).mul(255).round().to(torch.uint8).numpy()
+
+
+def _summary(
+    trial: Trial, task: Task, outcome: Outcome, target: float | None, batch: Evaluation, single: Evaluation
+) -> dict[str, Any]:
+    episodes = batch.arrived.shape[1]
+    successes = None if outcome.success is None else int(outcome.success.sum())
+    return {
         "agent": trial.contestant,
         "task": trial.task,
         "description": task.description,
@@ -129,15 +145,6 @@ def run_trial(
         "batch_control_rate": control_rate(batch.seconds),
         "trial": asdict(trial),
     }
-    deviation = deviations(torch.stack(covariances).double().numpy(), model.position_size) if covariances else {}
-    return Report(summary, frames, deviation, single.arrived[:, 0])
-
-
-@torch.no_grad()
-def believed_picture(model: WorldModel, state: Tensor) -> NDArray[np.uint8]:
-    """The picture ``[H, W, C]`` uint8 that the model decodes from the first of the states ``[N, Dz]``."""
-    picture = model.emission(state[:1].float()).mean[0]
-    return picture.clamp(0, 1).mul(255).round().to(torch.uint8).numpy()
 
 
 def _torque(trial: Trial, task: Task) -> float:

@@ -118,11 +118,9 @@ def episodes_of(trial: Trial, task: Task, run: Path, data: Path) -> Episodes | N
         return None
     if trial.goal is not None:
         if not isinstance(parse_goal(trial.goal), PictureGoal | FrameGoal):
-            raise UserError(
-                f"--goal {trial.goal}: the reacher is to reach a position; give a picture or readings of it"
-            )
-        if trial.task != tasks_in(task.env_id)[0]:
-            first = tasks_in(task.env_id)[0]
+            raise UserError(f"--goal {trial.goal}: this task is to reach a position; give a picture or readings of it")
+        first = tasks_in(task.env_id)[0]
+        if trial.task != first:
             raise UserError(f"--goal: in --task {trial.task} every episode has a goal of its own; give --task {first}")
     count = trial.episodes or task.episodes
     recorded = _held_out(trial.task, run, data) if task.held_out else None
