@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from latentrl.agents.policies import policy_path
 from latentrl.comparison import as_csv, as_markdown, rows
 from latentrl.contestants import AGENTS, ORACLE, SERVOED, TRUE_PHYSICS, policies_for
 from latentrl.errors import UserError, reported
+from latentrl.files import write_text
 from latentrl.goals import parse_goal
 from latentrl.judging import run_trial
 from latentrl.models.base import WorldModel
@@ -63,8 +63,8 @@ def compare(options: CompareOptions) -> list[dict[str, Any]]:
             summaries.append(_finished_or_run(trial, model, options, bar))
     table = rows(summaries)
     text = as_markdown(table)
-    _write_text(options.run / "compare.md", f"# Agents of {options.run.name}, medians over episodes\n\n{text}")
-    _write_text(options.run / "compare.csv", as_csv(table))
+    write_text(options.run / "compare.md", f"# Agents of {options.run.name}, medians over episodes\n\n{text}")
+    write_text(options.run / "compare.csv", as_csv(table))
     write_json(options.run / "compare.json", {"rows": table, "seed": options.seed})
     print(text)
     print(f"{options.run / 'compare.md'}: the table; compare.csv, compare.json: the same for programs")
@@ -156,12 +156,6 @@ def _digests(trial: Trial, run: Path) -> dict[str, str]:
     if trial.agent == "policy":
         used["policy"] = policy_path(run, trial.policy)
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in used.items()}
-
-
-def _write_text(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 if __name__ == "__main__":

@@ -102,6 +102,19 @@ def diagonal_kl(first: DiagonalGaussian, second: DiagonalGaussian) -> Tensor:
     return 0.5 * (ratio + distance - 1 - ratio.log()).sum(-1)
 
 
+def pixel_distortion(error: Tensor, log_sigma: Tensor, dims: int) -> Tensor:
+    """Negative log likelihood in nats of ``dims`` observation dimensions under N(mean, sigma^2 I), ``[...]``.
+
+    From the error that it shares with the constraint, so that the pixels are passed over once.
+
+    Args:
+        error: mean squared error per dimension, ``[...]``.
+        log_sigma: a scalar.
+        dims: dimensions of an observation.
+    """
+    return dims * (0.5 * error / (2 * log_sigma).exp() + log_sigma + 0.5 * LOG_2PI)
+
+
 @dataclass(frozen=True)
 class PixelGaussian:
     """p(x | z) with one standard deviation: ``mean [..., *shape]``, ``sigma []``, ``dims = len(shape)``."""

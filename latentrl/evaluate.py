@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from latentrl.belief_figure import belief_uncertainty
 from latentrl.contestants import Physics
 from latentrl.errors import UserError, reported
 from latentrl.figures import to_png
+from latentrl.files import write_bytes
 from latentrl.judging import Report, run_trial
 from latentrl.runs import load_model, write_json
 from latentrl.sensing import Losses, parse_blackout
@@ -130,9 +130,7 @@ def _write(stem: Path, summary: dict[str, Any], report: Report, trial: Trial, co
     if trial.losses.any and report.deviation:
         path = stem.with_name(stem.name + "_belief.png")
         figure = belief_uncertainty(report.deviation, report.arrived, control_step)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(to_png(figure))
-        os.replace(partial, path)
+        write_bytes(path, to_png(figure))
         written[path] = "the belief's uncertainty"
     path = stem.with_name(stem.name + ".json")
     write_json(path, summary)

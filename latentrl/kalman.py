@@ -111,6 +111,15 @@ def smoother_remainder(filtered: Belief, transition: Tensor, noise: Tensor, gain
     return shrink @ filtered.covariance @ shrink.mT + gain @ noise @ gain.mT
 
 
+class Filtered(NamedTuple):
+    """One forward pass of a Kalman filter over ``[B, T]``: what :func:`smooth_all` and :func:`sample_paths` read."""
+
+    filtered: Belief
+    predicted: Belief
+    transitions: Tensor  # F [B, T - 1, Dz, Dz]
+    noises: Tensor  # Q [B, T - 1, Dz, Dz]
+
+
 def smooth_all(filtered: Belief, predicted: Belief, transitions: Tensor, noises: Tensor) -> Belief:
     """The whole backward recursion over ``[..., T]`` beliefs.
 

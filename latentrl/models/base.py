@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from latentrl.priors import VHP, StandardNormal, TransformedNormal
 from latentrl.types import Belief, Distribution, Dynamics, RateDistortion, Sequences
 
+GOAL_FRAMES = 15
+"""Length of the motionless sequence that a goal picture stands for: the source's training sequences."""
+
 
 @dataclass(frozen=True)
 class DataSpec:
@@ -115,6 +118,14 @@ class WorldModel(nn.Module, ABC):
         In Algorithm 3, ``encoder``, ``decoder`` and ``emission_noise`` are phi and theta, ``transition`` and ``noise``
         are psi, ``prior`` is psi_0 and phi_0.
         """
+
+    def motionless(self, observation: Tensor) -> tuple[Tensor, Tensor]:
+        """What one frame ``[*shape]`` stands for where a state holds more than a position: a sequence of it at rest.
+
+        Observations ``[1, GOAL_FRAMES, *shape]`` and no action, ``[1, GOAL_FRAMES - 1, Du]``.
+        """
+        actions = torch.zeros(1, GOAL_FRAMES - 1, self.spec.action_size, device=observation.device)
+        return observation.expand(1, GOAL_FRAMES, *observation.shape), actions
 
     def to_unit(self, observations: Tensor) -> Tensor:
         """Observations as float32, images scaled to [0, 1]."""

@@ -18,14 +18,11 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
-from latentrl.distributions import LOG_2PI, PixelGaussian
-from latentrl.models.base import DataSpec, WorldModel
+from latentrl.distributions import PixelGaussian, pixel_distortion
+from latentrl.models.base import GOAL_FRAMES, DataSpec, WorldModel
 from latentrl.models.emission_filter import EmissionFilter, predict
 from latentrl.networks import VectorDecoder
 from latentrl.types import Belief, RateDistortion, Sequences
-
-GOAL_FRAMES = 15
-"""Length of the motionless sequence that a goal picture stands for: the source's training sequences."""
 
 
 class DeepStateSpaceModel(WorldModel):
@@ -64,9 +61,7 @@ class DeepStateSpaceModel(WorldModel):
         target = self.to_unit(batch.observations)
         states, rate = self.sample_posterior(target, batch.actions / self.control_scale, generator)
         error = (self.decode(states) - target).square().flatten(2).mean(-1)
-        # The negative log likelihood from the error it shares with the constraint: one pass over the pixels.
-        dims = target[0, 0].numel()
-        distortion = dims * (0.5 * error / (2 * self.log_sigma).exp() + self.log_sigma + 0.5 * LOG_2PI)
+        distortion = pixel_distortion(error, self.log_sigma, target[0, 0].numel())
         return RateDistortion(rate, distortion.sum(1), error.mean(1))
 
     def smooth(self, observations: Tensor, actions: Tensor) -> Belief:
@@ -111,6 +106,4 @@ class DeepStateSpaceModel(WorldModel):
         self.check_observation(observations)
         if actions is not None:
             raise ValueError(f"{type(self).__name__} does not tell velocity from position: it has no velocity goals")
-        still = observations.expand(1, GOAL_FRAMES, *observations.shape)
-        rest = torch.zeros(1, GOAL_FRAMES - 1, self.spec.action_size, device=observations.device)
-        return self.smooth(still, rest).mean[0, GOAL_FRAMES // 2].float()
+        return self.smooth(*self.motionless(observations)).mean[0, GOAL_FRAMES // 2].float()

@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from latentrl import kalman, kalman_adjoint
 from latentrl.architectures import NetworkName
 from latentrl.distributions import (
-    LOG_2PI,
     DiagonalGaussian,
     PixelGaussian,
     cholesky,
     diagonal_log_prob,
     gaussian_log_prob,
+    pixel_distortion,
     sample_gaussian,
 )
 from latentrl.frozen import FrozenTransition
@@ -71,15 +71,6 @@ class EKVAESettings:
     noise_floor: float = 1e-10
     standardise: bool = False
     network: NetworkName = "dense"
-
-
-class Filtered(NamedTuple):
-    """One forward pass of the extended Kalman filter over ``[B, T]``."""
-
-    filtered: Belief
-    predicted: Belief
-    transitions: Tensor  # F [B, T - 1, Dz, Dz]
-    noises: Tensor  # Q [B, T - 1, Dz, Dz]
 
 
 class RateTerms(NamedTuple):
@@ -152,7 +143,7 @@ class EKVAE(FrameAutoencoder):
 
     def run_filter(
         self, positions: Tensor, controls: Tensor, weights: Weights, missing: Tensor | None = None
-    ) -> Filtered:
+    ) -> kalman.Filtered:
         """The extended Kalman filter over pseudo-observations a ``[B, T, Da]`` (Eq. 4.21-4.23), float64."""
         batch, length = positions.shape[:2]
         emission, noise = self.projection, self.emission_variance().diag()
@@ -170,7 +161,7 @@ class EKVAE(FrameAutoencoder):
                 predicted.append(kalman_adjoint.predict(belief, local.dynamics, local.noise, control[t]))
         size = self.state_size
         empty = positions.new_zeros(batch, 0, size, size)
-        return Filtered(
+        return kalman.Filtered(
             stack_beliefs(filtered),
             stack_beliefs(predicted),
             torch.stack([x.dynamics for x in locals_], 1)[..., :size] if locals_ else empty,
@@ -206,9 +197,7 @@ class EKVAE(FrameAutoencoder):
         posterior = self.encode(batch.observations)
         positions = posterior.rsample(generator)
         error = self.squared_error(positions, batch.observations)
-        # The negative log likelihood from the error it shares with the constraint: one pass over the pixels.
-        dims = batch.observations[0, 0].numel()
-        distortion = dims * (0.5 * error / (2 * self.log_sigma).exp() + self.log_sigma + 0.5 * LOG_2PI)
+        distortion = pixel_distortion(error, self.log_sigma, batch.observations[0, 0].numel())
         terms = self.rate_terms(posterior, positions, batch.actions, generator)
         return RateDistortion(torch.stack(terms).sum(0).float(), distortion.sum(1), error.mean(1))
 
@@ -235,7 +224,7 @@ class EKVAE(FrameAutoencoder):
         )
 
     def _marginal_rate(
-        self, a: Tensor, controls: Tensor, run: Filtered, weights: Weights, generator: torch.Generator | None
+        self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Weights, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """z_1, emission, transition and posterior terms of Eq. 4.27-4.28, with states from the marginals."""
         smoothing = self.settings.version == "smoother"
@@ -261,7 +250,7 @@ class EKVAE(FrameAutoencoder):
         return states[:, 0], emission, transition.reshape(len(a), steps).sum(1), log_posterior
 
     def _joint_rate(
-        self, a: Tensor, controls: Tensor, run: Filtered, weights: Weights, generator: torch.Generator | None
+        self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Weights, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The same for one trajectory z_1:T from the joint smoothing distribution."""
         paths = kalman.sample_paths(*run, generator)

@@ -25,12 +25,12 @@ from torch import Tensor, nn
 from latentrl import kalman, kalman_adjoint
 from latentrl.architectures import NetworkName
 from latentrl.distributions import (
-    LOG_2PI,
     DiagonalGaussian,
     PixelGaussian,
     cholesky,
     diagonal_log_prob,
     gaussian_log_prob,
+    pixel_distortion,
     sample_gaussian,
 )
 from latentrl.models.base import DataSpec
@@ -39,9 +39,6 @@ from latentrl.networks import mlp
 from latentrl.priors import PRIORS, VHP, StandardNormal
 from latentrl.recurrence import PackedGaussian, Recurrence
 from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
-
-GOAL_FRAMES = 15
-"""Length of the motionless sequence that a goal picture stands for: the source's training sequences."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +88,6 @@ class Matrices(NamedTuple):
     def position(self, state: Tensor) -> Tensor:
         """H z."""
         return (self.emission @ state.unsqueeze(-1)).squeeze(-1)
-
-
-class Filtered(NamedTuple):
-    """One forward pass of the Kalman filter over ``[B, T]``; the last two as :func:`kalman.smooth_all` reads them."""
-
-    filtered: Belief
-    predicted: Belief
-    transitions: Tensor  # F [B, T - 1, Dz, Dz]
-    noises: Tensor  # Q [B, T - 1, Dz, Dz]
 
 
 class Parts(NamedTuple):
@@ -172,7 +160,7 @@ class KVAE(FrameAutoencoder):
         variance = self.log_filter_variance.double().exp() + self.settings.noise_floor
         return Belief(self.filter_mean.double().expand(batch, -1), variance.diag().expand(batch, -1, -1))
 
-    def run_filter(self, positions: Tensor, controls: Tensor, matrices: Matrices) -> Filtered:
+    def run_filter(self, positions: Tensor, controls: Tensor, matrices: Matrices) -> kalman.Filtered:
         """The Kalman filter over pseudo-observations a ``[B, T, Da]``, ``matrices`` over ``[B, T]``; float64."""
         batch, length = positions.shape[:2]
         variance = self.emission_variance().diag()
@@ -189,9 +177,9 @@ class KVAE(FrameAutoencoder):
             if t + 1 < length:
                 predicted.append(kalman_adjoint.predict(belief, dynamics[t], noise[t], control[t]))
         transitions = matrices.dynamics[:, 1:, :, : self.latent_size]
-        return Filtered(stack_beliefs(filtered), stack_beliefs(predicted), transitions, noises)
+        return kalman.Filtered(stack_beliefs(filtered), stack_beliefs(predicted), transitions, noises)
 
-    def log_evidence(self, positions: Tensor, run: Filtered, matrices: Matrices) -> Tensor:
+    def log_evidence(self, positions: Tensor, run: kalman.Filtered, matrices: Matrices) -> Tensor:
         """log p(a_1:T | u) ``[B]`` with z_1 ~ N(m_0, P_0), from the filter's innovations."""
         emission, (mean, covariance) = matrices.emission, run.predicted
         innovation = emission @ covariance @ emission.mT + self.emission_variance().diag()
@@ -261,9 +249,7 @@ class KVAE(FrameAutoencoder):
         posterior = self.encode(batch.observations)
         positions = posterior.rsample(generator)
         error = self.squared_error(positions, batch.observations)
-        # The negative log likelihood from the error it shares with the constraint: one pass over the pixels.
-        dims = batch.observations[0, 0].numel()
-        distortion = dims * (0.5 * error / (2 * self.log_sigma).exp() + self.log_sigma + 0.5 * LOG_2PI)
+        distortion = pixel_distortion(error, self.log_sigma, batch.observations[0, 0].numel())
         rate = self.rate(posterior, positions, batch.actions, generator)
         return RateDistortion(rate.float(), distortion.sum(1), error.mean(1))
 
@@ -322,17 +308,14 @@ class KVAE(FrameAutoencoder):
         if actions is None and split:
             return self.encode(observations).mean
         if actions is None:
-            observations = observations.expand(GOAL_FRAMES, *observations.shape)
-            actions = torch.zeros(GOAL_FRAMES - 1, self.spec.action_size, device=observations.device)
-            return self._smoothed_latents(observations, actions)[-1]
+            return self._smoothed_latents(*self.motionless(observations))[-1]
         if not split:
             raise ValueError("a KVAE with mixed H does not tell velocity from position: it has no velocity goals")
-        return self._smoothed_latents(observations, actions)[:, self.position_size :].mean(0)
+        return self._smoothed_latents(observations[None], actions[None])[:, self.position_size :].mean(0)
 
     def _smoothed_latents(self, observations: Tensor, actions: Tensor) -> Tensor:
-        """z ``[T, Dz]`` of one sequence, float32."""
-        belief = self.smooth(observations.unsqueeze(0), actions.unsqueeze(0))
-        return belief.mean[0, :, : self.latent_size].float()
+        """z ``[T, Dz]`` of one sequence, a batch of its own; float32."""
+        return self.smooth(observations, actions).mean[0, :, : self.latent_size].float()
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         mixed = [self.emission_matrices] if isinstance(self.emission_matrices, nn.Parameter) else []

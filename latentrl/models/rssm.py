@@ -21,16 +21,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from latentrl.distributions import LOG_2PI, DiagonalGaussian, PixelGaussian, diagonal_kl, standard_normal_like
+from latentrl.distributions import DiagonalGaussian, PixelGaussian, diagonal_kl, pixel_distortion, standard_normal_like
 from latentrl.models.base import DataSpec, WorldModel
 from latentrl.models.recognition import RecurrentFeatures
 from latentrl.networks import DiagonalGaussianMLP, VectorDecoder
 from latentrl.priors import PRIORS, VHP, StandardNormal
 from latentrl.recurrence import PackedGaussian, Recurrence
 from latentrl.types import Belief, RateDistortion, Sequences
-
-GOAL_FRAMES = 15
-"""Length of the motionless sequence that a goal picture stands for: the source's training sequences."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +139,7 @@ class RSSM(WorldModel):
         controls = batch.actions / self.control_scale
         states, rate = self.sample_posterior(target, controls, generator)
         error = (self.decode(states) - target).square().flatten(2).mean(-1)
-        # The negative log likelihood from the error it shares with the constraint: one pass over the pixels.
-        dims = target[0, 0].numel()
-        distortion = dims * (0.5 * error / (2 * self.log_sigma).exp() + self.log_sigma + 0.5 * LOG_2PI)
+        distortion = pixel_distortion(error, self.log_sigma, target[0, 0].numel())
         return RateDistortion(rate, distortion.sum(1), error.mean(1))
 
     def sample_posterior(
@@ -207,9 +202,7 @@ class RSSM(WorldModel):
         self.check_observation(observations)
         if actions is not None:
             raise ValueError("RSSM does not tell velocity from position: it has no velocity goals")
-        still = observations.expand(1, GOAL_FRAMES, *observations.shape)
-        rest = torch.zeros(1, GOAL_FRAMES - 1, self.spec.action_size, device=observations.device)
-        return self.smooth(still, rest).mean[0, -1, : self.latent_size].float()
+        return self.smooth(*self.motionless(observations)).mean[0, -1, : self.latent_size].float()
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {

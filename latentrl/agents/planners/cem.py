@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from latentrl.agents.planners.common import check_bounds, check_positive, first_plan, returns
+from latentrl.agents.planners.common import BoundedPlanner, check_positive, first_plan, returns
 from latentrl.agents.planners.noise import coloured_noise
 from latentrl.types import Dynamics, Reward
 
@@ -48,7 +48,7 @@ class CEMOptions:
             raise ValueError(f"noise_beta must be at least 0, not {self.noise_beta}")
 
 
-class CEM:
+class CEM(BoundedPlanner[CEMOptions]):
     """Plans by the cross-entropy method on mean roll-outs; implements `latentrl.types.Planner`.
 
     Args:
@@ -58,14 +58,7 @@ class CEM:
     """
 
     def __init__(self, low: Tensor, high: Tensor, options: CEMOptions | None = None) -> None:
-        check_bounds(low, high)
-        self.low, self.high = low, high
-        self.options = options or CEMOptions()
-
-    @property
-    def horizon(self) -> int:
-        """Steps H of a plan."""
-        return self.options.horizon
+        super().__init__(low, high, options or CEMOptions())
 
     @torch.no_grad()
     def plan(

@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Generic, Protocol, TypeVar
+
 import torch
 from torch import Tensor
 
 from latentrl.agents.rollout import rollout
 from latentrl.types import Dynamics, Reward
+
+
+class HasHorizon(Protocol):
+    """Options of a planner."""
+
+    @property
+    def horizon(self) -> int: ...
+
+
+Options = TypeVar("Options", bound=HasHorizon)
+
+
+class BoundedPlanner(Generic[Options]):
+    """A planner's bounds and options.
+
+    Args:
+        low: smallest action ``[Du]``, in the environment's units.
+        high: largest action ``[Du]``.
+        options: settings.
+
+    Raises:
+        ValueError: bounds that are not finite, not both ``[Du]``, or not low < high throughout.
+    """
+
+    def __init__(self, low: Tensor, high: Tensor, options: Options) -> None:
+        check_bounds(low, high)
+        self.low, self.high, self.options = low, high, options
+
+    @property
+    def horizon(self) -> int:
+        """Steps H of a plan."""
+        return self.options.horizon
 
 
 def check_bounds(low: Tensor, high: Tensor) -> None:

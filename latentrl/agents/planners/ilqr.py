@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from latentrl.agents.planners.common import (
-    check_bounds,
+    BoundedPlanner,
     check_positive,
     finite_or_lost,
     first_plan,
@@ -62,7 +62,7 @@ class ILQROptions:
             raise ValueError(f"starts ({self.starts}) cannot exceed samples + 1 ({self.samples + 1})")
 
 
-class ILQR:
+class ILQR(BoundedPlanner[ILQROptions]):
     """Plans by iLQR on the transition's mean; implements `latentrl.types.Planner`.
 
     Args:
@@ -72,14 +72,7 @@ class ILQR:
     """
 
     def __init__(self, low: Tensor, high: Tensor, options: ILQROptions | None = None) -> None:
-        check_bounds(low, high)
-        self.low, self.high = low, high
-        self.options = options or ILQROptions()
-
-    @property
-    def horizon(self) -> int:
-        """Steps H of a plan."""
-        return self.options.horizon
+        super().__init__(low, high, options or ILQROptions())
 
     @torch.no_grad()
     def plan(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from latentrl.agents.planners.common import check_bounds, check_positive, first_plan, returns
+from latentrl.agents.planners.common import BoundedPlanner, check_positive, first_plan, returns
 from latentrl.agents.planners.noise import coloured_noise
 from latentrl.types import Dynamics, Reward
 
@@ -42,7 +42,7 @@ class MPPIOptions:
             raise ValueError(f"noise_beta must be at least 0, not {self.noise_beta}")
 
 
-class MPPI:
+class MPPI(BoundedPlanner[MPPIOptions]):
     """Plans by path integrals on mean roll-outs; implements `latentrl.types.Planner`.
 
     The source's term that ties a plan to the one before (a cost of the control times the noise) is left out: the noise
@@ -55,14 +55,7 @@ class MPPI:
     """
 
     def __init__(self, low: Tensor, high: Tensor, options: MPPIOptions | None = None) -> None:
-        check_bounds(low, high)
-        self.low, self.high = low, high
-        self.options = options or MPPIOptions()
-
-    @property
-    def horizon(self) -> int:
-        """Steps H of a plan."""
-        return self.options.horizon
+        super().__init__(low, high, options or MPPIOptions())
 
     @torch.no_grad()
     def plan(
