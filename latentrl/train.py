@@ -58,7 +58,8 @@ class TrainOptions:
     run: Annotated[Path | None, _default("runs/NAME_OF_DATA", "FOLDER")] = None
     """The run folder to make."""
     model: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(MODELS) + "}")] = "ekvae"
-    """Which state-space model: extended Kalman VAE, deep Kalman smoother or filter, deep variational Bayes s. or f."""
+    """Which state-space model: extended Kalman VAE, deep Kalman smoother or filter, deep variational Bayes s. or f.,
+    Kalman VAE, recurrent state-space model."""
     recipe: Literal["latentrl", "source"] = "latentrl"
     """latentrl: coarse to fine, held sigma, several starts, joint posterior. source: the dissertation's, plainly."""
     objective: Literal["rewo", "geco", "annealing", "elbo"] = "rewo"
