@@ -15,6 +15,9 @@ from torch import Tensor
 
 from latentrl.types import RateDistortion
 
+RELATIVE_NU = {"geco": 0.027, "rewo": 0.27}
+"""nu kappa^2, the step size for a violation as large as the bound itself: the source's 300 at its kappa of 0.03 (Table
+A.2) for REWO. A fixed nu suits one scale of data alone: with errors in rad^2, 300 drives beta to zero for good."""
 DYNAMICS_GROUPS = frozenset({"transition", "noise", "prior"})
 """psi, psi_0 and phi_0 of Algorithm 3: what the initial phase leaves alone."""
 
@@ -110,17 +113,18 @@ class GECO(Constrained):
 
     Args:
         bound: kappa^2, squared error per observation dimension.
-        nu: step size of log lambda. The source gives none for sequences: this one halves beta in about a step while
-            C is that of the mean image, and doubles it in about thirty once C is well below a kappa of 0.03.
+        nu: step size of log lambda; `RELATIVE_NU` over the bound if None. The source gives none for sequences: this one
+            halves beta in about a step while C is that of the mean image (36 times the bound), and doubles it in about
+            thirty once C is well below the bound.
         alpha: weight of the past in the moving average of C.
         limits: smallest and largest beta. Without the first, the exponent of a long violation takes as long to undo.
     """
 
     def __init__(
-        self, bound: float, nu: float = 30.0, alpha: float = 0.9, limits: tuple[float, float] = (1e-6, 1e2)
+        self, bound: float, nu: float | None = None, alpha: float = 0.9, limits: tuple[float, float] = (1e-6, 1e2)
     ) -> None:
         super().__init__(bound, alpha)
-        self.nu, self.limits = nu, limits
+        self.nu, self.limits = RELATIVE_NU["geco"] / bound if nu is None else nu, limits
 
     def update(self, terms: RateDistortion) -> None:
         log_beta = math.log(self.beta) - self.nu * self.violation(terms)
@@ -135,7 +139,7 @@ class REWO(Constrained):
 
     Args:
         bound: kappa^2, squared error per observation dimension.
-        nu: step size of log beta.
+        nu: step size of log beta; `RELATIVE_NU` over the bound if None.
         tau1: slope while the constraint holds.
         tau2: slope while it is violated.
         alpha: weight of the past in the moving average of C.
@@ -146,7 +150,7 @@ class REWO(Constrained):
     def __init__(
         self,
         bound: float,
-        nu: float = 300.0,
+        nu: float | None = None,
         tau1: float = 10.0,
         tau2: float = 0.01,
         alpha: float = 0.9,
@@ -154,7 +158,8 @@ class REWO(Constrained):
         freeze_dynamics: bool = True,
     ) -> None:
         super().__init__(bound, alpha)
-        self.nu, self.tau1, self.tau2 = nu, tau1, tau2
+        self.nu = RELATIVE_NU["rewo"] / bound if nu is None else nu
+        self.tau1, self.tau2 = tau1, tau2
         self.floor, self.freeze_dynamics = floor, freeze_dynamics
         self.initial_phase = True
 

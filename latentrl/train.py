@@ -66,7 +66,7 @@ class TrainOptions:
     """rewo, geco: constrained optimisation (Algorithm 3; Eq. 3.4); annealing: beta rises linearly; elbo: beta = 1."""
     annealing_steps: Annotated[int | None, _default("half of --steps", "INT")] = None
     """Gradient steps that `--objective annealing` takes from beta 0 to 1."""
-    kappa: Annotated[float | None, _default("0.03; with --standardise a sixth of the data's deviation", "FLOAT")] = None
+    kappa: Annotated[float | None, _default("a sixth of the data's deviation", "FLOAT")] = None
     """Bound of the constraint: root mean squared error per observation dimension (images in [0, 1])."""
     standardise: tyro.conf.FlagCreatePairsOff[bool] = False
     """Give the networks observations minus their mean, over their deviation: for any other picture than a bright thing
@@ -185,10 +185,8 @@ def _trainer(
 
 
 def _kappa(options: TrainOptions, data: Sequences) -> float:
-    """The bound that was given, or the default: the same share of any data as 0.03 is of the pendulum's."""
-    if options.kappa is not None:
-        return options.kappa
-    return data_deviation(data) / 6 if options.standardise else 0.03
+    """The bound that was given, or the default: the same share of any data as the source's 0.03 is of a pendulum's."""
+    return data_deviation(data) / 6 if options.kappa is None else options.kappa
 
 
 def _network(options: TrainOptions, data: Sequences) -> NetworkName:

@@ -92,7 +92,7 @@ def test_geco_follows_equation_3_4() -> None:
 
 
 def test_geco_goes_past_one_where_the_bound_is_loose_and_keeps_its_limits() -> None:
-    loose, violated = GECO(bound=0.05, limits=(1e-3, 20.0)), GECO(bound=0.05, limits=(1e-3, 20.0))
+    loose, violated = (GECO(bound=0.05, nu=30.0, limits=(1e-3, 20.0)) for _ in range(2))
     for _ in range(50):
         loose.update(terms(0.01))
         violated.update(terms(1e9))
@@ -123,6 +123,24 @@ def test_names_stand_for_their_objectives() -> None:
 def test_a_bound_of_zero_is_refused(objective: type[GECO] | type[REWO]) -> None:
     with pytest.raises(ValueError, match="kappa"):
         objective(bound=0.0)
+
+
+def test_the_step_size_is_the_source_s_at_its_kappa() -> None:
+    assert REWO(bound=0.03**2).nu == 300.0 and REWO(bound=0.03**2, nu=10.0).nu == 10.0
+
+
+@pytest.mark.parametrize("objective", [GECO, REWO])
+def test_beta_does_not_depend_on_the_units_of_the_data(objective: type[GECO] | type[REWO]) -> None:
+    def betas(scale: float) -> list[float]:
+        weighing, path = objective(bound=0.01 * scale), []
+        for error in (0.4, 0.1, 0.03, 0.012, 0.005, 0.004):
+            for _ in range(20):
+                weighing.update(terms(error * scale))
+                path.append(weighing.beta)
+        return path
+
+    assert betas(1e4) == pytest.approx(betas(1.0), rel=1e-4)
+    assert min(betas(1e4)) < 0.9
 
 
 @pytest.mark.parametrize(("steps", "start"), [(0, 0.0), (5, -0.1), (5, 1.1)])
