@@ -10,12 +10,15 @@ In order to generate realistic data, the prior has to match the inferred latent 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from latentrl.models.base import WorldModel
+from latentrl.smoothing import PIECE, smooth
 from latentrl.types import Belief, Sequences
 
 FIRST_STATES = 2000
@@ -66,19 +69,30 @@ def generation_metrics(model: WorldModel, sequences: Sequences, generator: torch
     """
     # Splits and resamples run on the CPU, whatever the model's device is.
     local = torch.Generator().manual_seed(generator.initial_seed())
-    beliefs = model.smooth(sequences.observations, sequences.actions)
+    beliefs = smooth(model, sequences)
     real = Belief(beliefs.mean[:, 0], beliefs.covariance[:, 0]).sample(generator)[:, : model.latent_size]
     first = model.initial_states(FIRST_STATES, generator)[:, : model.latent_size]
     share = off_manifold(first, real, local)
     chosen = sequences[:MOST_SEQUENCES]
-    seen = model.emission(imagine(model, chosen.actions, generator)).rsample(generator)
-    distance = energy_distance(seen.flatten(2), model.to_unit(chosen.observations).flatten(2), local)
+    device = beliefs.mean.device
+    states = imagine(model, chosen.actions.to(device), generator)
+    recorded = (model.to_unit(frames.to(device)).flatten(1) for frames in chosen.observations.unbind(1))
+    distance = energy_distance_of_steps(_seen(model, states, generator), recorded, local)
     figures = {"generated_off_manifold": share, "generated_energy_distance": distance}
     return {
         f"{name}{suffix}": number
         for name, estimate in figures.items()
         for suffix, number in zip(("", "_low", "_high"), estimate, strict=True)
     }
+
+
+def _seen(model: WorldModel, states: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
+    """Sampled observations ``[N, D]`` of ``states [N, T, state_size]``, a time step at a time where they are many."""
+    if states.shape[:2].numel() * math.prod(model.spec.observation_shape) <= PIECE:
+        yield from model.emission(states).rsample(generator).flatten(2).unbind(1)
+    else:
+        for step in states.unbind(1):
+            yield model.emission(step).rsample(generator).flatten(1)
 
 
 def off_manifold(
@@ -131,10 +145,20 @@ def energy_distance(first: Tensor, second: Tensor, generator: torch.Generator, r
     1 where each is a different point, or where a sequence is not finite. A sequence is never compared with itself, so
     the estimate has no bias and can come out a little below 0.
     """
-    if not (first.isfinite().all() and second.isfinite().all()):
-        return Estimate(1.0, 1.0, 1.0)
-    between = _distances(first, second)
-    within = _distances(first, first), _distances(second, second)
+    return energy_distance_of_steps(first.unbind(1), second.unbind(1), generator, resamples)
+
+
+def energy_distance_of_steps(
+    first: Iterable[Tensor], second: Iterable[Tensor], generator: torch.Generator, resamples: int = 500
+) -> Estimate:
+    """:func:`energy_distance` of sequences that come a time step at a time, each ``[N, D]`` and ``[M, D]``."""
+    squared: list[Tensor] = []
+    for x, y in zip(first, second, strict=True):
+        if not (x.isfinite().all() and y.isfinite().all()):
+            return Estimate(1.0, 1.0, 1.0)
+        step = [_squared_distances(a, b) for a, b in ((x, y), (x, x), (y, y))]
+        squared = [total + more for total, more in zip(squared, step, strict=True)] if squared else step
+    between, *within = (distances.sqrt().cpu() for distances in squared)
 
     def ratio(weights: tuple[Tensor, Tensor]) -> Tensor:
         across = _mean_distance(between, *weights)
@@ -144,7 +168,7 @@ def energy_distance(first: Tensor, second: Tensor, generator: torch.Generator, r
         ]
         return 1 - (spread[0] + spread[1]) / (2 * across)
 
-    sizes = len(first), len(second)
+    sizes = between.shape
     once = ratio((torch.ones(1, sizes[0]).double(), torch.ones(1, sizes[1]).double()))
     resampled = ratio((_bootstrap(resamples, sizes[0], generator), _bootstrap(resamples, sizes[1], generator)))
     return _estimate(once[0], resampled)
@@ -157,14 +181,10 @@ def _whitening(points: Tensor) -> tuple[Tensor, Tensor]:
     return points.mean(0), vectors / values.clamp(min=1e-8 * float(values.max()) + 1e-300).sqrt()
 
 
-def _distances(first: Tensor, second: Tensor) -> Tensor:
-    """Euclidean distances ``[N, M]`` between ``[N, T, D]`` and ``[M, T, D]``, float64; sequences of frames need not fit
-    in memory twice."""
-    squared = torch.zeros(len(first), len(second), dtype=torch.float64, device=first.device)
-    for x, y in zip(first.unbind(1), second.unbind(1), strict=True):
-        centre = y.double().mean(0)
-        squared += torch.cdist(x.double() - centre, y.double() - centre).square()
-    return squared.sqrt().cpu()
+def _squared_distances(first: Tensor, second: Tensor) -> Tensor:
+    """Squared Euclidean distances ``[N, M]`` between ``[N, D]`` and ``[M, D]``, float64."""
+    centre = second.double().mean(0)
+    return torch.cdist(first.double() - centre, second.double() - centre).square()
 
 
 def _mean_distance(distances: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

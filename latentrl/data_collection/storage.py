@@ -66,11 +66,12 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
     return target
 
 
-def load_sequences(folder: Path, split: str) -> Sequences:
+def load_sequences(folder: Path, split: str, device: torch.device | str = "cpu") -> Sequences:
     """All sequences of a split: contiguous observations ``[N, T, ...]`` and actions ``[N, T - 1, Du]``.
 
     Observations of more than ``MAPPED_FROM`` bytes are not read into memory but mapped, from a copy that the first call
-    makes beside the data (see :mod:`latentrl.data_collection.mapped`). They are read-only.
+    makes beside the data (see :mod:`latentrl.data_collection.mapped`). They are read-only, and stay on the CPU whatever
+    ``device`` the others go to: a batch is for whoever draws it to move.
 
     Raises:
         UserError: no such data folder or split; a copy is needed and cannot be made.
@@ -89,7 +90,7 @@ def load_sequences(folder: Path, split: str) -> Sequences:
     observations, actions = (np.empty((count, *array.shape), array.dtype) for array in last)
     for n, episode in enumerate(_pairs(dataset, shape)):
         observations[n], actions[n] = episode
-    return Sequences(torch.from_numpy(observations), torch.from_numpy(actions))
+    return Sequences(torch.from_numpy(observations), torch.from_numpy(actions)).to(device)
 
 
 def load_ground_truth(folder: Path, split: str) -> dict[str, NDArray[Any]]:

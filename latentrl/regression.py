@@ -1,0 +1,63 @@
+"""How much of the truth a latent state tells: linearly, by ordinary least squares, and at all, by its neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def ols_r2(inputs: np.ndarray, target: np.ndarray) -> float:
+    """R^2 of an ordinary least squares fit with intercept of ``target [N]`` on ``inputs [N, D]``."""
+    design = np.column_stack((np.ones(len(inputs)), inputs)).astype(np.float64)
+    coefficients, *_ = np.linalg.lstsq(design, target, rcond=None)
+    residual = target - design @ coefficients
+    return float(1 - residual.var() / target.var())
+
+
+def angle_r2(inputs: np.ndarray, angle: np.ndarray) -> float:
+    """Mean R^2 of sin and cos of ``angle [N]`` (radians), as for a state that is learned as a circle."""
+    return 0.5 * (ols_r2(inputs, np.sin(angle)) + ols_r2(inputs, np.cos(angle)))
+
+
+def nearest_elsewhere(inputs: Tensor, neighbours: int = 10) -> Tensor:
+    """The nearest points in *other* sequences of every point.
+
+    Inputs are whitened first, so that their scale does not matter.
+
+    Args:
+        inputs: ``[N, T, D]``.
+        neighbours: how many are wanted; at most the points of N - 1 sequences.
+
+    Returns:
+        ``[N * T, neighbours]`` indices into the points of all sequences, one sequence after the other.
+    """
+    count, length, _ = inputs.shape
+    points = inputs.flatten(0, 1).double()
+    points = points - points.mean(0)
+    deviation, axes = torch.linalg.eigh(points.T @ points / len(points))
+    points = (points @ axes) / deviation.clamp(min=1e-12).sqrt()
+    found = []
+    for sequence in range(count):
+        own = slice(sequence * length, (sequence + 1) * length)
+        distance = torch.cdist(points[own], points)
+        distance[:, own] = torch.inf
+        found.append(distance.topk(min(neighbours, len(points) - length), largest=False).indices)
+    return torch.cat(found)
+
+
+def r2_of_means(nearest: Tensor, target: Tensor) -> float:
+    """R^2 of predicting ``target [N, T]`` of a point by the mean of those at ``nearest [N * T, K]``."""
+    values = target.flatten().double().to(nearest.device)
+    return float(1 - (values - values[nearest].mean(-1)).square().mean() / values.var(correction=0))
+
+
+def neighbour_r2(inputs: Tensor, target: Tensor, neighbours: int = 10) -> float:
+    """R^2 of predicting a point by its nearest neighbours in other sequences: is the target a function of z at all?
+
+    Args:
+        inputs: ``[N, T, D]``; their scale does not matter.
+        target: ``[N, T]``.
+        neighbours: how many are averaged; at most the points of N - 1 sequences.
+    """
+    return r2_of_means(nearest_elsewhere(inputs, neighbours), target)
