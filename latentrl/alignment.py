@@ -42,7 +42,10 @@ def leading_components(observations: Tensor, count: int, width: float = 0.25, sa
     basis_frames = torch.cat([_blurred(piece, width) for piece in evenly_spread(flat, sample).split(length)])
     mean = basis_frames.mean(0)
     basis = torch.linalg.svd(basis_frames - mean, full_matrices=False).Vh[:count].T
-    components = torch.cat([(_blurred(piece, width) - mean) @ basis for piece in flat.split(length)])
+    # Filled in, not concatenated: between the small results of many pieces, the heap has no room for the next frames.
+    components = torch.empty(len(flat), basis.shape[1], device=flat.device)
+    for found, piece in zip(components.split(length), flat.split(length), strict=True):
+        torch.matmul(_blurred(piece, width) - mean, basis, out=found)
     return (components / components.std(0)).unflatten(0, observations.shape[:2])
 
 

@@ -41,8 +41,8 @@ def is_image_shape(shape: Sequence[int]) -> bool:
     return len(shape) == 3
 
 
-def suggested_network(observations: Tensor) -> NetworkName:
-    """What suits ``observations [N, T, ...]`` on the device where they are.
+def suggested_network(observations: Tensor, device: torch.device) -> NetworkName:
+    """What suits ``observations [N, T, ...]`` for a model on ``device``.
 
     Dense layers for sensors and small images; for larger ones the table's convolutions on a GPU, and the lean network
     on a processor, which those would keep busy for half a day.
@@ -50,4 +50,4 @@ def suggested_network(observations: Tensor) -> NetworkName:
     shape = observations.shape[2:]
     if observations.dtype != torch.uint8 or not is_image_shape(shape) or max(shape[:2]) <= SMALL_SIDE:
         return "dense"
-    return "conv" if observations.device.type == "cuda" else "lean"
+    return "conv" if device.type == "cuda" else "lean"

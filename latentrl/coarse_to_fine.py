@@ -68,12 +68,15 @@ class CoarseToFine:
     Args:
         schedule: when and how much.
         observations: the training images ``[N, T, H, W, C]`` uint8.
+        device: where the batches will be; where ``observations`` are if None.
         sample: frames, evenly spread, that the mean image and the variances are estimated from; fewer if large.
     """
 
-    def __init__(self, schedule: Schedule, observations: Tensor, sample: int = 8000) -> None:
+    def __init__(
+        self, schedule: Schedule, observations: Tensor, device: torch.device | None = None, sample: int = 8000
+    ) -> None:
         self.schedule = schedule
-        self.frames = evenly_spread(observations.flatten(0, 1), sample)
+        self.frames = evenly_spread(observations.flatten(0, 1), sample).to(device or observations.device)
         self.width = -1.0
 
     def __call__(self, observations: Tensor, step: int) -> Tensor:

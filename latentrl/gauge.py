@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from latentrl.models.ekvae import EKVAE
 from latentrl.priors import VHP
+from latentrl.smoothing import smooth
 from latentrl.types import Sequences
 
 
@@ -60,7 +61,7 @@ def apply_gauge(model: EKVAE, gauge: Tensor) -> None:
 @torch.no_grad()
 def fix_velocity_gauge(model: EKVAE, data: Sequences) -> Tensor:
     """Remove from the velocity what the position explains linearly over ``data``; returns the map applied."""
-    states = model.smooth(data.observations, data.actions).mean.flatten(0, 1)
+    states = smooth(model, data).mean.flatten(0, 1)
     gauge = velocity_gauge(states, model.position_size)
     apply_gauge(model, gauge)
     return gauge
@@ -73,9 +74,11 @@ def orient_velocity(model: EKVAE, data: Sequences) -> Tensor:
     Which way a velocity dimension points is free too. The convention here needs no label: over ``data``, the control
     that moves a dimension most moves it upwards, as a positive torque does with an angular velocity.
     """
-    states = model.smooth(data.observations, data.actions).mean[:, :-1].flatten(0, 1)
+    states = smooth(model, data).mean[:, :-1].flatten(0, 1)
     weights = model.dynamics.weights(torch.float64)
-    local = weights.linearise(states.double(), weights.gate_input(weights.scaled(data.actions.flatten(0, 1))))
+    local = weights.linearise(
+        states.double(), weights.gate_input(weights.scaled(data.actions.to(states.device).flatten(0, 1)))
+    )
     effect = local.dynamics[:, model.position_size :, model.state_size :].mean(0)
     strongest = effect.gather(1, effect.abs().argmax(1, keepdim=True)).squeeze(1)
     gauge = torch.eye(model.state_size, dtype=torch.float64, device=states.device)

@@ -32,6 +32,7 @@ from latentrl.runs import (
     write_json,
     write_tensors,
 )
+from latentrl.smoothing import smooth, spread_sample
 from latentrl.speed import save_range, velocity_range
 from latentrl.training import (
     DivergedError,
@@ -121,8 +122,7 @@ def train(options: TrainOptions) -> Path:
             return folder
         options = replace(stored, run=folder, device=options.device, progress=options.progress, resume=True)
     _check(options)
-    device = choose_device(options.device)
-    data = load_sequences(options.data, "train").to(device)
+    data = load_sequences(options.data, "train", choose_device(options.device))
     # Stored with the run: another device may continue it.
     options = replace(options, network=_network(options, data))
     settings = _schedule(options)
@@ -181,7 +181,7 @@ def _trainer(
         model.standard.fit(data.observations.flatten(0, 1))
     weighing = ObjectiveSettings(_kappa(options, data) ** 2, options.annealing_steps or settings.steps // 2)
     objective = OBJECTIVES[options.objective](weighing)
-    return Trainer(model.to(data.actions.device), objective, data, settings, seed, components)
+    return Trainer(model.to(choose_device(options.device)), objective, data, settings, seed, components)
 
 
 def _kappa(options: TrainOptions, data: Sequences) -> float:
@@ -194,7 +194,7 @@ def _network(options: TrainOptions, data: Sequences) -> NetworkName:
     shape = tuple(data.observations.shape[2:])
     chooses = "network" in asdict(MODELS[options.model].settings())
     if options.network == "auto":
-        return suggested_network(data.observations) if chooses else "dense"
+        return suggested_network(data.observations, choose_device(options.device)) if chooses else "dense"
     if options.network != "dense" and not chooses:
         raise UserError(f"--network {options.network}: of the models only ekvae and kvae have it; give dense or auto")
     if options.network != "dense" and not is_image_shape(shape):
@@ -224,10 +224,11 @@ def _finish(model: WorldModel, data: Sequences, options: TrainOptions, folder: P
     """Fix the gauge, write the model, measure it on the held-out split."""
     free = options.prior == "vhp" and options.position_size < options.state_size
     if isinstance(model, EKVAE) and model.position_size < model.state_size:
+        sample = spread_sample(data)
         if options.recipe == "latentrl" and free:
-            fix_velocity_gauge(model, data)
-        orient_velocity(model, data)
-        _save_velocity_range(model, data, folder)
+            fix_velocity_gauge(model, sample)
+        orient_velocity(model, sample)
+        _save_velocity_range(model, sample, folder)
     write_tensors(folder / MODEL, model.state_dict())
     figures = evaluate_model(model, options.data, seed=options.seed)
     write_json(folder / "metrics.json", {**figures, "train_seconds": seconds})
@@ -239,9 +240,8 @@ def _finish(model: WorldModel, data: Sequences, options: TrainOptions, folder: P
     print(f"next: {_next_command(options, folder)}")
 
 
-@torch.no_grad()
 def _save_velocity_range(model: WorldModel, data: Sequences, folder: Path) -> None:
-    states = model.smooth(data.observations, data.actions).mean
+    states = smooth(model, data).mean
     try:
         save_range(velocity_range(states, model.position_size), folder)
     except ValueError as error:

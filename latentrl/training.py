@@ -110,7 +110,8 @@ class Trainer:
     Args:
         model: trained in place.
         objective: weighs rate against distortion.
-        data: training sequences, on the model's device.
+        data: training sequences, on the model's device or, where they are too many for it, on the CPU: then batches
+            are moved.
         settings: see :class:`TrainSettings`.
         seed: of batches and samples; the model was initialised by the caller.
         components: of :func:`alignment_target`, where several trainers share them; computed if None.
@@ -128,18 +129,19 @@ class Trainer:
         self.model, self.objective, self.data, self.settings = model, objective, data, settings
         self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, float]] = []
-        device = data.actions.device
+        device = next(model.parameters()).device
         self.generator = torch.Generator(device=device).manual_seed(seed)
         groups = model.parameter_groups()
         self.optimiser = torch.optim.Adam(
             [{"params": parameters, "name": name} for name, parameters in groups.items()], lr=1e-3, fused=True
         )
         blurred = is_image(data.observations) and settings.blur.width > 0
-        self.blur = CoarseToFine(settings.blur, data.observations) if blurred else None
+        self.blur = CoarseToFine(settings.blur, data.observations, device) if blurred else None
         if components is None:
             components = alignment_target(data, settings, model.position_size)
         # A recurrent posterior that is aligned puts the velocity where no linear map of the state finds it.
-        self.components = components if isinstance(model, FrameEncoder) else None
+        aligned = isinstance(model, FrameEncoder)
+        self.components = components.to(device) if aligned and components is not None else None
 
     def advance(self) -> RateDistortion:
         """One gradient step.
@@ -149,10 +151,9 @@ class Trainer:
         """
         started = time.perf_counter()
         self.step += 1
-        index = torch.randint(
-            len(self.data), (self.settings.batch,), generator=self.generator, device=self.data.actions.device
-        )
-        batch = self.data[index]
+        device = self.generator.device
+        index = torch.randint(len(self.data), (self.settings.batch,), generator=self.generator, device=device)
+        batch = self.data[index.to(self.data.actions.device)].to(device)
         if self.blur is not None:
             batch = Sequences(self.blur(batch.observations, self.step), batch.actions)
         terms = self.model.rate_distortion(batch, self.generator)

@@ -155,4 +155,4 @@ def test_patches_hold_the_pixels_of_a_square_and_go_back() -> None:
     ],
 )
 def test_what_suits_the_data(shape: tuple[int, ...], dtype: torch.dtype, expected: NetworkName) -> None:
-    assert suggested_network(torch.zeros(1, 1, *shape, dtype=dtype)) == expected
+    assert suggested_network(torch.zeros(1, 1, *shape, dtype=dtype), torch.device("cpu")) == expected
