@@ -44,10 +44,11 @@ class Episodes:
     goals: Floats
     observations: NDArray[Any] | None = None
 
-    def first(self) -> Episodes:
-        """The first of them alone."""
-        seen = None if self.observations is None else self.observations[:1]
-        return Episodes({name: start[:1] for name, start in self.starts.items()}, self.goals[:1], seen)
+    def only(self, index: int) -> Episodes:
+        """One of them alone."""
+        one = slice(index, index + 1)
+        seen = None if self.observations is None else self.observations[one]
+        return Episodes({name: start[one] for name, start in self.starts.items()}, self.goals[one], seen)
 
 
 Draw = Callable[[np.random.Generator, int, Recorded | None], Episodes]

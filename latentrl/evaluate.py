@@ -56,7 +56,7 @@ class EvaluateOptions:
     data: Path | None = None
     """The run's data folder, if it is no longer where the training found it."""
     video: bool = True
-    """Film one more episode."""
+    """Film one more episode, or the first four goals where every episode has its own."""
 
 
 def evaluate(options: EvaluateOptions) -> dict[str, Any]:

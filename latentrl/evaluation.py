@@ -124,6 +124,15 @@ def photographs(task: Task, poses: Floats, seed: int = 0) -> NDArray[Any]:
         return np.asarray(envs.photograph(poses))  # type: ignore[attr-defined]
 
 
+def render_poses(task: Task, options: Mapping[str, Floats]) -> NDArray[np.uint8]:
+    """A picture for people, ``[H, W, 3]``, of the task's environment right after a reset with ``options``."""
+    with _made(task, 1, render_mode="rgb_array") as envs:
+        envs.reset(seed=0, options=dict(options))
+        rendered = envs.render()
+        assert rendered is not None
+        return np.asarray(rendered[0])
+
+
 @contextmanager
 def _made(task: Task, episodes: int, **more: Any) -> Iterator[VectorEnv]:
     """The task's environment, closed in the end; a simulator that is missing is the user's to install."""

@@ -19,6 +19,7 @@ from latentrl.contestants import ORACLE, latent_agent, oracle_agent, policy_sett
 from latentrl.episodes import Episodes
 from latentrl.errors import UserError
 from latentrl.evaluation import Evaluation, Pictures, TruthAgent, demonstrate, photographs, run_episodes
+from latentrl.film import film_goals
 from latentrl.goals import Goal, ObservedGoals
 from latentrl.measures import Floats, Outcome, Spread, control_rate, wilson_interval
 from latentrl.models.base import WorldModel
@@ -94,23 +95,31 @@ def run_trial(
     covariances: list[Tensor] = []
     pictures = len(model.spec.observation_shape) == 3
 
-    def believed() -> Pictures:
-        shown = {"goal": goal.observations[0]} if pictures and isinstance(goal, ObservedGoals) else {}
-        if not isinstance(agent, LatentAgent):
-            return shown
-        covariances.append(agent.belief.covariance[0])
-        return shown | ({"believed": believed_picture(model, agent.belief.mean)} if pictures else {})
+    def believed(agent: Agent | TruthAgent) -> Pictures:
+        if not pictures or not isinstance(agent, LatentAgent):
+            return {}
+        return {"believed": believed_picture(model, agent.belief.mean)}
+
+    def noted() -> Pictures:
+        if isinstance(agent, LatentAgent):
+            covariances.append(agent.belief.covariance[0])
+        return believed(agent)
+
+    def for_one(episode: Episodes) -> Agent | TruthAgent:
+        return agent_for(goal_of(trial, task, folder, episode), episode)
 
     alone = replace(task, steps=min(task.steps, single_steps or task.steps))
     if drawn is not None:
-        alone = _starting(alone, drawn.first())
+        alone = _starting(alone, drawn.only(0))
     if known is not None:
-        agent = agent_for(goal_of(trial, task, folder, known.first()), known.first())
+        agent = for_one(known.only(0))
     frames: list[Image.Image] = []
-    if film:
-        single, frames = demonstrate(agent, alone, believed, trial.seed, trial.losses)
+    if film and known is None:
+        single, frames = demonstrate(agent, alone, noted, trial.seed, trial.losses)
     else:
-        single = run_episodes(agent, alone, 1, trial.seed, trial.losses, believed)
+        single = run_episodes(agent, alone, 1, trial.seed, trial.losses, noted)
+    if film and known is not None:
+        frames = film_goals(for_one, task, known, believed, trial.seed, trial.losses)
     deviation = deviations(torch.stack(covariances).double().numpy(), model.position_size) if covariances else {}
     summary = _summary(trial, task, outcome, target, batch, single)
     return Report(summary, frames, deviation, single.arrived[:, 0])

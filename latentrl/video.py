@@ -31,6 +31,19 @@ def side_by_side(pictures: dict[str, NDArray[np.uint8]], size: int = 192) -> Ima
     return frame
 
 
+def one_palette(frames: Sequence[Image.Image], samples: int = 8, colours: int = 128) -> list[Image.Image]:
+    """The frames with the colours that suit ``samples`` of them: what does not move costs a GIF nothing then."""
+    if not frames:
+        return []
+    chosen = frames[:: max(1, len(frames) // samples)]
+    width, height = frames[0].size
+    montage = Image.new("RGB", (width, height * len(chosen)))
+    for index, frame in enumerate(chosen):
+        montage.paste(frame, (0, index * height))
+    palette = montage.quantize(colours)
+    return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+
+
 def write_gif(path: Path, frames: Sequence[Image.Image], frames_per_second: float) -> Path:
     """Write an endlessly looping GIF, whole or not at all."""
     if not frames:

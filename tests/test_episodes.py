@@ -22,7 +22,7 @@ def test_a_seed_fixes_the_episodes(draw: Draw) -> None:
     assert first.starts.keys() == again.starts.keys()
     assert all(np.array_equal(first.starts[name], again.starts[name]) for name in first.starts)
     assert np.array_equal(first.goals, again.goals) and not np.array_equal(first.goals, other.goals)
-    alone = first.first()
+    alone = first.only(0)
     assert all(np.array_equal(alone.starts[name], start[:1]) for name, start in first.starts.items())
     assert np.array_equal(alone.goals, first.goals[:1])
 

@@ -81,10 +81,11 @@ ALLOWED: dict[str, frozenset[str]] = {
     "contestants": frozenset({"types", "rewards", "models", "agents", "envs", "evaluation", "goals", "oracle", "runs"})
     | {"episodes", "tasks"},
     "trials": frozenset({"agents", "contestants", "data_collection", "episodes", "goals", "runs", "sensing", "tasks"}),
+    "film": frozenset({"types", "episodes", "evaluation", "sensing", "tasks", "video"}),
     "judging": frozenset(
         {"types", "models", "agents", "contestants", "evaluation", "goals", "measures", "runs", "trials"}
     )
-    | {"belief_figure", "episodes", "tasks"},
+    | {"belief_figure", "episodes", "film", "tasks"},
     "comparison": frozenset(),
     "statistics": frozenset(),
     "studies": frozenset({"types", "models", "runs", "metrics", "data_collection", "envs", "interrupts", "statistics"})

@@ -101,7 +101,7 @@ def test_the_default_task_and_agent_are_those_of_the_run(short: None, reacher_ru
     assert (summary["task"], summary["agent"], summary["episodes"]) == ("reach", "cem", 3)
     assert json.loads((reacher_run / "evaluation_cem_reach.json").read_text()) == summary
     with Image.open(reacher_run / "evaluation_cem_reach.gif") as film:
-        assert film.size[0] == 192  # the arm alone: angles have no pictures
+        assert film.size[0] == 2 * 192 + 6  # the arm and the goal: angles have no other pictures
     assert {"shoulder_error", "wrist_error", "seconds_to_goal", "beyond_limit"} == set(summary["measures"])
 
 
@@ -131,7 +131,7 @@ def test_a_camera_shows_the_goal_to_the_agent_and_in_the_film(short: None, reach
     summary = evaluate(EvaluateOptions(run=reacher_run, episodes=2))
     assert len(summary["measures"]["shoulder_error"]["per_episode"]) == 2
     with Image.open(reacher_run / "evaluation_cem_reach.gif") as film:
-        assert film.size[0] == 4 * 192 + 3 * 6 and film.n_frames == 4
+        assert film.size[0] == 4 * 192 + 3 * 6 and film.n_frames == 2 * 4
 
 
 def test_a_simulator_that_is_missing_is_named_in_one_line(reacher_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
