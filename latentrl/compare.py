@@ -17,7 +17,7 @@ from latentrl.comparison import as_csv, as_markdown, rows
 from latentrl.contestants import AGENTS, ORACLE, SERVOED, TRUE_PHYSICS, policies_for
 from latentrl.errors import UserError, reported
 from latentrl.files import write_text
-from latentrl.goals import parse_goal
+from latentrl.goals import AnyGoal, Goal, parse_goal
 from latentrl.judging import run_trial
 from latentrl.models.base import WorldModel
 from latentrl.runs import MODEL, load_model, read_json, write_json
@@ -88,8 +88,8 @@ def plan(options: CompareOptions) -> list[Trial]:
     trials = []
     for task in tasks:
         shared: dict[str, Any] = {"task": task, "episodes": options.episodes, "seed": options.seed}
-        goal, env_id = TASKS[task].goal, TASKS[task].env_id
-        names = policies_for(options.run, parse_goal(goal)) if goal and "policy" in options.agents else []
+        env_id = TASKS[task].env_id
+        names = policies_for(options.run, _goal(task)) if "policy" in options.agents else []
         planners = [name for name in options.agents if name in PLANNERS]
         trials += [Trial(agent="random", **shared)] if "random" in options.agents else []
         trials += [Trial(agent="policy", policy=name, **shared) for name in names]
@@ -103,15 +103,14 @@ def plan(options: CompareOptions) -> list[Trial]:
 
 def unlearned(options: CompareOptions) -> list[str]:
     """The commands that learn what no policy in the run folder was learned for."""
-    commands = []
+    commands: dict[Goal, str] = {}
     for name in _tasks(options) if "policy" in options.agents else ():
-        task = TASKS[name]
-        # Where every episode has a goal of its own, no policy was learned for it.
-        if task.goal and not policies_for(options.run, parse_goal(task.goal)):
-            goal = "PICTURE" if task.true_position else task.goal
-            own = "" if name == next(iter(TASKS)) else f" --name {name}"
-            commands.append(f"latentrl learn --run {options.run} --goal {goal} --torque {task.torque:g}{own}")
-    return commands
+        task, goal = TASKS[name], _goal(name)
+        if goal not in commands and not policies_for(options.run, goal):
+            own = "" if name == tasks_in(task.env_id)[0] else f" --name {name}"
+            text = "PICTURE" if task.true_position else task.goal or "any"
+            commands[goal] = f"latentrl learn --run {options.run} --goal {text} --torque {task.torque:g}{own}"
+    return list(commands.values())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -123,6 +122,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             print(f"interrupted; to go on: python -m latentrl.compare --run {options.run} with the same options")
             raise SystemExit(130) from None
+
+
+def _goal(task: str) -> Goal:
+    """What a policy is to have been learned for; any goal where every episode has its own."""
+    goal = TASKS[task].goal
+    return AnyGoal() if goal is None else parse_goal(goal)
 
 
 def _tasks(options: CompareOptions) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,12 +11,12 @@ from torch import Tensor
 
 from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController, RandomController
 from latentrl.agents.planners import PLANNERS
-from latentrl.agents.policies import load_policy, policy_path
+from latentrl.agents.policies import Policy, load_policy, policy_path
 from latentrl.envs import PENDULUM, REACHER
 from latentrl.episodes import Episodes
 from latentrl.errors import UserError
 from latentrl.evaluation import TruthAgent
-from latentrl.goals import FrameGoal, Goal, PictureGoal, goal_reward, parse_goal
+from latentrl.goals import POSITIONS, AnyGoal, Goal, ObservedGoals, PictureGoal, goal_reward, parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.oracle import POSITION_SIZE, OracleAgent, ServoAgent, TruePendulum
 from latentrl.rewards import PositionReward, VelocityReward
@@ -40,7 +40,8 @@ def latent_agent(
     Args:
         name: one of `AGENTS`.
         model: the run's model.
-        goal: what a planner plans for; a policy has learned its own, and chance has none.
+        goal: what a planner plans for, and what a policy for any goal is told; other policies have learned their own,
+            and chance has none.
         run: the run folder.
         torque: largest action, in the environment's units.
         data: the data folder for recorded goals.
@@ -56,7 +57,7 @@ def latent_agent(
     if name == "random":
         controller = RandomController(-bound, bound)
     elif name == "policy":
-        controller = PolicyController(_policy(run, policy))
+        controller = _policy_controller(run, policy, goal, model, bound, data)
     else:
         controller = PlannerController(
             PLANNERS[name](-bound, bound), model.frozen(), goal_reward(goal, model, run, data)
@@ -119,20 +120,33 @@ def policy_settings(run: Path, name: str) -> dict[str, Any]:
 def suits(settings: Mapping[str, Any], goal: Goal) -> bool:
     """Whether a policy with these settings was learned for ``goal``: both for a position, or for the same velocity.
 
-    Positions count as one, for a picture may have moved. A policy with no goal in words is from before there were goals
-    other than pictures.
+    Positions count as one, for a picture may have moved; several at once, or any, take a policy for any goal. A policy
+    with no goal in words is from before there were goals other than pictures.
     """
     text = settings.get("goal")
     own = parse_goal(text) if isinstance(text, str) else PictureGoal(Path())
-    positions = (PictureGoal, FrameGoal)
-    return own == goal or (isinstance(own, positions) and isinstance(goal, positions))
+    if isinstance(goal, ObservedGoals | AnyGoal):
+        return isinstance(own, AnyGoal)
+    return own == goal or (isinstance(own, POSITIONS) and isinstance(goal, POSITIONS))
 
 
 def _policies(run: Path) -> list[str]:
     return [path.stem for path in sorted(run.glob("policy*.safetensors")) if path.with_suffix(".json").is_file()]
 
 
-def _policy(run: Path, name: str) -> Callable[[Belief], Tensor]:
+def _policy_controller(
+    run: Path, name: str, goal: Goal, model: WorldModel, bound: Tensor, data: Path | None
+) -> PolicyController:
+    policy = _policy(run, name)
+
+    def bounded(belief: Belief) -> Tensor:
+        # A policy may have been learned with more torque than it is given here.
+        return policy(belief).clamp(-bound, bound)
+
+    return PolicyController(bounded, goal_reward(goal, model, run, data).goal if policy.goal_size else None)
+
+
+def _policy(run: Path, name: str) -> Policy:
     policy_settings(run, name)
     try:
         return load_policy(run, name)

@@ -8,6 +8,8 @@ text                goal                                              reward
 ``frame:12:3``      the position in step 3 of recorded sequence 12    Eq. 4.32
 ``sequence:12``     the mean velocity of recorded sequence 12         Eq. 4.33
 ``velocity:-0.85``  a share of the data's top speed, with a sign      Eq. 4.33
+``any``             every position: for a policy that is told its     Eq. 4.32
+                    goal when it acts
 ==================  ================================================  ==========
 
 Recorded sequences are those of the training split, counted from 0; nothing but their observations and actions is read.
@@ -105,7 +107,22 @@ class ObservedGoals:
         return torch.stack([model.encode_goal(torch.from_numpy(one)) for one in self.observations])
 
 
-Goal = PictureGoal | FrameGoal | SequenceGoal | SpeedGoal | ObservedGoals
+@dataclass(frozen=True)
+class AnyGoal:
+    """Every position a state can have: what a goal-conditioned policy learns, and no one goal to reach."""
+
+    def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
+        """None.
+
+        Raises:
+            UserError: always; what to reach is to be said.
+        """
+        raise UserError("--goal any: is for learning a policy; say which goal to reach, such as a picture of it")
+
+
+Goal = PictureGoal | FrameGoal | SequenceGoal | SpeedGoal | ObservedGoals | AnyGoal
+POSITIONS = (PictureGoal, FrameGoal, ObservedGoals, AnyGoal)
+"""The kinds of goals that are positions."""
 
 
 def parse_goal(text: str) -> Goal:
@@ -128,6 +145,8 @@ def parse_goal(text: str) -> Goal:
             raise ValueError(text)
     except ValueError as error:
         raise UserError(f"--goal {text}: {SYNTAX}") from error
+    if text == "any":
+        return AnyGoal()
     return PictureGoal(Path(text))
 
 
@@ -144,7 +163,7 @@ def goal_reward(goal: Goal, model: WorldModel, run: Path, data: Path | None = No
     Raises:
         UserError: a picture that does not fit, no such sequence, or a model without velocity dimensions.
     """
-    if isinstance(goal, PictureGoal | FrameGoal | ObservedGoals):
+    if isinstance(goal, POSITIONS):
         return PositionReward(goal.target(model, run, data))
     if model.position_size == model.latent_size:
         raise UserError("--goal: this model's state has no velocity dimensions of its own; give a picture, or an ekvae")

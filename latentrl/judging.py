@@ -174,18 +174,26 @@ def _starting(task: Task, drawn: Episodes | None) -> Task:
 
 
 def _check_policy(trial: Trial, run: Path, goal: Goal) -> None:
-    if trial.agent == "policy":
-        if isinstance(goal, ObservedGoals):
-            raise UserError(
-                f"--agent policy: has learned one goal, but in --task {trial.task} every episode has its own; "
-                "give a planner, such as --agent cem, or that one goal with --goal"
-            )
-        settings = policy_settings(run, trial.policy)
-        if not suits(settings, goal):
-            raise UserError(
-                f"--policy {trial.policy}: was learned for the goal {settings.get('goal')}, which "
-                f"is not that of --task {trial.task}; give another --policy, or the goal of this one with --goal"
-            )
+    if trial.agent != "policy":
+        return
+    settings = policy_settings(run, trial.policy)
+    own = settings.get("goal")
+    if suits(settings, goal):
+        return
+    if isinstance(goal, ObservedGoals):
+        raise UserError(
+            f"--policy {trial.policy}: was learned for one goal, {own}, but in --task {trial.task} every episode has "
+            f"its own; learn one: latentrl learn --run {run} --goal any, or give that one goal with --goal"
+        )
+    if own == "any":
+        raise UserError(
+            f"--policy {trial.policy}: reaches any position, but the goal of --task {trial.task} is a velocity; "
+            f"learn one for it: latentrl learn --run {run} --goal velocity:FRACTION"
+        )
+    raise UserError(
+        f"--policy {trial.policy}: was learned for the goal {own}, which is not that of --task {trial.task}; "
+        "give another --policy, or the goal of this one with --goal"
+    )
 
 
 def _described(values: Floats) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Learn a policy inside a model, for a goal. Opens no environment, and no data but for a recorded goal."""
+"""Learn a policy inside a model, for one goal or for any. Opens no environment, and no data but for a recorded goal."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from typing import Any, Literal
 import torch
 import tyro
 
-from latentrl.agents.policies import PolicyKind, policy_kind, policy_path
+from latentrl.agents.goal_conditioning import GoalConditioned
+from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
 from latentrl.errors import UserError, reported
-from latentrl.goals import goal_reward, parse_goal
+from latentrl.goals import AnyGoal, goal_reward, parse_goal
 from latentrl.learning import learn_into
+from latentrl.models.base import WorldModel
+from latentrl.rewards import CarriedGoalReward
 from latentrl.runs import load_model
 
 
@@ -24,7 +27,8 @@ class LearnOptions:
     run: Path
     """The run folder of a trained model; the policy is written into it."""
     goal: str = "data/pendulum/goal.png"
-    """A picture of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION."""
+    """A picture of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION; or any, for a policy that is
+    told which position to reach when it acts, as in tasks where every episode has a goal of its own."""
     policy: str = "analytic-gradient"
     """How it is learned: analytic-gradient, sac, td3, ppo, or the class name of another stable-baselines3 algorithm."""
     name: str | None = None
@@ -58,16 +62,14 @@ def learn(options: LearnOptions) -> Path:
     kind, name = policy_kind(options.policy), policy_name(options)
     settings = _settings(options, kind)
     model = load_model(options.run).requires_grad_(False)
-    reward = goal_reward(parse_goal(str(options.goal)), model, options.run)
-    bound = torch.full((model.spec.action_size,), options.torque)
     try:
-        learner = kind.learner(model, reward, model.initial_states, -bound, bound, settings, options.seed)
+        learner, target = _learner(options, kind, settings, model)
     except ValueError as error:
         raise UserError(f"--policy {options.policy} --input {options.input}: {error}") from error
     notes: dict[str, object] = {
         "policy": options.policy,
         "goal": str(options.goal),
-        "target": reward.goal.tolist(),
+        "target": target,
         "torque": options.torque,
         "seed": options.seed,
         "learner": asdict(settings),
@@ -75,7 +77,9 @@ def learn(options: LearnOptions) -> Path:
     path = learn_into(options.run, learner, notes, policy_path(options.run, name).stem)
     print(f"{path}: the policy")
     chosen = "" if name == "policy" else f" --policy {path.stem}"
-    print(f"next: python -m latentrl.evaluate --run {options.run} --goal {options.goal}{chosen}")
+    # Goals of any kind come from the task, and there the policy is not the only one who can reach them.
+    given = " --agent policy" if target is None else f" --goal {options.goal}"
+    print(f"next: python -m latentrl.evaluate --run {options.run}{given}{chosen}")
     return path
 
 
@@ -92,6 +96,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     """``latentrl learn``."""
     with reported():
         learn(tyro.cli(LearnOptions, args=argv, prog="latentrl learn"))
+
+
+def _learner(
+    options: LearnOptions, kind: PolicyKind, settings: Any, model: WorldModel
+) -> tuple[Learner, list[float] | None]:
+    """What learns the policy, and the goal in latent units; None for any."""
+    bound = torch.full((model.spec.action_size,), options.torque)
+    goal = parse_goal(str(options.goal))
+    if isinstance(goal, AnyGoal):
+        size = model.position_size
+        carrying = GoalConditioned(model, model.initial_states, size, model.frozen())
+        start = carrying.initial_states
+        return kind.learner(carrying, CarriedGoalReward(size), start, -bound, bound, settings, options.seed), None
+    reward = goal_reward(goal, model, options.run)
+    learner = kind.learner(model, reward, model.initial_states, -bound, bound, settings, options.seed)
+    return learner, reward.goal.tolist()
 
 
 def _settings(options: LearnOptions, kind: PolicyKind) -> Any:

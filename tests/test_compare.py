@@ -18,6 +18,7 @@ from latentrl.agents.policies import MLPPolicy, save_policy
 from latentrl.compare import CompareOptions, compare, main, plan, unlearned
 from latentrl.envs import PENDULUM
 from latentrl.errors import UserError
+from latentrl.evaluate import EvaluateOptions, evaluate
 from latentrl.tasks import TASKS, tasks_in
 
 AGENTS = ("policy", "random", "cem")
@@ -63,6 +64,22 @@ def test_everyone_takes_part_with_the_references_and_the_policies_of_the_goal(pe
     ]
     defaults = plan(CompareOptions(pendulum_run))
     assert {trial.agent for trial in defaults} == {"random", "policy", *PLANNERS}
+
+
+def test_a_policy_for_any_goal_takes_part_where_the_goal_is_a_position(pendulum_run: Path) -> None:
+    limit = torch.tensor([7.0])
+    policy = MLPPolicy(-limit, limit, torch.zeros(5), torch.ones(5), (4,), "mean", 2)
+    save_policy(policy, pendulum_run, {"goal": "any"}, "all")
+    planned = plan(CompareOptions(pendulum_run, agents=("policy",), true_physics=False))
+    assert [(trial.task, trial.contestant) for trial in planned] == [
+        ("swing-up", "policy-all"),
+        ("swing-up", "policy"),
+        ("rotate-clockwise", "policy-spin"),
+    ]
+    table = compare(CompareOptions(pendulum_run, tasks=("swing-up",), agents=("policy",), true_physics=False))
+    assert [row["agent"] for row in table] == ["policy-all", "policy"]
+    with pytest.raises(UserError, match=r"reaches any position, .* is a velocity; learn one for it"):
+        evaluate(EvaluateOptions(pendulum_run, policy="all", task="rotate-clockwise", video=False))
 
 
 def test_the_table_is_written_in_three_forms(pendulum_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

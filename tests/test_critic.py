@@ -53,3 +53,14 @@ def test_the_value_guides_the_state_but_the_slow_copy_stays_put() -> None:
     critic(state).sum().backward()
     assert isinstance(state.grad, Tensor) and (state.grad != 0).any()
     assert all(parameter.grad is None for parameter in critic.target.parameters())
+
+
+def test_with_goals_the_value_is_one_of_state_and_way() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        critic = Critic(torch.zeros(3), torch.ones(3), 0.9, goal_size=1)
+    state = torch.tensor([[1.0, 2.0, 4.0], [1.0, 2.0, 5.0]])
+    value = critic(state)
+    assert value.shape == (2,) and value[0] != value[1]
+    seen = torch.tensor([[1.0, 2.0, 3.0], [1.0, 2.0, 4.0]])
+    assert torch.allclose(value, 10.0 * critic.target(seen).squeeze(-1))

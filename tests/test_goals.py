@@ -11,7 +11,7 @@ from PIL import Image
 
 from latentrl.data_collection.storage import write
 from latentrl.errors import UserError
-from latentrl.goals import FrameGoal, PictureGoal, SequenceGoal, SpeedGoal, goal_reward, parse_goal, read_goal
+from latentrl.goals import AnyGoal, FrameGoal, PictureGoal, SequenceGoal, SpeedGoal, goal_reward, parse_goal, read_goal
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.rewards import PositionReward, VelocityReward
@@ -55,6 +55,12 @@ def test_texts_and_their_meanings() -> None:
     assert parse_goal("sequence:12") == SequenceGoal(12)
     assert parse_goal("velocity:-0.85") == SpeedGoal((-0.85,))
     assert parse_goal("velocity:0.5,-1") == SpeedGoal((0.5, -1.0))
+    assert parse_goal("any") == AnyGoal() and parse_goal("any.png") == PictureGoal(Path("any.png"))
+
+
+def test_any_goal_is_none_to_reach(run: Path) -> None:
+    with pytest.raises(UserError, match="--goal any: is for learning a policy"):
+        goal_reward(AnyGoal(), make_model(), run)
 
 
 @pytest.mark.parametrize("text", ["frame:12", "frame:a:b", "sequence:", "velocity:fast", "velocity:nan", "velocity:"])

@@ -17,12 +17,15 @@ from torch import Tensor
 
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
+from latentrl.agents.policies import MLPPolicy, save_policy
 from latentrl.compare import CompareOptions, compare, plan, unlearned
+from latentrl.contestants import latent_agent
 from latentrl.distributions import DiagonalGaussian
 from latentrl.envs import REACHER
 from latentrl.errors import UserError
 from latentrl.evaluate import EvaluateOptions, evaluate
 from latentrl.evaluation import photographs
+from latentrl.goals import ObservedGoals
 from latentrl.judging import run_trial
 from latentrl.models.base import DataSpec, WorldModel
 from latentrl.models.ekvae import EKVAE, EKVAESettings
@@ -103,6 +106,35 @@ def test_the_default_task_and_agent_are_those_of_the_run(short: None, reacher_ru
     with Image.open(reacher_run / "evaluation_cem_reach.gif") as film:
         assert film.size[0] == 2 * 192 + 6  # the arm and the goal: angles have no other pictures
     assert {"shoulder_error", "wrist_error", "seconds_to_goal", "beyond_limit"} == set(summary["measures"])
+
+
+def steering(limit: float) -> MLPPolicy:
+    """A policy for any goal, made by hand for the true arm: torque along the way to the goal, less for the speed."""
+    bound = torch.full((2,), limit)
+    policy = MLPPolicy(-bound, bound, torch.zeros(6), torch.ones(6), (), "mean", 2).requires_grad_(False)
+    layer = policy.layers[0]
+    assert isinstance(layer, torch.nn.Linear)
+    layer.weight.copy_(torch.cat([torch.zeros(2, 2), -0.1 * torch.eye(2), torch.eye(2)], dim=1) / limit)
+    return policy
+
+
+def test_a_policy_for_any_goal_reaches_that_of_each_episode(reacher_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TASKS, "reach", replace(TASKS["reach"], steps=100))
+    save_policy(steering(0.5), reacher_run, {"goal": "any"})
+    trial = Trial("policy", "reach", episodes=5)
+    measures = run_trial(trial, arm(), reacher_run, single_steps=2).summary["measures"]
+    assert max(measures["shoulder_error"]["per_episode"]) < 0.1 and max(measures["wrist_error"]["per_episode"]) < 0.1
+    goal = Path(load_settings(reacher_run)["options"]["data"]) / "goal.json"
+    spread = run_trial(replace(trial, goal=str(goal)), arm(), reacher_run, single_steps=2).summary["measures"]
+    assert max(spread["shoulder_spread"]["per_episode"]) < 0.1 and max(spread["wrist_spread"]["per_episode"]) < 0.1
+
+
+def test_a_policy_gets_no_more_torque_than_the_task_gives(reacher_run: Path) -> None:
+    save_policy(steering(1.0), reacher_run, {"goal": "any"})
+    goal, frame = ObservedGoals(np.full((3, 2), 9.0)), np.zeros((3, 2), np.float32)
+    for torque in (0.5, 1.0):
+        action = latent_agent("policy", arm(), goal, reacher_run, torque, None).act(frame)
+        assert action.shape == (3, 2) and np.allclose(action, torque)
 
 
 @pytest.mark.parametrize("planner", ["ilqr", "mppi"])
@@ -191,7 +223,12 @@ def test_a_comparison_takes_the_tasks_of_the_runs_environment(short: None, reach
     assert [(trial.task, trial.contestant) for trial in planned] == [
         (task, agent) for task in REACHER_TASKS for agent in ("random", "cem", "oracle")
     ]
+    command = f"latentrl learn --run {reacher_run} --goal any --torque 0.5"
+    assert unlearned(CompareOptions(reacher_run)) == [command]
+    save_policy(steering(0.5), reacher_run, {"goal": "any"}, "mine")
     assert unlearned(CompareOptions(reacher_run)) == []
+    planned = plan(CompareOptions(reacher_run, agents=("policy",), true_physics=False))
+    assert [(trial.task, trial.contestant) for trial in planned] == [(task, "policy-mine") for task in REACHER_TASKS]
     table = compare(CompareOptions(reacher_run, tasks=("reach", "reacher-easy"), agents=("random",)))
     assert [row["agent"] for row in table] == ["random", "oracle"] * 2
     assert table[2]["successes"] is None and table[2]["return_mean"] is not None
@@ -200,7 +237,8 @@ def test_a_comparison_takes_the_tasks_of_the_runs_environment(short: None, reach
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"agent": "policy"}, "one goal"),
+        ({"agent": "policy"}, "learned for one goal, .*learn one: latentrl learn --run .* --goal any"),
+        ({"agent": "cem", "goal": "any"}, "--goal any"),
         ({"agent": "cem", "physics": "true"}, "not known"),
         ({"agent": "oracle", "goal": "goal.json"}, "true goal pose"),
         ({"task": "swing-up", "agent": "cem"}, "Pendulum-v0"),

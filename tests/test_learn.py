@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from latentrl import learn as verb
+from latentrl.agents.goal_conditioning import attach_goal
 from latentrl.agents.policies import AnalyticGradient, Update, load_policy
 from latentrl.distributions import DiagonalGaussian
 from latentrl.errors import UserError
@@ -32,6 +33,9 @@ class ToyModel(nn.Module):
 
     def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
         return DiagonalGaussian(0.9 * state + 0.1 * action, torch.full((2,), 1e-4))
+
+    def frozen(self) -> ToyModel:
+        return self
 
     def emission(self, state: Tensor) -> DiagonalGaussian:
         return DiagonalGaussian(state, torch.full((2,), 0.01))
@@ -56,7 +60,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def options(run: Path, **changes: Any) -> verb.LearnOptions:
-    return verb.LearnOptions(run=run, goal=str(run / "goal.png"), **{"updates": 3, "horizon": 4, **changes})
+    return verb.LearnOptions(run=run, **{"goal": str(run / "goal.png"), "updates": 3, "horizon": 4, **changes})
 
 
 def notes(path: Path) -> dict[str, Any]:
@@ -92,6 +96,24 @@ def test_the_goal_is_written_down_and_the_next_command_names_the_policy(
     path = verb.learn(options(run, name="mine"))
     assert notes(path)["goal"] == str(run / "goal.png") and notes(path)["target"] == [pytest.approx(0.2)]
     assert f"next: python -m latentrl.evaluate --run {run} --goal {run / 'goal.png'} --policy policy-mine" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_policy_for_any_goal_is_told_it_when_it_acts(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    belief = Belief(torch.randn(5, 2), 0.1 * torch.eye(2).expand(5, 2, 2))
+    paths = [
+        verb.learn(options(run, goal="any")),
+        verb.learn(options(run, goal="any", name="wide", bootstrap=True, input="belief", drop=0.3)),
+        verb.learn(options(run, goal="any", policy="ppo", steps=4096)),
+    ]
+    for path in paths:
+        assert notes(path)["goal"] == "any" and notes(path)["target"] is None
+        assert json.loads(path.with_suffix(".json").read_text())["goal_size"] == 1
+        policy = load_policy(run, path.stem)
+        near, far = (policy(attach_goal(belief, torch.full((5, 1), goal))) for goal in (0.0, 100.0))
+        assert policy.goal_size == 1 and near.shape == (5, 1) and not torch.equal(near, far)
+    assert f"next: python -m latentrl.evaluate --run {run} --agent policy --policy policy-wide" in (
         capsys.readouterr().out
     )
 

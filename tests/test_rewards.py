@@ -10,7 +10,7 @@ import torch
 from latentrl.agents.planners import CEM, ILQR, MPPI, CEMOptions, ILQROptions, MPPIOptions
 from latentrl.agents.planners.noise import coloured_noise
 from latentrl.distributions import DiagonalGaussian
-from latentrl.rewards import PositionReward, VelocityReward
+from latentrl.rewards import CarriedGoalReward, PositionReward, VelocityReward
 from latentrl.types import Planner, Reward
 
 LIMIT = torch.ones(2, dtype=torch.float64)
@@ -34,6 +34,15 @@ def test_position_reward_sees_the_position_alone() -> None:
     assert reward(STATE, ACTION).tolist() == [-4.0, -1.0]
     shifted = STATE + torch.tensor([0.0, 0.0, 9.0])
     assert torch.equal(reward(shifted, ACTION), reward(STATE, ACTION))
+
+
+def test_a_carried_goal_is_rewarded_as_the_same_goal_given() -> None:
+    goals = torch.tensor([[1.0, 0.0], [-2.0, 3.0]])
+    carried = torch.cat([STATE, goals], -1)
+    given = PositionReward(goals, action_penalty=0.1)(STATE, ACTION)
+    assert torch.equal(CarriedGoalReward(2, action_penalty=0.1)(carried, ACTION), given)
+    rollout = carried[:, None].expand(2, 5, 5), ACTION[:, None].expand(2, 5, 1)
+    assert torch.equal(CarriedGoalReward(2, action_penalty=0.1)(*rollout), given[:, None].expand(2, 5))
 
 
 def test_velocity_reward_sees_the_velocity_alone() -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from latentrl.agents.goal_conditioning import attach_goal
 from latentrl.types import Belief, Dynamics, Planner, Reward
 
 
@@ -28,17 +29,18 @@ class PolicyController:
 
     Args:
         policy: actions ``[N, Du]`` for a belief over ``N`` states.
+        goal: what a policy for any goal is to reach, ``[Da]`` or ``[N, Da]``; None for a policy that knows its own.
     """
 
-    def __init__(self, policy: Callable[[Belief], Tensor]) -> None:
-        self.policy = policy
+    def __init__(self, policy: Callable[[Belief], Tensor], goal: Tensor | None = None) -> None:
+        self.policy, self.goal = policy, goal
 
     def reset(self, seed: int | None = None) -> None:
         """Nothing to forget."""
 
     def __call__(self, belief: Belief) -> Tensor:
         """Actions ``[N, Du]`` for a belief over ``N`` states."""
-        return self.policy(belief)
+        return self.policy(belief if self.goal is None else attach_goal(belief, self.goal))
 
 
 class PlannerController:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from latentrl.agents.goal_conditioning import GoalConditioned, attach_goal, goal_features, split_goal
 from latentrl.agents.latent import filter_seen
 from latentrl.types import Belief, Distribution, Dynamics, Filter
 
@@ -36,38 +37,45 @@ class ObservedDynamics(Dynamics, Filter, Protocol):
 
 
 class Episodes(NamedTuple):
-    """``N`` imagined episodes at one moment: true states ``[N, Dz]``, and beliefs over them where they are wanted."""
+    """``N`` imagined episodes at one moment: true states ``[N, Dz]``, and beliefs over them where they are wanted.
+
+    Where states carry goals, they are ``[N, Dz + Da]``; beliefs are over ``Dz`` alone, for goals are not observed.
+    """
 
     state: Tensor
     belief: Belief | None
 
 
-def policy_features(belief: Belief | Tensor, kind: PolicyInput) -> Tensor:
+def policy_features(belief: Belief | Tensor, kind: PolicyInput, goal_size: int = 0) -> Tensor:
     """What a policy of this input kind sees, before normalisation.
 
     Args:
         belief: ``mean [..., Dz]`` and ``covariance [..., Dz, Dz]``; for ``"mean"`` a state ``[..., Dz]`` will do.
         kind: which features.
+        goal_size: ``Da`` where mean and state carry a goal, ``[..., Dz + Da]`` (see `goal_features`); else 0.
 
     Returns:
-        ``[..., Dz]`` (mean) or ``[..., 2 Dz]`` (mean, then the logarithms of the marginal standard deviations).
+        ``[..., Dz]`` (mean) or ``[..., 2 Dz]`` (mean, then the logarithms of the marginal standard deviations); ``Da``
+        more with a goal, after the mean.
 
     Raises:
         TypeError: a state alone for a policy that sees beliefs.
     """
     if kind == "mean":
-        return belief.mean if isinstance(belief, Belief) else belief
+        return goal_features(belief.mean if isinstance(belief, Belief) else belief, goal_size)
     if not isinstance(belief, Belief):
         raise TypeError("this policy sees beliefs: give it a Belief, not a state alone")
     variance = belief.covariance.diagonal(dim1=-2, dim2=-1)
-    return torch.cat([belief.mean, 0.5 * variance.clamp(min=SMALLEST_VARIANCE).log()], dim=-1)
+    width = 0.5 * variance.clamp(min=SMALLEST_VARIANCE).log()
+    return torch.cat([goal_features(belief.mean, goal_size), width], dim=-1)
 
 
 class Imagination:
     """Starts and steps episodes inside a model; differentiable in state, belief and action.
 
     Args:
-        model: the dynamics; an `ObservedDynamics` where the policy sees beliefs.
+        model: the dynamics; an `ObservedDynamics` where the policy sees beliefs. A `GoalConditioned` one where it sees
+            goals.
         start_states: where episodes start.
         kind: what the policy sees. With ``"mean"`` that is the true state itself, which a good filter's mean stands for
             later.
@@ -87,10 +95,12 @@ class Imagination:
         if drop and kind == "mean":
             raise ValueError(f"drop {drop} needs the input belief: a mean does not tell that a frame is missing")
         self._observed: ObservedDynamics | None = None
+        self.goal_size = model.goal_size if isinstance(model, GoalConditioned) else 0
         if kind == "belief":
-            if not isinstance(model, ObservedDynamics):
-                raise ValueError(f"{type(model).__name__} imagines no beliefs: that takes a filter and an emission")
-            self._observed = model
+            observed = model.model if isinstance(model, GoalConditioned) else model
+            if not isinstance(observed, ObservedDynamics):
+                raise ValueError(f"{type(observed).__name__} imagines no beliefs: that takes a filter and an emission")
+            self._observed = observed
         self.model, self.start_states, self.kind, self.drop = model, start_states, kind, drop
 
     def start(self, count: int, generator: torch.Generator) -> Episodes:
@@ -101,14 +111,14 @@ class Imagination:
         """Episodes from given true states ``[N, Dz]``; their beliefs know the first observation and no more."""
         if self._observed is None:
             return Episodes(state, None)
-        observation = self._observed.emission(state).rsample(generator)
+        observation = self._observed.emission(self._alone(state)).rsample(generator)
         return Episodes(state, _like(self._observed.initial_belief(observation), state))
 
     def follow(self, episodes: Episodes, action: Tensor, state: Tensor, generator: torch.Generator) -> Episodes:
         """The episodes after ``action [N, Du]`` has led to the true states ``state [N, Dz]``."""
         if self._observed is None or episodes.belief is None:
             return Episodes(state, None)
-        observation = self._observed.emission(state).rsample(generator)
+        observation = self._observed.emission(self._alone(state)).rsample(generator)
         arrived = None
         if self.drop:
             arrived = torch.rand(len(state), generator=generator, device=state.device) >= self.drop
@@ -120,9 +130,17 @@ class Imagination:
         state = self.model.transition(episodes.state, action).rsample(generator)
         return self.follow(episodes, action, state, generator)
 
+    def seen(self, episodes: Episodes) -> Belief | Tensor:
+        """What the policy is asked with: beliefs, or states where there are none; with the goals, where it has any."""
+        if episodes.belief is None:
+            return episodes.state
+        if not self.goal_size:
+            return episodes.belief
+        return attach_goal(episodes.belief, split_goal(episodes.state, self.goal_size)[1])
+
     def features(self, episodes: Episodes) -> Tensor:
         """What the policy sees, ``[N, F]``, not normalised (see `policy_features`)."""
-        return policy_features(episodes.state if episodes.belief is None else episodes.belief, self.kind)
+        return policy_features(self.seen(episodes), self.kind, self.goal_size)
 
     @torch.no_grad()
     def feature_scale(
@@ -130,16 +148,17 @@ class Imagination:
     ) -> tuple[Tensor, Tensor]:
         """Centre and spread of the features, each ``[F]``: those to normalise a policy's input by.
 
-        The means' are those of ``states [N, Dz]``, which are start states. How wide beliefs get shows only under way,
-        so the log standard deviations' come from ``steps`` steps under uniformly random actions between ``low [Du]``
-        and ``high [Du]``.
+        The means' are those of ``states [N, Dz]``, which are start states (with goals, if they carry any). How wide
+        beliefs get shows only under way, so the log standard deviations' come from ``steps`` steps under uniformly
+        random actions between ``low [Du]`` and ``high [Du]``.
 
         Raises:
             ValueError: the start states are not all finite.
         """
         if not states.isfinite().all():
             raise ValueError("the start states are not all finite: is the model trained?")
-        centre, scale = states.mean(0), spread(states)
+        means = goal_features(states, self.goal_size)
+        centre, scale = means.mean(0), spread(means)
         if self._observed is None:
             return centre, scale
         episodes, widths = self.start_from(states, generator), []
@@ -150,6 +169,10 @@ class Imagination:
         width = torch.cat(widths)
         width = width[width.isfinite().all(-1)]
         return torch.cat([centre, width.mean(0)]), torch.cat([scale, spread(width)])
+
+    def _alone(self, state: Tensor) -> Tensor:
+        """The state proper, without a goal."""
+        return split_goal(state, self.goal_size)[0] if self.goal_size else state
 
 
 def choose_belief(condition: Tensor, first: Belief, second: Belief) -> Belief:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from latentrl.agents.imagination import Episodes, Imagination, choose_belief, reward_scale
+from latentrl.agents.imagination import Episodes, Imagination, choose_belief, reward_scale, spread
 from latentrl.types import Belief, Reward
 
 
@@ -62,9 +62,8 @@ class ImaginedEnv(VecEnv):
             rewards = reward(states, low.new_zeros(len(states), len(low)))
         self.reward_scale = reward_scale(rewards)
         self._worst = rewards.min().item() / self.reward_scale
-        size = states.shape[1]
-        reach = sane_radius * self.scale[:size]
-        self._sane_low, self._sane_high = self.centre[:size] - reach, self.centre[:size] + reach
+        middle, reach = states.mean(0), sane_radius * spread(states)
+        self._sane_low, self._sane_high = middle - reach, middle + reach
         super().__init__(count, *self.spaces_of(len(self.centre), len(low)))
         self.reset()
 

@@ -14,8 +14,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from latentrl.agents.goal_conditioning import GoalConditioned, attach_goal
 from latentrl.agents.policies import POLICIES, Learner, Policy, load_policy, policy_kind, policy_path, save_policy
 from latentrl.distributions import DiagonalGaussian
+from latentrl.rewards import CarriedGoalReward
 from latentrl.types import Belief
 
 LOW, HIGH = torch.tensor([-2.0, 0.3]), torch.tensor([0.1, 7.7])
@@ -65,10 +67,14 @@ def starts(count: int, generator: torch.Generator) -> Tensor:
     return torch.randn(count, 3, generator=generator)
 
 
-def make(name: str, seed: int = 0, **changes: Any) -> Learner:
+def make(name: str, seed: int = 0, goal_size: int = 0, **changes: Any) -> Learner:
     kind = policy_kind(name)
     options = replace(kind.options, **{**{**QUICK, **BY_NAME}[name], **changes})
-    return kind.learner(Tracker(), quadratic, starts, LOW, HIGH, options, seed)
+    if not goal_size:
+        return kind.learner(Tracker(), quadratic, starts, LOW, HIGH, options, seed)
+    carrying = GoalConditioned(Tracker(), starts, goal_size)
+    reward = CarriedGoalReward(goal_size)
+    return kind.learner(carrying, reward, carrying.initial_states, LOW, HIGH, options, seed)
 
 
 def beliefs(count: int = 40, spread: float = 1.0) -> Belief:
@@ -124,6 +130,18 @@ def test_a_saved_policy_comes_back_bit_for_bit(name: str, input: str, tmp_path: 
         assert loaded.input == input
         assert torch.equal(loaded(beliefs()), learner.policy(beliefs()))
         same_weights(loaded.state_dict(), learner.policy.state_dict())
+
+
+def test_a_policy_for_any_goal_minds_the_goal_and_comes_back_bit_for_bit(name: str, input: str, tmp_path: Path) -> None:
+    learner = make(name, input=input, goal_size=2)
+    learner.learn()
+    save_policy(learner.policy, tmp_path)
+    loaded, goals = load_policy(tmp_path), torch.randn(40, 2, generator=torch.Generator().manual_seed(2))
+    assert loaded.goal_size == learner.policy.goal_size == 2 and make(name).policy.goal_size == 0
+    actions = loaded(attach_goal(beliefs(), goals))
+    assert (actions >= LOW).all() and (actions <= HIGH).all()
+    assert torch.equal(actions, learner.policy(attach_goal(beliefs(), goals)))
+    assert not torch.equal(actions, loaded(attach_goal(beliefs(), goals.flip(0))))
 
 
 def test_the_same_seed_learns_the_same_policy_and_touches_no_global_randomness(name: str, input: str) -> None:

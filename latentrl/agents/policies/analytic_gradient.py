@@ -14,7 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from latentrl.agents.imagination import Imagination, PolicyInput, StartStates, reward_scale
+from latentrl.agents.goal_conditioning import goal_features
+from latentrl.agents.imagination import Imagination, PolicyInput, StartStates, reward_scale, spread
 from latentrl.agents.policies.critic import Critic
 from latentrl.agents.policies.gradients import StateGuard, limit_gradient
 from latentrl.agents.policies.mlp import MLPPolicy
@@ -96,7 +97,7 @@ class AnalyticGradient:
     """Learns an `MLPPolicy` inside a model, one `update` at a time; ``policy`` is usable at any moment.
 
     Args:
-        dynamics: the model.
+        dynamics: the model; a `GoalConditioned` one for a policy for any goal.
         reward: differentiable in the state.
         start_states: where roll-outs start.
         low: smallest action ``[Du]``, in the environment's units.
@@ -121,13 +122,15 @@ class AnalyticGradient:
         self._generator = torch.Generator(low.device).manual_seed(seed)
         states = start_states(1024, self._generator).detach()
         centre, scale = self._imagination.feature_scale(states, low, high, self._generator)
-        size = states.shape[1]
-        state_mean, state_scale = centre[:size], scale[:size]
+        goal_size = self._imagination.goal_size
+        of_state = slice(goal_features(states, goal_size).shape[1])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.policy = MLPPolicy(low, high, centre, scale, options.hidden, options.input)
-            self._critic = Critic(state_mean, state_scale, options.discount) if options.bootstrap else None
-        self._guard = StateGuard(state_mean, state_scale, options.sane_radius, options.state_gradient)
+            self.policy = MLPPolicy(low, high, centre, scale, options.hidden, options.input, goal_size)
+            self._critic: Critic | None = None
+            if options.bootstrap:
+                self._critic = Critic(centre[of_state], scale[of_state], options.discount, goal_size=goal_size)
+        self._guard = StateGuard(states.mean(0), spread(states), options.sane_radius, options.state_gradient)
         self._half_range = (high - low) / 2
         self._reward_scale = reward_scale(reward(states, low.new_zeros(len(states), len(low))))
         self._visited = states[:0]
@@ -193,7 +196,7 @@ class AnalyticGradient:
                 now = imagination.start_from(state, generator)
             else:
                 now = imagination.follow(*last, state, generator)
-            action = self._explore(now.state if now.belief is None else now.belief)
+            action = self._explore(imagination.seen(now))
             last = now, action
             return action
 

@@ -11,6 +11,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from latentrl.agents.goal_conditioning import goal_features
+
 
 def lambda_returns(rewards: Tensor, values: Tensor, discount: float, trace: float) -> Tensor:
     """TD(lambda) targets by the backward recursion (Sutton and Barto, 2018, Eq. 12.2; Dreamer, Eq. 6).
@@ -35,13 +37,14 @@ class Critic(nn.Module):
     """``V(z)``, a small network fitted to TD(lambda) returns that a slowly following copy of it bootstraps.
 
     Args:
-        state_mean: centre of the states it will meet, ``[Dz]``.
+        state_mean: centre of the states it will meet, ``[Dz]``; with goals, of their `goal_features`.
         state_scale: their spread, ``[Dz]``, positive.
         discount: gamma, in [0, 1).
         trace: lambda.
         learning_rate: Adam's.
         follow: how far the copy moves towards the network at every update.
         hidden: widths of the hidden layers.
+        goal_size: ``Da`` where states carry a goal, ``[..., Dz + Da]``; else 0.
     """
 
     state_mean: Tensor
@@ -56,9 +59,10 @@ class Critic(nn.Module):
         learning_rate: float = 3e-3,
         follow: float = 0.05,
         hidden: tuple[int, ...] = (64, 64),
+        goal_size: int = 0,
     ) -> None:
         super().__init__()
-        self.discount, self.trace, self.follow = discount, trace, follow
+        self.discount, self.trace, self.follow, self.goal_size = discount, trace, follow, goal_size
         self.register_buffer("state_mean", state_mean.clone())
         self.register_buffer("state_scale", state_scale.clone())
         layers: list[nn.Module] = []
@@ -95,5 +99,6 @@ class Critic(nn.Module):
         return loss.item()
 
     def _value(self, network: nn.Module, state: Tensor) -> Tensor:
-        average: Tensor = network((state - self.state_mean) / self.state_scale).squeeze(-1)
+        features = goal_features(state, self.goal_size)
+        average: Tensor = network((features - self.state_mean) / self.state_scale).squeeze(-1)
         return average / (1.0 - self.discount)

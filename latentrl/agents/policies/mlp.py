@@ -1,4 +1,4 @@
-"""A deterministic feedback policy: a small network from latent state to action."""
+"""A deterministic feedback policy: a small network from latent state, and goal if there is one, to action."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class MLPPolicy(nn.Module):
         state_scale: their spread, ``[Dz]``, positive.
         hidden: widths of the hidden layers.
         input: what of a belief the policy sees; ``state_mean`` and ``state_scale`` are then those of its features.
+        goal_size: ``Da`` of a policy for any goal, which beliefs and states then carry (see `attach_goal`): it sees
+            their `goal_features`. 0: it knows one goal.
     """
 
     low: Tensor
@@ -37,12 +39,14 @@ class MLPPolicy(nn.Module):
         state_scale: Tensor,
         hidden: Sequence[int] = (64, 64),
         input: PolicyInput = "mean",
+        goal_size: int = 0,
     ) -> None:
         super().__init__()
         if low.ndim != 1 or low.shape != high.shape or not (low < high).all():
             raise ValueError(f"a policy needs finite bounds low < high, each [Du]; got {low.tolist()}, {high.tolist()}")
         self.hidden = tuple(hidden)
         self.input: PolicyInput = input
+        self.goal_size = goal_size
         self.register_buffer("low", low.clone())
         self.register_buffer("high", high.clone())
         self.register_buffer("state_mean", state_mean.clone())
@@ -59,7 +63,7 @@ class MLPPolicy(nn.Module):
 
     def forward(self, belief: Belief | Tensor) -> Tensor:
         """Actions ``[..., Du]`` within the bounds for a belief over ``[..., Dz]``, or a state where means are seen."""
-        features = policy_features(belief, self.input)
+        features = policy_features(belief, self.input, self.goal_size)
         squashed = torch.tanh(self.layers((features - self.state_mean) / self.state_scale))
         # lerp alone may overshoot a bound by one rounding error.
         return torch.lerp(self.low, self.high, 0.5 * (squashed + 1.0)).clamp(self.low, self.high)
@@ -72,12 +76,15 @@ class MLPPolicy(nn.Module):
             "action_size": self.low.shape[0],
             "hidden": list(self.hidden),
             "input": self.input,
+            "goal_size": self.goal_size,
         }
 
     @classmethod
     def rebuild(cls, description: Mapping[str, Any], weights: Mapping[str, Tensor]) -> MLPPolicy:
         """The policy with this description and these weights, bit for bit, for use alone."""
         low, high, mean, scale = (weights[name] for name in ("low", "high", "state_mean", "state_scale"))
-        policy = cls(low, high, mean, scale, description["hidden"], description.get("input", "mean"))
+        # Policies from before there were other inputs, or goals, do not say theirs.
+        given = description.get("input", "mean"), description.get("goal_size", 0)
+        policy = cls(low, high, mean, scale, description["hidden"], *given)
         policy.load_state_dict(dict(weights))
         return policy.requires_grad_(False).eval()

@@ -22,6 +22,11 @@ class Policy(Protocol):
         """What it sees of a belief."""
         ...
 
+    @property
+    def goal_size(self) -> int:
+        """``Da`` of a policy for any goal, which it is asked with (see `attach_goal`); 0: it has learned one goal."""
+        ...
+
     def __call__(self, belief: Belief | Tensor) -> Tensor:
         """Actions ``[N, Du]`` for a belief over ``N`` states; a policy that sees means takes states ``[N, Dz]`` too."""
         ...

@@ -35,7 +35,8 @@ class StableBaselines:
     """Learns a `StableBaselinesPolicy` with one algorithm in an `ImaginedEnv`.
 
     Args:
-        dynamics: the model; an `ObservedDynamics` where the policy is to see beliefs.
+        dynamics: the model; an `ObservedDynamics` where the policy is to see beliefs, a `GoalConditioned` one for a
+            policy for any goal.
         reward: of the imagined states.
         start_states: where episodes start.
         low: smallest action ``[Du]``, in the environment's units.
@@ -88,6 +89,7 @@ class StableBaselines:
             env.scale,
             options.input,
             self._algorithm.policy,
+            imagination.goal_size,
         )
 
     @property

@@ -34,6 +34,7 @@ class StableBaselinesPolicy(nn.Module):
         scale: their spread, ``[F]``, positive.
         input: what of a belief the policy sees.
         network: the algorithm's own policy, if there is one already.
+        goal_size: ``Da`` of a policy for any goal, which beliefs and states then carry (see `attach_goal`); else 0.
 
     Raises:
         ValueError: no such algorithm.
@@ -54,8 +55,10 @@ class StableBaselinesPolicy(nn.Module):
         scale: Tensor,
         input: PolicyInput = "mean",
         network: BasePolicy | None = None,
+        goal_size: int = 0,
     ) -> None:
         super().__init__()
+        self.goal_size = goal_size
         self.algorithm, self.policy_kwargs, self.input = algorithm, dict(policy_kwargs), input
         for name, value in {"low": low, "high": high, "centre": centre, "scale": scale}.items():
             self.register_buffer(name, value.clone())
@@ -68,7 +71,7 @@ class StableBaselinesPolicy(nn.Module):
     @torch.no_grad()
     def forward(self, belief: Belief | Tensor) -> Tensor:
         """Actions ``[N, Du]`` within the bounds for a belief over ``N`` states, or states where means are seen."""
-        features = (policy_features(belief, self.input) - self.centre) / self.scale
+        features = (policy_features(belief, self.input, self.goal_size) - self.centre) / self.scale
         unit, _ = self.network.predict(features.numpy(), deterministic=True)
         # lerp alone may overshoot a bound by one rounding error.
         return torch.lerp(self.low, self.high, 0.5 * (torch.from_numpy(unit) + 1.0)).clamp(self.low, self.high)
@@ -82,6 +85,7 @@ class StableBaselinesPolicy(nn.Module):
             "action_size": self.low.shape[0],
             "policy_kwargs": self.policy_kwargs,
             "input": self.input,
+            "goal_size": self.goal_size,
         }
 
     @classmethod
@@ -90,7 +94,8 @@ class StableBaselinesPolicy(nn.Module):
         low, high, centre, scale = (weights[name] for name in ("low", "high", "centre", "scale"))
         arguments = description["algorithm"], description["policy_kwargs"]
         with isolated_randomness():
-            policy = cls(*arguments, low, high, centre, scale, description["input"])
+            given = {"input": description["input"], "goal_size": description.get("goal_size", 0)}
+            policy = cls(*arguments, low, high, centre, scale, **given)
         policy.load_state_dict(dict(weights))
         return policy.requires_grad_(False).eval()
 
