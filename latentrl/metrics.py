@@ -1,6 +1,7 @@
-"""How good a model is, measured on held-out sequences: the only room besides evaluation that sees ground truth.
+"""How good a model is, measured on held-out sequences: the only room besides evaluation that reads ground truth.
 
-R^2, prediction error and yardsticks follow Latent Matters, 4.4.2 (Table 4.1).
+R^2, prediction error and yardsticks follow Latent Matters, 4.4.2 (Table 4.1); those of an arm (Table 4.2) have a module
+of their own, :mod:`latentrl.joint_metrics`.
 """
 
 from __future__ import annotations

@@ -71,3 +71,10 @@ def test_components_of_large_colour_images_follow_what_moves(shape: tuple[int, i
     components = leading_components(images.to(torch.uint8).unflatten(0, (40, 15)), 2)
     assert components.shape == (40, 15, 2)
     assert float(unexplained(ring(angle), components.flatten(0, 1))) < 0.05
+
+
+def test_components_do_not_depend_on_the_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = torch.randint(0, 256, (5, 4, 40, 36, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    whole = leading_components(frames, 3)
+    monkeypatch.setattr("latentrl.alignment.PIECE", 3 * 40 * 36 * 3)
+    torch.testing.assert_close(leading_components(frames, 3), whole, rtol=1e-3, atol=1e-3)

@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from latentrl.distributions import PixelGaussian
 from latentrl.generation import FIRST_STATES, energy_distance, generation_metrics, imagine, off_manifold
 from latentrl.models import MODELS, build
 from latentrl.models.base import DataSpec, WorldModel
+from latentrl.models.ekvae import EKVAE
 from latentrl.types import Belief, Sequences
 
 SHAPE = (4, 4, 1)
@@ -123,6 +125,23 @@ def test_every_model_imagines_and_is_measured(name: str) -> None:
     for key in ("generated_off_manifold", "generated_energy_distance"):
         assert figures[f"{key}_low"] <= figures[f"{key}_high"] and math.isfinite(figures[key])
     assert 0 <= figures["generated_off_manifold"] <= 1
+
+
+def test_many_frames_are_drawn_a_step_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, data = make_model(), make_data()
+    assert isinstance(model, EKVAE)
+    # Noise that is drawn in another order would otherwise be other noise.
+    model.log_sigma.fill_(-20.0)
+    whole, emission, shapes = generation_metrics(model, data, seeded()), model.emission, []
+
+    def counted(states: Tensor) -> PixelGaussian:
+        shapes.append(states.shape)
+        return emission(states)
+
+    monkeypatch.setattr(model, "emission", counted)
+    monkeypatch.setattr("latentrl.generation.PIECE", 30 * 5 * 16 - 1)
+    assert generation_metrics(model, data, seeded()) == pytest.approx(whole, rel=1e-4, abs=1e-6)
+    assert shapes == [(30, 3)] * 5
 
 
 def test_without_sampling_states_follow_the_mean() -> None:

@@ -94,6 +94,14 @@ class TestLargerThanMemory:
         batch = sequences[torch.tensor([6, 0, 6])]
         np.testing.assert_array_equal(batch.observations[1], written[0].observations)
 
+    def test_stays_where_it_is_mapped(
+        self, tmp_path: Path, written: list[Trajectory], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for limit, device in ((100, "cpu"), (10**9, "meta")):
+            monkeypatch.setattr(storage, "MAPPED_FROM", limit)
+            sequences = storage.load_sequences(tmp_path, "train", "meta")
+            assert {sequences.observations.device.type, sequences.actions.device.type} == {device}
+
     def test_is_copied_once(self, tmp_path: Path, written: list[Trajectory], monkeypatch: pytest.MonkeyPatch) -> None:
         first = storage.load_sequences(tmp_path, "train")
         monkeypatch.setattr(storage, "write_mapped", None)

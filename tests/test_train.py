@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,11 @@ from latentrl.collect import CollectOptions, collect
 from latentrl.data_collection import storage
 from latentrl.data_collection.storage import load_sequences
 from latentrl.errors import UserError
+from latentrl.gauge import orient_velocity
+from latentrl.models.ekvae import EKVAE
 from latentrl.objective import Annealing
 from latentrl.runs import CHECKPOINT, MODEL, SETTINGS, load_model, read_tensors
+from latentrl.smoothing import spread_sample
 from latentrl.train import (
     TrainOptions,
     _schedule,
@@ -27,7 +32,7 @@ from latentrl.train import (
     train,
 )
 from latentrl.training import Trainer
-from latentrl.types import RateDistortion, Trajectory
+from latentrl.types import RateDistortion, Sequences, Trajectory
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +169,34 @@ def test_other_priors_objectives_and_versions_train(data: Path, tmp_path: Path) 
     run = train(options(data, tmp_path / "run", prior="normal", objective="elbo", version="filter", blur=0.1))
     model = load_model(run)
     assert model.settings.version == "filter" and model.settings.prior == "normal"
+
+
+def test_data_that_is_mapped_gives_the_same_run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = shutil.copytree(data, tmp_path / "data")
+    runs = [train(options(copy, tmp_path / "in_memory"))]
+    monkeypatch.setattr(storage, "MAPPED_FROM", 100)
+    runs.append(train(options(copy, tmp_path / "mapped")))
+    assert (copy / "train-v0" / "mapped").is_dir() and (copy / "test-v0" / "mapped").is_dir()
+    assert (runs[0] / MODEL).read_bytes() == (runs[1] / MODEL).read_bytes()
+    figures = [json.loads((run / name).read_text()) for name in ("metrics.json", "velocity.json") for run in runs]
+    for found in figures[:2]:
+        del found["train_seconds"]
+    assert figures[0] == figures[1] and figures[2] == figures[3]
+
+
+def test_the_gauge_is_fixed_on_a_sample_of_many_sequences(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+
+    def orient(model: EKVAE, chosen: Sequences) -> torch.Tensor:
+        found.append(len(chosen))
+        return orient_velocity(model, chosen)
+
+    monkeypatch.setattr("latentrl.train.orient_velocity", orient)
+    monkeypatch.setattr("latentrl.train.spread_sample", partial(spread_sample, count=5))
+    train(options(data, tmp_path / "run"))
+    assert found == [5]
 
 
 @pytest.mark.parametrize(
