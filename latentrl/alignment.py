@@ -64,6 +64,22 @@ def _coarse(images: Tensor) -> Tensor:
     return adaptive_avg_pool2d(images.permute(0, 3, 1, 2), size).permute(0, 2, 3, 1)
 
 
+def velocity_unexplained(states: Tensor, position_size: int) -> Tensor:
+    """The share of the last step's displacement that a linear map of the velocity leaves unexplained, a scalar.
+
+    The bound leaves the velocity's coordinates free, v -> G(a) v, and what a model finds may be momenta or worse. What
+    the position has moved since the last time step is a velocity in the position's own coordinates. It is the step
+    *before*: the one after it is the next control's too.
+
+    Args:
+        states: sampled ``[B, T, Dz]`` with as many velocities as positions.
+        position_size: Da.
+    """
+    position, velocity = states[..., :position_size], states[:, 1:, position_size:].flatten(0, 1)
+    moved = position.diff(dim=1).flatten(0, 1).detach()
+    return unexplained(velocity, moved / moved.std(0))
+
+
 def unexplained(positions: Tensor, components: Tensor) -> Tensor:
     """The share of ``components [N, K]`` that a linear map of ``positions [N, Da]`` leaves unexplained, a scalar.
 

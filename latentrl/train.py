@@ -14,6 +14,7 @@ import tyro
 from torch import Tensor
 
 from latentrl.architectures import NETWORKS, NetworkName, is_image_shape, suggested_network
+from latentrl.coarse_to_fine import is_image
 from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
 from latentrl.gauge import fix_velocity_gauge, orient_velocity
@@ -125,7 +126,7 @@ def train(options: TrainOptions) -> Path:
     data = load_sequences(options.data, "train", choose_device(options.device))
     # Stored with the run: another device may continue it.
     options = replace(options, network=_network(options, data))
-    settings = _schedule(options)
+    settings = _schedule(options, data)
     make = partial(_trainer, options, settings, data, alignment_target(data, settings, options.position_size))
     if not options.resume:
         _prepare(folder, options.overwrite)
@@ -158,12 +159,20 @@ def train(options: TrainOptions) -> Path:
     return folder
 
 
-def _schedule(options: TrainOptions) -> TrainSettings:
-    """The recipe's schedule with what the options change."""
+def _schedule(options: TrainOptions, data: Sequences) -> TrainSettings:
+    """The recipe's schedule with what the data and the options change."""
     plain = options.recipe == "source"
     settings = TrainSettings.source() if plain else TrainSettings()
+    # Sensors are quieter than pixels: sigma has a longer way to fall from the data's deviation to their noise.
+    rates = settings.learning_rates | ({} if plain or is_image(data.observations) else {"emission_noise": 4e-3})
     blur = settings.blur if options.blur is None else replace(settings.blur, width=options.blur)
-    return replace(settings, steps=options.steps or settings.steps, batch=options.batch or settings.batch, blur=blur)
+    return replace(
+        settings,
+        steps=options.steps or settings.steps,
+        batch=options.batch or settings.batch,
+        learning_rates=rates,
+        blur=blur,
+    )
 
 
 def _trainer(

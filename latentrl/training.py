@@ -16,12 +16,12 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from latentrl.alignment import leading_components, unexplained
+from latentrl.alignment import leading_components, unexplained, velocity_unexplained
 from latentrl.coarse_to_fine import CoarseToFine, Schedule, is_image
 from latentrl.errors import UserError
 from latentrl.files import replacing
 from latentrl.interrupts import deferred_interrupt
-from latentrl.models.base import FrameEncoder, WorldModel
+from latentrl.models.base import FrameEncoder, StateSampler, WorldModel
 from latentrl.objective import Objective
 from latentrl.pieces import evenly_spread
 from latentrl.runs import CHECKPOINT, HISTORY, read_tensors, write_tensors
@@ -45,6 +45,8 @@ class TrainSettings:
         sigma_hold: steps for which the standard deviation of p(x | z) keeps its first value.
         alignment: weight in nats of :func:`latentrl.alignment.unexplained` while sigma is held; for images and
             models that encode every frame by itself.
+        velocity_alignment: weight of :func:`latentrl.alignment.velocity_unexplained`, in nats per time step and as a
+            part of the rate; for models that tell their states, with as many velocities as positions.
         blur: the coarse-to-fine schedule for images.
         checkpoint_every: steps between checkpoints.
         log_every: steps between lines of the log.
@@ -67,6 +69,7 @@ class TrainSettings:
     start_steps: int = 400
     sigma_hold: int = 1500
     alignment: float = 500.0
+    velocity_alignment: float = 2 / 3
     blur: Schedule = field(default_factory=Schedule)
     checkpoint_every: int = 500
     log_every: int = 20
@@ -82,6 +85,7 @@ class TrainSettings:
             starts=1,
             sigma_hold=0,
             alignment=0.0,
+            velocity_alignment=0.0,
             blur=Schedule(width=0.0, start=0, end=0),
         )
 
@@ -156,7 +160,7 @@ class Trainer:
         batch = self.data[index.to(self.data.actions.device)].to(device)
         if self.blur is not None:
             batch = Sequences(self.blur(batch.observations, self.step), batch.actions)
-        terms = self.model.rate_distortion(batch, self.generator)
+        terms, states = self._rate_distortion(batch)
         self.objective.update(terms)
         self._set_learning_rates()
         self.optimiser.zero_grad()
@@ -165,6 +169,9 @@ class Trainer:
             assert isinstance(self.model, FrameEncoder)
             positions = self.model.encode(batch.observations).mean.flatten(0, 1)
             loss = loss + self.settings.alignment * unexplained(positions, self.components[index].flatten(0, 1))
+        if states is not None:
+            weight = self.settings.velocity_alignment * batch.length * self.objective.beta
+            loss = loss + weight * velocity_unexplained(states, self.model.position_size)
         loss.backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         if not math.isfinite(float(norm)):
@@ -178,6 +185,14 @@ class Trainer:
         if self.step % self.settings.log_every == 0:
             self.history.append(self._row(terms))
         return terms
+
+    def _rate_distortion(self, batch: Sequences) -> tuple[RateDistortion, Tensor | None]:
+        """The model's, and the states that are to be aligned, if any."""
+        model = self.model
+        square = model.latent_size == 2 * model.position_size
+        if square and self.settings.velocity_alignment > 0 and isinstance(model, StateSampler):
+            return model.sampled_rate_distortion(batch, self.generator)
+        return model.rate_distortion(batch, self.generator), None
 
     def _set_learning_rates(self) -> None:
         factor, frozen = self.settings.rate_factor(self.step), self.objective.frozen()

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from latentrl.distributions import Gaussian
 from latentrl.networks import mlp
 
+STEP = 0.2
+"""How much of the velocity is added to the position at first: with it, velocities have about the positions' size."""
+
 
 class Linearisation(NamedTuple):
     """The transition around one state: ``[F | B]  [..., Dz, Dz + Du]`` and ``Q [..., Dz, Dz]``."""
@@ -106,8 +109,19 @@ class Weights(NamedTuple):
 class LocallyLinearTransition(nn.Module):
     """p(z_{t+1} | z_t, u_t) = N(F z_t + B u_t, Q) with F, B, Q mixtures of ``M`` learned base matrices.
 
-    F starts at the identity plus noise, Q is diagonal with a small floor. After training the latent space may be given
+    F starts at the identity plus noise, or at that of a point that moves on (``kinematic``), and Q is diagonal with a
+    small floor. After training the latent space may be given
     another gauge (:mod:`latentrl.gauge`): Q is then ``gauge diag(q) gauge'``.
+
+    Args:
+        state_size: Dz.
+        action_size: Du.
+        base_matrices: M.
+        hidden: hidden layers of the gating network.
+        initial_noise: standard deviation that Q starts with.
+        noise_floor: added to every learned variance.
+        kinematic: for a state of as many positions as velocities: F adds ``STEP`` times the velocity to the position at
+            the start, so that the velocity begins as displacement and not as any mixture of states.
     """
 
     def __init__(
@@ -118,12 +132,16 @@ class LocallyLinearTransition(nn.Module):
         hidden: Sequence[int] = (64,),
         initial_noise: float = 0.1,
         noise_floor: float = 1e-10,
+        kinematic: bool = False,
     ) -> None:
         super().__init__()
         self.state_size, self.action_size, self.noise_floor = state_size, action_size, noise_floor
         self.gate = mlp((state_size + action_size, *hidden, base_matrices))
-        eye = torch.eye(state_size).expand(base_matrices, -1, -1)
-        self.state_matrices = nn.Parameter(eye + 0.05 * torch.randn(base_matrices, state_size, state_size))
+        first = torch.eye(state_size)
+        if kinematic:
+            half = state_size // 2
+            first[:half, half:] = STEP * torch.eye(half)
+        self.state_matrices = nn.Parameter(first + 0.05 * torch.randn(base_matrices, state_size, state_size))
         self.control_matrices = nn.Parameter(0.05 * torch.randn(base_matrices, state_size, action_size))
         self.log_noise = nn.Parameter(torch.full((base_matrices, state_size), 2 * math.log(initial_noise)))
         self.register_buffer("gauge", torch.eye(state_size))

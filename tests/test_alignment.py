@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from latentrl.alignment import leading_components, unexplained
+from latentrl.alignment import leading_components, unexplained, velocity_unexplained
 from latentrl.envs.pendulum_camera import digitise, draw
 
 
@@ -24,6 +25,37 @@ def test_a_linear_map_leaves_nothing_and_noise_leaves_all() -> None:
     components = (components - components.mean(0)) / components.std(0)
     assert float(unexplained(positions, components)) < 1e-4
     assert float(unexplained(torch.randn(2000, 2, generator=g), components)) == pytest.approx(1, abs=0.02)
+
+
+def arm_states(velocity_of: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """States ``[40, 30, 4]`` of two joints that wander; ``velocity_of(angles, moved)`` gives their velocity part."""
+    g = torch.Generator().manual_seed(0)
+    moved = torch.randn(40, 30, 2, generator=g)
+    angles = moved.cumsum(1)
+    return torch.cat((angles, velocity_of(angles, moved)), -1)
+
+
+def test_velocities_that_are_displacement_in_any_axes_are_aligned() -> None:
+    mixed = torch.tensor([[2.0, 0.3], [-1.0, 0.1]])
+    assert float(velocity_unexplained(arm_states(lambda angles, moved: moved @ mixed + 3), 2)) < 1e-4
+
+
+def test_momenta_and_forward_differences_are_not_aligned() -> None:
+    def momenta(angles: Tensor, moved: Tensor) -> Tensor:
+        return moved * (1.5 + angles[..., 1:].cos())
+
+    def forward(angles: Tensor, moved: Tensor) -> Tensor:
+        return moved.roll(-1, dims=1)
+
+    assert 0.05 < float(velocity_unexplained(arm_states(momenta), 2)) < 0.5
+    assert float(velocity_unexplained(arm_states(forward), 2)) > 0.9
+
+
+def test_the_velocity_s_penalty_moves_velocities_and_not_what_they_are_measured_by() -> None:
+    states = arm_states(lambda angles, moved: moved * angles.cos()).requires_grad_()
+    velocity_unexplained(states, 2).backward()
+    assert states.grad is not None
+    assert states.grad[..., 2:].abs().sum() > 0 and torch.equal(states.grad[..., :2], torch.zeros(40, 30, 2))
 
 
 def test_equal_positions_give_a_finite_penalty_and_gradient() -> None:

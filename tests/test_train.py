@@ -213,9 +213,10 @@ def test_other_models_train_by_other_objectives(
 
 
 def test_annealing_takes_half_of_the_steps_unless_told_otherwise(data: Path, tmp_path: Path) -> None:
+    sequences = load_sequences(data, "train")
     for name, changes, steps in (("a", {}, 50), ("b", {"annealing_steps": 7}, 7)):
         chosen = options(data, tmp_path / name, objective="annealing", **changes, steps=100, recipe="source")
-        trainer = _trainer(chosen, _schedule(chosen), load_sequences(data, "train"), None, 0)
+        trainer = _trainer(chosen, _schedule(chosen, sequences), sequences, None, 0)
         assert isinstance(trainer.objective, Annealing) and trainer.objective.steps == steps
 
 

@@ -58,6 +58,20 @@ def interrupted(folder: Path) -> None:
         fit(first, folder, progress=False)
 
 
+def test_the_velocity_is_aligned_where_there_are_as_many_as_positions() -> None:
+    """A step with the penalty differs from one without it; with another number of velocities there is none."""
+    for position_size, differs in ((1, True), (2, False)):
+        ends = []
+        for weight in (0.0, 10.0):
+            torch.manual_seed(0)
+            sizes = EKVAESettings(state_size=position_size + 1, position_size=position_size, base_matrices=2)
+            model = EKVAE(DataSpec.of(data()), sizes)
+            one = Trainer(model, REWO(0.05), data(), replace(SETTINGS, velocity_alignment=weight), seed=0)
+            one.advance()
+            ends.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
+        assert torch.equal(*ends) is not differs
+
+
 def test_resumed_training_ends_bit_identical(tmp_path: Path) -> None:
     whole = trainer()
     fit(whole, tmp_path / "whole", progress=False)

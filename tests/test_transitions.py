@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from latentrl.transitions import LocallyLinearTransition
+from latentrl.transitions import STEP, LocallyLinearTransition
 
 
 def make() -> LocallyLinearTransition:
@@ -42,3 +42,11 @@ def test_starts_near_the_identity() -> None:
     module = make()
     state = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
     assert (module(state, torch.zeros(50, 2)).mean - state).abs().mean() < 0.2
+
+
+def test_a_kinematic_transition_starts_as_a_point_that_moves_on() -> None:
+    torch.manual_seed(0)
+    first = LocallyLinearTransition(4, 2, base_matrices=400, kinematic=True).state_matrices.detach().mean(0)
+    expected = torch.eye(4)
+    expected[0, 2] = expected[1, 3] = STEP
+    torch.testing.assert_close(first, expected, atol=0.02, rtol=0)

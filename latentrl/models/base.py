@@ -149,6 +149,17 @@ class FrameEncoder(Protocol):
         ...
 
 
+@runtime_checkable
+class StateSampler(Protocol):
+    """A model that tells which states its rate was estimated with."""
+
+    def sampled_rate_distortion(
+        self, batch: Sequences, generator: torch.Generator | None = None
+    ) -> tuple[RateDistortion, Tensor]:
+        """What ``rate_distortion`` returns, and the states ``[B, T, Dz]`` (or those before the last time step)."""
+        ...
+
+
 def leading_shape(tensor: Tensor, shape: Sequence[int]) -> torch.Size:
     """The batch shape of ``tensor [..., *shape]``."""
     return tensor.shape[: tensor.dim() - len(shape)]

@@ -117,6 +117,7 @@ class EKVAE(FrameAutoencoder):
             settings.base_matrices,
             settings.gate_hidden,
             noise_floor=settings.noise_floor,
+            kinematic=self.state_size == 2 * self.position_size,
         )
         self.dynamics.control_scale.copy_(torch.tensor(spec.action_scale))
         self.initial_distribution = PRIORS[settings.prior](self.state_size, settings.prior_hidden)
@@ -194,12 +195,17 @@ class EKVAE(FrameAutoencoder):
     # -- learning ----------------------------------------------------------------------------------------------------
 
     def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
+        return self.sampled_rate_distortion(batch, generator)[0]
+
+    def sampled_rate_distortion(
+        self, batch: Sequences, generator: torch.Generator | None = None
+    ) -> tuple[RateDistortion, Tensor]:
         posterior = self.encode(batch.observations)
         positions = posterior.rsample(generator)
         error = self.squared_error(positions, batch.observations)
         distortion = pixel_distortion(error, self.log_sigma, batch.observations[0, 0].numel())
-        terms = self.rate_terms(posterior, positions, batch.actions, generator)
-        return RateDistortion(torch.stack(terms).sum(0).float(), distortion.sum(1), error.mean(1))
+        terms, states = self._rate_terms(posterior, positions, batch.actions, generator)
+        return RateDistortion(torch.stack(terms).sum(0).float(), distortion.sum(1), error.mean(1)), states
 
     def rate_terms(
         self,
@@ -209,24 +215,31 @@ class EKVAE(FrameAutoencoder):
         generator: torch.Generator | None = None,
     ) -> RateTerms:
         """The terms of the rate for a sample ``positions [B, T, Da]`` of ``posterior``; see :class:`RateTerms`."""
+        return self._rate_terms(posterior, positions, actions, generator)[0]
+
+    def _rate_terms(
+        self, posterior: DiagonalGaussian, positions: Tensor, actions: Tensor, generator: torch.Generator | None
+    ) -> tuple[RateTerms, Tensor]:
+        """The terms, and the sampled states that they were estimated with."""
         weights = self.dynamics.weights(torch.float64)
         controls = weights.scaled(actions)
         a = positions.double()
         run = self.run_filter(a, controls, weights)
         rate = self._joint_rate if self.settings.version == "joint" else self._marginal_rate
-        initial, emission, transition, log_posterior = rate(a, controls, run, weights, generator)
-        return RateTerms(
+        states, emission, transition, log_posterior = rate(a, controls, run, weights, generator)
+        terms = RateTerms(
             encoder=posterior.log_prob(positions).sum(1).double(),
             emission=emission,
-            prior=-self.initial_distribution.bound(initial.float(), generator).double(),
+            prior=-self.initial_distribution.bound(states[:, 0].float(), generator).double(),
             transition=transition,
             posterior=log_posterior,
         )
+        return terms, states
 
     def _marginal_rate(
         self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Weights, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """z_1, emission, transition and posterior terms of Eq. 4.27-4.28, with states from the marginals."""
+        """States, emission, transition and posterior terms of Eq. 4.27-4.28, with states from the marginals."""
         smoothing = self.settings.version == "smoother"
         chosen = kalman.smooth_all(*run) if smoothing else run.filtered
         # z_T appears in no term, unless it is z_1 too.
@@ -247,7 +260,7 @@ class EKVAE(FrameAutoencoder):
         mean = local.mean(before, control)[:, : self.position_size]
         variance = local.noise.diagonal(dim1=-2, dim2=-1)[:, : self.position_size] + noise
         transition = -diagonal_log_prob(a[:, 1:].flatten(0, 1), mean, variance)
-        return states[:, 0], emission, transition.reshape(len(a), steps).sum(1), log_posterior
+        return states, emission, transition.reshape(len(a), steps).sum(1), log_posterior
 
     def _joint_rate(
         self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Weights, generator: torch.Generator | None
@@ -259,7 +272,7 @@ class EKVAE(FrameAutoencoder):
         before, after, control = states[:, :-1].flatten(0, 1), states[:, 1:].flatten(0, 1), controls.flatten(0, 1)
         local = weights.linearise(before, weights.gate_input(control))
         transition = -gaussian_log_prob(after, local.mean(before, control), cholesky(local.noise))
-        return states[:, 0], emission, transition.reshape(len(a), steps).sum(1), paths.log_prob
+        return states, emission, transition.reshape(len(a), steps).sum(1), paths.log_prob
 
     # -- prediction and control --------------------------------------------------------------------------------------
 
