@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test lint types check bench clean
+.PHONY: help install quickstart reacher reacher-pixels test lint types check bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
@@ -23,6 +23,12 @@ install: $(STAMP) ## make the virtual environment .venv
 
 quickstart: $(STAMP) ## collect, train, learn, evaluate once; resumes (ARGS="--overwrite" starts afresh)
 	$(BIN)/python -m latentrl quickstart $(ARGS)
+
+reacher: $(STAMP) ## the same for a two-link arm and pictured goals, from its joint angles
+	$(BIN)/python -m latentrl quickstart --env reacher $(ARGS)
+
+reacher-pixels: $(STAMP) ## the same from camera images
+	$(BIN)/python -m latentrl quickstart --env reacher --observation pixels $(ARGS)
 
 test: $(STAMP) ## run the tests (ARGS="-k kalman" selects)
 	$(BIN)/python -m pytest $(ARGS)

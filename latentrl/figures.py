@@ -59,12 +59,13 @@ def rolling_median(values: np.ndarray, window: int) -> np.ndarray:
     return np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1), axis=1)
 
 
-def training_curves(history: Mapping[str, np.ndarray], theme: Theme = LIGHT) -> Figure:
+def training_curves(history: Mapping[str, np.ndarray], theme: Theme = LIGHT, dimension: str = "pixel") -> Figure:
     """Constraint against its bound, beta, rate and distortion over training steps.
 
     Args:
         history: columns ``[N]`` named in `HISTORY_COLUMNS`; rate and distortion in nats per time step.
         theme: colours.
+        dimension: what an observation has many of, for the title.
 
     Raises:
         ValueError: a column is missing or no step was logged.
@@ -78,7 +79,7 @@ def training_curves(history: Mapping[str, np.ndarray], theme: Theme = LIGHT) -> 
     figure = Figure(figsize=(9.6, 5.2), layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.08))
     grid = figure.subplots(2, 2, sharex=True)
     panels = (
-        ("constraint", "squared error per pixel C, and its bound κ²", theme.accent, True),
+        ("constraint", f"squared error per {dimension} C, and its bound κ²", theme.accent, True),
         ("beta", "weight of the rate β", theme.accent, True),
         ("rate", "rate, nats per time step", theme.accent, False),
         ("distortion", "distortion, nats per time step", theme.accent, False),
@@ -112,18 +113,25 @@ def training_curves(history: Mapping[str, np.ndarray], theme: Theme = LIGHT) -> 
     return figure
 
 
-def prediction_strips(true: np.ndarray, predicted: np.ndarray, context: int = 5, theme: Theme = LIGHT) -> Figure:
+def prediction_strips(
+    true: np.ndarray, predicted: np.ndarray, context: int = 5, theme: Theme = LIGHT, every: int = 1
+) -> Figure:
     """Held-out sequences in pairs of rows: what happened, and what the model predicted open loop.
 
     Args:
-        true: grey images ``[K, T, H, W]`` in [0, 1].
+        true: grey images ``[K, T, H, W]`` or coloured ones ``[K, T, H, W, 3]``, in [0, 1].
         predicted: the same shape.
         context: how many first images the model inferred its first state from, marked by colour.
         theme: colours of the labels.
+        every: show the first of every so many images.
     """
-    if true.ndim != 4 or true.shape != predicted.shape:
-        raise ValueError(f"strips need two arrays [K, T, H, W] of one shape; got {true.shape} and {predicted.shape}")
-    count, steps, height, width = true.shape
+    if true.ndim not in (4, 5) or true.shape != predicted.shape:
+        raise ValueError(
+            "strips need two arrays [K, T, H, W] or [K, T, H, W, 3] of one shape; "
+            f"got {true.shape} and {predicted.shape}"
+        )
+    true, predicted = true[:, ::every], predicted[:, ::every]
+    count, steps, height, width = true.shape[:4]
     gap = max(1, width // 16)
     tall = 2.4 * count * 8.8 / steps * height / width + 0.35
     figure = Figure(figsize=(9.6, tall))
@@ -132,23 +140,29 @@ def prediction_strips(true: np.ndarray, predicted: np.ndarray, context: int = 5,
     rows = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     for k in range(count):
         for offset, (images, label) in enumerate(((true[k], "true"), (predicted[k], "predicted"))):
-            padded = np.pad(images, ((0, 0), (0, 0), (0, gap)), constant_values=np.nan)
-            strip = np.concatenate(list(padded), axis=1)[:, :-gap]
             axes = rows[3 * k + offset]
-            axes.imshow(
-                np.ma.masked_invalid(strip), cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto"
-            )
+            axes.imshow(_strip(images, gap), cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
             axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9, color=theme.muted)
             axes.tick_params(length=0, labelbottom=False, labelleft=False)
             for spine in axes.spines.values():
                 spine.set_visible(False)
         if k < count - 1:
             rows[3 * k + 2].set_axis_off()
-    rows[-1].set_xticks([(width + gap) * t + width / 2 for t in range(steps)], [str(t + 1) for t in range(steps)])
+    numbers = [str(t * every + 1) for t in range(steps)]
+    rows[-1].set_xticks([(width + gap) * t + width / 2 for t in range(steps)], numbers)
     rows[-1].tick_params(labelbottom=True, labelsize=8, colors=theme.muted, pad=4)
-    for tick in rows[-1].get_xticklabels()[:context]:
+    for tick in rows[-1].get_xticklabels()[: -(-context // every)]:
         tick.set_color(theme.second)
     return figure
+
+
+def _strip(images: np.ndarray, gap: int) -> np.ndarray:
+    """``[H, T * W + gaps]``, or ``[..., 4]`` with opacity: the images side by side with transparent gaps between."""
+    if images.ndim == 4:
+        images = np.concatenate((images, np.ones((*images.shape[:3], 1))), -1)
+    widths = ((0, 0), (0, 0), (0, gap), (0, 0))[: images.ndim]
+    padded = np.pad(images, widths, constant_values=np.nan if images.ndim == 3 else 0.0)
+    return np.ma.masked_invalid(np.concatenate(list(padded), axis=1)[:, :-gap])
 
 
 def latent_barrel(latents: np.ndarray, angle: np.ndarray, velocity: np.ndarray, theme: Theme = LIGHT) -> Figure:

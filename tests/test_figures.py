@@ -91,6 +91,17 @@ def test_strips_show_each_image_in_its_place() -> None:
     assert (lower[:, 10:14] == 1.0).all() and np.nansum(lower) == 16
 
 
+def test_strips_show_colours_and_may_leave_images_out() -> None:
+    true = np.random.default_rng(0).uniform(size=(1, 7, 4, 4, 3))
+    upper = prediction_strips(true, true[::-1], every=3).axes[0]
+    shown = np.asarray(upper.images[0].get_array())
+    assert shown.shape == (4, 3 * 4 + 2, 4)
+    np.testing.assert_allclose(shown[:, 5:9, :3], true[0, 3])
+    assert (shown[:, 4, 3] == 0).all() and (shown[:, 5:9, 3] == 1).all(), "gaps let the page through"
+    lower = prediction_strips(true, true, every=3).axes[1]
+    assert [tick.get_text() for tick in lower.get_xticklabels()] == ["1", "4", "7"]
+
+
 def test_strips_refuse_unequal_shapes() -> None:
     with pytest.raises(ValueError, match="one shape"):
         prediction_strips(np.zeros((2, 3, 4, 4)), np.zeros((2, 2, 4, 4)))

@@ -6,11 +6,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import gymnasium
 import pytest
+from gymnasium.error import DependencyNotInstalled
 
 import latentrl.quickstart as module
 from latentrl.errors import UserError
-from latentrl.quickstart import Plan, QuickstartOptions, main, quickstart
+from latentrl.quickstart import QuickstartOptions, main, plan_of, quickstart
+from latentrl.quickstarts import QUICKSTARTS, Plan
+from latentrl.tasks import TASKS
 
 SUMMARY = {"frames_collected", "model", "control", "wall_seconds"}
 MODEL = {
@@ -29,14 +33,18 @@ MODEL = {
 
 def _tiny(options: QuickstartOptions) -> Plan:
     """The quickstart in seconds; chance stands in for the planner."""
-    plan = Plan.of(options)
+    plan = plan_of(options)
+    assert plan.learn is not None
+    policy, cem = (plan.evaluations[agent,] for agent in ("policy", "cem"))
     return replace(
         plan,
         collect=replace(plan.collect, sequences=8, test_sequences=6, length=6, num_envs=2),
         train=replace(plan.train, steps=20, batch=4, progress=False),
         learn=replace(plan.learn, updates=1, horizon=2),
-        policy=replace(plan.policy, episodes=2),
-        cem=replace(plan.cem, agent="random", episodes=3),
+        evaluations={
+            ("policy",): replace(policy, episodes=2),
+            ("cem",): replace(cem, agent="random", episodes=3),
+        },
     )
 
 
@@ -52,15 +60,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> QuickstartOptions:
         patch.setattr(module, "learn", interrupt)
         with pytest.raises(KeyboardInterrupt):
             quickstart(options, _tiny(options))
-    assert json.loads((options.out / "stages.json").read_text())["finished"] == ["collect", "train"]
-    trained = (options.out / "model" / "model.safetensors").stat().st_mtime_ns
+    assert json.loads((options.folder / "stages.json").read_text())["finished"] == ["collect", "train"]
+    trained = (options.folder / "model" / "model.safetensors").stat().st_mtime_ns
     quickstart(options, _tiny(options))
-    assert (options.out / "model" / "model.safetensors").stat().st_mtime_ns == trained, "trained a second time"
+    assert (options.folder / "model" / "model.safetensors").stat().st_mtime_ns == trained, "trained a second time"
     return options
 
 
 def test_summary_has_exactly_the_agreed_keys(finished: QuickstartOptions) -> None:
-    summary = json.loads((finished.out / "summary.json").read_text())
+    summary = json.loads((finished.folder / "summary.json").read_text())
     assert set(summary) == SUMMARY and set(summary["model"]) == MODEL
     assert summary["frames_collected"] == (8 + 6) * 6
     assert {name: set(result) for name, result in summary["control"].items()} == {
@@ -72,15 +80,15 @@ def test_summary_has_exactly_the_agreed_keys(finished: QuickstartOptions) -> Non
 
 
 def test_report_and_picture_are_written(finished: QuickstartOptions) -> None:
-    assert "data:image/gif;base64," in (finished.out / "report.html").read_text(encoding="utf-8")
-    assert (finished.out / "barrel.png").read_bytes().startswith(b"\x89PNG")
-    assert not list(finished.out.rglob("*.partial"))
+    assert "data:image/gif;base64," in (finished.folder / "report.html").read_text(encoding="utf-8")
+    assert (finished.folder / "barrel.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(finished.folder.rglob("*.partial"))
 
 
 def test_a_finished_run_is_only_reported_again(
     finished: QuickstartOptions, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = json.loads((finished.out / "summary.json").read_text())
+    before = json.loads((finished.folder / "summary.json").read_text())
     for verb in ("collect", "train", "learn", "evaluate"):
         monkeypatch.delattr(module, verb)
     assert quickstart(finished, _tiny(finished)) == before
@@ -89,7 +97,7 @@ def test_a_finished_run_is_only_reported_again(
 
 def test_another_seed_needs_another_folder(finished: QuickstartOptions, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_code:
-        main(["--out", str(finished.out), "--seed", "1"])
+        main(["--out", str(finished.folder), "--seed", "1"])
     assert exit_code.value.code == 2
     assert "--overwrite" in capsys.readouterr().err
 
@@ -105,12 +113,12 @@ def test_a_folder_of_something_else_stays(tmp_path: Path, overwrite: bool) -> No
 def test_the_verb_ends_with_figures_places_and_the_next_command(
     finished: QuickstartOptions, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    summary = json.loads((finished.out / "summary.json").read_text())
+    summary = json.loads((finished.folder / "summary.json").read_text())
     monkeypatch.setattr(module, "quickstart", lambda _: summary)
-    main(["--out", str(finished.out)])
+    main(["--out", str(finished.folder)])
     last = capsys.readouterr().out.strip().splitlines()
     assert last[-1].startswith("next: python -m latentrl.evaluate --run ")
-    assert str(finished.out / "report.html") in last[-2]
+    assert str(finished.folder / "report.html") in last[-2]
     assert any("swing-up, policy: " in line for line in last)
 
 
@@ -125,3 +133,135 @@ def test_an_interrupted_verb_says_how_to_go_on(
         main(["--out", str(tmp_path), "--seed", "3"])
     assert exit_code.value.code == 130
     assert f"latentrl.quickstart --out {tmp_path} --seed 3" in capsys.readouterr().out
+
+
+# The reacher
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reacher's tasks, a few steps long."""
+    for name in ("reach", "reach-ahead"):
+        monkeypatch.setitem(TASKS, name, replace(TASKS[name], steps=3))
+
+
+def _tiny_arm(options: QuickstartOptions, length: int) -> Plan:
+    """The reacher's quickstart in seconds; chance stands in for the planner."""
+    plan = plan_of(options)
+    assert plan.learn is not None
+    return replace(
+        plan,
+        collect=replace(plan.collect, sequences=4, test_sequences=3, length=length, processes=1),
+        train=replace(plan.train, steps=20, batch=2, progress=False),
+        learn=replace(plan.learn, updates=1, horizon=2),
+        evaluations={
+            key: replace(evaluation, episodes=2, agent="random" if key[-1] == "cem" else evaluation.agent)
+            for key, evaluation in plan.evaluations.items()
+        },
+    )
+
+
+def _camera_or_skip() -> None:
+    pytest.importorskip("dm_control")
+    from latentrl.envs.reacher import ReacherEnv
+
+    env = ReacherEnv("pixels")
+    try:
+        env.reset(seed=0)
+    except DependencyNotInstalled as error:
+        pytest.skip(str(error))
+    env.close()
+
+
+def test_the_reacher_from_angles(brief: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _camera_or_skip()
+    options = QuickstartOptions(env="reacher", out=tmp_path / "arm")
+    # One step more than the goals lie ahead.
+    summary = quickstart(options, _tiny_arm(options, 27))
+    assert set(summary) == SUMMARY and summary["frames_collected"] == (4 + 3) * 27
+    assert "mse_mean_observation" in summary["model"] and "mse_mean_image" not in summary["model"]
+    assert {task: set(results) for task, results in summary["control"].items()} == {
+        "reach": {"policy", "cem"},
+        "reach-ahead": {"policy", "cem"},
+    }
+    reached, ahead = (summary["control"][task]["policy"] for task in ("reach", "reach-ahead"))
+    assert set(reached) == {"episodes", "successes", "shoulder_error", "wrist_error", "seconds_to_goal"}
+    assert set(ahead) == {"episodes", "successes", "seconds_to_goal"} and ahead["episodes"] == 2
+    report = (options.folder / "report.html").read_text(encoding="utf-8")
+    assert "data:image/gif;base64," in report and "joint angles" in report
+    assert json.loads((options.folder / "stages.json").read_text())["identity"] == {"seed": 0, "environment": "reacher"}
+    said = capsys.readouterr().out
+    assert "[7/7] evaluate the planner: reach-ahead" in said
+    # Again: nothing is left to do. The same folder is no other environment's.
+    assert quickstart(options, _tiny_arm(options, 27)) == summary
+    with pytest.raises(UserError, match=r"reacher.*--overwrite"):
+        quickstart(replace(options, env="pendulum"))
+
+
+def test_the_reacher_from_pictures_without_a_policy(brief: None, tmp_path: Path) -> None:
+    _camera_or_skip()
+    options = QuickstartOptions(env="reacher", observation="pixels", out=tmp_path / "arm")
+    plan = _tiny_arm(options, 6).without_policy()
+    plan = replace(plan, evaluations={key: chosen for key, chosen in plan.evaluations.items() if key[0] == "reach"})
+    summary = quickstart(options, plan)
+    assert summary["control"].keys() == {"reach"} and summary["control"]["reach"].keys() == {"cem"}
+    assert "mse_mean_image" in summary["model"]
+    assert json.loads((options.folder / "stages.json").read_text())["finished"] == [
+        "collect",
+        "train",
+        "evaluate the planner: reach",
+    ]
+    assert "64×64 pictures" in (options.folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--env", "cartpole"], "--env cartpole: choose one of pendulum, reacher"),
+        (["--observation", "angles"], "--observation angles: of --env pendulum only pixels"),
+    ],
+)
+def test_what_is_not_there_is_refused(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_code:
+        main(arguments)
+    assert exit_code.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_every_quickstart_keeps_to_its_folder_and_seed(tmp_path: Path) -> None:
+    names = set()
+    for env, observed in QUICKSTARTS.items():
+        for observation in observed:
+            options = QuickstartOptions(env=env, observation=observation, out=tmp_path, seed=3)
+            names.add(options.showcase.name)
+            plan = plan_of(options)
+            assert plan.learn is not None
+            runs = {plan.train.folder, plan.learn.run, *(chosen.run for chosen in plan.evaluations.values())}
+            assert plan.train.data == plan.collect.folder and len(runs) == 1
+            assert all(tmp_path in folder.parents for folder in (plan.collect.folder, plan.train.folder))
+            seeds = {plan.collect.seed, plan.train.seed, plan.learn.seed}
+            assert seeds | {chosen.seed for chosen in plan.evaluations.values()} == {3}
+            assert plan.film.suffix == ".gif"
+    assert names == {"pendulum", "reacher", "reacher-pixels"}
+
+
+def test_an_interrupted_reacher_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "quickstart", interrupt)
+    with pytest.raises(SystemExit):
+        main(["--env", "reacher", "--observation", "pixels", "--out", str(tmp_path)])
+    command = f"latentrl.quickstart --env reacher --observation pixels --out {tmp_path} --seed 0"
+    assert command in capsys.readouterr().out
+
+
+def test_a_missing_camera_is_found_before_anything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*args: object, **kwargs: object) -> None:
+        raise DependencyNotInstalled("no OpenGL:\n install it")
+
+    monkeypatch.setattr(gymnasium, "make_vec", missing)
+    with pytest.raises(UserError, match="--env reacher: no OpenGL: install it"):
+        quickstart(QuickstartOptions(env="reacher", out=tmp_path / "arm"))
+    assert [path.name for path in (tmp_path / "arm").iterdir()] == ["stages.json"]

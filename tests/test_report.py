@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latentrl.report import MOST_POINTS, fill, r_squared, scatter_data, scientific, write_report
+from latentrl.quickstarts import reacher_report
+from latentrl.quickstarts.pendulum_report import MOST_POINTS, scatter_data, write_report
+from latentrl.quickstarts.reacher_report import ANGLES, PIXELS, Words
+from latentrl.report import fill, r_squared, scientific
 
 SUMMARY: dict[str, Any] = {
     "frames_collected": 15000,
@@ -97,6 +100,47 @@ def test_report_loads_nothing_and_closes_every_element(tmp_path: Path) -> None:
     assert not re.search(r"https?://|@import|url\(|fetch\(|XMLHttpRequest|import\(", page)
 
 
+@pytest.mark.parametrize(("words", "learned"), [(ANGLES, True), (ANGLES, False), (PIXELS, True)])
+def test_the_reachers_report_loads_nothing_and_shows_the_figures(tmp_path: Path, words: Words, learned: bool) -> None:
+    rng, steps = np.random.default_rng(0), np.arange(30)
+    names = [f"r2_{joint}{figure}" for joint in ("shoulder", "wrist") for figure in ("", "_velocity")]
+    names += [f"r2_{joint}_velocity_neighbours" for joint in ("shoulder", "wrist")]
+    names += [f"mse_{figure}" for figure in ("predict_mean", "predict_median", "reconstruction")]
+    names += [words.mean, "test_elbo_per_step", "train_seconds"]
+    reached = {
+        "episodes": 100,
+        "successes": 93,
+        "shoulder_error": 0.0123,
+        "wrist_error": 0.0456,
+        "seconds_to_goal": 1.4,
+    }
+    ahead = {"episodes": 50, "successes": 49, "seconds_to_goal": None}
+    agents = ("policy", "cem") if learned else ("cem",)
+    summary = {
+        "frames_collected": 75000,
+        "model": {name: 0.5 + index / 100 for index, name in enumerate(names)},
+        "control": {"reach": dict.fromkeys(agents, reached), "reach-ahead": dict.fromkeys(agents, ahead)},
+        "wall_seconds": 402.0,
+    }
+    history = {name: np.ones(30) for name in ("constraint", "bound", "beta", "rate", "distortion")} | {"step": steps}
+    shape = (2, 6, 8, 8, 3) if words is PIXELS else (2, 6, 2)
+    seen = rng.uniform(size=shape)
+    path = tmp_path / "report.html"
+    positions, angles = rng.normal(size=(40, 3 if words is PIXELS else 2)), rng.uniform(-2, 2, (40, 2))
+    reacher_report.write_report(path, words, summary, history, positions, angles, (seen, seen), 0.04, _gif())
+    page = path.read_text(encoding="utf-8")
+    parser = _Resources()
+    parser.feed(page)
+    parser.close()
+    assert not parser.open
+    assert len(parser.addresses) == 7  # the film, three figures in two themes
+    assert all(address.startswith("data:image/") for address in parser.addresses)
+    assert not re.search(r"https?://|@import|url\(|fetch\(|XMLHttpRequest|import\(", page)
+    for text in ("75,000", "93 of 100", "0.012 / 0.046 rad", "49 of 50", words.told, base64.b64encode(_gif()).decode()):
+        assert text in page
+    assert ("a policy and a planner" in page) == learned
+
+
 def test_report_shows_the_figures(tmp_path: Path) -> None:
     page = _write(tmp_path / "report.html")
     for text in ("15,000", "0.9971", "0.9985", "1.93&thinsp;×&thinsp;10<sup>−4</sup>", "49 of 50", "6:42"):
@@ -141,7 +185,8 @@ def test_fill_refuses_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="'y'"):
         fill("{{x}}", {"y": "1"})
     with pytest.raises(ValueError, match="x"):
-        fill("{{x}}", {})
+        fill("{{x}}", {}, finished=True)
+    assert fill("{{x}} {{y}}", {"x": "1"}) == "1 {{y}}"
 
 
 def test_scientific() -> None:
