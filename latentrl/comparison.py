@@ -31,6 +31,7 @@ OF_THE_REACHER = {
     "wrist_error": "wrist, rad",
     "wrist_error_p90": "90% below, rad",
     "collisions": "collisions",
+    "there_at_the_end": "there at the end",
     "closest": "closest, rad",
     "return_mean": "return",
     "return_low": "95% from, return",

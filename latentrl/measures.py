@@ -102,7 +102,8 @@ class Reached:
 
     Figures: ``shoulder_error`` and ``wrist_error`` at the end, ``seconds_to_goal`` after which both stay within the
     tolerance for good, ``beyond_limit`` of the wrist at the worst, 0 if it never was. Overall: the 90th percentiles of
-    the errors and the number of ``collisions``.
+    the errors, the number of ``collisions``, and ``there_at_the_end``, the successes that a look at the last step alone
+    would count.
     """
 
     tolerance: float = 0.05
@@ -114,13 +115,15 @@ class Reached:
         error = joint_errors(truth["angles"], truth["goal"])
         inside = np.asarray((error <= self.tolerance).all(-1))
         beyond = np.maximum(np.abs(truth["angles"][..., 1]).max(axis=0) - self.limit, 0.0)
+        allowed = beyond == 0.0
         final = {"shoulder_error": error[-1, :, 0], "wrist_error": error[-1, :, 1]}
         return Outcome(
-            np.asarray(inside[-self.hold :].all(axis=0) & (beyond == 0.0)),
+            np.asarray(inside[-self.hold :].all(axis=0) & allowed),
             {**final, "seconds_to_goal": settling_time(inside, control_step), "beyond_limit": beyond},
             {
                 **{f"{name}_p90": float(np.quantile(values, 0.9)) for name, values in final.items()},
-                "collisions": float((beyond > 0.0).sum()),
+                "collisions": float((~allowed).sum()),
+                "there_at_the_end": float((inside[-1] & allowed).sum()),
             },
         )
 

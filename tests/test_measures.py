@@ -105,15 +105,16 @@ def test_a_pose_is_reached_by_both_joints_and_held_without_the_wrist_beyond_its_
     goal = np.array([[3.1, 1.0]])
     judge = Reached(hold=2)
     close, turned, far = (3.06, 1.04), (-3.14 - 4 * np.pi, 0.96), (3.1, 1.06)
-    for path, success in (
-        ((far, close, close), True),
-        ((far, turned, close), True),
-        ((close, close, far), False),
-        ((far, far, close), False),
-        (((3.1, -2.8), close, close), False),
+    for path, success, there in (
+        ((far, close, close), True, 1.0),
+        ((far, turned, close), True, 1.0),
+        ((close, close, far), False, 0.0),
+        ((far, far, close), False, 1.0),
+        (((3.1, -2.8), close, close), False, 0.0),
     ):
         outcome = judge({"angles": poses(*path), "goal": goal}, 0.04, None)
         assert outcome.success is not None and outcome.success.tolist() == [success], path
+        assert outcome.overall["there_at_the_end"] == there, path
     assert outcome.figures["beyond_limit"] == pytest.approx(2.8 - np.deg2rad(160))
     assert outcome.overall["collisions"] == 1.0
     outcome = judge({"angles": poses(far, turned, turned), "goal": goal}, 0.04, None)
@@ -126,7 +127,8 @@ def test_final_errors_are_summed_up_by_their_90th_percentile() -> None:
     wrist = np.linspace(0.0, 1.0, 11)
     angles = np.stack((np.zeros(11), wrist), -1)[None]
     outcome = Reached(hold=1)({"angles": angles, "goal": np.zeros((11, 2))}, 0.04, None)
-    assert outcome.overall == pytest.approx({"shoulder_error_p90": 0.0, "wrist_error_p90": 0.9, "collisions": 0.0})
+    expected = {"shoulder_error_p90": 0.0, "wrist_error_p90": 0.9, "collisions": 0.0, "there_at_the_end": 1.0}
+    assert outcome.overall == pytest.approx(expected)
 
 
 def test_passing_a_pose_is_enough_if_both_joints_are_there_at_once() -> None:
