@@ -15,9 +15,11 @@ from torch import Tensor
 
 from latentrl.types import RateDistortion
 
-RELATIVE_NU = {"geco": 0.027, "rewo": 0.27}
-"""nu kappa^2, the step size for a violation as large as the bound itself: the source's 300 at its kappa of 0.03 (Table
-A.2) for REWO. A fixed nu suits one scale of data alone: with errors in rad^2, 300 drives beta to zero for good."""
+LARGEST_NU = {"geco": 30.0, "rewo": 300.0}
+"""The step size of log beta for bounds up to `FAMILIAR`; 300 is the source's for its images (Table A.2)."""
+FAMILIAR = 0.03**2
+"""Beyond this bound nu falls with it, so that nu times a violation stays what it was: with errors in rad^2, 300 drives
+beta to zero for good. Below it nu stays: let grow, on a car's pictures (kappa 0.006) one model of two was useless."""
 DYNAMICS_GROUPS = frozenset({"transition", "noise", "prior"})
 """psi, psi_0 and phi_0 of Algorithm 3: what the initial phase leaves alone."""
 
@@ -84,6 +86,11 @@ class Annealing(Objective):
         self.updates = int(state["updates"])
 
 
+def step_size(objective: str, bound: float) -> float:
+    """The default nu of GECO or REWO for a bound kappa^2."""
+    return LARGEST_NU[objective] * min(1.0, FAMILIAR / bound)
+
+
 class Constrained(Objective):
     """min R subject to C <= kappa^2, with C smoothed over batches.
 
@@ -113,7 +120,7 @@ class GECO(Constrained):
 
     Args:
         bound: kappa^2, squared error per observation dimension.
-        nu: step size of log lambda; `RELATIVE_NU` over the bound if None. The source gives none for sequences: this one
+        nu: step size of log lambda; :func:`step_size` if None. The source gives none for sequences: this one
             halves beta in about a step while C is that of the mean image (36 times the bound), and doubles it in about
             thirty once C is well below the bound.
         alpha: weight of the past in the moving average of C.
@@ -124,7 +131,7 @@ class GECO(Constrained):
         self, bound: float, nu: float | None = None, alpha: float = 0.9, limits: tuple[float, float] = (1e-6, 1e2)
     ) -> None:
         super().__init__(bound, alpha)
-        self.nu, self.limits = RELATIVE_NU["geco"] / bound if nu is None else nu, limits
+        self.nu, self.limits = step_size("geco", bound) if nu is None else nu, limits
 
     def update(self, terms: RateDistortion) -> None:
         log_beta = math.log(self.beta) - self.nu * self.violation(terms)
@@ -139,7 +146,7 @@ class REWO(Constrained):
 
     Args:
         bound: kappa^2, squared error per observation dimension.
-        nu: step size of log beta; `RELATIVE_NU` over the bound if None.
+        nu: step size of log beta; :func:`step_size` if None.
         tau1: slope while the constraint holds.
         tau2: slope while it is violated.
         alpha: weight of the past in the moving average of C.
@@ -158,7 +165,7 @@ class REWO(Constrained):
         freeze_dynamics: bool = True,
     ) -> None:
         super().__init__(bound, alpha)
-        self.nu = RELATIVE_NU["rewo"] / bound if nu is None else nu
+        self.nu = step_size("rewo", bound) if nu is None else nu
         self.tau1, self.tau2 = tau1, tau2
         self.floor, self.freeze_dynamics = floor, freeze_dynamics
         self.initial_phase = True

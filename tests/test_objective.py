@@ -127,10 +127,11 @@ def test_a_bound_of_zero_is_refused(objective: type[GECO] | type[REWO]) -> None:
 
 def test_the_step_size_is_the_source_s_at_its_kappa() -> None:
     assert REWO(bound=0.03**2).nu == 300.0 and REWO(bound=0.03**2, nu=10.0).nu == 10.0
+    assert REWO(bound=0.006**2).nu == 300.0 and REWO(bound=0.3**2).nu == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize("objective", [GECO, REWO])
-def test_beta_does_not_depend_on_the_units_of_the_data(objective: type[GECO] | type[REWO]) -> None:
+def test_beta_does_not_depend_on_the_units_of_data_with_large_errors(objective: type[GECO] | type[REWO]) -> None:
     def betas(scale: float) -> list[float]:
         weighing, path = objective(bound=0.01 * scale), []
         for error in (0.4, 0.1, 0.03, 0.012, 0.005, 0.004):
