@@ -13,6 +13,7 @@ import pytest
 
 from latentrl.envs import REACHER, opengl
 from latentrl.envs.reacher import ReacherEnv
+from latentrl.envs.reacher_camera import FINER, SIZE, ReacherCamera
 from latentrl.envs.reacher_geometry import WRIST_LIMIT, finger_position, poses_at, wrapped
 from latentrl.envs.reacher_physics import ReacherPhysics
 
@@ -94,6 +95,25 @@ def test_pictures_depend_on_the_angles_alone(pixels: ReacherEnv) -> None:
     # The arm lies right of and above the centre: rows count downwards, x points right and y up.
     bright = np.argwhere(pixels.photograph([0.5, 0.0]).astype(int).sum(-1) > 400)
     assert bright[:, 0].max() <= 33 and bright[:, 1].min() >= 30 and bright[:, 1].max() > 45
+
+
+def test_pictures_show_the_arm_where_it_is_now(pixels: ReacherEnv) -> None:
+    """MuJoCo's step leaves the drawn bodies one step behind the joints."""
+    pixels.reset(seed=0, options={"angles": [0.4, 1.1], "velocities": [8.0, -8.0]})
+    for _ in range(3):
+        seen, _, _, _, info = pixels.step(np.zeros(2, np.float32))
+        assert np.array_equal(seen, pixels.photograph(info["angles"]))
+
+
+def test_pixels_are_means_of_finer_ones(pixels: ReacherEnv) -> None:
+    finer = ReacherCamera(ReacherPhysics().model, size=FINER * SIZE)
+    physics = ReacherPhysics(finer.model)
+    physics.set_state([0.4, 1.1])
+    whole = finer.photograph(physics.data).astype(float)
+    finer.close()
+    means = whole.reshape(SIZE, FINER, SIZE, FINER, 3).mean((1, 3))
+    # The finer one's pixels are means in turn: of points that lie closer, but around the same centres.
+    assert np.abs(pixels.photograph([0.4, 1.1]) - means).mean() < 0.5
 
 
 def test_photographing_leaves_the_state_alone(pixels: ReacherEnv) -> None:
