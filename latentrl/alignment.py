@@ -69,14 +69,20 @@ def velocity_unexplained(states: Tensor, position_size: int) -> Tensor:
 
     The bound leaves the velocity's coordinates free, v -> G(a) v, and what a model finds may be momenta or worse. What
     the position has moved since the last time step is a velocity in the position's own coordinates. It is the step
-    *before*: the one after it is the next control's too.
+    *before*: the one after it is the next control's too. Where there are fewer velocities than positions, the map is
+    linear in the velocity at every position, and affine in that: around a ring, one velocity moves two positions.
 
     Args:
-        states: sampled ``[B, T, Dz]`` with as many velocities as positions.
+        states: sampled ``[B, T, Dz]``.
         position_size: Da.
     """
     position, velocity = states[..., :position_size], states[:, 1:, position_size:].flatten(0, 1)
     moved = position.diff(dim=1).flatten(0, 1).detach()
+    if velocity.shape[-1] < position_size:
+        there = position[:, 1:].flatten(0, 1).detach()
+        there = (there - there.mean(0)) / there.std(0)
+        turning = (velocity.unsqueeze(-1) * there.unsqueeze(-2)).flatten(1)
+        velocity = torch.cat((velocity, turning), -1)
     return unexplained(velocity, moved / moved.std(0))
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from latentrl.convolutions import ConvDecoder, ConvEncoder
 from latentrl.networks import VectorDecoder, VectorEncoder
-from latentrl.patches import PatchDecoder, PatchEncoder
+from latentrl.patches import HalvedEncoder, PatchDecoder
 
 NetworkName = Literal["dense", "conv", "lean"]
 SMALL_SIDE = 32
@@ -32,7 +32,7 @@ class Network(NamedTuple):
 NETWORKS: dict[NetworkName, Network] = {
     "dense": Network(VectorEncoder, VectorDecoder, (128, 128, 128)),
     "conv": Network(ConvEncoder, ConvDecoder, (256,)),
-    "lean": Network(PatchEncoder, PatchDecoder, (128,)),
+    "lean": Network(HalvedEncoder, PatchDecoder, (256, 128, 128)),
 }
 
 

@@ -104,6 +104,18 @@ class Constrained(Objective):
             raise ValueError(f"the constraint's bound kappa^2 must be positive; got {bound}")
         self.bound, self.alpha = bound, alpha
 
+    def loosen(self, bound: float) -> None:
+        """Do not ask for less than ``bound``."""
+        self.bound = max(self.bound, bound)
+
+    def state(self) -> dict[str, float]:
+        return {**super().state(), "bound": self.bound}
+
+    def load_state(self, state: Mapping[str, float]) -> None:
+        super().load_state(state)
+        # Checkpoints from before it could change have none.
+        self.bound = state.get("bound", self.bound)
+
     def violation(self, terms: RateDistortion) -> float:
         """C - kappa^2 after this batch has entered the moving average."""
         error = float(terms.error.detach().mean())

@@ -1,7 +1,7 @@
-"""A lean encoder and decoder for images: the matrix products of a few layers over patches that do not overlap.
+"""A lean encoder and decoder for images: few layers, whose matrix products read no pixel twice.
 
-    encoder   patches of 4 x 4 pixels -> 16 features; 4 x 4 of those -> 64 features; FC 128; ReLU
-    decoder   the same in reverse
+    encoder   the image at half its height and width, FC 256, 128, 128, ReLU
+    decoder   256 waves, FC 256, 64 features for every 16 x 16 pixels, 16 for every 4 x 4 of them, pixels; ReLU
 
 Like a convolution whose stride is its width (Dosovitskiy et al. 2021 begin with one), a layer has the same weights for
 all patches and costs one dense matrix product, with no pixel read twice. The table's convolutions
@@ -10,6 +10,7 @@ all patches and costs one dense matrix product, with no pixel read twice. The ta
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -20,19 +21,13 @@ from latentrl.convolutions import image_shape
 from latentrl.distributions import DiagonalGaussian
 from latentrl.networks import DiagonalGaussianMLP, mlp
 
+WAVES, WAVE_NUMBER = 256, 3.0
 PATCHES = (4, 4)
 FEATURES = (16, 64)
 
 
-def to_patches(images: Tensor, size: int) -> Tensor:
-    """``[N, H, W, C]`` -> ``[N, H / size, W / size, size * size * C]``."""
-    count, height, width, channels = images.shape
-    cut = images.reshape(count, height // size, size, width // size, size * channels)
-    return cut.transpose(2, 3).flatten(3)
-
-
 def from_patches(patches: Tensor, size: int) -> Tensor:
-    """The inverse of :func:`to_patches`."""
+    """Images ``[N, H, W, C]`` from the patches ``[N, H / size, W / size, size * size * C]`` that they are cut into."""
     count, rows, columns, values = patches.shape
     channels = values // size**2
     cut = patches.reshape(count, rows, columns, size, size * channels).transpose(2, 3)
@@ -50,14 +45,14 @@ class Grid:
         self.shape = (self.rows, self.columns, FEATURES[-1])
 
 
-class PatchEncoder(nn.Module):
+class HalvedEncoder(nn.Module):
     """q(a | x) for images: ``[N, H, W, C]`` floating point -> diagonal normal ``[N, size]``.
 
-    An image whose sides are no multiples of 16 is padded with zeros.
+    Fully connected layers on the image at half its height and width; odd sides are padded with zeros.
 
     Args:
         shape: height, width and channels of an image.
-        hidden: fully connected layers after those over patches.
+        hidden: fully connected layers.
         size: Da.
 
     Raises:
@@ -66,30 +61,60 @@ class PatchEncoder(nn.Module):
 
     def __init__(self, shape: Sequence[int], hidden: Sequence[int], size: int) -> None:
         super().__init__()
-        self.grid = Grid(shape)
-        n_in = (self.grid.channels, *FEATURES)
-        self.layers = nn.ModuleList(
-            nn.Linear(before * patch**2, after) for before, after, patch in zip(n_in, FEATURES, PATCHES, strict=False)
-        )
-        n_features = int(torch.Size(self.grid.shape).numel())
-        self.body = DiagonalGaussianMLP(n_features, hidden, size, log_variance=-4.0)
+        height, width, channels = image_shape(shape, "lean")
+        self.odd = height % 2, width % 2
+        n_in = (height + self.odd[0]) // 2 * ((width + self.odd[1]) // 2) * channels
+        self.body = DiagonalGaussianMLP(n_in, hidden, size, log_variance=-4.0)
 
     def forward(self, observations: Tensor) -> DiagonalGaussian:
-        features, (below, right) = observations, self.grid.missing
-        if below or right:
-            features = pad(features, (0, 0, 0, right, 0, below))
-        for layer, patch in zip(self.layers, PATCHES, strict=True):
-            features = relu(layer(to_patches(features, patch)))
-        return self.body(features.flatten(1))
+        return self.body(halved(observations, self.odd).flatten(1))
+
+
+def halved(images: Tensor, odd: tuple[int, int] = (0, 0)) -> Tensor:
+    """``[N, H, W, C]`` averaged over squares of 2 x 2 pixels; ``odd`` tells which sides lack a last row or column."""
+    if any(odd):
+        images = pad(images, (0, 0, 0, odd[1], 0, odd[0]))
+    count, height, width, channels = images.shape
+    # Two sums of slices: a mean over two axes that are not the last ones takes several times as long.
+    rows = images.reshape(count, height // 2, 2, width // 2, 2 * channels)
+    rows = rows[:, :, 0] + rows[:, :, 1]
+    return 0.25 * (rows[..., :channels] + rows[..., channels:])
+
+
+class Waves(nn.Module):
+    """``a -> (a, sin(W a + b))`` ``[N, size + count]``: what lets a small network draw thin things that move.
+
+    From positions alone it would take long to learn anything that changes within a fraction of their range (Tancik et
+    al., 2020). ``W`` starts random and is learned.
+    """
+
+    def __init__(self, size: int, count: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(size, count)
+        nn.init.normal_(self.linear.weight, std=WAVE_NUMBER)
+        nn.init.uniform_(self.linear.bias, 0, 2 * math.pi)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return torch.cat((latents, math.sqrt(2) * self.linear(latents).sin()), -1)
 
 
 class PatchDecoder(nn.Module):
-    """The mean of p(x | a) for images: ``[N, size]`` -> ``[N, H, W, C]``; see :class:`PatchEncoder`."""
+    """The mean of p(x | a) for images: ``[N, size]`` -> ``[N, H, W, C]``.
+
+    Args:
+        size: Da.
+        hidden: of the fully connected layers the last one alone is there: waves do the others' work.
+        shape: height, width and channels of an image, which is cut from a whole number of patches.
+
+    Raises:
+        ValueError: ``shape`` is not that of an image.
+    """
 
     def __init__(self, size: int, hidden: Sequence[int], shape: Sequence[int]) -> None:
         super().__init__()
         self.grid = Grid(shape)
-        self.body = mlp((size, *hidden, int(torch.Size(self.grid.shape).numel())))
+        self.waves = Waves(size, WAVES)
+        self.body = mlp((size + WAVES, hidden[-1], int(torch.Size(self.grid.shape).numel())))
         n_out = (*FEATURES[-2::-1], self.grid.channels)
         self.layers = nn.ModuleList(
             nn.Linear(before, after * patch**2)
@@ -97,7 +122,7 @@ class PatchDecoder(nn.Module):
         )
 
     def forward(self, latents: Tensor) -> Tensor:
-        features = self.body(latents).unflatten(1, self.grid.shape)
+        features = self.body(self.waves(latents)).unflatten(1, self.grid.shape)
         for layer, patch in zip(self.layers, PATCHES[::-1], strict=True):
             features = from_patches(layer(relu(features)), patch)
         return features[:, : self.grid.height, : self.grid.width]

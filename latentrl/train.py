@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -14,6 +15,7 @@ import tyro
 from torch import Tensor
 
 from latentrl.architectures import NETWORKS, NetworkName, is_image_shape, suggested_network
+from latentrl.charts import NoChartError, chart, needs_chart
 from latentrl.coarse_to_fine import is_image
 from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
@@ -22,7 +24,7 @@ from latentrl.metrics import evaluate_model
 from latentrl.models import MODELS, build
 from latentrl.models.base import DataSpec, WorldModel
 from latentrl.models.ekvae import EKVAE
-from latentrl.objective import OBJECTIVES, ObjectiveSettings
+from latentrl.objective import OBJECTIVES, Constrained, ObjectiveSettings
 from latentrl.runs import (
     CHECKPOINT,
     MODEL,
@@ -45,6 +47,11 @@ from latentrl.training import (
     fit,
 )
 from latentrl.types import Sequences
+from latentrl.warm_start import start_on_chart
+
+FEW_PIXELS = 256
+DRAWN_FRAMES = 8
+"""Of a sequence of large pictures, that a step of the training on a processor draws."""
 
 
 def _default(text: str, metavar: str) -> Any:
@@ -123,13 +130,17 @@ def train(options: TrainOptions) -> Path:
             return folder
         options = replace(stored, run=folder, device=options.device, progress=options.progress, resume=True)
     _check(options)
+    if not options.resume:
+        _check_folder(folder, options.overwrite)
     data = load_sequences(options.data, "train", choose_device(options.device))
     # Stored with the run: another device may continue it.
     options = replace(options, network=_network(options, data))
-    settings = _schedule(options, data)
+    places = _chart(options, data, folder)
+    on_chart = places is not None
+    settings = _schedule(options, data, on_chart)
     make = partial(_trainer, options, settings, data, alignment_target(data, settings, options.position_size))
     if not options.resume:
-        _prepare(folder, options.overwrite)
+        _prepare(folder)
         write_json(
             folder / SETTINGS,
             {
@@ -145,6 +156,8 @@ def train(options: TrainOptions) -> Path:
         # A checkpoint brings the weights of the start that was chosen.
         if not (folder / CHECKPOINT).is_file():
             trainer = best_start(make, settings, options.progress)
+            if places is not None:
+                _start_on_chart(trainer, data, places, options)
         fit(trainer, folder, options.progress)
     except KeyboardInterrupt:
         if (folder / CHECKPOINT).is_file():
@@ -155,20 +168,63 @@ def train(options: TrainOptions) -> Path:
         raise SystemExit(130) from None
     except DivergedError as error:
         raise UserError(f"{folder}: {error}") from error
+    if on_chart and isinstance(trainer.model, EKVAE):
+        _set_sigma(trainer.model, data)
     _finish(trainer.model, data, options, folder, trainer.seconds)
     return folder
 
 
-def _schedule(options: TrainOptions, data: Sequences) -> TrainSettings:
+def _chart(options: TrainOptions, data: Sequences, folder: Path) -> Tensor | None:
+    """Where the model is to start, if blurred pictures do not tell all of its position; see `latentrl.charts`."""
+    known = options.recipe == "latentrl" and options.model == "ekvae" and is_image(data.observations)
+    fewer = options.position_size < options.state_size < 2 * options.position_size
+    if not (known and fewer and needs_chart(data.observations, options.position_size)):
+        return None
+    if (folder / CHECKPOINT).is_file() and options.resume:
+        # It has started already, on a chart or not, and the model is in the checkpoint.
+        stored = load_settings(folder)["training"].get("warm_start", 0)
+        return torch.empty(0) if stored else None
+    if options.progress:
+        print("reading a chart off the pictures", flush=True)
+    try:
+        return chart(data.observations, options.position_size)
+    except NoChartError as error:
+        print(f"{options.data}: {error}; the model starts anywhere")
+        return None
+
+
+def _start_on_chart(trainer: Trainer, data: Sequences, places: Tensor, options: TrainOptions) -> None:
+    assert isinstance(trainer.model, EKVAE)
+    started = time.perf_counter()
+    left = start_on_chart(
+        trainer.model, data, places, trainer.settings.warm_start, options.seed, progress=options.progress
+    )
+    # What the networks draw by then is the best measure of what they can; the transition's noise costs some of it.
+    if isinstance(trainer.objective, Constrained) and options.kappa is None:
+        trainer.objective.loosen(2 * left)
+    trainer.seconds += time.perf_counter() - started
+
+
+@torch.no_grad()
+def _set_sigma(model: EKVAE, data: Sequences) -> None:
+    """Where sigma was held: the most likely one."""
+    sample = spread_sample(data)
+    error = model.squared_error(model.encode(sample.observations).mean, sample.observations).mean()
+    model.log_sigma.copy_(0.5 * error.log())
+
+
+def _schedule(options: TrainOptions, data: Sequences, on_chart: bool) -> TrainSettings:
     """The recipe's schedule with what the data and the options change."""
     plain = options.recipe == "source"
     settings = TrainSettings.source() if plain else TrainSettings()
+    settings = replace(settings, steps=options.steps or settings.steps)
+    if on_chart:
+        settings = settings.on_chart()
     # Sensors are quieter than pixels: sigma has a longer way to fall from the data's deviation to their noise.
     rates = settings.learning_rates | ({} if plain or is_image(data.observations) else {"emission_noise": 4e-3})
     blur = settings.blur if options.blur is None else replace(settings.blur, width=options.blur)
     return replace(
         settings,
-        steps=options.steps or settings.steps,
         batch=options.batch or settings.batch,
         learning_rates=rates,
         blur=blur,
@@ -182,7 +238,7 @@ def _trainer(
     seed = options.seed + 1_000_003 * start
     plain = options.recipe == "source"
     # Twice the data's own deviation: large enough that the rate shapes the latent space before the details count.
-    details = _model_settings(options, 1.0 if plain else 2 * data_deviation(data))
+    details = _model_settings(options, 1.0 if plain else _initial_sigma(settings, data))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build(options.model, DataSpec.of(data), details)
@@ -191,6 +247,12 @@ def _trainer(
     weighing = ObjectiveSettings(_kappa(options, data) ** 2, options.annealing_steps or settings.steps // 2)
     objective = OBJECTIVES[options.objective](weighing)
     return Trainer(model.to(choose_device(options.device)), objective, data, settings, seed, components)
+
+
+def _initial_sigma(settings: TrainSettings, data: Sequences) -> float:
+    """Twice the deviation; on a chart so much more that a picture counts for no more than a small one's 256 pixels."""
+    many = data.observations[0, 0].numel() / FEW_PIXELS if settings.warm_start else 1.0
+    return 2 * data_deviation(data) * max(1.0, many) ** 0.5
 
 
 def _kappa(options: TrainOptions, data: Sequences) -> float:
@@ -221,6 +283,7 @@ def _model_settings(options: TrainOptions, initial_sigma: float) -> dict[str, An
         "prior": options.prior,
         "initial_sigma": initial_sigma,
         "standardise": options.standardise,
+        "drawn_frames": DRAWN_FRAMES if options.network == "lean" else 0,
         **({"version": version} if options.model == "ekvae" else {}),
     }
     if options.network != "auto":
@@ -283,9 +346,8 @@ def _check(options: TrainOptions) -> None:
         raise UserError(f"--blur {options.blur}: give a fraction of the image's height, 0 to 1")
 
 
-def _prepare(folder: Path, overwrite: bool) -> None:
+def _check_folder(folder: Path, overwrite: bool) -> None:
     if not folder.exists():
-        folder.mkdir(parents=True)
         return
     if not overwrite:
         raise UserError(
@@ -293,8 +355,12 @@ def _prepare(folder: Path, overwrite: bool) -> None:
         )
     if not (folder / SETTINGS).is_file():
         raise UserError(f"--overwrite: {folder} is no run folder, so it stays; give another folder with --run")
-    shutil.rmtree(folder)
-    folder.mkdir()
+
+
+def _prepare(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
 
 
 def choose_device(name: str) -> torch.device:

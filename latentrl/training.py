@@ -38,6 +38,8 @@ class TrainSettings:
         steps: gradient steps.
         batch: sequences in a batch, drawn with replacement.
         learning_rates: of Adam, by parameter group (see ``WorldModel.parameter_groups``).
+        settle: steps in which encoder and decoder rest, so that a transition that knows nothing yet does not spoil what
+            they know; their learning rates then rise for as many steps.
         decay_from: fraction of the steps after which all learning rates fall linearly to zero; 1 keeps them.
         starts: trainings begun with different weights, of which the one with the lowest rate goes on; see
             :func:`best_start`.
@@ -46,7 +48,9 @@ class TrainSettings:
         alignment: weight in nats of :func:`latentrl.alignment.unexplained` while sigma is held; for images and
             models that encode every frame by itself.
         velocity_alignment: weight of :func:`latentrl.alignment.velocity_unexplained`, in nats per time step and as a
-            part of the rate; for models that tell their states, with as many velocities as positions.
+            part of the rate; for models that tell their states, with as many velocities as positions or after a warm
+            start.
+        warm_start: steps of :func:`latentrl.warm_start.start_on_chart` before the first; 0 for none.
         blur: the coarse-to-fine schedule for images.
         checkpoint_every: steps between checkpoints.
         log_every: steps between lines of the log.
@@ -64,12 +68,14 @@ class TrainSettings:
             "prior": 1e-3,
         }
     )
+    settle: int = 0
     decay_from: float = 0.5
     starts: int = 4
     start_steps: int = 400
     sigma_hold: int = 1500
     alignment: float = 500.0
     velocity_alignment: float = 2 / 3
+    warm_start: int = 0
     blur: Schedule = field(default_factory=Schedule)
     checkpoint_every: int = 500
     log_every: int = 20
@@ -89,10 +95,33 @@ class TrainSettings:
             blur=Schedule(width=0.0, start=0, end=0),
         )
 
+    def on_chart(self) -> TrainSettings:
+        """This recipe for a model with a warm start.
+
+        It knows the shape of its latent space, which a fast encoder would forget again; with sigma held, the rate has
+        the weight that this takes. At the end sigma is set to the error that is left.
+        """
+        return replace(
+            self,
+            batch=16,
+            learning_rates=self.learning_rates | {"encoder": 5e-4},
+            settle=300,
+            starts=1,
+            sigma_hold=self.steps,
+            alignment=0.0,
+            velocity_alignment=20.0,
+            warm_start=min(2500, self.steps),
+            blur=Schedule(width=0.0, start=0, end=0),
+        )
+
     def rate_factor(self, step: int) -> float:
         """What the learning rates are multiplied with at ``step`` (1 .. steps)."""
         start = self.decay_from * self.steps
         return 1.0 if step <= start else 1 - (step - start) / (self.steps - start)
+
+    def settled(self, step: int) -> float:
+        """What the learning rates of encoder and decoder are multiplied with at ``step``, besides."""
+        return min(1.0, max(0.0, step / self.settle - 1)) if self.settle else 1.0
 
 
 def alignment_target(data: Sequences, settings: TrainSettings, position_size: int) -> Tensor | None:
@@ -189,8 +218,8 @@ class Trainer:
     def _rate_distortion(self, batch: Sequences) -> tuple[RateDistortion, Tensor | None]:
         """The model's, and the states that are to be aligned, if any."""
         model = self.model
-        square = model.latent_size == 2 * model.position_size
-        if square and self.settings.velocity_alignment > 0 and isinstance(model, StateSampler):
+        alignable = self.settings.warm_start > 0 or model.latent_size == 2 * model.position_size
+        if alignable and self.settings.velocity_alignment > 0 and isinstance(model, StateSampler):
             return model.sampled_rate_distortion(batch, self.generator)
         return model.rate_distortion(batch, self.generator), None
 
@@ -199,7 +228,8 @@ class Trainer:
         held = {"emission_noise"} if self.step <= self.settings.sigma_hold else set()
         for group in self.optimiser.param_groups:
             still = group["name"] in frozen or group["name"] in held
-            group["lr"] = 0.0 if still else self.settings.learning_rates[group["name"]] * factor
+            settled = self.settings.settled(self.step) if group["name"] in ("encoder", "decoder") else 1.0
+            group["lr"] = 0.0 if still else self.settings.learning_rates[group["name"]] * factor * settled
 
     def _row(self, terms: RateDistortion) -> dict[str, float]:
         sigma = getattr(self.model, "log_sigma", None)

@@ -51,6 +51,17 @@ def test_momenta_and_forward_differences_are_not_aligned() -> None:
     assert float(velocity_unexplained(arm_states(forward), 2)) > 0.9
 
 
+def test_one_velocity_around_a_ring_is_aligned_and_one_that_turns_with_the_ring_is_not() -> None:
+    g = torch.Generator().manual_seed(0)
+    moved = 0.1 * torch.randn(40, 30, 2, generator=g)
+    around, along = moved.cumsum(1).unbind(-1)
+    around = around + 2 * math.pi * torch.rand(40, 1, generator=g)
+    cylinder = torch.cat((ring(around), along.unsqueeze(-1)), -1)
+    along_axes = torch.cat((cylinder[:, :1, :2] * 0, cylinder[..., :2].diff(dim=1)), 1)
+    assert float(velocity_unexplained(torch.cat((cylinder, moved), -1), 3)) < 0.02
+    assert float(velocity_unexplained(torch.cat((cylinder, along_axes), -1), 3)) > 0.25
+
+
 def test_the_velocity_s_penalty_moves_velocities_and_not_what_they_are_measured_by() -> None:
     states = arm_states(lambda angles, moved: moved * angles.cos()).requires_grad_()
     velocity_unexplained(states, 2).backward()

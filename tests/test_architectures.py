@@ -14,7 +14,7 @@ from latentrl.models import MODELS, build
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE
 from latentrl.models.frames import FrameAutoencoder
-from latentrl.patches import from_patches, to_patches
+from latentrl.patches import Waves, from_patches, halved
 from latentrl.runs import load_model, model_settings, write_json, write_tensors
 from latentrl.types import Sequences
 
@@ -136,12 +136,44 @@ def test_a_moving_square_is_learned(network: str, steps: int) -> None:
     assert float(error.detach()) < 0.5 * float((pictures - pictures.mean(0)).square().mean())
 
 
-def test_patches_hold_the_pixels_of_a_square_and_go_back() -> None:
+def test_patches_are_put_back_as_squares_of_pixels() -> None:
     images = torch.arange(2 * 8 * 12 * 3.0).view(2, 8, 12, 3)
-    patches = to_patches(images, 4)
+    patches = torch.stack([images[:, row : row + 4].unfold(2, 4, 4) for row in (0, 4)], 1)  # [N, row, y, column, C, x]
+    patches = patches.permute(0, 1, 3, 2, 5, 4).flatten(3)
     assert patches.shape == (2, 2, 3, 48)
-    assert torch.equal(patches[1, 1, 2].view(4, 4, 3), images[1, 4:8, 8:12])
     assert torch.equal(from_patches(patches, 4), images)
+
+
+def test_a_halved_image_is_made_of_means_and_an_odd_side_is_padded() -> None:
+    images = torch.rand(2, 6, 8, 3, generator=torch.Generator().manual_seed(0))
+    means = torch.nn.functional.avg_pool2d(images.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
+    torch.testing.assert_close(halved(images), means)
+    torch.testing.assert_close(halved(images[:, :5, :7], (1, 1))[:, :2, :3], means[:, :2, :3])
+    torch.testing.assert_close(halved(images[:, :5, :7], (1, 1))[:, 2, 3], images[:, 4, 6] / 4)
+
+
+def test_waves_keep_the_position_and_have_unit_size() -> None:
+    torch.manual_seed(0)
+    position = torch.randn(500, 3)
+    waves = Waves(3, 200)(position)
+    assert waves.shape == (500, 203) and torch.equal(waves[:, :3], position)
+    assert float(waves[:, 3:].detach().square().mean()) == pytest.approx(1, abs=0.05)
+
+
+def test_some_frames_stand_for_all_in_training_and_all_are_drawn_otherwise() -> None:
+    batch = make_batch((17, 23, 3), count=4, length=10)
+    whole, some = (make_model("ekvae", "lean", (17, 23, 3), drawn_frames=drawn) for drawn in (0, 3))
+
+    def distortion(model: FrameAutoencoder, seed: int) -> torch.Tensor:
+        return model.rate_distortion(batch, torch.Generator().manual_seed(seed)).distortion.detach().mean()
+
+    for model in (whole, some):
+        model.eval()
+    assert torch.equal(distortion(some, 0), distortion(whole, 0))
+    some.train()
+    drawn = torch.stack([distortion(some, seed) for seed in range(60)])
+    assert float(drawn.std()) > 0
+    assert float(drawn.mean()) == pytest.approx(float(distortion(whole, 0)), abs=4 * float(drawn.std()) / 60**0.5 + 1)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "objective": frozenset({"types"}),
     "coarse_to_fine": frozenset({"pieces"}),
     "alignment": frozenset({"coarse_to_fine", "pieces"}),
+    "charts": frozenset({"coarse_to_fine"}),
+    "warm_start": FOUNDATIONS | {"models"},
     "interrupts": frozenset(),
     "training": FOUNDATIONS | {"models", "objective", "coarse_to_fine", "alignment", "runs", "interrupts"},
     "runs": FOUNDATIONS | {"models", "objective"},

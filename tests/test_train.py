@@ -31,8 +31,9 @@ from latentrl.train import (
     options_to_json,
     train,
 )
-from latentrl.training import Trainer
+from latentrl.training import Trainer, data_deviation
 from latentrl.types import RateDistortion, Sequences, Trajectory
+from tests.arms import wander
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +217,7 @@ def test_annealing_takes_half_of_the_steps_unless_told_otherwise(data: Path, tmp
     sequences = load_sequences(data, "train")
     for name, changes, steps in (("a", {}, 50), ("b", {"annealing_steps": 7}, 7)):
         chosen = options(data, tmp_path / name, objective="annealing", **changes, steps=100, recipe="source")
-        trainer = _trainer(chosen, _schedule(chosen, sequences), sequences, None, 0)
+        trainer = _trainer(chosen, _schedule(chosen, sequences, on_chart=False), sequences, None, 0)
         assert isinstance(trainer.objective, Annealing) and trainer.objective.steps == steps
 
 
@@ -285,3 +286,63 @@ def test_networks_that_do_not_fit_are_refused(data: Path, pictures: Path, tmp_pa
     with pytest.raises(UserError, match=r"--network lean: .*sensors holds no images but \(2,\)"):
         train(options(sensors, tmp_path / "run", network="lean"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def arms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures of a drawn arm, whose wrist no blurred picture tells."""
+    folder = tmp_path_factory.mktemp("data") / "arms"
+    for seed, (split, count) in enumerate((("train", 800), ("test", 4))):
+        data, _ = wander(count, 6, seed, size=24)
+        pairs = zip(data.observations.numpy(), data.actions.numpy(), strict=True)
+        limits = {"action_low": [-4.0, -4.0], "action_high": [4.0, 4.0]}
+        storage.write(folder, split, [Trajectory(*pair) for pair in pairs], limits)
+    return folder
+
+
+def arm_options(data: Path, run: Path, **changes: object) -> TrainOptions:
+    return options(data, run, state_size=5, position_size=3, standardise=True, steps=30, batch=None, **changes)
+
+
+def test_a_model_of_an_arm_starts_on_a_chart_and_ends_with_the_error_s_sigma(arms: Path, tmp_path: Path) -> None:
+    run = train(arm_options(arms, tmp_path / "run"))
+    settings = json.loads((run / SETTINGS).read_text())["training"]
+    assert settings["warm_start"] == settings["sigma_hold"] == 30 and settings["batch"] == 16
+    assert settings["blur"]["width"] == settings["alignment"] == 0
+    history = np.genfromtxt(run / "history.csv", delimiter=",", names=True)
+    data = load_sequences(arms, "train")
+    deviation = data_deviation(data)
+    np.testing.assert_allclose(history["sigma"], 2 * deviation * (24 * 24 / 256) ** 0.5, rtol=1e-3)
+    assert history["bound"].item() > (deviation / 6) ** 2, "loosened to what the networks reach"
+    model = load_model(run)
+    with torch.no_grad():
+        error = model.squared_error(model.encode(data.observations).mean, data.observations).mean()  # type: ignore[operator]
+        sigma = float(model.log_sigma.exp())  # type: ignore[operator]
+    assert sigma == pytest.approx(float(error) ** 0.5, rel=0.1)
+
+
+def test_a_model_that_has_started_is_continued_without_another_chart(
+    arms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(arm_options(arms, tmp_path / "whole"))
+    advance = Trainer.advance
+
+    def stop_at_20(trainer: Trainer) -> object:
+        if trainer.step == 20:
+            raise KeyboardInterrupt
+        return advance(trainer)
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(Trainer, "advance", stop_at_20)
+        train(arm_options(arms, tmp_path / "run"))
+    monkeypatch.setattr("latentrl.train.chart", None)
+    run = train(TrainOptions(run=tmp_path / "run", resume=True, progress=False))
+    assert (run / MODEL).read_bytes() == (whole / MODEL).read_bytes()
+
+
+def test_pictures_without_a_chart_are_trained_from_anywhere(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(options(pictures, tmp_path / "run", state_size=5, position_size=3, steps=4))
+    assert "30 frames are too few for a chart" in capsys.readouterr().out
+    assert json.loads((run / SETTINGS).read_text())["training"]["warm_start"] == 0

@@ -167,6 +167,8 @@ def test_learning_rates_fall_to_zero_at_the_end() -> None:
     settings = TrainSettings(steps=100, decay_from=0.5)
     assert [settings.rate_factor(s) for s in (1, 50, 75, 100)] == [1.0, 1.0, 0.5, 0.0]
     assert TrainSettings.source().rate_factor(6000) == 1.0
+    assert settings.settled(1) == 1.0
+    assert [replace(settings, settle=20).settled(s) for s in (1, 20, 30, 40, 75)] == [0.0, 0.0, 0.5, 1.0, 1.0]
 
 
 def test_the_start_with_the_lowest_rate_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,8 @@ class EKVAESettings:
         noise_floor: added to every learned variance.
         standardise: encoder and decoder work on standardised observations (:mod:`latentrl.standardisation`), whose mean
             and scale are to be fitted before training: ``model.standard.fit(observations)``.
+        drawn_frames: frames of every sequence, drawn anew, that the distortion is estimated from in training; 0 for
+            all. Decoding large images is what a training step costs most.
     """
 
     state_size: int = 3
@@ -71,6 +73,7 @@ class EKVAESettings:
     noise_floor: float = 1e-10
     standardise: bool = False
     network: NetworkName = "dense"
+    drawn_frames: int = 0
 
 
 class RateTerms(NamedTuple):
@@ -202,10 +205,19 @@ class EKVAE(FrameAutoencoder):
     ) -> tuple[RateDistortion, Tensor]:
         posterior = self.encode(batch.observations)
         positions = posterior.rsample(generator)
-        error = self.squared_error(positions, batch.observations)
+        error = self._errors(positions, batch.observations, generator)
         distortion = pixel_distortion(error, self.log_sigma, batch.observations[0, 0].numel())
         terms, states = self._rate_terms(posterior, positions, batch.actions, generator)
-        return RateDistortion(torch.stack(terms).sum(0).float(), distortion.sum(1), error.mean(1)), states
+        rate = torch.stack(terms).sum(0).float()
+        return RateDistortion(rate, distortion.mean(1) * batch.length, error.mean(1)), states
+
+    def _errors(self, positions: Tensor, observations: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Squared errors ``[B, K]`` of the frames that are drawn: all ``T`` unless the settings say less."""
+        length, drawn = positions.shape[1], self.settings.drawn_frames
+        if not self.training or not 0 < drawn < length:
+            return self.squared_error(positions, observations)
+        index = torch.randperm(length, generator=generator, device=positions.device)[:drawn]
+        return self.squared_error(positions[:, index], observations[:, index])
 
     def rate_terms(
         self,

@@ -1,0 +1,148 @@
+"""Warm start: a model that begins on a chart of the pictures instead of anywhere.
+
+From pictures of an arm alone, encoder and transition find neither the wrist nor two velocities for three positions: the
+first chart that explains the frames is kept, and velocities in it are a local minimum. With a :mod:`latentrl.charts`
+chart there is no need to look for either. On single frames, drawn anew for every step, the encoder learns the chart and
+the decoder to draw from it; then the transition learns to move along it. No label is involved, and everything goes on
+being trained. A departure from the source.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from latentrl.models.ekvae import EKVAE
+from latentrl.types import Sequences
+
+FRAMES, DRAWN = 320, 100
+"""Frames in a step of the encoder, and how many of them the decoder draws."""
+LEARNING_RATE = 1e-3
+DOUBT = 0.01
+"""Weight of the variance's likelihood beside the squared error of the mean."""
+MOTION_STEPS = 1500
+RIDGE = 0.1
+"""Relative to the mean of what it keeps from being singular: where two velocities move the position alike."""
+
+
+def moving_frame(chart: Tensor, size: int, starts: int = 24, rounds: int = 60, sample: int = 6_000) -> Tensor:
+    """Fewer velocities than positions: ``J(a) = J_0 + J_1 a``, with what moves per step as ``J(a_t) v_t``.
+
+    ``J`` and the velocities are fitted in turn to the steps of ``chart``, so that a position that goes around a ring is
+    moved along it by *one* velocity wherever it is.
+
+    Args:
+        chart: ``[N, T, Da]``.
+        size: Dv, at most Da.
+        starts: random ones, of which the best fit is taken.
+        rounds: of the two fits.
+        sample: steps, evenly spread, that are fitted.
+
+    Returns:
+        ``[Da, Dv, 1 + Da]``: constant and linear part; the velocities have unit variance.
+    """
+    moved, position = chart.diff(dim=1).flatten(0, 1), chart[:, 1:].flatten(0, 1)
+    stride = max(1, len(moved) // sample)
+    moved, position = moved[::stride], position[::stride]
+    affine = torch.cat((torch.ones_like(position[:, :1]), position), 1)
+    best, least = torch.empty(0), torch.inf
+    for start in range(starts):
+        generator = torch.Generator().manual_seed(start)
+        frame = torch.randn(position.shape[1], size, affine.shape[1], generator=generator)
+        for _ in range(rounds):
+            velocity = _velocities(frame, affine, moved)
+            design = (velocity.unsqueeze(-1) * affine.unsqueeze(1)).flatten(1)
+            frame = torch.linalg.lstsq(design, moved).solution.T.reshape(frame.shape)
+        left = float((moved - design @ frame.flatten(1).T).square().sum())
+        if left < least:
+            best, least = frame, left
+    return best
+
+
+def _velocities(frame: Tensor, affine: Tensor, moved: Tensor) -> Tensor:
+    local = torch.einsum("ijk,nk->nij", frame, affine)
+    across = local.transpose(1, 2)
+    normal = across @ local
+    ridge = RIDGE * normal.diagonal(dim1=1, dim2=2).mean() * torch.eye(frame.shape[1])
+    found = torch.linalg.solve(normal + ridge, across @ moved.unsqueeze(-1)).squeeze(-1)
+    return found / found.std(0)
+
+
+def start_on_chart(
+    model: EKVAE, data: Sequences, chart: Tensor, steps: int, seed: int = 0, progress: bool = True
+) -> float:
+    """Fit ``model`` to ``chart``, in place.
+
+    Args:
+        model: whose position is to be the chart.
+        data: the training sequences.
+        chart: ``[N, T, Da]``, zero mean and unit variance.
+        steps: of encoder and decoder.
+        seed: of the frames drawn.
+        progress: show a progress bar.
+
+    Returns:
+        Squared error per observation dimension of the last pictures drawn.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    error = _start_networks(model, data, chart, steps, generator, progress)
+    _start_transition(model, chart, generator)
+    return error
+
+
+def _start_networks(
+    model: EKVAE, data: Sequences, chart: Tensor, steps: int, generator: torch.Generator, progress: bool
+) -> float:
+    device = next(model.parameters()).device
+    frames, places = data.observations.flatten(0, 1), chart.flatten(0, 1)
+    parameters = [*model.encoder.parameters(), *model.decoder.parameters()]
+    optimiser = torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True)
+    recent = 0.0
+    with tqdm(total=steps, disable=not progress, unit="step", dynamic_ncols=True, desc="warm start") as bar:
+        for step in range(steps):
+            for group in optimiser.param_groups:
+                group["lr"] = LEARNING_RATE * min(1.0, 1.5 * (1 - step / steps))
+            index = torch.randint(len(frames), (FRAMES,), generator=generator)
+            seen, wanted = frames[index.to(frames.device)].to(device), places[index].to(device)
+            optimiser.zero_grad()
+            posterior = model.encode(seen)
+            position = posterior.mean
+            missed = (position - wanted).square()
+            # The variance is fitted to what the mean misses, which it must not make less of.
+            doubt = (posterior.variance.log() + missed.detach() / posterior.variance).mean()
+            (missed.mean() + DOUBT * doubt).backward()
+            # Cut off: what is easy to draw must not bend the chart.
+            error = model.squared_error(position[:DRAWN].detach(), seen[:DRAWN]).mean()
+            scale = model.standard.scale if model.standard is not None else torch.ones((), device=device)
+            (error / scale.square()).backward()
+            optimiser.step()
+            recent = 0.9 * recent + 0.1 * float(error.detach()) if step else float(error.detach())
+            bar.update()
+            if step % 20 == 0:
+                off = float(missed.detach().mean())
+                bar.set_postfix_str(f"off the chart {off:.1e}, C {recent:.1e}")
+    return recent
+
+
+def _start_transition(model: EKVAE, chart: Tensor, generator: torch.Generator) -> None:
+    """F moves the position by ``J(a) v`` and keeps the velocity, for any state on the chart."""
+    size, positions = model.state_size, model.position_size
+    velocities = size - positions
+    places = chart.flatten(0, 1)
+    frame, transition = moving_frame(chart, velocities), model.dynamics
+    device = next(model.parameters()).device
+    optimiser = torch.optim.Adam(transition.parameters(), lr=3e-3)
+    for _ in range(MOTION_STEPS):
+        index = torch.randint(len(places), (256,), generator=generator)
+        position = places[index]
+        state = torch.cat((position, torch.randn(256, velocities, generator=generator)), 1)
+        control = 0.5 * torch.randn(256, transition.action_size, generator=generator)
+        wanted = torch.eye(size).repeat(256, 1, 1)
+        affine = torch.cat((torch.ones(256, 1), position), 1)
+        wanted[:, :positions, positions:] = torch.einsum("ijk,nk->nij", frame, affine)
+        weights = transition.weights(torch.float32)
+        local = weights.linearise(state.to(device), weights.gate_input(control.to(device)))
+        optimiser.zero_grad()
+        (local.state_matrix - wanted.to(device)).square().sum((1, 2)).mean().backward()
+        optimiser.step()
