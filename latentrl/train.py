@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 import tyro
@@ -52,6 +53,17 @@ from latentrl.warm_start import start_on_chart
 FEW_PIXELS = 256
 DRAWN_FRAMES = 8
 """Of a sequence of large pictures, that a step of the training on a processor draws."""
+
+
+CHARTED_FRAMES = 100_000
+"""That a chart is read off, in whole sequences; each is compared with all landmarks."""
+
+
+class Charted(NamedTuple):
+    """Sequences, and their places on a chart ``[N, T, Da]``."""
+
+    data: Sequences
+    places: Tensor
 
 
 def _default(text: str, metavar: str) -> Any:
@@ -135,8 +147,8 @@ def train(options: TrainOptions) -> Path:
     data = load_sequences(options.data, "train", choose_device(options.device))
     # Stored with the run: another device may continue it.
     options = replace(options, network=_network(options, data))
-    places = _chart(options, data, folder)
-    on_chart = places is not None
+    charted = _chart(options, data, folder)
+    on_chart = charted is not None
     settings = _schedule(options, data, on_chart)
     make = partial(_trainer, options, settings, data, alignment_target(data, settings, options.position_size))
     if not options.resume:
@@ -156,8 +168,8 @@ def train(options: TrainOptions) -> Path:
         # A checkpoint brings the weights of the start that was chosen.
         if not (folder / CHECKPOINT).is_file():
             trainer = best_start(make, settings, options.progress)
-            if places is not None:
-                _start_on_chart(trainer, data, places, options)
+            if charted is not None:
+                _start_on_chart(trainer, charted, options)
         fit(trainer, folder, options.progress)
     except KeyboardInterrupt:
         if (folder / CHECKPOINT).is_file():
@@ -174,7 +186,7 @@ def train(options: TrainOptions) -> Path:
     return folder
 
 
-def _chart(options: TrainOptions, data: Sequences, folder: Path) -> Tensor | None:
+def _chart(options: TrainOptions, data: Sequences, folder: Path) -> Charted | None:
     """Where the model is to start, if blurred pictures do not tell all of its position; see `latentrl.charts`."""
     known = options.recipe == "latentrl" and options.model == "ekvae" and is_image(data.observations)
     fewer = options.position_size < options.state_size < 2 * options.position_size
@@ -183,22 +195,21 @@ def _chart(options: TrainOptions, data: Sequences, folder: Path) -> Tensor | Non
     if (folder / CHECKPOINT).is_file() and options.resume:
         # It has started already, on a chart or not, and the model is in the checkpoint.
         stored = load_settings(folder)["training"].get("warm_start", 0)
-        return torch.empty(0) if stored else None
+        return Charted(data, torch.empty(0)) if stored else None
     if options.progress:
         print("reading a chart off the pictures", flush=True)
+    some = data[:: math.ceil(data.observations.shape[:2].numel() / CHARTED_FRAMES)]
     try:
-        return chart(data.observations, options.position_size)
+        return Charted(some, chart(some.observations, options.position_size))
     except NoChartError as error:
         print(f"{options.data}: {error}; the model starts anywhere")
         return None
 
 
-def _start_on_chart(trainer: Trainer, data: Sequences, places: Tensor, options: TrainOptions) -> None:
+def _start_on_chart(trainer: Trainer, charted: Charted, options: TrainOptions) -> None:
     assert isinstance(trainer.model, EKVAE)
     started = time.perf_counter()
-    left = start_on_chart(
-        trainer.model, data, places, trainer.settings.warm_start, options.seed, progress=options.progress
-    )
+    left = start_on_chart(trainer.model, *charted, trainer.settings.warm_start, options.seed, progress=options.progress)
     # What the networks draw by then is the best measure of what they can; the transition's noise costs some of it.
     if isinstance(trainer.objective, Constrained) and options.kappa is None:
         trainer.objective.loosen(2 * left)

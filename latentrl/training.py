@@ -104,7 +104,7 @@ class TrainSettings:
         return replace(
             self,
             batch=16,
-            learning_rates=self.learning_rates | {"encoder": 5e-4},
+            learning_rates=self.learning_rates | {"encoder": 1e-4},
             settle=300,
             starts=1,
             sigma_hold=self.steps,

@@ -13,6 +13,22 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture
+def reacher_camera() -> None:
+    """For tests that need pictures of the reacher: skips them where MuJoCo or OpenGL is missing."""
+    pytest.importorskip("dm_control")
+    from gymnasium.error import DependencyNotInstalled
+
+    from latentrl.envs.reacher import ReacherEnv
+
+    env = ReacherEnv("pixels")
+    try:
+        env.reset(seed=0)
+    except DependencyNotInstalled as error:
+        pytest.skip(str(error))
+    env.close()
+
+
+@pytest.fixture
 def pendulum_run(tmp_path: Path) -> Path:
     """The run folder of a small, untrained EKVAE of the pendulum, with two policies and the data it names.
 

@@ -18,20 +18,9 @@ from latentrl.agents.policies import (
 from latentrl.agents.policies.gradients import StateGuard, limit_gradient, shorten
 from latentrl.agents.rollout import rollout, rollout_closed_loop
 from latentrl.distributions import DiagonalGaussian
+from tests.double_integrator import DoubleIntegrator
 
 BOUND = torch.tensor([5.0])
-
-
-class DoubleIntegrator:
-    """Position and velocity under a force; an optimal control problem with a known answer."""
-
-    state_matrix = torch.tensor([[1.0, 0.1], [0.0, 1.0]])
-    control_matrix = torch.tensor([[0.005], [0.1]])
-    noise = 1e-6
-
-    def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
-        mean = state @ self.state_matrix.T + action @ self.control_matrix.T
-        return DiagonalGaussian(mean, torch.full_like(mean, self.noise))
 
 
 class Unstable:

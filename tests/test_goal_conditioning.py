@@ -15,20 +15,9 @@ from latentrl.agents.rollout import rollout_closed_loop
 from latentrl.distributions import DiagonalGaussian
 from latentrl.rewards import CarriedGoalReward
 from latentrl.types import Belief, Distribution, Dynamics
+from tests.double_integrator import DoubleIntegrator
 
 BOUND, PENALTY, HORIZON = torch.tensor([8.0]), 0.05, 40
-
-
-class DoubleIntegrator:
-    """Position and velocity under a force."""
-
-    state_matrix = torch.tensor([[1.0, 0.1], [0.0, 1.0]])
-    control_matrix = torch.tensor([[0.005], [0.1]])
-    noise = 1e-6
-
-    def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
-        mean = state @ self.state_matrix.T + action @ self.control_matrix.T
-        return DiagonalGaussian(mean, torch.full_like(mean, self.noise))
 
 
 def starts(count: int, generator: torch.Generator) -> Tensor:

@@ -143,16 +143,9 @@ def test_every_planner_takes_a_goal_per_episode(short: None, reacher_run: Path, 
     assert summary["agent"] == planner and len(summary["success"]) == 3
 
 
-def test_a_camera_shows_the_goal_to_the_agent_and_in_the_film(short: None, reacher_run: Path) -> None:
-    pytest.importorskip("dm_control")
-    from latentrl.envs.reacher import ReacherEnv
-
-    env = ReacherEnv("pixels")
-    try:
-        env.reset(seed=0)
-    except DependencyNotInstalled as error:
-        pytest.skip(str(error))
-    env.close()
+def test_a_camera_shows_the_goal_to_the_agent_and_in_the_film(
+    short: None, reacher_camera: None, reacher_run: Path
+) -> None:
     settings = load_settings(reacher_run)
     torch.manual_seed(0)
     small = EKVAESettings(state_size=5, position_size=3, base_matrices=2, gate_hidden=(4,), prior_hidden=(4,))

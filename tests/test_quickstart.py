@@ -161,20 +161,9 @@ def _tiny_arm(options: QuickstartOptions, length: int) -> Plan:
     )
 
 
-def _camera_or_skip() -> None:
-    pytest.importorskip("dm_control")
-    from latentrl.envs.reacher import ReacherEnv
-
-    env = ReacherEnv("pixels")
-    try:
-        env.reset(seed=0)
-    except DependencyNotInstalled as error:
-        pytest.skip(str(error))
-    env.close()
-
-
-def test_the_reacher_from_angles(brief: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _camera_or_skip()
+def test_the_reacher_from_angles(
+    brief: None, reacher_camera: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = QuickstartOptions(env="reacher", out=tmp_path / "arm")
     # One step more than the goals lie ahead.
     summary = quickstart(options, _tiny_arm(options, 27))
@@ -198,8 +187,7 @@ def test_the_reacher_from_angles(brief: None, tmp_path: Path, capsys: pytest.Cap
         quickstart(replace(options, env="pendulum"))
 
 
-def test_the_reacher_from_pictures_without_a_policy(brief: None, tmp_path: Path) -> None:
-    _camera_or_skip()
+def test_the_reacher_from_pictures_without_a_policy(brief: None, reacher_camera: None, tmp_path: Path) -> None:
     options = QuickstartOptions(env="reacher", observation="pixels", out=tmp_path / "arm")
     plan = _tiny_arm(options, 6).without_policy()
     plan = replace(plan, evaluations={key: chosen for key, chosen in plan.evaluations.items() if key[0] == "reach"})
