@@ -94,7 +94,7 @@ class TrainOptions:
     on black, and for sensors. Of the models only the EKVAE knows it."""
     network: Literal["auto", "dense", "conv", "lean"] = "auto"
     """Encoder and decoder of an EKVAE or a KVAE. conv: the dissertation's convolutions for images, meant for a GPU;
-    lean: layers over patches, much cheaper; auto: dense up to 32 x 32 pixels, then conv on a GPU and lean without."""
+    lean: few layers, much cheaper; auto: dense up to 32 x 32 pixels, then conv on a GPU and lean without."""
     prior: Literal["vhp", "normal"] = "vhp"
     """Initial distribution of the latent state."""
     version: Annotated[
