@@ -113,7 +113,8 @@ def test_pixels_are_means_of_finer_ones(pixels: ReacherEnv) -> None:
     finer.close()
     means = whole.reshape(SIZE, FINER, SIZE, FINER, 3).mean((1, 3))
     # The finer one's pixels are means in turn: of points that lie closer, but around the same centres.
-    assert np.abs(pixels.photograph([0.4, 1.1]) - means).mean() < 0.5
+    off = np.abs(pixels.photograph([0.4, 1.1]) - means)[means.sum(-1) > 250]  # on the arm
+    assert len(off) > 40 and off.mean() < 10  # 35 without the means
 
 
 def test_photographing_leaves_the_state_alone(pixels: ReacherEnv) -> None:
