@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from latentrl.models.ekvae import EKVAE
 from latentrl.priors import VHP
+from latentrl.regression import least_squares
 from latentrl.smoothing import smooth
 from latentrl.types import Sequences
 
@@ -26,7 +27,7 @@ def velocity_gauge(states: Tensor, position_size: int) -> Tensor:
     """
     centred = states.double() - states.double().mean(0)
     position, velocity = centred[:, :position_size], centred[:, position_size:]
-    slope = torch.linalg.lstsq(position, velocity).solution
+    slope = least_squares(position, velocity)
     gauge = torch.eye(states.shape[-1], dtype=torch.float64, device=states.device)
     gauge[position_size:, :position_size] = -slope.T
     return gauge

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from latentrl.errors import UserError
+from latentrl.regression import least_squares
 from latentrl.runs import read_json, write_json
 
 FILE = "velocity.json"
@@ -62,7 +63,7 @@ def velocity_range(states: Tensor, position_size: int) -> VelocityRange:
     size = unit.shape[1]
     rows, columns = torch.triu_indices(size, size)
     design = torch.cat((unit[:, rows] * unit[:, columns], unit, torch.ones_like(unit[:, :1])), 1)
-    fit = torch.linalg.lstsq(design, moved.unsqueeze(1)).solution.squeeze(1)
+    fit = least_squares(design, moved.unsqueeze(1)).squeeze(1)
     form = fit.new_zeros(size, size)
     form[rows, columns] = fit[: len(rows)]
     form = (form + form.T) / 2

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from latentrl.models.ekvae import EKVAE
+from latentrl.regression import least_squares
 from latentrl.types import Sequences
 
 FRAMES, DRAWN = 320, 100
@@ -53,7 +54,7 @@ def moving_frame(chart: Tensor, size: int, starts: int = 24, rounds: int = 60, s
         for _ in range(rounds):
             velocity = _velocities(frame, affine, moved)
             design = (velocity.unsqueeze(-1) * affine.unsqueeze(1)).flatten(1)
-            frame = torch.linalg.lstsq(design, moved).solution.T.reshape(frame.shape)
+            frame = least_squares(design, moved).T.reshape(frame.shape)
         left = float((moved - design @ frame.flatten(1).T).square().sum())
         if left < least:
             best, least = frame, left
