@@ -11,9 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from latentrl.least_squares import least_squares
 from latentrl.models.ekvae import EKVAE
 from latentrl.priors import VHP
-from latentrl.regression import least_squares
 from latentrl.smoothing import smooth
 from latentrl.types import Sequences
 

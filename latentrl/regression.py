@@ -7,15 +7,6 @@ import torch
 from torch import Tensor
 
 
-def least_squares(design: Tensor, target: Tensor) -> Tensor:
-    """The ``[K, M]`` that brings ``design [N, K]`` nearest to ``target [N, M]``; the same bits for the same input.
-
-    Torch's default driver on a CPU is not: its rounding depends on what it finds in memory.
-    """
-    driver = "gelsd" if design.device.type == "cpu" else "gels"
-    return torch.linalg.lstsq(design, target, driver=driver).solution
-
-
 def ols_r2(inputs: np.ndarray, target: np.ndarray) -> float:
     """R^2 of an ordinary least squares fit with intercept of ``target [N]`` on ``inputs [N, D]``."""
     design = np.column_stack((np.ones(len(inputs)), inputs)).astype(np.float64)

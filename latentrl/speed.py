@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from latentrl.errors import UserError
-from latentrl.regression import least_squares
+from latentrl.least_squares import least_squares
 from latentrl.runs import read_json, write_json
 
 FILE = "velocity.json"

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from latentrl.least_squares import least_squares
 from latentrl.models.ekvae import EKVAE
-from latentrl.regression import least_squares
 from latentrl.types import Sequences
 
 FRAMES, DRAWN = 320, 100
