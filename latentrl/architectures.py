@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.convolutions import ConvDecoder, ConvEncoder
+from latentrl.lean import HalvedEncoder, PatchDecoder
 from latentrl.networks import VectorDecoder, VectorEncoder
-from latentrl.patches import HalvedEncoder, PatchDecoder
 
 NetworkName = Literal["dense", "conv", "lean"]
 SMALL_SIDE = 32

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from latentrl.coarse_to_fine import blur
+from latentrl.straightening import is_cylinder, straightened
 
 LANDMARKS = 10_000
 NEIGHBOURS = 10
@@ -68,7 +69,10 @@ def chart(observations: Tensor, count: int, landmarks: int = LANDMARKS) -> Tenso
     if len(sample) < 10 * NEIGHBOURS:
         raise NoChartError(f"{len(sample)} frames are too few for a chart; at least {10 * NEIGHBOURS} are needed")
     near = described(sample, NEAR)
-    coordinates = _coordinates(similarities(near, NEIGHBOURS), described(sample, FAR), described(sample, 0.0), count)
+    sharp = described(sample, 0.0)
+    coordinates = _coordinates(similarities(near, NEIGHBOURS), described(sample, FAR), sharp, count)
+    if is_cylinder(coordinates):
+        coordinates = straightened(coordinates, sharp)
     placed = torch.cat([_placed(described(piece.cpu(), NEAR), near, coordinates) for piece in flat.split(PIECE)])
     placed = (placed - placed.mean(0)) / placed.std(0)
     return placed.unflatten(0, observations.shape[:2])

@@ -10,7 +10,7 @@ from latentrl.types import Sequences
 LINK, WIDTH, WRIST = 0.45, 0.06, 2.4
 
 
-def draw_arms(angles: Tensor, size: int = 32) -> Tensor:
+def draw_arms(angles: Tensor, size: int = 32, width: float = WIDTH) -> Tensor:
     """``angles [..., 2]`` of shoulder and wrist -> ``[..., size, size, 1]`` uint8: soft dots along both links."""
     shoulder, forearm = angles[..., 0], angles.sum(-1)
     along = torch.linspace(0.1, 1, 8) * LINK
@@ -18,7 +18,7 @@ def draw_arms(angles: Tensor, size: int = 32) -> Tensor:
     lower = torch.stack((forearm.cos(), forearm.sin()), -1).unsqueeze(-2)
     dots = torch.cat((along[:, None] * upper, LINK * upper + along[:, None] * lower), -2)
     axis = torch.linspace(-1, 1, size)
-    near = [torch.exp(-0.5 * ((dots[..., i, None] - axis) / WIDTH).square()) for i in (0, 1)]
+    near = [torch.exp(-0.5 * ((dots[..., i, None] - axis) / width).square()) for i in (0, 1)]
     bright = torch.einsum("...kx,...ky->...yx", near[0], near[1]).clamp(max=1)
     return (255 * bright).round().to(torch.uint8).unsqueeze(-1)
 

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from latentrl.architectures import NETWORKS, NetworkName, suggested_network
+from latentrl.lean import Waves, from_patches, halved
 from latentrl.models import MODELS, build
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE
 from latentrl.models.frames import FrameAutoencoder
-from latentrl.patches import Waves, from_patches, halved
 from latentrl.runs import load_model, model_settings, write_json, write_tensors
 from latentrl.types import Sequences
 

@@ -1,11 +1,11 @@
-"""A lean encoder and decoder for images: few layers, whose matrix products read no pixel twice.
+"""A lean encoder and decoder for images, for a processor: few layers, each one dense matrix product.
 
     encoder   the image at half its height and width, FC 256, 128, 128, ReLU
-    decoder   256 waves, FC 256, 64 features for every 16 x 16 pixels, 16 for every 4 x 4 of them, pixels; ReLU
+    decoder   512 waves, FC 256, 128 features for every 16 x 16 pixels, 32 for every 4 x 4 of them, pixels; ReLU
 
-Like a convolution whose stride is its width (Dosovitskiy et al. 2021 begin with one), a layer has the same weights for
-all patches and costs one dense matrix product, with no pixel read twice. The table's convolutions
-(:mod:`latentrl.convolutions`) would keep a machine of two cores busy for half a day. A departure from the source.
+The decoder's last layers have the same weights for all patches, like a transposed convolution whose stride is its
+width: no pixel is written twice. The table's convolutions (:mod:`latentrl.convolutions`) would keep a machine of two
+cores busy for half a day. A departure from the source.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from latentrl.convolutions import image_shape
 from latentrl.distributions import DiagonalGaussian
 from latentrl.networks import DiagonalGaussianMLP, mlp
 
-WAVES, WAVE_NUMBER = 256, 3.0
+WAVES, WAVE_NUMBER = 512, 3.0
 PATCHES = (4, 4)
-FEATURES = (16, 64)
+FEATURES = (32, 128)
 
 
 def from_patches(patches: Tensor, size: int) -> Tensor:
@@ -32,17 +32,6 @@ def from_patches(patches: Tensor, size: int) -> Tensor:
     channels = values // size**2
     cut = patches.reshape(count, rows, columns, size, size * channels).transpose(2, 3)
     return cut.reshape(count, rows * size, columns * size, channels)
-
-
-class Grid:
-    """How an image is cut: its size, padded to whole patches, and the grid that is left after all layers."""
-
-    def __init__(self, shape: Sequence[int]) -> None:
-        self.height, self.width, self.channels = image_shape(shape, "lean")
-        stride = int(torch.Size(PATCHES).numel())
-        self.rows, self.columns = -(-self.height // stride), -(-self.width // stride)
-        self.missing = self.rows * stride - self.height, self.columns * stride - self.width
-        self.shape = (self.rows, self.columns, FEATURES[-1])
 
 
 class HalvedEncoder(nn.Module):
@@ -86,6 +75,10 @@ class Waves(nn.Module):
 
     From positions alone it would take long to learn anything that changes within a fraction of their range (Tancik et
     al., 2020). ``W`` starts random and is learned.
+
+    Args:
+        size: Da.
+        count: waves.
     """
 
     def __init__(self, size: int, count: int) -> None:
@@ -103,8 +96,8 @@ class PatchDecoder(nn.Module):
 
     Args:
         size: Da.
-        hidden: of the fully connected layers the last one alone is there: waves do the others' work.
-        shape: height, width and channels of an image, which is cut from a whole number of patches.
+        hidden: of the fully connected layers the first one alone is there: waves do the others' work.
+        shape: height, width and channels of an image; one that is no whole number of patches is cut from one that is.
 
     Raises:
         ValueError: ``shape`` is not that of an image.
@@ -112,17 +105,19 @@ class PatchDecoder(nn.Module):
 
     def __init__(self, size: int, hidden: Sequence[int], shape: Sequence[int]) -> None:
         super().__init__()
-        self.grid = Grid(shape)
+        self.height, self.width, channels = image_shape(shape, "lean")
+        stride = math.prod(PATCHES)
+        self.grid = -(-self.height // stride), -(-self.width // stride), FEATURES[-1]
         self.waves = Waves(size, WAVES)
-        self.body = mlp((size + WAVES, hidden[-1], int(torch.Size(self.grid.shape).numel())))
-        n_out = (*FEATURES[-2::-1], self.grid.channels)
+        self.body = mlp((size + WAVES, hidden[0], math.prod(self.grid)))
+        n_out = (*FEATURES[-2::-1], channels)
         self.layers = nn.ModuleList(
             nn.Linear(before, after * patch**2)
             for before, after, patch in zip(FEATURES[::-1], n_out, PATCHES[::-1], strict=True)
         )
 
     def forward(self, latents: Tensor) -> Tensor:
-        features = self.body(self.waves(latents)).unflatten(1, self.grid.shape)
+        features = self.body(self.waves(latents)).unflatten(1, self.grid)
         for layer, patch in zip(self.layers, PATCHES[::-1], strict=True):
             features = from_patches(layer(relu(features)), patch)
-        return features[:, : self.grid.height, : self.grid.width]
+        return features[:, : self.height, : self.width]
