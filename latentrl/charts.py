@@ -7,7 +7,8 @@ a graph, and the slowest functions on that graph are coordinates of the manifold
 bent (Laplacian eigenmaps, Belkin and Niyogi 2003; density divided out as in diffusion maps, Coifman and Lafon 2006).
 
 Of a cylinder these are (cos, sin) of an angle around it and a coordinate along it, but any twist of the one with the
-other is as slow. The ring is therefore turned within the slowest functions to where it explains most of the pictures.
+other is as slow. The ring is therefore turned within the slowest functions to where it explains most of the pictures,
+and what is still bent is made straight (:mod:`latentrl.straightening`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from latentrl.coarse_to_fine import blur
-from latentrl.straightening import is_cylinder, straightened
+from latentrl.straightening import is_cylinder, straightening
+from latentrl.types import Sequences
 
 LANDMARKS = 10_000
 NEIGHBOURS = 10
@@ -46,6 +48,13 @@ class Graph(NamedTuple):
     degree: np.ndarray
 
 
+class Charted(NamedTuple):
+    """Sequences of pictures, and their places on a chart ``[N, T, Da]``."""
+
+    data: Sequences
+    places: Tensor
+
+
 class NoChartError(ValueError):
     """The pictures are no single manifold, or one of fewer dimensions."""
 
@@ -55,27 +64,38 @@ def chart(observations: Tensor, count: int, landmarks: int = LANDMARKS) -> Tenso
 
     Args:
         observations: ``[N, T, H, W, C]`` uint8.
-        count: coordinates, at most ``SMOOTH``.
+        count: coordinates.
         landmarks: frames, evenly spread, that the graph is made of; the others are placed among their neighbours.
 
     Returns:
         ``[N, T, count]`` float32, on the CPU.
 
     Raises:
-        NoChartError: too few frames, or a graph of several parts.
+        NoChartError: too few frames, pictures that fall into several groups, or fewer coordinates than ``count``.
     """
     flat = observations.flatten(0, 1)
-    sample = flat[:: max(1, len(flat) // landmarks)].cpu()
+    sample = _spread(flat, landmarks)
     if len(sample) < 10 * NEIGHBOURS:
         raise NoChartError(f"{len(sample)} frames are too few for a chart; at least {10 * NEIGHBOURS} are needed")
     near = described(sample, NEAR)
-    sharp = described(sample, 0.0)
-    coordinates = _coordinates(similarities(near, NEIGHBOURS), described(sample, FAR), sharp, count)
-    if is_cylinder(coordinates):
-        coordinates = straightened(coordinates, sharp)
+    coordinates = _coordinates(similarities(near, NEIGHBOURS), described(sample, FAR), described(sample, 0.0), count)
     placed = torch.cat([_placed(described(piece.cpu(), NEAR), near, coordinates) for piece in flat.split(PIECE)])
-    placed = (placed - placed.mean(0)) / placed.std(0)
-    return placed.unflatten(0, observations.shape[:2])
+    return straightened(placed.unflatten(0, observations.shape[:2]), observations, landmarks)
+
+
+def straightened(places: Tensor, observations: Tensor, landmarks: int = LANDMARKS) -> Tensor:
+    """``places [N, T, K]`` of ``observations`` with mean zero and unit variance, and straight if they are a cylinder's.
+
+    Args:
+        places: coordinates of the pictures.
+        observations: ``[N, T, H, W, C]`` uint8.
+        landmarks: frames, evenly spread, that tell what is straight.
+    """
+    points = _spread(places.flatten(0, 1), landmarks)
+    if is_cylinder(points):
+        places = straightening(points, described(_spread(observations.flatten(0, 1), landmarks), 0.0))(places)
+    flat = places.flatten(0, 1)
+    return (places - flat.mean(0)) / flat.std(0)
 
 
 def _coordinates(graph: Graph, blurred: Tensor, sharp: Tensor, count: int) -> Tensor:
@@ -91,8 +111,13 @@ def _coordinates(graph: Graph, blurred: Tensor, sharp: Tensor, count: int) -> Te
 def needs_chart(observations: Tensor, count: int, sample: int = 2000) -> bool:
     """Whether pictures ``[N, T, H, W, C]`` have fewer large motions than ``count``."""
     flat = observations.flatten(0, 1)
-    blurred = described(flat[:: max(1, len(flat) // sample)].cpu(), FAR)
+    blurred = described(_spread(flat, sample), FAR)
     return large_motions(torch.linalg.svdvals(blurred - blurred.mean(0)).square()) < count
+
+
+def _spread(frames: Tensor, count: int) -> Tensor:
+    """``count`` of ``frames`` or some more, evenly spread, on the CPU."""
+    return frames[:: max(1, len(frames) // count)].cpu()
 
 
 def large_motions(components: Tensor) -> int:

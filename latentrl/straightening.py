@@ -13,6 +13,7 @@ the coordinates are straight. No label says what straight is; the frames do:
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,6 +27,8 @@ TWIST = 7
 """Degree of the twist in the line's coordinate."""
 HARMONICS = (4, 8, 16)
 """Of the angle, that pictures are explained with: few first, since many have many optima."""
+EDGE = 1.1
+"""Where the line ends: a little beyond the last rank, to whatever a polynomial would go on."""
 ALIKE = 0.01
 """Share of the frames, on either side, whose angle counts as like."""
 HOLE = 0.5
@@ -37,40 +40,80 @@ def is_cylinder(chart: Tensor) -> bool:
     """Whether ``chart [L, 3]`` has a hole around the axis of its last coordinate."""
     if chart.shape[1] != 3:
         return False
-    radius = chart[:, :2].norm(dim=1)
+    ring = chart[:, :2] - chart[:, :2].mean(0)
+    radius = (ring / ring.std(0)).norm(dim=1)
     return float(radius.quantile(0.01)) > HOLE * float(radius.median())
 
 
-def straightened(chart: Tensor, pictures: Tensor) -> Tensor:
-    """``chart [L, 3]``, a ring and a line, as ``(cos, sin, line)``; float32.
+class Straightening(NamedTuple):
+    """From a bent cylinder's coordinates to straight ones: smooth functions of them, made for some and good for all.
+
+    ``mean [3]`` and ``scale [3]`` of the bent coordinates, the line's ``reach``, and for every round the coefficients
+    of the line's even coordinate ``[K]`` and of the twist ``[TWIST]``; float64.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    reach: Tensor
+    rounds: tuple[tuple[Tensor, Tensor], ...]
+
+    def __call__(self, chart: Tensor) -> Tensor:
+        """``chart [..., 3]`` as ``(cos, sin, line)``, float32."""
+        angle, line = _angle_and_line(((chart.double() - self.mean) / self.scale).flatten(0, -2))
+        even = line
+        for evening, twist in self.rounds:
+            even = (_line_design(angle, line, self.reach) @ evening).clamp(-EDGE, EDGE)
+            angle = angle - _twist_design(even) @ twist
+        return torch.stack((angle.cos(), angle.sin(), even), 1).float().view(chart.shape)
+
+
+def straightening(chart: Tensor, pictures: Tensor) -> Straightening:
+    """What straightens ``chart [L, 3]``, a ring and a line.
 
     Args:
         chart: two coordinates around a hole, and one along it.
         pictures: ``[L, D]``, sharp.
     """
-    angle, line = torch.atan2(chart[:, 1], chart[:, 0]).double(), chart[:, 2].double()
+    mean, scale = chart.double().mean(0), chart.double().std(0)
+    angle, line = _angle_and_line((chart.double() - mean) / scale)
+    reach = line.abs().max()
     g = torch.Generator().manual_seed(0)
     # Random directions keep the variance that is explained, and a sixth of the work.
     seen = (pictures - pictures.mean(0)) @ torch.randn(pictures.shape[1], PROJECTIONS, generator=g)
-    even = line
+    rounds = []
     for _ in range(ROUNDS):
-        even = evened(angle, line)
-        angle = untwisted(angle, even, seen.double())
-    return torch.stack((angle.cos(), angle.sin(), even), 1).float()
+        design = _line_design(angle, line, reach)
+        evening = least_squares(design, rank_among_like(angle, line).unsqueeze(1)).squeeze(1)
+        even = (design @ evening).clamp(-EDGE, EDGE)
+        twist = untwisting(angle, even, seen.double())
+        angle = angle - _twist_design(even) @ twist
+        rounds.append((evening, twist))
+    return Straightening(mean, scale, reach, tuple(rounds))
 
 
-def evened(angle: Tensor, line: Tensor) -> Tensor:
-    """``line [L]`` as its rank among the points of like ``angle [L]``, from -1 to 1, smoothed over both."""
+def _angle_and_line(cylinder: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.atan2(cylinder[:, 1], cylinder[:, 0]), cylinder[:, 2]
+
+
+def _line_design(angle: Tensor, line: Tensor, reach: Tensor) -> Tensor:
+    powers = (line / reach).clamp(-1, 1).unsqueeze(1) ** torch.arange(BENT + 1)
+    waves = torch.cat((torch.ones_like(line).unsqueeze(1), harmonics(angle, LEAN)), 1)
+    return (waves.unsqueeze(2) * powers.unsqueeze(1)).flatten(1)
+
+
+def _twist_design(line: Tensor) -> Tensor:
+    return line.unsqueeze(1) ** torch.arange(1, TWIST + 1)
+
+
+def rank_among_like(angle: Tensor, line: Tensor) -> Tensor:
+    """The rank of ``line [L]`` among the points of like ``angle [L]``, from -1 to 1."""
     near = max(1, round(ALIKE * len(line)))
     order = angle.remainder(2 * math.pi).argsort()
     ordered = line[order]
     around = torch.cat((ordered[-near:], ordered, ordered[:near])).unfold(0, 2 * near + 1, 1)
     rank = torch.empty_like(line)
     rank[order] = 2 * (around < ordered.unsqueeze(1)).double().mean(1) - 1
-    powers = (line / line.abs().max()).unsqueeze(1) ** torch.arange(BENT + 1)
-    waves = torch.cat((torch.ones_like(line).unsqueeze(1), harmonics(angle, LEAN)), 1)
-    design = (waves.unsqueeze(2) * powers.unsqueeze(1)).flatten(1)
-    return (design @ least_squares(design, rank.unsqueeze(1))).squeeze(1)
+    return rank
 
 
 def harmonics(angle: Tensor, count: int) -> Tensor:
@@ -79,9 +122,15 @@ def harmonics(angle: Tensor, count: int) -> Tensor:
     return torch.cat((multiples.cos(), multiples.sin()), 1)
 
 
-def untwisted(angle: Tensor, line: Tensor, pictures: Tensor) -> Tensor:
-    """``angle - g(line)`` for the polynomial ``g`` with which it explains most of ``pictures [L, D]``, all float64."""
-    powers = line.unsqueeze(1) ** torch.arange(1, TWIST + 1)
+def untwisting(angle: Tensor, line: Tensor, pictures: Tensor) -> Tensor:
+    """Coefficients ``[TWIST]`` of the polynomial ``g`` with which ``angle - g(line)`` explains most of ``pictures``.
+
+    Args:
+        angle: ``[L]``.
+        line: ``[L]``.
+        pictures: ``[L, D]`` with mean zero; all float64.
+    """
+    powers = _twist_design(line)
     twist = torch.zeros(TWIST, dtype=torch.float64, requires_grad=True)
     for count in HARMONICS:
         optimiser = torch.optim.LBFGS([twist], max_iter=80, line_search_fn="strong_wolfe")
@@ -93,7 +142,7 @@ def untwisted(angle: Tensor, line: Tensor, pictures: Tensor) -> Tensor:
             return left
 
         optimiser.step(loss)
-    return angle - powers @ twist.detach()
+    return twist.detach()
 
 
 def explained_by(design: Tensor, pictures: Tensor) -> Tensor:

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
 from torch import Tensor
 
 from latentrl.architectures import NETWORKS, NetworkName, is_image_shape, suggested_network
-from latentrl.charts import NoChartError, chart, needs_chart
+from latentrl.charts import Charted, NoChartError, chart, needs_chart
 from latentrl.coarse_to_fine import is_image
 from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
@@ -33,6 +33,7 @@ from latentrl.runs import (
     describe_environment,
     load_settings,
     model_settings,
+    read_tensors,
     write_json,
     write_tensors,
 )
@@ -53,17 +54,10 @@ from latentrl.warm_start import start_on_chart
 FEW_PIXELS = 256
 DRAWN_FRAMES = 8
 """Of a sequence of large pictures, that a step of the training on a processor draws."""
-
-
+CHART = "chart.safetensors"
+"""Where the model's position is kept, until the training is finished."""
 CHARTED_FRAMES = 100_000
 """That a chart is read off, in whole sequences; each is compared with all landmarks."""
-
-
-class Charted(NamedTuple):
-    """Sequences, and their places on a chart ``[N, T, Da]``."""
-
-    data: Sequences
-    places: Tensor
 
 
 def _default(text: str, metavar: str) -> Any:
@@ -169,7 +163,9 @@ def train(options: TrainOptions) -> Path:
         if not (folder / CHECKPOINT).is_file():
             trainer = best_start(make, settings, options.progress)
             if charted is not None:
-                _start_on_chart(trainer, charted, options)
+                write_tensors(folder / CHART, {"places": _start_on_chart(trainer, charted, options)})
+        if on_chart:
+            trainer.align(read_tensors(folder / CHART, "start afresh with --overwrite")[0]["places"])
         fit(trainer, folder, options.progress)
     except KeyboardInterrupt:
         if (folder / CHECKPOINT).is_file():
@@ -188,14 +184,14 @@ def train(options: TrainOptions) -> Path:
 
 def _chart(options: TrainOptions, data: Sequences, folder: Path) -> Charted | None:
     """Where the model is to start, if blurred pictures do not tell all of its position; see `latentrl.charts`."""
+    if options.resume and (folder / CHECKPOINT).is_file():
+        # It has started already, on a chart or not, and the model is in the checkpoint.
+        stored = load_settings(folder)["training"].get("warm_start", 0)
+        return Charted(data, torch.empty(0)) if stored else None
     known = options.recipe == "latentrl" and options.model == "ekvae" and is_image(data.observations)
     fewer = options.position_size < options.state_size < 2 * options.position_size
     if not (known and fewer and needs_chart(data.observations, options.position_size)):
         return None
-    if (folder / CHECKPOINT).is_file() and options.resume:
-        # It has started already, on a chart or not, and the model is in the checkpoint.
-        stored = load_settings(folder)["training"].get("warm_start", 0)
-        return Charted(data, torch.empty(0)) if stored else None
     if options.progress:
         print("reading a chart off the pictures", flush=True)
     some = data[:: math.ceil(data.observations.shape[:2].numel() / CHARTED_FRAMES)]
@@ -206,14 +202,17 @@ def _chart(options: TrainOptions, data: Sequences, folder: Path) -> Charted | No
         return None
 
 
-def _start_on_chart(trainer: Trainer, charted: Charted, options: TrainOptions) -> None:
+def _start_on_chart(trainer: Trainer, charted: Charted, options: TrainOptions) -> Tensor:
+    """The places ``[N, T, Da]`` where the model's position starts and stays."""
     assert isinstance(trainer.model, EKVAE)
     started = time.perf_counter()
-    left = start_on_chart(trainer.model, *charted, trainer.settings.warm_start, options.seed, progress=options.progress)
+    steps = trainer.settings.warm_start
+    left, places = start_on_chart(trainer.model, trainer.data, charted, steps, options.seed, options.progress)
     # What the networks draw by then is the best measure of what they can; the transition's noise costs some of it.
     if isinstance(trainer.objective, Constrained) and options.kappa is None:
         trainer.objective.loosen(2 * left)
     trainer.seconds += time.perf_counter() - started
+    return places
 
 
 @torch.no_grad()
@@ -319,7 +318,8 @@ def _finish(model: WorldModel, data: Sequences, options: TrainOptions, folder: P
     print(f"{folder}: trained in {seconds:.0f} s; on held-out sequences:")
     for name, value in figures.items():
         print(f"  {name:<{width}}  {value:.4g}")
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    for passing in (CHECKPOINT, CHART):
+        (folder / passing).unlink(missing_ok=True)
     print(f"next: {_next_command(options, folder)}")
 
 

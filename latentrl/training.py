@@ -108,7 +108,6 @@ class TrainSettings:
             settle=300,
             starts=1,
             sigma_hold=self.steps,
-            alignment=0.0,
             velocity_alignment=20.0,
             warm_start=min(2500, self.steps),
             blur=Schedule(width=0.0, start=0, end=0),
@@ -126,7 +125,7 @@ class TrainSettings:
 
 def alignment_target(data: Sequences, settings: TrainSettings, position_size: int) -> Tensor | None:
     """The components ``[N, T, Da]`` that the position is aligned with; None where settings or data want none."""
-    if settings.alignment > 0 and is_image(data.observations):
+    if settings.alignment > 0 and not settings.warm_start and is_image(data.observations):
         return leading_components(data.observations, position_size)
     return None
 
@@ -172,9 +171,17 @@ class Trainer:
         self.blur = CoarseToFine(settings.blur, data.observations, device) if blurred else None
         if components is None:
             components = alignment_target(data, settings, model.position_size)
-        # A recurrent posterior that is aligned puts the velocity where no linear map of the state finds it.
-        aligned = isinstance(model, FrameEncoder)
-        self.components = components.to(device) if aligned and components is not None else None
+        self.components: Tensor | None = None
+        if components is not None:
+            self.align(components)
+
+    def align(self, components: Tensor) -> None:
+        """Keep the position where it tells ``components [N, T, K]``, of unit variance, linearly.
+
+        A recurrent posterior is left alone: aligned, it puts the velocity where no linear map of the state finds it.
+        """
+        if isinstance(self.model, FrameEncoder):
+            self.components = components.to(self.generator.device)
 
     def advance(self) -> RateDistortion:
         """One gradient step.

@@ -3,23 +3,29 @@
 From pictures of an arm alone, encoder and transition find neither the wrist nor two velocities for three positions: the
 first chart that explains the frames is kept, and velocities in it are a local minimum. With a :mod:`latentrl.charts`
 chart there is no need to look for either. On single frames, drawn anew for every step, the encoder learns the chart and
-the decoder to draw from it; then the transition learns to move along it. No label is involved, and everything goes on
-being trained. A departure from the source.
+the decoder to draw from it, then both together; last the transition learns to move along it. No label is involved, and
+everything goes on being trained. A departure from the source.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from latentrl.charts import Charted, straightened
 from latentrl.least_squares import least_squares
 from latentrl.models.ekvae import EKVAE
+from latentrl.smoothing import sequence_pieces
 from latentrl.types import Sequences
 
 FRAMES, DRAWN = 320, 100
 """Frames in a step of the encoder, and how many of them the decoder draws."""
 LEARNING_RATE = 1e-3
+DRAWN_FROM, AGAIN = 0.4, 0.8
+"""When of the steps the decoder's gradient reaches the encoder, and when the positions are straightened again."""
 DOUBT = 0.01
 """Weight of the variance's likelihood beside the squared error of the mean."""
 MOTION_STEPS = 1500
@@ -45,12 +51,11 @@ def moving_frame(chart: Tensor, size: int, starts: int = 24, rounds: int = 60, s
     """
     moved, position = chart.diff(dim=1).flatten(0, 1), chart[:, 1:].flatten(0, 1)
     stride = max(1, len(moved) // sample)
-    moved, position = moved[::stride], position[::stride]
-    affine = torch.cat((torch.ones_like(position[:, :1]), position), 1)
+    moved, affine = moved[::stride], _affine(position[::stride])
     best, least = torch.empty(0), torch.inf
     for start in range(starts):
         generator = torch.Generator().manual_seed(start)
-        frame = torch.randn(position.shape[1], size, affine.shape[1], generator=generator)
+        frame = torch.randn(moved.shape[1], size, affine.shape[1], generator=generator)
         for _ in range(rounds):
             velocity = _velocities(frame, affine, moved)
             design = (velocity.unsqueeze(-1) * affine.unsqueeze(1)).flatten(1)
@@ -61,8 +66,17 @@ def moving_frame(chart: Tensor, size: int, starts: int = 24, rounds: int = 60, s
     return best
 
 
+def _affine(position: Tensor) -> Tensor:
+    return torch.cat((torch.ones_like(position[:, :1]), position), 1)
+
+
+def _local(frame: Tensor, affine: Tensor) -> Tensor:
+    """``J(a) [N, Da, Dv]``."""
+    return torch.einsum("ijk,nk->nij", frame, affine)
+
+
 def _velocities(frame: Tensor, affine: Tensor, moved: Tensor) -> Tensor:
-    local = torch.einsum("ijk,nk->nij", frame, affine)
+    local = _local(frame, affine)
     across = local.transpose(1, 2)
     normal = across @ local
     ridge = RIDGE * normal.diagonal(dim1=1, dim2=2).mean() * torch.eye(frame.shape[1])
@@ -71,59 +85,73 @@ def _velocities(frame: Tensor, affine: Tensor, moved: Tensor) -> Tensor:
 
 
 def start_on_chart(
-    model: EKVAE, data: Sequences, chart: Tensor, steps: int, seed: int = 0, progress: bool = True
-) -> float:
-    """Fit ``model`` to ``chart``, in place.
+    model: EKVAE, data: Sequences, charted: Charted, steps: int, seed: int = 0, progress: bool = True
+) -> tuple[float, Tensor]:
+    """Fit ``model`` to a chart, in place.
+
+    The chart's places have the error of single pictures among their neighbours. Once the decoder can draw, its gradient
+    takes that error away; the positions are then straightened once more, and fitted again.
 
     Args:
         model: whose position is to be the chart.
         data: the training sequences.
-        chart: ``[N, T, Da]``, zero mean and unit variance.
+        charted: those of them that the chart was read off, and their places.
         steps: of encoder and decoder.
         seed: of the frames drawn.
         progress: show a progress bar.
 
     Returns:
-        Squared error per observation dimension of the last pictures drawn.
+        Squared error per observation dimension of the last pictures drawn, and the places of ``data`` ``[N, T, Da]``
+        on the chart as it is now.
     """
     generator = torch.Generator().manual_seed(seed)
-    error = _start_networks(model, data, chart, steps, generator, progress)
-    _start_transition(model, chart, generator)
-    return error
+    error, places = _start_networks(model, data, charted, steps, generator, progress)
+    _start_transition(model, places, generator)
+    return error, places
 
 
 def _start_networks(
-    model: EKVAE, data: Sequences, chart: Tensor, steps: int, generator: torch.Generator, progress: bool
-) -> float:
+    model: EKVAE, data: Sequences, charted: Charted, steps: int, generator: torch.Generator, progress: bool
+) -> tuple[float, Tensor]:
     device = next(model.parameters()).device
-    frames, places = data.observations.flatten(0, 1), chart.flatten(0, 1)
+    frames, places = charted.data.observations.flatten(0, 1), charted.places.flatten(0, 1)
     parameters = [*model.encoder.parameters(), *model.decoder.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True)
-    recent = 0.0
+    drawn_from, again = (math.floor(share * steps) for share in (DRAWN_FROM, AGAIN))
+    straight, recent = charted.places, 0.0
     with tqdm(total=steps, disable=not progress, unit="step", dynamic_ncols=True, desc="warm start") as bar:
         for step in range(steps):
+            if step == again:
+                straight = straightened(_positions(model, data), data.observations)
+                frames, places = data.observations.flatten(0, 1), straight.flatten(0, 1)
             for group in optimiser.param_groups:
                 group["lr"] = LEARNING_RATE * min(1.0, 1.5 * (1 - step / steps))
             index = torch.randint(len(frames), (FRAMES,), generator=generator)
             seen, wanted = frames[index.to(frames.device)].to(device), places[index].to(device)
             optimiser.zero_grad()
             posterior = model.encode(seen)
-            position = posterior.mean
-            missed = (position - wanted).square()
+            missed = (posterior.mean - wanted).square()
             # The variance is fitted to what the mean misses, which it must not make less of.
             doubt = (posterior.variance.log() + missed.detach() / posterior.variance).mean()
-            (missed.mean() + DOUBT * doubt).backward()
-            # Cut off: what is easy to draw must not bend the chart.
-            error = model.squared_error(position[:DRAWN].detach(), seen[:DRAWN]).mean()
-            scale = model.standard.scale if model.standard is not None else torch.ones((), device=device)
-            (error / scale.square()).backward()
+            # Cut off at first: a decoder that cannot draw yet would bend the chart.
+            position = posterior.mean[:DRAWN] if step >= drawn_from else posterior.mean[:DRAWN].detach()
+            error = model.squared_error(position, seen[:DRAWN]).mean()
+            scale = model.standard.scale if model.standard is not None else error.new_ones(())
+            (missed.mean() + DOUBT * doubt + error / scale.square()).backward()
             optimiser.step()
             recent = 0.9 * recent + 0.1 * float(error.detach()) if step else float(error.detach())
             bar.update()
             if step % 20 == 0:
                 off = float(missed.detach().mean())
                 bar.set_postfix_str(f"off the chart {off:.1e}, C {recent:.1e}")
-    return recent
+    return recent, straight
+
+
+@torch.no_grad()
+def _positions(model: EKVAE, data: Sequences) -> Tensor:
+    """Positions ``[N, T, Da]`` of single frames, on the CPU."""
+    device = next(model.parameters()).device
+    return torch.cat([model.encode(piece.observations).mean.cpu() for piece in sequence_pieces(data, device)])
 
 
 def _start_transition(model: EKVAE, chart: Tensor, generator: torch.Generator) -> None:
@@ -140,8 +168,7 @@ def _start_transition(model: EKVAE, chart: Tensor, generator: torch.Generator) -
         state = torch.cat((position, torch.randn(256, velocities, generator=generator)), 1)
         control = 0.5 * torch.randn(256, transition.action_size, generator=generator)
         wanted = torch.eye(size).repeat(256, 1, 1)
-        affine = torch.cat((torch.ones(256, 1), position), 1)
-        wanted[:, :positions, positions:] = torch.einsum("ijk,nk->nij", frame, affine)
+        wanted[:, :positions, positions:] = _local(frame, _affine(position))
         weights = transition.weights(torch.float32)
         local = weights.linearise(state.to(device), weights.gate_input(control.to(device)))
         optimiser.zero_grad()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.straightening import evened, explained_by, harmonics, is_cylinder, straightened, untwisted
+from latentrl.straightening import explained_by, harmonics, is_cylinder, rank_among_like, straightening, untwisting
 from tests.arms import WRIST, draw_arms, explained
 
 
@@ -30,39 +30,47 @@ def bent(shoulder: Tensor, wrist: Tensor) -> Tensor:
 
 
 def test_a_cylinder_has_a_hole_and_a_ball_has_none(arms: tuple[Tensor, Tensor, Tensor]) -> None:
-    assert is_cylinder(bent(*arms[:2]))
+    assert is_cylinder(bent(*arms[:2])) and is_cylinder(3 * bent(*arms[:2]) + 1)
     assert not is_cylinder(torch.randn(2000, 3, generator=torch.Generator().manual_seed(0)))
     assert not is_cylinder(bent(*arms[:2])[:, :2])
 
 
 def test_a_bent_chart_becomes_angle_and_joint(arms: tuple[Tensor, Tensor, Tensor]) -> None:
     shoulder, wrist, pictures = arms
-    chart = bent(shoulder, wrist)
-    found = straightened(chart, pictures)
+    chart = 3 * bent(shoulder, wrist) + 1
+    straight = straightening(chart[:3000], pictures[:3000])
+    found = straight(chart)
     assert found.dtype == torch.float32 and found.shape == chart.shape
     assert max(explained(chart, shoulder.cos()), explained(chart, wrist)) < 0.95
-    assert min(explained(found, shoulder.cos()), explained(found, shoulder.sin())) > 0.99
-    assert explained(found[:, 2:], wrist) > 0.995
+    for part in (slice(3000), slice(3000, None)):  # those that it was made for, and others
+        turn, along = shoulder[part], wrist[part]
+        assert min(explained(found[part], turn.cos()), explained(found[part], turn.sin())) > 0.99
+        assert explained(found[part, 2:], along) > 0.99
     torch.testing.assert_close(found[:, :2].norm(dim=1), torch.ones(4000))
-    assert torch.equal(found, straightened(chart, pictures)), "the same bits"
+    assert torch.equal(straight(chart.view(40, 100, 3)), found.view(40, 100, 3))
+    assert torch.equal(found, straightening(chart[:3000], pictures[:3000])(chart)), "the same bits"
+    far = straight(chart + torch.tensor([0.0, 0.0, 50.0]))
+    assert float(far[:, 2].max()) < 1.5, "beyond all frames it was made for, the line ends"
 
 
-def test_a_coordinate_that_leans_and_is_stretched_becomes_even(arms: tuple[Tensor, Tensor, Tensor]) -> None:
+def test_the_rank_is_even_where_the_line_leans_and_is_stretched(arms: tuple[Tensor, Tensor, Tensor]) -> None:
     shoulder, wrist, _ = (part.double() for part in arms)
     line = bent(shoulder, wrist)[:, 2]
     assert explained(line.unsqueeze(1), wrist) < 0.95
-    found = evened(shoulder, line)
-    assert explained(found.unsqueeze(1), wrist) > 0.995
-    assert 0.9 < float(found.abs().max()) < 1.1
+    rank = rank_among_like(shoulder, line)
+    assert -1 <= float(rank.min()) < -0.95 and 0.95 < float(rank.max()) <= 1
+    assert explained(rank.unsqueeze(1), wrist) > 0.97
+    assert torch.equal(rank, rank_among_like(shoulder + 2 * math.pi, line.exp())), "whatever the turn and the stretch"
 
 
 def test_the_twist_is_undone_that_blurs_the_limb(arms: tuple[Tensor, Tensor, Tensor]) -> None:
     shoulder, wrist, pictures = (part.double() for part in arms)
-    pictures = pictures - pictures.mean(0)
-    twisted = shoulder + 0.6 * wrist - 0.1 * wrist**3
-    found = untwisted(twisted, wrist / WRIST, pictures)
+    pictures, line = pictures - pictures.mean(0), wrist / WRIST
+    twisted = shoulder + 1.5 * line - 1.4 * line**3
+    found = untwisting(twisted, line, pictures)
+    after = twisted - line.unsqueeze(1) ** torch.arange(1, len(found) + 1) @ found
     assert explained(harmonics(twisted, 1), shoulder.cos()) < 0.95
-    assert explained(harmonics(found, 1), shoulder.cos()) > 0.99
+    assert explained(harmonics(after, 1), shoulder.cos()) > 0.99
 
 
 def test_what_a_design_explains_is_the_share_of_the_variance_it_predicts() -> None:

@@ -22,6 +22,7 @@ from latentrl.objective import Annealing
 from latentrl.runs import CHECKPOINT, MODEL, SETTINGS, load_model, read_tensors
 from latentrl.smoothing import spread_sample
 from latentrl.train import (
+    CHART,
     TrainOptions,
     _schedule,
     _trainer,
@@ -308,7 +309,8 @@ def test_a_model_of_an_arm_starts_on_a_chart_and_ends_with_the_error_s_sigma(arm
     run = train(arm_options(arms, tmp_path / "run"))
     settings = json.loads((run / SETTINGS).read_text())["training"]
     assert settings["warm_start"] == settings["sigma_hold"] == 30 and settings["batch"] == 16
-    assert settings["blur"]["width"] == settings["alignment"] == 0
+    assert settings["blur"]["width"] == 0
+    assert not (run / CHART).exists()
     history = np.genfromtxt(run / "history.csv", delimiter=",", names=True)
     data = load_sequences(arms, "train")
     deviation = data_deviation(data)
@@ -335,6 +337,7 @@ def test_a_model_that_has_started_is_continued_without_another_chart(
     with monkeypatch.context() as patched, pytest.raises(SystemExit):
         patched.setattr(Trainer, "advance", stop_at_20)
         train(arm_options(arms, tmp_path / "run"))
+    assert (tmp_path / "run" / CHART).is_file()
     monkeypatch.setattr("latentrl.train.chart", None)
     run = train(TrainOptions(run=tmp_path / "run", resume=True, progress=False))
     assert (run / MODEL).read_bytes() == (whole / MODEL).read_bytes()

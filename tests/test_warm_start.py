@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from latentrl.charts import Charted
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.objective import REWO
@@ -38,7 +39,7 @@ def test_a_model_starts_on_its_chart() -> None:
     model = EKVAE(DataSpec.of(data), settings)
     assert model.standard is not None
     model.standard.fit(data.observations.flatten(0, 1))
-    error = start_on_chart(model, data, places, steps=250, progress=False)
+    error, kept = start_on_chart(model, data, Charted(data, places), steps=250, progress=False)
     unseen, poses = wander(20, 10, seed=1)
     pictures = unseen.observations.float() / 255
     with torch.no_grad():
@@ -49,6 +50,9 @@ def test_a_model_starts_on_its_chart() -> None:
         local = weights.linearise(state, weights.gate_input(torch.zeros(1, 2))).state_matrix[0]
     assert explained(found, poses[..., 0].flatten().cos()) > 0.9
     assert float((drawn - pictures).square().mean()) < 0.7 * float(pictures.flatten(0, 1).var(0).mean())
+    assert kept.shape == places.shape
+    for joint in (angles[..., 0].cos(), angles[..., 1]):
+        assert explained(kept.flatten(0, 1), joint.flatten()) > 0.9
     assert 0 < error < float(pictures.flatten(0, 1).var(0).mean())
     torch.testing.assert_close(local[:3, :3], torch.eye(3), atol=0.05, rtol=0)
     torch.testing.assert_close(local[3:, 3:], torch.eye(2), atol=0.05, rtol=0)
