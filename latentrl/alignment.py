@@ -86,13 +86,36 @@ def velocity_unexplained(states: Tensor, position_size: int) -> Tensor:
     return unexplained(velocity, moved / moved.std(0))
 
 
+def turn_unexplained(states: Tensor, places: Tensor) -> Tensor:
+    """The same where positions lie on a cylinder: the share of its two displacements, around and along, a scalar.
+
+    Both are linear in the velocity there, at every position, which leaves it no coordinates of its own.
+
+    Args:
+        states: sampled ``[B, T, Dz]``.
+        places: ``[B, T, 3]``, where the states are on the straight cylinder, a ring and a line, each of unit variance.
+            The position, nearly a linear map of them, tells the displacements; single places are less exact.
+    """
+    size = places.shape[-1]
+    position, velocity = states[..., :size].detach(), states[:, 1:, size:].flatten(0, 1)
+    flat = position.flatten(0, 1)
+    straight = predicted(flat, places.flatten(0, 1)).view_as(places)
+    around = torch.atan2(straight[..., 1], straight[..., 0]).diff(dim=1)
+    moved = torch.stack((torch.atan2(around.sin(), around.cos()), straight[..., 2].diff(dim=1)), -1).flatten(0, 1)
+    return unexplained(velocity, moved / moved.std(0))
+
+
 def unexplained(positions: Tensor, components: Tensor) -> Tensor:
     """The share of ``components [N, K]`` that a linear map of ``positions [N, Da]`` leaves unexplained, a scalar.
 
     The map is the least-squares fit to these very points, and differentiable. Components have unit variance.
     """
+    return (predicted(positions, components) - components).square().mean()
+
+
+def predicted(positions: Tensor, components: Tensor) -> Tensor:
+    """``components [N, K]`` as the linear map of ``positions [N, Da]`` that is nearest to them."""
     design = torch.cat((positions, torch.ones_like(positions[:, :1])), -1)
     # Nearly equal positions, as at the start, would make the normal equations singular.
     ridge = 1e-6 * len(design) * torch.eye(design.shape[-1], device=design.device, dtype=design.dtype)
-    fit = torch.linalg.solve(design.T @ design + ridge, design.T @ components)
-    return (design @ fit - components).square().mean()
+    return design @ torch.linalg.solve(design.T @ design + ridge, design.T @ components)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from latentrl.alignment import leading_components, unexplained, velocity_unexplained
+from latentrl.alignment import leading_components, turn_unexplained, unexplained, velocity_unexplained
 from latentrl.coarse_to_fine import CoarseToFine, Schedule, is_image
 from latentrl.errors import UserError
 from latentrl.files import replacing
@@ -25,6 +25,7 @@ from latentrl.models.base import FrameEncoder, StateSampler, WorldModel
 from latentrl.objective import Objective
 from latentrl.pieces import evenly_spread
 from latentrl.runs import CHECKPOINT, HISTORY, read_tensors, write_tensors
+from latentrl.straightening import is_cylinder
 from latentrl.types import RateDistortion, Sequences
 
 COLUMNS = ("step", "beta", "constraint", "bound", "rate", "distortion", "sigma", "learning_rate", "seconds")
@@ -172,6 +173,7 @@ class Trainer:
         if components is None:
             components = alignment_target(data, settings, model.position_size)
         self.components: Tensor | None = None
+        self.on_cylinder = False
         if components is not None:
             self.align(components)
 
@@ -182,6 +184,8 @@ class Trainer:
         """
         if isinstance(self.model, FrameEncoder):
             self.components = components.to(self.generator.device)
+            charted = self.settings.warm_start > 0 and self.model.latent_size == 5
+            self.on_cylinder = charted and is_cylinder(components.flatten(0, 1))
 
     def advance(self) -> RateDistortion:
         """One gradient step.
@@ -207,7 +211,7 @@ class Trainer:
             loss = loss + self.settings.alignment * unexplained(positions, self.components[index].flatten(0, 1))
         if states is not None:
             weight = self.settings.velocity_alignment * batch.length * self.objective.beta
-            loss = loss + weight * velocity_unexplained(states, self.model.position_size)
+            loss = loss + weight * self._velocity_unexplained(states, index)
         loss.backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         if not math.isfinite(float(norm)):
@@ -229,6 +233,11 @@ class Trainer:
         if alignable and self.settings.velocity_alignment > 0 and isinstance(model, StateSampler):
             return model.sampled_rate_distortion(batch, self.generator)
         return model.rate_distortion(batch, self.generator), None
+
+    def _velocity_unexplained(self, states: Tensor, index: Tensor) -> Tensor:
+        if self.components is not None and self.on_cylinder:
+            return turn_unexplained(states, self.components[index])
+        return velocity_unexplained(states, self.model.position_size)
 
     def _set_learning_rates(self) -> None:
         factor, frozen = self.settings.rate_factor(self.step), self.objective.frozen()

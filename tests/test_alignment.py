@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.alignment import leading_components, unexplained, velocity_unexplained
+from latentrl.alignment import leading_components, turn_unexplained, unexplained, velocity_unexplained
 from latentrl.envs.pendulum_camera import digitise, draw
 
 
@@ -60,6 +60,24 @@ def test_one_velocity_around_a_ring_is_aligned_and_one_that_turns_with_the_ring_
     along_axes = torch.cat((cylinder[:, :1, :2] * 0, cylinder[..., :2].diff(dim=1)), 1)
     assert float(velocity_unexplained(torch.cat((cylinder, moved), -1), 3)) < 0.02
     assert float(velocity_unexplained(torch.cat((cylinder, along_axes), -1), 3)) > 0.25
+
+
+def test_on_a_straight_cylinder_the_velocity_is_the_turn_and_may_not_depend_on_where() -> None:
+    g = torch.Generator().manual_seed(0)
+    moved = 0.1 * torch.randn(40, 30, 2, generator=g)
+    around, along = moved.cumsum(1).unbind(-1)
+    around = around + 2 * math.pi * torch.rand(40, 1, generator=g)
+    places = torch.cat((ring(around) * math.sqrt(2), along.unsqueeze(-1) / along.std()), -1)
+    position = places @ torch.randn(3, 3, generator=g) + 2
+    mixed = moved @ torch.tensor([[2.0, 0.3], [-1.0, 0.1]]) + 3
+    states = torch.cat((position, mixed), -1).requires_grad_()
+    found = turn_unexplained(states, places)
+    assert float(found) < 1e-3
+    found.backward()
+    assert states.grad is not None and torch.equal(states.grad[..., :3], torch.zeros(40, 30, 3))
+    local = moved * (1 + 0.7 * around.cos()).unsqueeze(-1)
+    assert float(velocity_unexplained(torch.cat((position, moved / (1 + 0.1 * places[..., 2:])), -1), 3)) < 0.02
+    assert float(turn_unexplained(torch.cat((position, local), -1), places)) > 0.1
 
 
 def test_the_velocity_s_penalty_moves_velocities_and_not_what_they_are_measured_by() -> None:

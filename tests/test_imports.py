@@ -60,7 +60,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "charts": frozenset({"types", "coarse_to_fine", "straightening"}),
     "warm_start": FOUNDATIONS | {"models", "least_squares", "charts", "smoothing"},
     "interrupts": frozenset(),
-    "training": FOUNDATIONS | {"models", "objective", "coarse_to_fine", "alignment", "runs", "interrupts"},
+    "training": FOUNDATIONS
+    | {"models", "objective", "coarse_to_fine", "alignment", "straightening", "runs", "interrupts"},
     "runs": FOUNDATIONS | {"models", "objective"},
     "agents": frozenset({"types", "rewards", "agents"}),
     "learning": frozenset({"agents", "interrupts"}),
