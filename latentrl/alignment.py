@@ -99,7 +99,7 @@ def turn_unexplained(states: Tensor, places: Tensor) -> Tensor:
     size = places.shape[-1]
     position, velocity = states[..., :size].detach(), states[:, 1:, size:].flatten(0, 1)
     flat = position.flatten(0, 1)
-    straight = predicted(flat, places.flatten(0, 1)).view_as(places)
+    straight = predicted(flat, places.flatten(0, 1).to(flat)).view_as(position)
     around = torch.atan2(straight[..., 1], straight[..., 0]).diff(dim=1)
     moved = torch.stack((torch.atan2(around.sin(), around.cos()), straight[..., 2].diff(dim=1)), -1).flatten(0, 1)
     return unexplained(velocity, moved / moved.std(0))

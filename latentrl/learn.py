@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -18,6 +18,9 @@ from latentrl.learning import learn_into
 from latentrl.models.base import WorldModel
 from latentrl.rewards import CarriedGoalReward
 from latentrl.runs import load_model
+
+FOR_ANY_GOAL: dict[str, Any] = {"updates": 1200, "hidden": (128, 128)}
+"""What the analytic gradient needs beyond its defaults for a policy that is told its goal."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class LearnOptions:
     """Written as policy-NAME; analytic-gradient is written as policy, and the others under their own names, if None."""
     torque: float = 7.0
     """Largest action, in the environment's units."""
-    updates: int = 400
+    updates: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="(400; 1200 for any)")] = None
     """Of analytic-gradient: gradient steps."""
     horizon: int = 30
     """Of analytic-gradient: imagined steps per roll-out."""
@@ -115,17 +118,21 @@ def _learner(
 
 
 def _settings(options: LearnOptions, kind: PolicyKind) -> Any:
-    given: dict[str, Any] = {"input": options.input, "drop": options.drop}
+    defaults, given = kind.options, {"input": options.input, "drop": options.drop}
     if options.policy == "analytic-gradient":
         if options.steps is not None:
             raise UserError(f"--steps {options.steps}: analytic-gradient counts --updates")
-        given |= {"updates": options.updates, "horizon": options.horizon, "bootstrap": options.bootstrap}
+        given |= {"horizon": options.horizon, "bootstrap": options.bootstrap}
+        if isinstance(parse_goal(str(options.goal)), AnyGoal):
+            defaults = replace(defaults, **FOR_ANY_GOAL)
+        if options.updates is not None:
+            given["updates"] = options.updates
     elif options.steps is not None:
         given["steps"] = options.steps
     if options.drop and options.input == "mean":
         raise UserError(f"--drop {options.drop}: a mean does not tell that a frame is missing; give --input belief")
     try:
-        return replace(kind.options, **given)
+        return replace(defaults, **given)
     except ValueError as error:
         flags = " ".join(f"--{flag} {value}" for flag, value in given.items())
         raise UserError(f"{flags}: {error}") from error

@@ -121,7 +121,7 @@ def _learn(options: LearnOptions) -> None:
     """Learn the policy to its end: on Ctrl-C the verb keeps a half-learned one, which is no finished step here."""
     learn(options)
     settings = read_json(options.run / "policy.json", CURE)["settings"]
-    if settings["updates_done"] < options.updates:
+    if settings["updates_done"] < settings["learner"]["updates"]:
         raise KeyboardInterrupt
 
 

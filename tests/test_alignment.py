@@ -72,7 +72,8 @@ def test_on_a_straight_cylinder_the_velocity_is_the_turn_and_may_not_depend_on_w
     mixed = moved @ torch.tensor([[2.0, 0.3], [-1.0, 0.1]]) + 3
     states = torch.cat((position, mixed), -1).requires_grad_()
     found = turn_unexplained(states, places)
-    assert float(found) < 1e-3
+    assert float(found.detach()) < 1e-3
+    assert float(turn_unexplained(states.detach().double(), places)) == pytest.approx(float(found.detach()), abs=1e-3)
     found.backward()
     assert states.grad is not None and torch.equal(states.grad[..., :3], torch.zeros(40, 30, 3))
     local = moved * (1 + 0.7 * around.cos()).unsqueeze(-1)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from latentrl import learn as verb
 from latentrl.agents.goal_conditioning import attach_goal
-from latentrl.agents.policies import AnalyticGradient, Update, load_policy
+from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions, Update, load_policy
 from latentrl.distributions import DiagonalGaussian
 from latentrl.errors import UserError
 from latentrl.types import Belief
@@ -132,6 +132,16 @@ def test_an_interrupt_saves_what_there_is(run: Path, monkeypatch: pytest.MonkeyP
     path = verb.learn(options(run, updates=50))
     assert notes(path)["updates_done"] == 2
     assert load_policy(run)(torch.zeros(1, 2)).isfinite().all()
+
+
+def test_a_policy_for_any_goal_is_larger_and_learns_longer(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert verb.FOR_ANY_GOAL["updates"] > AnalyticGradientOptions().updates
+    monkeypatch.setitem(verb.FOR_ANY_GOAL, "updates", 2)
+    for updates, done in ((None, 2), (1, 1)):
+        found = notes(verb.learn(options(run, goal="any", updates=updates)))
+        assert found["updates_done"] == done and found["learner"]["hidden"] == [128, 128]
+    one = notes(verb.learn(options(run, updates=1)))
+    assert one["learner"]["hidden"] == list(AnalyticGradientOptions().hidden)
 
 
 @pytest.mark.parametrize(
