@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -16,7 +14,8 @@ import tyro
 from torch import Tensor
 
 from latentrl.architectures import NETWORKS, NetworkName, is_image_shape, suggested_network
-from latentrl.charts import Charted, NoChartError, chart, needs_chart
+from latentrl.chart_start import CHART, has_chart, keep_on_chart, read_chart, set_sigma, start_trainer
+from latentrl.charts import Charted, NoChartError, needs_chart
 from latentrl.coarse_to_fine import is_image
 from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
@@ -25,7 +24,7 @@ from latentrl.metrics import evaluate_model
 from latentrl.models import MODELS, build
 from latentrl.models.base import DataSpec, WorldModel
 from latentrl.models.ekvae import EKVAE
-from latentrl.objective import OBJECTIVES, Constrained, ObjectiveSettings
+from latentrl.objective import OBJECTIVES, ObjectiveSettings
 from latentrl.runs import (
     CHECKPOINT,
     MODEL,
@@ -33,7 +32,6 @@ from latentrl.runs import (
     describe_environment,
     load_settings,
     model_settings,
-    read_tensors,
     write_json,
     write_tensors,
 )
@@ -49,15 +47,10 @@ from latentrl.training import (
     fit,
 )
 from latentrl.types import Sequences
-from latentrl.warm_start import start_on_chart
 
 FEW_PIXELS = 256
 DRAWN_FRAMES = 8
 """Of a sequence of large pictures, that a step of the training on a processor draws."""
-CHART = "chart.safetensors"
-"""Where the model's position is kept, until the training is finished."""
-CHARTED_FRAMES = 100_000
-"""That a chart is read off, in whole sequences; each is compared with all landmarks."""
 
 
 def _default(text: str, metavar: str) -> Any:
@@ -141,8 +134,10 @@ def train(options: TrainOptions) -> Path:
     data = load_sequences(options.data, "train", choose_device(options.device))
     # Stored with the run: another device may continue it.
     options = replace(options, network=_network(options, data))
-    charted = _chart(options, data, folder)
-    on_chart = charted is not None
+    # A model in a checkpoint has started already, on a chart or not.
+    started = options.resume and (folder / CHECKPOINT).is_file()
+    charted = None if started else _chart(options, data, folder)
+    on_chart = charted is not None or (started and has_chart(folder))
     settings = _schedule(options, data, on_chart)
     make = partial(_trainer, options, settings, data, alignment_target(data, settings, options.position_size))
     if not options.resume:
@@ -163,9 +158,9 @@ def train(options: TrainOptions) -> Path:
         if not (folder / CHECKPOINT).is_file():
             trainer = best_start(make, settings, options.progress)
             if charted is not None:
-                write_tensors(folder / CHART, {"places": _start_on_chart(trainer, charted, options)})
+                start_trainer(trainer, charted, folder, options.seed, options.kappa is None, options.progress)
         if on_chart:
-            trainer.align(read_tensors(folder / CHART, "start afresh with --overwrite")[0]["places"])
+            keep_on_chart(trainer, folder)
         fit(trainer, folder, options.progress)
     except KeyboardInterrupt:
         if (folder / CHECKPOINT).is_file():
@@ -177,50 +172,24 @@ def train(options: TrainOptions) -> Path:
     except DivergedError as error:
         raise UserError(f"{folder}: {error}") from error
     if on_chart and isinstance(trainer.model, EKVAE):
-        _set_sigma(trainer.model, data)
+        set_sigma(trainer.model, data)
     _finish(trainer.model, data, options, folder, trainer.seconds)
     return folder
 
 
 def _chart(options: TrainOptions, data: Sequences, folder: Path) -> Charted | None:
     """Where the model is to start, if blurred pictures do not tell all of its position; see `latentrl.charts`."""
-    if options.resume and (folder / CHECKPOINT).is_file():
-        # It has started already, on a chart or not, and the model is in the checkpoint.
-        stored = load_settings(folder)["training"].get("warm_start", 0)
-        return Charted(data, torch.empty(0)) if stored else None
     known = options.recipe == "latentrl" and options.model == "ekvae" and is_image(data.observations)
     fewer = options.position_size < options.state_size < 2 * options.position_size
     if not (known and fewer and needs_chart(data.observations, options.position_size)):
         return None
     if options.progress:
         print("reading a chart off the pictures", flush=True)
-    some = data[:: math.ceil(data.observations.shape[:2].numel() / CHARTED_FRAMES)]
     try:
-        return Charted(some, chart(some.observations, options.position_size))
+        return read_chart(data, options.position_size)
     except NoChartError as error:
         print(f"{options.data}: {error}; the model starts anywhere")
         return None
-
-
-def _start_on_chart(trainer: Trainer, charted: Charted, options: TrainOptions) -> Tensor:
-    """The places ``[N, T, Da]`` where the model's position starts and stays."""
-    assert isinstance(trainer.model, EKVAE)
-    started = time.perf_counter()
-    steps = trainer.settings.warm_start
-    left, places = start_on_chart(trainer.model, trainer.data, charted, steps, options.seed, options.progress)
-    # What the networks draw by then is the best measure of what they can; the transition's noise costs some of it.
-    if isinstance(trainer.objective, Constrained) and options.kappa is None:
-        trainer.objective.loosen(2 * left)
-    trainer.seconds += time.perf_counter() - started
-    return places
-
-
-@torch.no_grad()
-def _set_sigma(model: EKVAE, data: Sequences) -> None:
-    """Where sigma was held: the most likely one."""
-    sample = spread_sample(data)
-    error = model.squared_error(model.encode(sample.observations).mean, sample.observations).mean()
-    model.log_sigma.copy_(0.5 * error.log())
 
 
 def _schedule(options: TrainOptions, data: Sequences, on_chart: bool) -> TrainSettings:

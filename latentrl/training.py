@@ -109,7 +109,7 @@ class TrainSettings:
             settle=300,
             starts=1,
             sigma_hold=self.steps,
-            velocity_alignment=20.0,
+            velocity_alignment=2.0,
             warm_start=min(2500, self.steps),
             blur=Schedule(width=0.0, start=0, end=0),
         )

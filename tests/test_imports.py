@@ -62,6 +62,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "interrupts": frozenset(),
     "training": FOUNDATIONS
     | {"models", "objective", "coarse_to_fine", "alignment", "straightening", "runs", "interrupts"},
+    "chart_start": FOUNDATIONS | {"models", "objective", "runs", "smoothing", "charts", "warm_start", "training"},
     "runs": FOUNDATIONS | {"models", "objective"},
     "agents": frozenset({"types", "rewards", "agents"}),
     "learning": frozenset({"agents", "interrupts"}),

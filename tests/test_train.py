@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from latentrl.architectures import NETWORKS
+from latentrl.chart_start import CHART
 from latentrl.collect import CollectOptions, collect
 from latentrl.data_collection import storage
 from latentrl.data_collection.storage import load_sequences
@@ -22,7 +23,6 @@ from latentrl.objective import Annealing
 from latentrl.runs import CHECKPOINT, MODEL, SETTINGS, load_model, read_tensors
 from latentrl.smoothing import spread_sample
 from latentrl.train import (
-    CHART,
     TrainOptions,
     _schedule,
     _trainer,
@@ -338,7 +338,7 @@ def test_a_model_that_has_started_is_continued_without_another_chart(
         patched.setattr(Trainer, "advance", stop_at_20)
         train(arm_options(arms, tmp_path / "run"))
     assert (tmp_path / "run" / CHART).is_file()
-    monkeypatch.setattr("latentrl.train.chart", None)
+    monkeypatch.setattr("latentrl.chart_start.chart", None)
     run = train(TrainOptions(run=tmp_path / "run", resume=True, progress=False))
     assert (run / MODEL).read_bytes() == (whole / MODEL).read_bytes()
 
