@@ -145,8 +145,6 @@ def _held_out(task: str, run: Path, data: Path) -> Recorded:
     ):
         if expected != found:
             raise UserError(f"--data {data}: {name} {found}, but the run has {expected}; give the run's data")
-                f"--data {data} is not the run's: {name} {found} instead of {expected}; give the run's data"
-            )
     truth = load_ground_truth(data, "test")
     return Recorded(load_sequences(data, "test").observations.numpy(), truth["angles"], truth["velocities"])
 
