@@ -255,7 +255,7 @@ def test_what_does_not_suit_the_reacher_is_a_clear_error(
     ("change", "words"),
     [
         ({"env_kwargs": {"observation": "pixels"}}, "environment's settings"),
-        ({"env_id": "Reacher-v5"}, "environment is"),
+        ({"env_id": "Reacher-v5"}, "environment Reacher-v5, but the run has"),
         ({"observation_shape": [64, 64, 3]}, "observation shape"),
     ],
     ids=str,
