@@ -136,7 +136,7 @@ def train(options: TrainOptions) -> Path:
     options = replace(options, network=_network(options, data))
     # A model in a checkpoint has started already, on a chart or not.
     started = options.resume and (folder / CHECKPOINT).is_file()
-    charted = None if started else _chart(options, data, folder)
+    charted = None if started else _chart(options, data)
     on_chart = charted is not None or (started and has_chart(folder))
     settings = _schedule(options, data, on_chart)
     make = partial(_trainer, options, settings, data, alignment_target(data, settings, options.position_size))
@@ -177,7 +177,7 @@ def train(options: TrainOptions) -> Path:
     return folder
 
 
-def _chart(options: TrainOptions, data: Sequences, folder: Path) -> Charted | None:
+def _chart(options: TrainOptions, data: Sequences) -> Charted | None:
     """Where the model is to start, if blurred pictures do not tell all of its position; see `latentrl.charts`."""
     known = options.recipe == "latentrl" and options.model == "ekvae" and is_image(data.observations)
     fewer = options.position_size < options.state_size < 2 * options.position_size
