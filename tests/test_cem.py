@@ -63,6 +63,23 @@ def test_a_warm_start_outside_the_bounds_is_brought_inside() -> None:
     assert (actions.abs() <= 1).all()
 
 
+def test_a_plan_that_is_given_is_searched_around_more_closely() -> None:
+    drawn = []
+
+    class Seeing(Integrator):
+        def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+            drawn.append(action)
+            return super().transition(state, action)
+
+    options = CEMOptions(horizon=1, samples=2000, iterations=1, initial_std=0.1, warm_std=0.02)
+    for warm_start in (None, torch.full((1, 1, 1), 0.25)):
+        CEM(LOW, HIGH, options).plan(Seeing(), to_zero, torch.zeros(1, 1), warm_start, torch.Generator().manual_seed(0))
+    cold, warm = drawn
+    assert float(cold.std()) == pytest.approx(0.1 * 2, rel=0.05)
+    assert float(warm.std()) == pytest.approx(0.02 * 2, rel=0.05)
+    assert float(warm.mean()) == pytest.approx(0.25, abs=0.01)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -72,6 +89,7 @@ def test_a_warm_start_outside_the_bounds_is_brought_inside() -> None:
         {"elites": 0},
         {"samples": 64, "elites": 65},
         {"initial_std": 0.0},
+        {"warm_std": 0.0},
     ],
     ids=str,
 )

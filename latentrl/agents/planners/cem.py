@@ -25,6 +25,7 @@ class CEMOptions:
         iterations: how often the sampling distribution is refitted.
         elites: how many of the best sequences it is refitted to.
         initial_std: standard deviation of the first iteration's noise, as a fraction of the action range.
+        warm_std: the same where there is a plan to start from, which bolder noise would lose again.
         noise_beta: colour of the noise, 0 is white; see :func:`latentrl.agents.planners.noise.coloured_noise`.
         kept_elites: how many of an iteration's elites are among the next one's samples (iCEM, Pinneri et al., 2020), at
             most all of them.
@@ -35,11 +36,12 @@ class CEMOptions:
     iterations: int = 6
     elites: int = 25
     initial_std: float = 0.5
+    warm_std: float = 0.1
     noise_beta: float = 0.0
     kept_elites: int = 8
 
     def __post_init__(self) -> None:
-        check_positive(self, "horizon", "samples", "iterations", "elites", "initial_std")
+        check_positive(self, "horizon", "samples", "iterations", "elites", "initial_std", "warm_std")
         if self.elites > self.samples:
             raise ValueError(f"elites ({self.elites}) cannot exceed samples ({self.samples})")
         if self.kept_elites < 0:
@@ -81,7 +83,8 @@ class CEM(BoundedPlanner[CEMOptions]):
         options = self.options
         low, high = self.low.to(state), self.high.to(state)
         mean = first_plan(state, options.horizon, low, high, warm_start)
-        std = (options.initial_std * (high - low)).expand_as(mean)
+        spread = options.initial_std if warm_start is None else options.warm_std
+        std = (spread * (high - low)).expand_as(mean)
         kept = mean.unsqueeze(1)[:, :0]
         for _ in range(options.iterations):
             drawn = self._sample(mean, std, options.samples - kept.shape[1], generator).clamp_(low, high)
