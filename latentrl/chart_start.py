@@ -6,13 +6,10 @@ import math
 import time
 from pathlib import Path
 
-import torch
-
 from latentrl.charts import Charted, chart
 from latentrl.models.ekvae import EKVAE
 from latentrl.objective import Constrained
 from latentrl.runs import read_tensors, write_tensors
-from latentrl.smoothing import spread_sample
 from latentrl.training import Trainer
 from latentrl.types import Sequences
 from latentrl.warm_start import start_on_chart
@@ -66,11 +63,3 @@ def keep_on_chart(trainer: Trainer, folder: Path) -> None:
         UserError: the file is damaged.
     """
     trainer.align(read_tensors(folder / CHART, "start afresh with --overwrite")[0]["places"])
-
-
-@torch.no_grad()
-def set_sigma(model: EKVAE, data: Sequences) -> None:
-    """Where sigma was held: the most likely one."""
-    sample = spread_sample(data)
-    error = model.squared_error(model.encode(sample.observations).mean, sample.observations).mean()
-    model.log_sigma.copy_(0.5 * error.log())

@@ -24,7 +24,15 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from latentrl.coarse_to_fine import blur
-from latentrl.straightening import is_cylinder, straightening
+from latentrl.even_motion import even_line
+from latentrl.straightening import (
+    angle_and_line,
+    is_cylinder,
+    projected,
+    straightening,
+    twist_design,
+    untwisting,
+)
 from latentrl.types import Sequences
 
 LANDMARKS = 10_000
@@ -80,11 +88,12 @@ def chart(observations: Tensor, count: int, landmarks: int = LANDMARKS) -> Tenso
     near = described(sample, NEAR)
     coordinates = _coordinates(similarities(near, NEIGHBOURS), described(sample, FAR), described(sample, 0.0), count)
     placed = torch.cat([_placed(described(piece.cpu(), NEAR), near, coordinates) for piece in flat.split(PIECE)])
-    return straightened(placed.unflatten(0, observations.shape[:2]), observations, landmarks)
+    places = placed.unflatten(0, observations.shape[:2])
+    return evened(straightened(places, observations, landmarks), observations, landmarks)
 
 
 def straightened(places: Tensor, observations: Tensor, landmarks: int = LANDMARKS) -> Tensor:
-    """``places [N, T, K]`` of ``observations`` with mean zero and unit variance, and straight if they are a cylinder's.
+    """``places [N, T, K]`` of ``observations``, with a unit ring and a straight line if they are a cylinder's.
 
     Args:
         places: coordinates of the pictures.
@@ -92,10 +101,33 @@ def straightened(places: Tensor, observations: Tensor, landmarks: int = LANDMARK
         landmarks: frames, evenly spread, that tell what is straight.
     """
     points = _spread(places.flatten(0, 1), landmarks)
-    if is_cylinder(points):
-        places = straightening(points, described(_spread(observations.flatten(0, 1), landmarks), 0.0))(places)
+    if not is_cylinder(points):
+        return places
+    return straightening(points, _sharp(observations, landmarks))(places)
+
+
+def evened(places: Tensor, observations: Tensor, landmarks: int = LANDMARKS) -> Tensor:
+    """Places ``[N, T, K]`` of ``observations``, of mean zero and unit variance; a cylinder's so that motion is even.
+
+    Args:
+        places: coordinates of the pictures, a cylinder's almost straight.
+        observations: ``[N, T, H, W, C]`` uint8.
+        landmarks: frames, evenly spread, that tell how the ring is twisted.
+    """
+    if is_cylinder(_spread(places.flatten(0, 1), landmarks)):
+        centre, scale = places.double().mean((0, 1)), places.double().std((0, 1))
+        angle, line = angle_and_line((places.double() - centre) / scale)
+        line = even_line(angle, line)
+        seen = projected(_sharp(observations, landmarks))
+        twist = untwisting(_spread(angle.flatten(), landmarks), _spread(line.flatten(), landmarks), seen)
+        angle = angle - twist_design(line) @ twist
+        places = torch.stack((angle.cos(), angle.sin(), line), -1).float()
     flat = places.flatten(0, 1)
     return (places - flat.mean(0)) / flat.std(0)
+
+
+def _sharp(observations: Tensor, landmarks: int) -> Tensor:
+    return described(_spread(observations.flatten(0, 1), landmarks), 0.0)
 
 
 def _coordinates(graph: Graph, blurred: Tensor, sharp: Tensor, count: int) -> Tensor:

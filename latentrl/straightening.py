@@ -59,11 +59,11 @@ class Straightening(NamedTuple):
 
     def __call__(self, chart: Tensor) -> Tensor:
         """``chart [..., 3]`` as ``(cos, sin, line)``, float32."""
-        angle, line = _angle_and_line(((chart.double() - self.mean) / self.scale).flatten(0, -2))
+        angle, line = angle_and_line(((chart.double() - self.mean) / self.scale).flatten(0, -2))
         even = line
         for evening, twist in self.rounds:
             even = (_line_design(angle, line, self.reach) @ evening).clamp(-EDGE, EDGE)
-            angle = angle - _twist_design(even) @ twist
+            angle = angle - twist_design(even) @ twist
         return torch.stack((angle.cos(), angle.sin(), even), 1).float().view(chart.shape)
 
 
@@ -75,24 +75,31 @@ def straightening(chart: Tensor, pictures: Tensor) -> Straightening:
         pictures: ``[L, D]``, sharp.
     """
     mean, scale = chart.double().mean(0), chart.double().std(0)
-    angle, line = _angle_and_line((chart.double() - mean) / scale)
-    reach = line.abs().max()
-    g = torch.Generator().manual_seed(0)
-    # Random directions keep the variance that is explained, and a sixth of the work.
-    seen = (pictures - pictures.mean(0)) @ torch.randn(pictures.shape[1], PROJECTIONS, generator=g)
+    angle, line = angle_and_line((chart.double() - mean) / scale)
+    reach, seen = line.abs().max(), projected(pictures)
     rounds = []
     for _ in range(ROUNDS):
         design = _line_design(angle, line, reach)
         evening = least_squares(design, rank_among_like(angle, line).unsqueeze(1)).squeeze(1)
         even = (design @ evening).clamp(-EDGE, EDGE)
-        twist = untwisting(angle, even, seen.double())
-        angle = angle - _twist_design(even) @ twist
+        twist = untwisting(angle, even, seen)
+        angle = angle - twist_design(even) @ twist
         rounds.append((evening, twist))
     return Straightening(mean, scale, reach, tuple(rounds))
 
 
-def _angle_and_line(cylinder: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.atan2(cylinder[:, 1], cylinder[:, 0]), cylinder[:, 2]
+def angle_and_line(cylinder: Tensor) -> tuple[Tensor, Tensor]:
+    """``[..., 3]`` -> the angle around the axis and the place along it, ``[...]`` each."""
+    return torch.atan2(cylinder[..., 1], cylinder[..., 0]), cylinder[..., 2]
+
+
+def projected(pictures: Tensor) -> Tensor:
+    """``pictures [L, D]`` less their mean along `PROJECTIONS` random directions, float64.
+
+    They keep the share of the variance that is explained, and a sixth of the work.
+    """
+    directions = torch.randn(pictures.shape[1], PROJECTIONS, generator=torch.Generator().manual_seed(0))
+    return ((pictures - pictures.mean(0)) @ directions).double()
 
 
 def _line_design(angle: Tensor, line: Tensor, reach: Tensor) -> Tensor:
@@ -101,8 +108,9 @@ def _line_design(angle: Tensor, line: Tensor, reach: Tensor) -> Tensor:
     return (waves.unsqueeze(2) * powers.unsqueeze(1)).flatten(1)
 
 
-def _twist_design(line: Tensor) -> Tensor:
-    return line.unsqueeze(1) ** torch.arange(1, TWIST + 1)
+def twist_design(line: Tensor) -> Tensor:
+    """Powers ``[..., TWIST]`` of ``line [...]``, that coefficients of :func:`untwisting` belong to."""
+    return line.unsqueeze(-1) ** torch.arange(1, TWIST + 1)
 
 
 def rank_among_like(angle: Tensor, line: Tensor) -> Tensor:
@@ -130,7 +138,7 @@ def untwisting(angle: Tensor, line: Tensor, pictures: Tensor) -> Tensor:
         line: ``[L]``.
         pictures: ``[L, D]`` with mean zero; all float64.
     """
-    powers = _twist_design(line)
+    powers = twist_design(line)
     twist = torch.zeros(TWIST, dtype=torch.float64, requires_grad=True)
     for count in HARMONICS:
         optimiser = torch.optim.LBFGS([twist], max_iter=80, line_search_fn="strong_wolfe")

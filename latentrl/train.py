@@ -14,11 +14,12 @@ import tyro
 from torch import Tensor
 
 from latentrl.architectures import NETWORKS, NetworkName, is_image_shape, suggested_network
-from latentrl.chart_start import CHART, has_chart, keep_on_chart, read_chart, set_sigma, start_trainer
+from latentrl.chart_start import CHART, has_chart, keep_on_chart, read_chart, start_trainer
 from latentrl.charts import Charted, NoChartError, needs_chart
 from latentrl.coarse_to_fine import is_image
 from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
+from latentrl.finishing import finish_decoder
 from latentrl.gauge import fix_velocity_gauge, orient_velocity
 from latentrl.metrics import evaluate_model
 from latentrl.models import MODELS, build
@@ -162,6 +163,10 @@ def train(options: TrainOptions) -> Path:
         if on_chart:
             keep_on_chart(trainer, folder)
         fit(trainer, folder, options.progress)
+        if on_chart and isinstance(trainer.model, EKVAE):
+            trainer.seconds += finish_decoder(
+                trainer.model, data, settings.decoder_steps, options.seed, options.progress
+            )
     except KeyboardInterrupt:
         if (folder / CHECKPOINT).is_file():
             print(f"\ninterrupted at step {trainer.step}; everything is in {folder}")
@@ -171,8 +176,6 @@ def train(options: TrainOptions) -> Path:
         raise SystemExit(130) from None
     except DivergedError as error:
         raise UserError(f"{folder}: {error}") from error
-    if on_chart and isinstance(trainer.model, EKVAE):
-        set_sigma(trainer.model, data)
     _finish(trainer.model, data, options, folder, trainer.seconds)
     return folder
 

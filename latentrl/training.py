@@ -52,6 +52,7 @@ class TrainSettings:
             part of the rate; for models that tell their states, with as many velocities as positions or after a warm
             start.
         warm_start: steps of :func:`latentrl.warm_start.start_on_chart` before the first; 0 for none.
+        decoder_steps: of :func:`latentrl.finishing.finish_decoder` after the last.
         blur: the coarse-to-fine schedule for images.
         checkpoint_every: steps between checkpoints.
         log_every: steps between lines of the log.
@@ -77,6 +78,7 @@ class TrainSettings:
     alignment: float = 500.0
     velocity_alignment: float = 2 / 3
     warm_start: int = 0
+    decoder_steps: int = 0
     blur: Schedule = field(default_factory=Schedule)
     checkpoint_every: int = 500
     log_every: int = 20
@@ -109,8 +111,10 @@ class TrainSettings:
             settle=300,
             starts=1,
             sigma_hold=self.steps,
-            velocity_alignment=2.0,
+            alignment=10_000.0,
+            velocity_alignment=5.0,
             warm_start=min(2500, self.steps),
+            decoder_steps=min(8000, self.steps),
             blur=Schedule(width=0.0, start=0, end=0),
         )
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from latentrl.charts import Charted, straightened
+from latentrl.charts import Charted, evened
 from latentrl.least_squares import least_squares
 from latentrl.models.ekvae import EKVAE
 from latentrl.smoothing import sequence_pieces
@@ -122,7 +122,7 @@ def _start_networks(
     with tqdm(total=steps, disable=not progress, unit="step", dynamic_ncols=True, desc="warm start") as bar:
         for step in range(steps):
             if step == again:
-                straight = straightened(_positions(model, data), data.observations)
+                straight = evened(_positions(model, data), data.observations)
                 frames, places = data.observations.flatten(0, 1), straight.flatten(0, 1)
             for group in optimiser.param_groups:
                 group["lr"] = LEARNING_RATE * min(1.0, 1.5 * (1 - step / steps))

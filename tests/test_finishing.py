@@ -1,0 +1,64 @@
+"""The decoder alone, once all else is trained."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from latentrl.finishing import finish_decoder
+from latentrl.models.base import DataSpec
+from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.smoothing import smooth
+from latentrl.types import Sequences
+from tests.arms import wander
+
+
+@pytest.fixture
+def arms() -> Sequences:
+    return wander(60, 10)[0]
+
+
+@pytest.fixture
+def model(arms: Sequences) -> EKVAE:
+    torch.manual_seed(0)
+    settings = EKVAESettings(state_size=5, position_size=3, network="lean", hidden=(64, 64), standardise=True)
+    made = EKVAE(DataSpec.of(arms), settings)
+    assert made.standard is not None
+    made.standard.fit(arms.observations.flatten(0, 1))
+    return made
+
+
+def error(model: EKVAE, data: Sequences) -> float:
+    with torch.no_grad():
+        positions = smooth(model, data).mean[..., : model.position_size].float()
+        return float(model.squared_error(positions, data.observations).mean())
+
+
+def test_the_decoder_draws_better_and_nothing_else_moves(model: EKVAE, arms: Sequences) -> None:
+    unseen, _ = wander(20, 10, seed=1)
+    before, state = (
+        [error(model, data) for data in (arms, unseen)],
+        {name: value.clone() for name, value in model.state_dict().items()},
+    )
+    seconds = finish_decoder(model, arms, 150, progress=False)
+    assert error(model, arms) < 0.8 * before[0] and error(model, unseen) < 0.9 * before[1]
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, state[name])}
+    assert moved == {name for name in state if name.startswith("decoder.")} | {"log_sigma"}
+    assert float(model.log_sigma.detach().exp()) == pytest.approx(error(model, arms) ** 0.5, rel=1e-3)
+    assert seconds > 0
+
+
+def test_no_steps_set_sigma_alone(model: EKVAE, arms: Sequences) -> None:
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    finish_decoder(model, arms, 0, progress=False)
+    assert [n for n, value in model.state_dict().items() if not torch.equal(value, state[n])] == ["log_sigma"]
+
+
+def test_the_seed_decides_the_frames(model: EKVAE, arms: Sequences) -> None:
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    drawn = []
+    for seed in (0, 0, 1):
+        model.load_state_dict(start)
+        finish_decoder(model, arms, 3, seed, progress=False)
+        drawn.append(next(model.decoder.parameters()).detach().clone())
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
