@@ -6,13 +6,13 @@ import math
 import time
 from pathlib import Path
 
-from latentrl.charts import Charted, chart
+from latentrl.charts import Charted, chart, evened
 from latentrl.models.ekvae import EKVAE
 from latentrl.objective import Constrained
 from latentrl.runs import read_tensors, write_tensors
 from latentrl.training import Trainer
 from latentrl.types import Sequences
-from latentrl.warm_start import start_on_chart
+from latentrl.warm_start import encoded_positions, start_on_chart
 
 CHART = "chart.safetensors"
 """Where the model's position is kept, until the training is finished."""
@@ -63,3 +63,16 @@ def keep_on_chart(trainer: Trainer, folder: Path) -> None:
         UserError: the file is damaged.
     """
     trainer.align(read_tensors(folder / CHART, "start afresh with --overwrite")[0]["places"])
+
+
+def straighten_again(trainer: Trainer, folder: Path) -> None:
+    """Align the trainer's position with itself, straightened, and write where that is into ``folder``.
+
+    Neighbours and ranks leave the chart with bumps that training wears off, so that more of it is straight by then.
+    """
+    assert isinstance(trainer.model, EKVAE)
+    began = time.perf_counter()
+    places = evened(encoded_positions(trainer.model, trainer.data), trainer.data.observations)
+    write_tensors(folder / CHART, {"places": places})
+    trainer.align(places)
+    trainer.seconds += time.perf_counter() - began

@@ -19,7 +19,7 @@ MOTION = 2.0
 """How much larger displacements over so many frames are, in mean squares, than over one where there is motion at all:
 nine times if it is steady, three if it is a random walk, and once where places have nothing to do with each other."""
 ROUNDS = 3
-WAVES, POWERS = 2, 3
+WAVES, POWERS = 4, 6
 """Harmonics of the angle and degree in the line of what leans."""
 BINS, ENDS = 40, 4
 """Of the line, with as many displacements each, and how many at either end have the speed of their neighbours."""

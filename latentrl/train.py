@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +15,7 @@ import tyro
 from torch import Tensor
 
 from latentrl.architectures import NETWORKS, NetworkName, is_image_shape, suggested_network
-from latentrl.chart_start import CHART, has_chart, keep_on_chart, read_chart, start_trainer
+from latentrl.chart_start import CHART, has_chart, keep_on_chart, read_chart, start_trainer, straighten_again
 from latentrl.charts import Charted, NoChartError, needs_chart
 from latentrl.coarse_to_fine import is_image
 from latentrl.data_collection.storage import load_metadata, load_sequences
@@ -162,6 +163,10 @@ def train(options: TrainOptions) -> Path:
                 start_trainer(trainer, charted, folder, options.seed, options.kappa is None, options.progress)
         if on_chart:
             keep_on_chart(trainer, folder)
+            halfway = math.floor(settings.straighten_at * settings.steps)
+            fit(trainer, folder, options.progress, until=halfway)
+            if trainer.step == halfway:
+                straighten_again(trainer, folder)
         fit(trainer, folder, options.progress)
         if on_chart and isinstance(trainer.model, EKVAE):
             trainer.seconds += finish_decoder(

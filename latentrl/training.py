@@ -51,6 +51,8 @@ class TrainSettings:
         velocity_alignment: weight of :func:`latentrl.alignment.velocity_unexplained`, in nats per time step and as a
             part of the rate; for models that tell their states, with as many velocities as positions or after a warm
             start.
+        straighten_at: fraction of the steps after which the model's positions are straightened once more and take the
+            place of the chart that it began on (see :func:`latentrl.chart_start.straighten_again`).
         warm_start: steps of :func:`latentrl.warm_start.start_on_chart` before the first; 0 for none.
         decoder_steps: of :func:`latentrl.finishing.finish_decoder` after the last.
         blur: the coarse-to-fine schedule for images.
@@ -77,6 +79,7 @@ class TrainSettings:
     sigma_hold: int = 1500
     alignment: float = 500.0
     velocity_alignment: float = 2 / 3
+    straighten_at: float = 0.5
     warm_start: int = 0
     decoder_steps: int = 0
     blur: Schedule = field(default_factory=Schedule)
@@ -326,8 +329,8 @@ def best_start(make: Callable[[int], Trainer], settings: TrainSettings, progress
     return best
 
 
-def fit(trainer: Trainer, folder: Path, progress: bool = True) -> None:
-    """Train until ``settings.steps``, logging and saving into ``folder``.
+def fit(trainer: Trainer, folder: Path, progress: bool = True, until: int | None = None) -> None:
+    """Train until ``settings.steps``, or until the step ``until``, logging and saving into ``folder``.
 
     A ``checkpoint.safetensors`` found there is continued. On Ctrl-C the state is saved and the interrupt goes on.
 
@@ -337,6 +340,7 @@ def fit(trainer: Trainer, folder: Path, progress: bool = True) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint, settings = folder / CHECKPOINT, trainer.settings
+    last = settings.steps if until is None else until
     if checkpoint.is_file():
         tensors, metadata = read_tensors(checkpoint, "start afresh with --overwrite")
         try:
@@ -350,7 +354,7 @@ def fit(trainer: Trainer, folder: Path, progress: bool = True) -> None:
                 _log(board, row)
         bar = tqdm(total=settings.steps, initial=trainer.step, disable=not progress, unit="step", dynamic_ncols=True)
         try:
-            while trainer.step < settings.steps:
+            while trainer.step < last:
                 stop_if_asked()
                 trainer.advance()
                 bar.update()

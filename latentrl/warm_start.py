@@ -122,7 +122,7 @@ def _start_networks(
     with tqdm(total=steps, disable=not progress, unit="step", dynamic_ncols=True, desc="warm start") as bar:
         for step in range(steps):
             if step == again:
-                straight = evened(_positions(model, data), data.observations)
+                straight = evened(encoded_positions(model, data), data.observations)
                 frames, places = data.observations.flatten(0, 1), straight.flatten(0, 1)
             for group in optimiser.param_groups:
                 group["lr"] = LEARNING_RATE * min(1.0, 1.5 * (1 - step / steps))
@@ -148,7 +148,7 @@ def _start_networks(
 
 
 @torch.no_grad()
-def _positions(model: EKVAE, data: Sequences) -> Tensor:
+def encoded_positions(model: EKVAE, data: Sequences) -> Tensor:
     """Positions ``[N, T, Da]`` of single frames, on the CPU."""
     device = next(model.parameters()).device
     return torch.cat([model.encode(piece.observations).mean.cpu() for piece in sequence_pieces(data, device)])

@@ -130,4 +130,4 @@ def _next_command(out: Path) -> str:
 
 
 REACHER_ANGLES = Arm("angles", state_size=4, position_size=2, steps=8000, words=ANGLES).showcase("reacher")
-REACHER_PIXELS = Arm("pixels", state_size=5, position_size=3, steps=12_000, words=PIXELS).showcase("reacher-pixels")
+REACHER_PIXELS = Arm("pixels", state_size=5, position_size=3, steps=16_000, words=PIXELS).showcase("reacher-pixels")
