@@ -78,6 +78,21 @@ def test_learns_the_linear_quadratic_regulator_of_every_goal(policy: MLPPolicy) 
     assert cost(regulate_to_the_mean_goal) > 2 * best, "else a policy that sees no goal would do as well"
 
 
+def test_what_starts_at_rest_is_measured_by_how_it_moves() -> None:
+    def at_rest(count: int, generator: torch.Generator) -> Tensor:
+        return starts(count, generator) * torch.tensor([1.0, 0.0])
+
+    problem, reward = GoalConditioned(DoubleIntegrator(), at_rest, 1), CarriedGoalReward(1, PENALTY)
+    learner = AnalyticGradient(problem, reward, problem.initial_states, -BOUND, BOUND, seed=0)
+    moving = torch.Generator().manual_seed(1)
+    state = problem.initial_states(1000, moving)
+    for _ in range(20):
+        action = BOUND * (2 * torch.rand(1000, 1, generator=moving) - 1)
+        state = problem.transition(state, action).rsample(moving)
+    fastest, scale = float(state[:, 1].std()), float(learner.policy.state_scale[1])
+    assert 0.3 * fastest < scale < fastest, "of the states on the way, not of the start states' zero"
+
+
 def test_arrives_at_goals_it_is_given_and_stays_there(policy: MLPPolicy) -> None:
     goals = torch.linspace(-1.0, 1.0, 21)[:, None]
     start = torch.cat([starts(21, torch.Generator().manual_seed(2)), goals], dim=1)

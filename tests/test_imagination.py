@@ -230,6 +230,21 @@ def test_features_of_a_belief() -> None:
         policy_features(belief.mean, "belief")
 
 
+def test_states_under_way_are_where_random_actions_lead() -> None:
+    starts = torch.zeros(210, 3)
+    imagination = Imagination(Linear(), lambda n, g: torch.zeros(n, 3))
+    seen = imagination.under_way(starts, LOW, HIGH, torch.Generator().manual_seed(0), steps=20)
+    assert seen.shape == starts.shape
+    steps = torch.arange(210) % 21
+    assert torch.equal(seen[steps == 0], starts[steps == 0])
+    noise = (1 - 0.81 ** steps[steps > 0]) / (1 - 0.81) * Linear.noise
+    pushed = Linear.control.square() @ ((HIGH - LOW).square() / 12)
+    drift = (1 - 0.9 ** steps[steps > 0]).unsqueeze(1) * 10 * (Linear.control @ ((LOW + HIGH) / 2))
+    expected = noise.unsqueeze(1) * (1 + pushed / Linear.noise)
+    normalised = (seen[steps > 0] - drift) / expected.sqrt()
+    assert float(normalised.square().mean()) == pytest.approx(1, rel=0.15)
+
+
 def test_scales_never_vanish() -> None:
     constant = torch.ones(10, 2)
     assert torch.equal(spread(constant), torch.ones(2))

@@ -328,19 +328,24 @@ def test_a_model_that_has_started_is_continued_without_another_chart(
 ) -> None:
     whole = train(arm_options(arms, tmp_path / "whole"))
     advance = Trainer.advance
+    charts = []
+    for stop in (10, 20):  # before and after it is straightened again, at 15
 
-    def stop_at_20(trainer: Trainer) -> object:
-        if trainer.step == 20:
-            raise KeyboardInterrupt
-        return advance(trainer)
+        def stopping(trainer: Trainer, stop: int = stop) -> object:
+            if trainer.step == stop:
+                raise KeyboardInterrupt
+            return advance(trainer)
 
-    with monkeypatch.context() as patched, pytest.raises(SystemExit):
-        patched.setattr(Trainer, "advance", stop_at_20)
-        train(arm_options(arms, tmp_path / "run"))
-    assert (tmp_path / "run" / CHART).is_file()
-    monkeypatch.setattr("latentrl.chart_start.chart", None)
-    run = train(TrainOptions(run=tmp_path / "run", resume=True, progress=False))
-    assert (run / MODEL).read_bytes() == (whole / MODEL).read_bytes()
+        run = tmp_path / f"run-{stop}"
+        with monkeypatch.context() as patched, pytest.raises(SystemExit):
+            patched.setattr(Trainer, "advance", stopping)
+            train(arm_options(arms, run))
+        charts.append((run / CHART).read_bytes())
+        with monkeypatch.context() as patched:
+            patched.setattr("latentrl.chart_start.chart", None)
+            train(TrainOptions(run=run, resume=True, progress=False))
+        assert (run / MODEL).read_bytes() == (whole / MODEL).read_bytes()
+    assert charts[0] != charts[1]
 
 
 def test_pictures_without_a_chart_are_trained_from_anywhere(

@@ -143,6 +143,21 @@ class Imagination:
         return policy_features(self.seen(episodes), self.kind, self.goal_size)
 
     @torch.no_grad()
+    def under_way(
+        self, states: Tensor, low: Tensor, high: Tensor, generator: torch.Generator, steps: int = 20
+    ) -> Tensor:
+        """``states [N, Dz]``, each followed for 0 to ``steps`` steps under uniformly random actions.
+
+        Start states at rest do not tell how large velocities get.
+        """
+        path = [states]
+        for _ in range(steps):
+            uniform = torch.rand(len(states), len(low), generator=generator, device=low.device)
+            path.append(self.model.transition(path[-1], torch.lerp(low, high, uniform)).rsample(generator))
+        each = torch.arange(len(states), device=states.device)
+        return torch.stack(path)[each % (steps + 1), each]
+
+    @torch.no_grad()
     def feature_scale(
         self, states: Tensor, low: Tensor, high: Tensor, generator: torch.Generator, steps: int = 20
     ) -> tuple[Tensor, Tensor]:
