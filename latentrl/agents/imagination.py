@@ -152,8 +152,8 @@ class Imagination:
         """
         path = [states]
         for _ in range(steps):
-            uniform = torch.rand(len(states), len(low), generator=generator, device=low.device)
-            path.append(self.model.transition(path[-1], torch.lerp(low, high, uniform)).rsample(generator))
+            action = _random_actions(len(states), low, high, generator)
+            path.append(self.model.transition(path[-1], action).rsample(generator))
         each = torch.arange(len(states), device=states.device)
         return torch.stack(path)[each % (steps + 1), each]
 
@@ -178,8 +178,7 @@ class Imagination:
             return centre, scale
         episodes, widths = self.start_from(states, generator), []
         for _ in range(steps):
-            uniform = torch.rand(len(states), len(low), generator=generator, device=low.device)
-            episodes = self.step(episodes, torch.lerp(low, high, uniform), generator)
+            episodes = self.step(episodes, _random_actions(len(states), low, high, generator), generator)
             widths.append(self.features(episodes)[:, len(centre) :])
         width = torch.cat(widths)
         width = width[width.isfinite().all(-1)]
@@ -211,6 +210,11 @@ def reward_scale(rewards: Tensor) -> float:
         if 1e-6 < scale < float("inf"):
             return scale
     return 1.0
+
+
+def _random_actions(count: int, low: Tensor, high: Tensor, generator: torch.Generator) -> Tensor:
+    """``[count, Du]``, uniform between ``low [Du]`` and ``high [Du]``."""
+    return torch.lerp(low, high, torch.rand(count, len(low), generator=generator, device=low.device))
 
 
 def _like(belief: Belief, state: Tensor) -> Belief:
