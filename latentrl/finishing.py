@@ -11,15 +11,14 @@ from __future__ import annotations
 import time
 
 import torch
-from tqdm import tqdm
 
+from latentrl.frame_fitting import LEARNING_RATE, FrameFitting
 from latentrl.models.ekvae import EKVAE
 from latentrl.smoothing import smooth, spread_sample
 from latentrl.types import Sequences
 
 FRAMES = 100
 """In a step."""
-LEARNING_RATE = 1e-3
 SEQUENCES = 10_000
 """At least, that the frames are from, where there are so many."""
 SAMPLE = 10_000
@@ -46,21 +45,15 @@ def finish_decoder(model: EKVAE, data: Sequences, steps: int, seed: int = 0, pro
     frames = sample.observations.flatten(0, 1)
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(model.decoder.parameters(), lr=LEARNING_RATE, fused=True)
-    recent = 0.0
-    with tqdm(total=steps, disable=not progress, unit="step", dynamic_ncols=True, desc="decoder") as bar:
-        for step in range(steps):
-            for group in optimiser.param_groups:
-                group["lr"] = LEARNING_RATE * min(1.0, 1.5 * (1 - step / steps))
-            index = torch.randint(len(frames), (FRAMES,), generator=generator)
-            seen = frames[index.to(frames.device)].to(device)
-            optimiser.zero_grad()
-            error = model.squared_error(positions[index.to(device)], seen).mean()
-            error.backward()
-            optimiser.step()
-            recent = 0.9 * recent + 0.1 * float(error.detach()) if step else float(error.detach())
-            bar.update()
-            if step % 20 == 0:
-                bar.set_postfix_str(f"C {recent:.2e}")
+    fitting = FrameFitting(optimiser, steps, "decoder", progress)
+    for _ in fitting:
+        index = torch.randint(len(frames), (FRAMES,), generator=generator)
+        seen = frames[index.to(frames.device)].to(device)
+        optimiser.zero_grad()
+        error = model.squared_error(positions[index.to(device)], seen).mean()
+        error.backward()
+        optimiser.step()
+        fitting.tell(float(error.detach()))
     spread = slice(None, None, max(1, len(frames) // SAMPLE))
     with torch.no_grad():
         error = model.squared_error(positions[spread], frames[spread].to(device)).mean()

@@ -1,7 +1,7 @@
 """A lean encoder and decoder for images, for a processor: few layers, each one dense matrix product.
 
     encoder   the image at half its height and width, FC 256, 128, 128, ReLU
-    decoder   512 waves, FC 256, 128 features for every 16 x 16 pixels, 32 for every 4 x 4 of them, pixels; ReLU
+    decoder   512 waves, FC 128, 128 features for every 16 x 16 pixels, 64 for every 4 x 4 of them, pixels; ReLU
 
 The decoder's last layers have the same weights for all patches, like a transposed convolution whose stride is its
 width: no pixel is written twice. The table's convolutions (:mod:`latentrl.convolutions`) would keep a machine of two
@@ -23,7 +23,7 @@ from latentrl.networks import DiagonalGaussianMLP, mlp
 
 WAVES, WAVE_NUMBER = 512, 3.0
 PATCHES = (4, 4)
-FEATURES = (32, 128)
+FEATURES = (64, 128)
 
 
 def from_patches(patches: Tensor, size: int) -> Tensor:

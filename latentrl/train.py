@@ -51,7 +51,7 @@ from latentrl.training import (
 from latentrl.types import Sequences
 
 FEW_PIXELS = 256
-DRAWN_FRAMES = 8
+DRAWN_FRAMES = 6
 """Of a sequence of large pictures, that a step of the training on a processor draws."""
 
 

@@ -13,9 +13,9 @@ import math
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from latentrl.charts import Charted, evened
+from latentrl.frame_fitting import LEARNING_RATE, FrameFitting
 from latentrl.least_squares import least_squares
 from latentrl.models.ekvae import EKVAE
 from latentrl.smoothing import sequence_pieces
@@ -23,7 +23,6 @@ from latentrl.types import Sequences
 
 FRAMES, DRAWN = 320, 100
 """Frames in a step of the encoder, and how many of them the decoder draws."""
-LEARNING_RATE = 1e-3
 DRAWN_FROM, AGAIN = 0.4, 0.8
 """When of the steps the decoder's gradient reaches the encoder, and when the positions are straightened again."""
 DOUBT = 0.01
@@ -118,33 +117,27 @@ def _start_networks(
     parameters = [*model.encoder.parameters(), *model.decoder.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True)
     drawn_from, again = (math.floor(share * steps) for share in (DRAWN_FROM, AGAIN))
-    straight, recent = charted.places, 0.0
-    with tqdm(total=steps, disable=not progress, unit="step", dynamic_ncols=True, desc="warm start") as bar:
-        for step in range(steps):
-            if step == again:
-                straight = evened(encoded_positions(model, data), data.observations)
-                frames, places = data.observations.flatten(0, 1), straight.flatten(0, 1)
-            for group in optimiser.param_groups:
-                group["lr"] = LEARNING_RATE * min(1.0, 1.5 * (1 - step / steps))
-            index = torch.randint(len(frames), (FRAMES,), generator=generator)
-            seen, wanted = frames[index.to(frames.device)].to(device), places[index].to(device)
-            optimiser.zero_grad()
-            posterior = model.encode(seen)
-            missed = (posterior.mean - wanted).square()
-            # The variance is fitted to what the mean misses, which it must not make less of.
-            doubt = (posterior.variance.log() + missed.detach() / posterior.variance).mean()
-            # Cut off at first: a decoder that cannot draw yet would bend the chart.
-            position = posterior.mean[:DRAWN] if step >= drawn_from else posterior.mean[:DRAWN].detach()
-            error = model.squared_error(position, seen[:DRAWN]).mean()
-            scale = model.standard.scale if model.standard is not None else error.new_ones(())
-            (missed.mean() + DOUBT * doubt + error / scale.square()).backward()
-            optimiser.step()
-            recent = 0.9 * recent + 0.1 * float(error.detach()) if step else float(error.detach())
-            bar.update()
-            if step % 20 == 0:
-                off = float(missed.detach().mean())
-                bar.set_postfix_str(f"off the chart {off:.1e}, C {recent:.1e}")
-    return recent, straight
+    straight = charted.places
+    fitting = FrameFitting(optimiser, steps, "warm start", progress)
+    for step in fitting:
+        if step == again:
+            straight = evened(encoded_positions(model, data), data.observations)
+            frames, places = data.observations.flatten(0, 1), straight.flatten(0, 1)
+        index = torch.randint(len(frames), (FRAMES,), generator=generator)
+        seen, wanted = frames[index.to(frames.device)].to(device), places[index].to(device)
+        optimiser.zero_grad()
+        posterior = model.encode(seen)
+        missed = (posterior.mean - wanted).square()
+        # The variance is fitted to what the mean misses, which it must not make less of.
+        doubt = (posterior.variance.log() + missed.detach() / posterior.variance).mean()
+        # Cut off at first: a decoder that cannot draw yet would bend the chart.
+        position = posterior.mean[:DRAWN] if step >= drawn_from else posterior.mean[:DRAWN].detach()
+        error = model.squared_error(position, seen[:DRAWN]).mean()
+        scale = model.standard.scale if model.standard is not None else error.new_ones(())
+        (missed.mean() + DOUBT * doubt + error / scale.square()).backward()
+        optimiser.step()
+        fitting.tell(float(error.detach()), off_the_chart=float(missed.detach().mean()))
+    return fitting.error, straight
 
 
 @torch.no_grad()

@@ -143,13 +143,19 @@ class Imagination:
         return policy_features(self.seen(episodes), self.kind, self.goal_size)
 
     @torch.no_grad()
+    def typical_states(self, count: int, low: Tensor, high: Tensor, generator: torch.Generator) -> Tensor:
+        """Start states ``[count, Dz]``, with goals states under way: those that tell how large features and rewards get.
+
+        Episodes towards any goal start at rest, which does not tell how large velocities get.
+        """
+        states = self.start_states(count, generator).detach()
+        return self.under_way(states, low, high, generator) if self.goal_size else states
+
+    @torch.no_grad()
     def under_way(
         self, states: Tensor, low: Tensor, high: Tensor, generator: torch.Generator, steps: int = 20
     ) -> Tensor:
-        """``states [N, Dz]``, each followed for 0 to ``steps`` steps under uniformly random actions.
-
-        Start states at rest do not tell how large velocities get.
-        """
+        """``states [N, Dz]``, each followed for 0 to ``steps`` steps under uniformly random actions."""
         path = [states]
         for _ in range(steps):
             action = _random_actions(len(states), low, high, generator)
@@ -163,7 +169,7 @@ class Imagination:
     ) -> tuple[Tensor, Tensor]:
         """Centre and spread of the features, each ``[F]``: those to normalise a policy's input by.
 
-        The means' are those of ``states [N, Dz]``, which are start states (with goals, if they carry any). How wide
+        The means' are those of ``states [N, Dz]``, such as `typical_states`. How wide
         beliefs get shows only under way, so the log standard deviations' come from ``steps`` steps under uniformly
         random actions between ``low [Du]`` and ``high [Du]``.
 

@@ -36,7 +36,7 @@ class ImaginedEnv(VecEnv):
         count: N.
         length: steps to truncation.
         discount: the algorithm's, which says what "for ever" is worth.
-        sane_radius: how many standard deviations of the start states from their mean still count as sane.
+        sane_radius: how many standard deviations of typical states from their mean still count as sane.
         seed: of everything drawn. ``VecEnv.seed`` sets it anew, from the next reset on.
     """
 
@@ -56,7 +56,7 @@ class ImaginedEnv(VecEnv):
         self.imagination, self.reward = imagination, reward
         self.low, self.high, self.length, self.discount = low, high, length, discount
         self._generator = torch.Generator(low.device).manual_seed(seed)
-        states = imagination.start_states(1024, self._generator).detach()
+        states = imagination.typical_states(1024, low, high, self._generator)
         self.centre, self.scale = imagination.feature_scale(states, low, high, self._generator)
         with torch.no_grad():
             rewards = reward(states, low.new_zeros(len(states), len(low)))

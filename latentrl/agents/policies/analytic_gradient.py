@@ -120,9 +120,7 @@ class AnalyticGradient:
         self.dynamics, self.reward = dynamics, reward
         self._imagination = Imagination(dynamics, start_states, options.input, options.drop)
         self._generator = torch.Generator(low.device).manual_seed(seed)
-        states = start_states(1024, self._generator).detach()
-        if self._imagination.goal_size:
-            states = self._imagination.under_way(states, low, high, self._generator)
+        states = self._imagination.typical_states(1024, low, high, self._generator)
         centre, scale = self._imagination.feature_scale(states, low, high, self._generator)
         goal_size = self._imagination.goal_size
         of_state = slice(goal_features(states, goal_size).shape[1])
