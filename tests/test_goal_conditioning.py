@@ -10,6 +10,8 @@ from torch import Tensor
 
 from latentrl.agents import PolicyController
 from latentrl.agents.goal_conditioning import GoalConditioned, attach_goal, goal_features
+from latentrl.agents.imagination import Imagination
+from latentrl.agents.imagined_env import ImaginedEnv
 from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions, MLPPolicy
 from latentrl.agents.rollout import rollout_closed_loop
 from latentrl.distributions import DiagonalGaussian
@@ -89,8 +91,10 @@ def test_what_starts_at_rest_is_measured_by_how_it_moves() -> None:
     for _ in range(20):
         action = BOUND * (2 * torch.rand(1000, 1, generator=moving) - 1)
         state = problem.transition(state, action).rsample(moving)
-    fastest, scale = float(state[:, 1].std()), float(learner.policy.state_scale[1])
-    assert 0.3 * fastest < scale < fastest, "of the states on the way, not of the start states' zero"
+    fastest = float(state[:, 1].std())
+    imagined = ImaginedEnv(Imagination(problem, problem.initial_states), reward, -BOUND, BOUND)
+    for scale in (learner.policy.state_scale, imagined.scale):
+        assert 0.3 * fastest < scale[1] < fastest, "of the states on the way, not of the start states' zero"
 
 
 def test_arrives_at_goals_it_is_given_and_stays_there(policy: MLPPolicy) -> None:

@@ -144,7 +144,7 @@ class Imagination:
 
     @torch.no_grad()
     def typical_states(self, count: int, low: Tensor, high: Tensor, generator: torch.Generator) -> Tensor:
-        """Start states ``[count, Dz]``, with goals states under way: those that tell how large features and rewards get.
+        """``[count, Dz]`` that tell how large features and rewards get: start states, or with goals states under way.
 
         Episodes towards any goal start at rest, which does not tell how large velocities get.
         """
@@ -169,9 +169,9 @@ class Imagination:
     ) -> tuple[Tensor, Tensor]:
         """Centre and spread of the features, each ``[F]``: those to normalise a policy's input by.
 
-        The means' are those of ``states [N, Dz]``, such as `typical_states`. How wide
-        beliefs get shows only under way, so the log standard deviations' come from ``steps`` steps under uniformly
-        random actions between ``low [Du]`` and ``high [Du]``.
+        The means' are those of ``states [N, Dz]``, such as `typical_states`. How wide beliefs get shows only under way,
+        so the log standard deviations' come from ``steps`` steps under uniformly random actions between ``low [Du]``
+        and ``high [Du]``.
 
         Raises:
             ValueError: the start states are not all finite.
