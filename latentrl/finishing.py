@@ -14,6 +14,7 @@ import torch
 
 from latentrl.frame_fitting import LEARNING_RATE, FrameFitting
 from latentrl.models.ekvae import EKVAE
+from latentrl.pieces import frames_at
 from latentrl.smoothing import smooth, spread_sample
 from latentrl.types import Sequences
 
@@ -42,20 +43,20 @@ def finish_decoder(model: EKVAE, data: Sequences, steps: int, seed: int = 0, pro
     device = next(model.parameters()).device
     sample = spread_sample(data, SEQUENCES)
     positions = smooth(model, sample).mean[..., : model.position_size].flatten(0, 1).float()
-    frames = sample.observations.flatten(0, 1)
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(model.decoder.parameters(), lr=LEARNING_RATE, fused=True)
     fitting = FrameFitting(optimiser, steps, "decoder", progress)
     for _ in fitting:
-        index = torch.randint(len(frames), (FRAMES,), generator=generator)
-        seen = frames[index.to(frames.device)].to(device)
+        index = torch.randint(len(positions), (FRAMES,), generator=generator)
+        seen = frames_at(sample.observations, index).to(device)
         optimiser.zero_grad()
         error = model.squared_error(positions[index.to(device)], seen).mean()
         error.backward()
         optimiser.step()
         fitting.tell(float(error.detach()))
-    spread = slice(None, None, max(1, len(frames) // SAMPLE))
+    spread = torch.arange(0, len(positions), max(1, len(positions) // SAMPLE))
     with torch.no_grad():
-        error = model.squared_error(positions[spread], frames[spread].to(device)).mean()
+        seen = frames_at(sample.observations, spread).to(device)
+        error = model.squared_error(positions[spread.to(device)], seen).mean()
         model.log_sigma.copy_(0.5 * error.log())
     return time.perf_counter() - began

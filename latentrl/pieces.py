@@ -61,3 +61,13 @@ def evenly_spread(frames: Tensor, sample: int) -> Tensor:
     if values > LARGEST_WHOLE:
         sample = min(sample, max(1, SAMPLE // values))
     return frames[:: max(1, len(frames) // sample)]
+
+
+def frames_at(observations: Tensor, index: Tensor) -> Tensor:
+    """Single frames ``[K, ...]`` of ``observations [N, T, ...]`` by their numbers ``index [K]``, counted row by row.
+
+    Nothing else is copied. To flatten every third sequence of a memory map would read all of these into memory.
+    """
+    length = observations.shape[1]
+    index = index.to(observations.device)
+    return observations[index // length, index % length]

@@ -18,6 +18,7 @@ from latentrl.charts import Charted, evened
 from latentrl.frame_fitting import LEARNING_RATE, FrameFitting
 from latentrl.least_squares import least_squares
 from latentrl.models.ekvae import EKVAE
+from latentrl.pieces import frames_at
 from latentrl.smoothing import sequence_pieces
 from latentrl.types import Sequences
 
@@ -113,7 +114,7 @@ def _start_networks(
     model: EKVAE, data: Sequences, charted: Charted, steps: int, generator: torch.Generator, progress: bool
 ) -> tuple[float, Tensor]:
     device = next(model.parameters()).device
-    frames, places = charted.data.observations.flatten(0, 1), charted.places.flatten(0, 1)
+    observations, places = charted.data.observations, charted.places.flatten(0, 1)
     parameters = [*model.encoder.parameters(), *model.decoder.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True)
     drawn_from, again = (math.floor(share * steps) for share in (DRAWN_FROM, AGAIN))
@@ -122,9 +123,9 @@ def _start_networks(
     for step in fitting:
         if step == again:
             straight = evened(encoded_positions(model, data), data.observations)
-            frames, places = data.observations.flatten(0, 1), straight.flatten(0, 1)
-        index = torch.randint(len(frames), (FRAMES,), generator=generator)
-        seen, wanted = frames[index.to(frames.device)].to(device), places[index].to(device)
+            observations, places = data.observations, straight.flatten(0, 1)
+        index = torch.randint(len(places), (FRAMES,), generator=generator)
+        seen, wanted = frames_at(observations, index).to(device), places[index].to(device)
         optimiser.zero_grad()
         posterior = model.encode(seen)
         missed = (posterior.mean - wanted).square()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from latentrl.pieces import LARGEST_WHOLE, evenly_spread, in_pieces, piece_length
+from latentrl.pieces import LARGEST_WHOLE, evenly_spread, frames_at, in_pieces, piece_length
 
 CPU = torch.device("cpu")
 
@@ -57,3 +57,9 @@ def test_the_sample_of_large_frames_is_smaller() -> None:
     assert 8000 <= len(evenly_spread(small, 8000)) < 16_000
     assert 1900 <= len(evenly_spread(large, 8000)) < 4000
     assert len(evenly_spread(large[:10], 8000)) == 10
+
+
+def test_single_frames_are_those_of_the_flattened_sequences() -> None:
+    whole = torch.arange(60 * 7 * 6, dtype=torch.uint8).reshape(60, 7, 2, 3)
+    index = torch.randint(20 * 7, (50,), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(frames_at(whole[::3], index), whole[::3].flatten(0, 1)[index])
