@@ -25,6 +25,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from latentrl.coarse_to_fine import blur
 from latentrl.even_motion import even_line
+from latentrl.pieces import frames_at
 from latentrl.straightening import (
     angle_and_line,
     is_cylinder,
@@ -81,13 +82,14 @@ def chart(observations: Tensor, count: int, landmarks: int = LANDMARKS) -> Tenso
     Raises:
         NoChartError: too few frames, pictures that fall into several groups, or fewer coordinates than ``count``.
     """
-    flat = observations.flatten(0, 1)
-    sample = _spread(flat, landmarks)
+    sample = _spread(observations, landmarks)
     if len(sample) < 10 * NEIGHBOURS:
         raise NoChartError(f"{len(sample)} frames are too few for a chart; at least {10 * NEIGHBOURS} are needed")
     near = described(sample, NEAR)
     coordinates = _coordinates(similarities(near, NEIGHBOURS), described(sample, FAR), described(sample, 0.0), count)
-    placed = torch.cat([_placed(described(piece.cpu(), NEAR), near, coordinates) for piece in flat.split(PIECE)])
+    numbers = torch.arange(observations.shape[:2].numel()).split(PIECE)
+    pieces = (frames_at(observations, piece).cpu() for piece in numbers)
+    placed = torch.cat([_placed(described(piece, NEAR), near, coordinates) for piece in pieces])
     places = placed.unflatten(0, observations.shape[:2])
     return evened(straightened(places, observations, landmarks), observations, landmarks)
 
@@ -100,7 +102,7 @@ def straightened(places: Tensor, observations: Tensor, landmarks: int = LANDMARK
         observations: ``[N, T, H, W, C]`` uint8.
         landmarks: frames, evenly spread, that tell what is straight.
     """
-    points = _spread(places.flatten(0, 1), landmarks)
+    points = _spread(places, landmarks)
     if not is_cylinder(points):
         return places
     return straightening(points, _sharp(observations, landmarks))(places)
@@ -114,12 +116,12 @@ def evened(places: Tensor, observations: Tensor, landmarks: int = LANDMARKS) -> 
         observations: ``[N, T, H, W, C]`` uint8.
         landmarks: frames, evenly spread, that tell how the ring is twisted.
     """
-    if is_cylinder(_spread(places.flatten(0, 1), landmarks)):
+    if is_cylinder(_spread(places, landmarks)):
         centre, scale = places.double().mean((0, 1)), places.double().std((0, 1))
         angle, line = angle_and_line((places.double() - centre) / scale)
         line = even_line(angle, line)
         seen = projected(_sharp(observations, landmarks))
-        twist = untwisting(_spread(angle.flatten(), landmarks), _spread(line.flatten(), landmarks), seen)
+        twist = untwisting(_spread(angle, landmarks), _spread(line, landmarks), seen)
         angle = angle - twist_design(line) @ twist
         places = torch.stack((angle.cos(), angle.sin(), line), -1).float()
     flat = places.flatten(0, 1)
@@ -127,7 +129,7 @@ def evened(places: Tensor, observations: Tensor, landmarks: int = LANDMARKS) -> 
 
 
 def _sharp(observations: Tensor, landmarks: int) -> Tensor:
-    return described(_spread(observations.flatten(0, 1), landmarks), 0.0)
+    return described(_spread(observations, landmarks), 0.0)
 
 
 def _coordinates(graph: Graph, blurred: Tensor, sharp: Tensor, count: int) -> Tensor:
@@ -142,14 +144,14 @@ def _coordinates(graph: Graph, blurred: Tensor, sharp: Tensor, count: int) -> Te
 
 def needs_chart(observations: Tensor, count: int, sample: int = 2000) -> bool:
     """Whether pictures ``[N, T, H, W, C]`` have fewer large motions than ``count``."""
-    flat = observations.flatten(0, 1)
-    blurred = described(_spread(flat, sample), FAR)
+    blurred = described(_spread(observations, sample), FAR)
     return large_motions(torch.linalg.svdvals(blurred - blurred.mean(0)).square()) < count
 
 
-def _spread(frames: Tensor, count: int) -> Tensor:
-    """``count`` of ``frames`` or some more, evenly spread, on the CPU."""
-    return frames[:: max(1, len(frames) // count)].cpu()
+def _spread(values: Tensor, count: int) -> Tensor:
+    """``count`` rows of ``values [N, T, ...]`` or some more, evenly spread, on the CPU."""
+    total = values.shape[:2].numel()
+    return frames_at(values, torch.arange(0, total, max(1, total // count))).cpu()
 
 
 def large_motions(components: Tensor) -> int:

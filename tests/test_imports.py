@@ -58,7 +58,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "alignment": frozenset({"coarse_to_fine", "pieces"}),
     "straightening": frozenset({"least_squares"}),
     "even_motion": frozenset({"least_squares"}),
-    "charts": frozenset({"types", "coarse_to_fine", "straightening", "even_motion"}),
+    "charts": frozenset({"types", "coarse_to_fine", "pieces", "straightening", "even_motion"}),
     "frame_fitting": frozenset(),
     "warm_start": FOUNDATIONS | {"models", "least_squares", "charts", "frame_fitting", "pieces", "smoothing"},
     "interrupts": frozenset(),
