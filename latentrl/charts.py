@@ -25,7 +25,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from latentrl.coarse_to_fine import blur
 from latentrl.even_motion import even_line
-from latentrl.pieces import frames_at
+from latentrl.pieces import frames_at, spread_frames
 from latentrl.straightening import (
     angle_and_line,
     is_cylinder,
@@ -82,7 +82,7 @@ def chart(observations: Tensor, count: int, landmarks: int = LANDMARKS) -> Tenso
     Raises:
         NoChartError: too few frames, pictures that fall into several groups, or fewer coordinates than ``count``.
     """
-    sample = _spread(observations, landmarks)
+    sample = spread_frames(observations, landmarks)
     if len(sample) < 10 * NEIGHBOURS:
         raise NoChartError(f"{len(sample)} frames are too few for a chart; at least {10 * NEIGHBOURS} are needed")
     near = described(sample, NEAR)
@@ -102,7 +102,7 @@ def straightened(places: Tensor, observations: Tensor, landmarks: int = LANDMARK
         observations: ``[N, T, H, W, C]`` uint8.
         landmarks: frames, evenly spread, that tell what is straight.
     """
-    points = _spread(places, landmarks)
+    points = spread_frames(places, landmarks)
     if not is_cylinder(points):
         return places
     return straightening(points, _sharp(observations, landmarks))(places)
@@ -116,12 +116,12 @@ def evened(places: Tensor, observations: Tensor, landmarks: int = LANDMARKS) -> 
         observations: ``[N, T, H, W, C]`` uint8.
         landmarks: frames, evenly spread, that tell how the ring is twisted.
     """
-    if is_cylinder(_spread(places, landmarks)):
+    if is_cylinder(spread_frames(places, landmarks)):
         centre, scale = places.double().mean((0, 1)), places.double().std((0, 1))
         angle, line = angle_and_line((places.double() - centre) / scale)
         line = even_line(angle, line)
         seen = projected(_sharp(observations, landmarks))
-        twist = untwisting(_spread(angle, landmarks), _spread(line, landmarks), seen)
+        twist = untwisting(spread_frames(angle, landmarks), spread_frames(line, landmarks), seen)
         angle = angle - twist_design(line) @ twist
         places = torch.stack((angle.cos(), angle.sin(), line), -1).float()
     flat = places.flatten(0, 1)
@@ -129,7 +129,7 @@ def evened(places: Tensor, observations: Tensor, landmarks: int = LANDMARKS) -> 
 
 
 def _sharp(observations: Tensor, landmarks: int) -> Tensor:
-    return described(_spread(observations, landmarks), 0.0)
+    return described(spread_frames(observations, landmarks), 0.0)
 
 
 def _coordinates(graph: Graph, blurred: Tensor, sharp: Tensor, count: int) -> Tensor:
@@ -144,14 +144,8 @@ def _coordinates(graph: Graph, blurred: Tensor, sharp: Tensor, count: int) -> Te
 
 def needs_chart(observations: Tensor, count: int, sample: int = 2000) -> bool:
     """Whether pictures ``[N, T, H, W, C]`` have fewer large motions than ``count``."""
-    blurred = described(_spread(observations, sample), FAR)
+    blurred = described(spread_frames(observations, sample), FAR)
     return large_motions(torch.linalg.svdvals(blurred - blurred.mean(0)).square()) < count
-
-
-def _spread(values: Tensor, count: int) -> Tensor:
-    """``count`` rows of ``values [N, T, ...]`` or some more, evenly spread, on the CPU."""
-    total = values.shape[:2].numel()
-    return frames_at(values, torch.arange(0, total, max(1, total // count))).cpu()
 
 
 def large_motions(components: Tensor) -> int:

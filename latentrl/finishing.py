@@ -14,7 +14,7 @@ import torch
 
 from latentrl.frame_fitting import LEARNING_RATE, FrameFitting
 from latentrl.models.ekvae import EKVAE
-from latentrl.pieces import frames_at
+from latentrl.pieces import frames_at, spread_frames
 from latentrl.smoothing import smooth, spread_sample
 from latentrl.types import Sequences
 
@@ -42,7 +42,8 @@ def finish_decoder(model: EKVAE, data: Sequences, steps: int, seed: int = 0, pro
     began = time.perf_counter()
     device = next(model.parameters()).device
     sample = spread_sample(data, SEQUENCES)
-    positions = smooth(model, sample).mean[..., : model.position_size].flatten(0, 1).float()
+    smoothed = smooth(model, sample).mean[..., : model.position_size].float()
+    positions = smoothed.flatten(0, 1)
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(model.decoder.parameters(), lr=LEARNING_RATE, fused=True)
     fitting = FrameFitting(optimiser, steps, "decoder", progress)
@@ -54,9 +55,8 @@ def finish_decoder(model: EKVAE, data: Sequences, steps: int, seed: int = 0, pro
         error.backward()
         optimiser.step()
         fitting.tell(float(error.detach()))
-    spread = torch.arange(0, len(positions), max(1, len(positions) // SAMPLE))
     with torch.no_grad():
-        seen = frames_at(sample.observations, spread).to(device)
-        error = model.squared_error(positions[spread.to(device)], seen).mean()
+        spread = (spread_frames(values, SAMPLE).to(device) for values in (smoothed, sample.observations))
+        error = model.squared_error(*spread).mean()
         model.log_sigma.copy_(0.5 * error.log())
     return time.perf_counter() - began

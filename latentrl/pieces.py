@@ -71,3 +71,9 @@ def frames_at(observations: Tensor, index: Tensor) -> Tensor:
     length = observations.shape[1]
     index = index.to(observations.device)
     return observations[index // length, index % length]
+
+
+def spread_frames(values: Tensor, count: int) -> Tensor:
+    """``count`` frames, or some more, evenly spread over ``values [N, T, ...]``, on the CPU; all if there are fewer."""
+    total = values.shape[:2].numel()
+    return frames_at(values, torch.arange(0, total, max(1, total // count))).cpu()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from latentrl.pieces import LARGEST_WHOLE, evenly_spread, frames_at, in_pieces, piece_length
+from latentrl.pieces import LARGEST_WHOLE, evenly_spread, frames_at, in_pieces, piece_length, spread_frames
 
 CPU = torch.device("cpu")
 
@@ -63,3 +63,9 @@ def test_single_frames_are_those_of_the_flattened_sequences() -> None:
     whole = torch.arange(60 * 7 * 6, dtype=torch.uint8).reshape(60, 7, 2, 3)
     index = torch.randint(20 * 7, (50,), generator=torch.Generator().manual_seed(0))
     assert torch.equal(frames_at(whole[::3], index), whole[::3].flatten(0, 1)[index])
+
+
+def test_frames_are_spread_over_all_sequences() -> None:
+    numbers = torch.arange(60 * 7).reshape(60, 7)
+    assert torch.equal(spread_frames(numbers, 100), torch.arange(0, 420, 4))
+    assert torch.equal(spread_frames(numbers, 1000), torch.arange(420))
