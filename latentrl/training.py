@@ -117,7 +117,7 @@ class TrainSettings:
             alignment=10_000.0,
             velocity_alignment=5.0,
             warm_start=min(2500, self.steps),
-            decoder_steps=min(8000, self.steps),
+            decoder_steps=min(16_000, self.steps),
             blur=Schedule(width=0.0, start=0, end=0),
         )
 
