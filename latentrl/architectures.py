@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.convolutions import ConvDecoder, ConvEncoder
-from latentrl.lean import HalvedEncoder, PatchDecoder
+from latentrl.lean import PatchDecoder, halved
 from latentrl.networks import VectorDecoder, VectorEncoder
 
 NetworkName = Literal["dense", "conv", "lean"]
@@ -21,18 +21,20 @@ class Network(NamedTuple):
     """A pair of networks and the fully connected layers that they are meant to have.
 
     ``encoder(shape, hidden, size)`` maps ``[N, *shape]`` to a diagonal normal ``[N, size]``, ``decoder(size, hidden,
-    shape)`` maps ``[N, size]`` to ``[N, *shape]``.
+    shape)`` maps ``[N, size]`` to ``[N, *shape]``. Where the encoder is made for less than the whole observation,
+    ``reduce`` maps ``[N, *shape]`` to what is left; it is linear and has no parameters.
     """
 
     encoder: Callable[[Sequence[int], Sequence[int], int], nn.Module]
     decoder: Callable[[int, Sequence[int], Sequence[int]], nn.Module]
     hidden: tuple[int, ...]
+    reduce: Callable[[Tensor], Tensor] | None = None
 
 
 NETWORKS: dict[NetworkName, Network] = {
     "dense": Network(VectorEncoder, VectorDecoder, (128, 128, 128)),
     "conv": Network(ConvEncoder, ConvDecoder, (256,)),
-    "lean": Network(HalvedEncoder, PatchDecoder, (256, 128, 128)),
+    "lean": Network(VectorEncoder, PatchDecoder, (256, 128, 128), halved),
 }
 
 

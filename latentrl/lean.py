@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
 from latentrl.convolutions import image_shape
-from latentrl.distributions import DiagonalGaussian
-from latentrl.networks import DiagonalGaussianMLP, mlp
+from latentrl.networks import mlp
 
 WAVES, WAVE_NUMBER = 512, 3.0
 PATCHES = (4, 4)
@@ -34,36 +33,16 @@ def from_patches(patches: Tensor, size: int) -> Tensor:
     return cut.reshape(count, rows * size, columns * size, channels)
 
 
-class HalvedEncoder(nn.Module):
-    """q(a | x) for images: ``[N, H, W, C]`` floating point -> diagonal normal ``[N, size]``.
-
-    Fully connected layers on the image at half its height and width; odd sides are padded with zeros.
-
-    Args:
-        shape: height, width and channels of an image.
-        hidden: fully connected layers.
-        size: Da.
+def halved(images: Tensor) -> Tensor:
+    """``[N, H, W, C]`` averaged over squares of 2 x 2 pixels; odd sides are padded with zeros.
 
     Raises:
-        ValueError: ``shape`` is not that of an image.
+        ValueError: not images.
     """
-
-    def __init__(self, shape: Sequence[int], hidden: Sequence[int], size: int) -> None:
-        super().__init__()
-        height, width, channels = image_shape(shape, "lean")
-        self.odd = height % 2, width % 2
-        n_in = (height + self.odd[0]) // 2 * ((width + self.odd[1]) // 2) * channels
-        self.body = DiagonalGaussianMLP(n_in, hidden, size, log_variance=-4.0)
-
-    def forward(self, observations: Tensor) -> DiagonalGaussian:
-        return self.body(halved(observations, self.odd).flatten(1))
-
-
-def halved(images: Tensor, odd: tuple[int, int] = (0, 0)) -> Tensor:
-    """``[N, H, W, C]`` averaged over squares of 2 x 2 pixels; ``odd`` tells which sides lack a last row or column."""
-    if any(odd):
-        images = pad(images, (0, 0, 0, odd[1], 0, odd[0]))
-    count, height, width, channels = images.shape
+    height, width, channels = image_shape(images.shape[1:], "lean")
+    if height % 2 or width % 2:
+        images = pad(images, (0, 0, 0, width % 2, 0, height % 2))
+    count, height, width, _ = images.shape
     # Two sums of slices: a mean over two axes that are not the last ones takes several times as long.
     rows = images.reshape(count, height // 2, 2, width // 2, 2 * channels)
     rows = rows[:, :, 0] + rows[:, :, 1]

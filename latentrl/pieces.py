@@ -15,8 +15,10 @@ from torch.utils.checkpoint import checkpoint
 
 LARGEST_WHOLE = 32 * 32 * 3
 """Values in a frame up to which all frames are taken at once."""
-PIECE, GPU_PIECE = 2**20, 2**26
-"""Values in a piece: 4 MB stay in a processor's caches; on a GPU the pieces only bound the memory."""
+PIECE, GPU_PIECE = 2**19, 2**26
+"""Values in a piece: 2 MB stay in a processor's caches; on a GPU the pieces only bound the memory."""
+KEPT = 2**22
+"""Values in all frames together up to which a processor keeps what it has computed of them, for their gradient."""
 SAMPLE = 24_000_000
 """Values that mean and variance of large frames are estimated from."""
 
@@ -33,8 +35,8 @@ def in_pieces(
 ) -> tuple[Tensor, ...]:
     """``function(*inputs)``, for large frames a piece at a time.
 
-    On a processor a piece is computed again for its gradient, so that its activations need not be kept; ``function``
-    must therefore draw no random numbers.
+    On a processor a piece of many frames is computed again for its gradient, so that its activations need not be kept;
+    ``function`` must therefore draw no random numbers.
 
     Args:
         function: tensors ``[N, ...]`` to a tuple of tensors ``[N, ...]``, each row from its own rows alone.
@@ -45,7 +47,8 @@ def in_pieces(
     length = piece_length(values, inputs[0].device)
     if length is None or len(inputs[0]) <= length:
         return function(*inputs)
-    again = recompute and torch.is_grad_enabled() and inputs[0].device.type == "cpu"
+    many = len(inputs[0]) * values > KEPT
+    again = recompute and many and torch.is_grad_enabled() and inputs[0].device.type == "cpu"
     found = []
     for piece in zip(*(tensor.split(length) for tensor in inputs), strict=True):
         if again:

@@ -8,7 +8,7 @@ the observation's units.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -46,9 +46,15 @@ class Standardisation(nn.Module):
         deviation = variance.mean().sqrt()
         self.scale.copy_(torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
 
-    def forward(self, observations: Tensor) -> Tensor:
-        """``observations [..., *shape]`` as a network should see them."""
-        return (observations - self.mean) / self.scale
+    def forward(self, observations: Tensor, reduce: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """``observations [N, *shape]`` as a network should see them.
+
+        Args:
+            observations: or what ``reduce`` has made of them.
+            reduce: linear, ``[N, *shape] -> [N, ...]``.
+        """
+        mean = self.mean if reduce is None else reduce(self.mean.unsqueeze(0))
+        return (observations - mean) / self.scale
 
     def undo(self, standardised: Tensor) -> Tensor:
         """The inverse of :meth:`forward`: what a network gives, in the observation's units."""

@@ -207,15 +207,17 @@ class Trainer:
         batch = self.data[index.to(self.data.actions.device)].to(device)
         if self.blur is not None:
             batch = Sequences(self.blur(batch.observations, self.step), batch.actions)
-        terms, states = self._rate_distortion(batch)
+        terms, states, positions = self._rate_distortion(batch)
         self.objective.update(terms)
         self._set_learning_rates()
         self.optimiser.zero_grad()
         loss = self.objective.loss(terms)
         if self.components is not None and self.step <= self.settings.sigma_hold:
-            assert isinstance(self.model, FrameEncoder)
-            positions = self.model.encode(batch.observations).mean.flatten(0, 1)
-            loss = loss + self.settings.alignment * unexplained(positions, self.components[index].flatten(0, 1))
+            if positions is None:
+                assert isinstance(self.model, FrameEncoder)
+                positions = self.model.encode(batch.observations).mean
+            told = unexplained(positions.flatten(0, 1), self.components[index].flatten(0, 1))
+            loss = loss + self.settings.alignment * told
         if states is not None:
             weight = self.settings.velocity_alignment * batch.length * self.objective.beta
             loss = loss + weight * self._velocity_unexplained(states, index)
@@ -233,13 +235,13 @@ class Trainer:
             self.history.append(self._row(terms))
         return terms
 
-    def _rate_distortion(self, batch: Sequences) -> tuple[RateDistortion, Tensor | None]:
-        """The model's, and the states that are to be aligned, if any."""
+    def _rate_distortion(self, batch: Sequences) -> tuple[RateDistortion, Tensor | None, Tensor | None]:
+        """The model's, and the states that are to be aligned, if any, with their positions as they were encoded."""
         model = self.model
         alignable = self.settings.warm_start > 0 or model.latent_size == 2 * model.position_size
         if alignable and self.settings.velocity_alignment > 0 and isinstance(model, StateSampler):
             return model.sampled_rate_distortion(batch, self.generator)
-        return model.rate_distortion(batch, self.generator), None
+        return model.rate_distortion(batch, self.generator), None, None
 
     def _velocity_unexplained(self, states: Tensor, index: Tensor) -> Tensor:
         if self.components is not None and self.on_cylinder:

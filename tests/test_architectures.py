@@ -98,8 +98,12 @@ def test_settings_without_a_network_are_those_of_a_dense_one() -> None:
 
 @pytest.mark.parametrize("network", NAMES)
 @pytest.mark.parametrize("standardise", [False, True])
-def test_a_batch_in_pieces_is_the_batch(network: str, standardise: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Terms and gradients of the same batch, whole and four frames at a time."""
+@pytest.mark.parametrize("kept", [0, 2**22])
+def test_a_batch_in_pieces_is_the_batch(
+    network: str, standardise: bool, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Terms and gradients of the same batch, whole and four frames at a time, activations kept or computed again."""
+    monkeypatch.setattr("latentrl.pieces.KEPT", kept)
     shape = (40, 48, 3)
     model, batch = make_model("ekvae", network, shape, standardise=standardise), make_batch(shape, 3, 5)
     if model.standard is not None:
@@ -125,11 +129,12 @@ def test_a_moving_square_is_learned(network: str, steps: int) -> None:
     for start, picture in enumerate(pictures):
         picture[8:16, start : start + 8] = torch.tensor([1.0, 0.7, 0.3])
     make = NETWORKS[network]  # type: ignore[index]
-    encoder, decoder = make.encoder((24, 32, 3), make.hidden, 2), make.decoder(2, make.hidden, (24, 32, 3))
+    seen = pictures if make.reduce is None else make.reduce(pictures)
+    encoder, decoder = make.encoder(seen.shape[1:], make.hidden, 2), make.decoder(2, make.hidden, (24, 32, 3))
     optimiser = torch.optim.Adam(nn.ModuleList((encoder, decoder)).parameters(), 2e-3)
     error = torch.tensor(torch.inf)
     for _ in range(steps):
-        error = (decoder(encoder(pictures).mean) - pictures).square().mean()
+        error = (decoder(encoder(seen).mean) - pictures).square().mean()
         optimiser.zero_grad()
         error.backward()
         optimiser.step()
@@ -148,8 +153,8 @@ def test_a_halved_image_is_made_of_means_and_an_odd_side_is_padded() -> None:
     images = torch.rand(2, 6, 8, 3, generator=torch.Generator().manual_seed(0))
     means = torch.nn.functional.avg_pool2d(images.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
     torch.testing.assert_close(halved(images), means)
-    torch.testing.assert_close(halved(images[:, :5, :7], (1, 1))[:, :2, :3], means[:, :2, :3])
-    torch.testing.assert_close(halved(images[:, :5, :7], (1, 1))[:, 2, 3], images[:, 4, 6] / 4)
+    torch.testing.assert_close(halved(images[:, :5, :7])[:, :2, :3], means[:, :2, :3])
+    torch.testing.assert_close(halved(images[:, :5, :7])[:, 2, 3], images[:, 4, 6] / 4)
 
 
 def test_waves_keep_the_position_and_have_unit_size() -> None:

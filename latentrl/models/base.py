@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -149,14 +149,26 @@ class FrameEncoder(Protocol):
         ...
 
 
+class Sampled(NamedTuple):
+    """What ``rate_distortion`` returns, and what it was estimated with.
+
+    Attributes:
+        terms: see ``rate_distortion``.
+        states: ``[B, T, Dz]``, or those before the last time step.
+        positions: means of q(a | x) ``[B, T, Da]``.
+    """
+
+    terms: RateDistortion
+    states: Tensor
+    positions: Tensor
+
+
 @runtime_checkable
 class StateSampler(Protocol):
     """A model that tells which states its rate was estimated with."""
 
-    def sampled_rate_distortion(
-        self, batch: Sequences, generator: torch.Generator | None = None
-    ) -> tuple[RateDistortion, Tensor]:
-        """What ``rate_distortion`` returns, and the states ``[B, T, Dz]`` (or those before the last time step)."""
+    def sampled_rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> Sampled:
+        """See :class:`Sampled`."""
         ...
 
 

@@ -29,7 +29,7 @@ from latentrl.distributions import (
     sample_gaussian,
 )
 from latentrl.frozen import FrozenTransition
-from latentrl.models.base import DataSpec
+from latentrl.models.base import DataSpec, Sampled
 from latentrl.models.frames import FrameAutoencoder
 from latentrl.priors import PRIORS, VHP, StandardNormal
 from latentrl.transitions import LocallyLinearGaussian, LocallyLinearTransition, Weights
@@ -198,18 +198,17 @@ class EKVAE(FrameAutoencoder):
     # -- learning ----------------------------------------------------------------------------------------------------
 
     def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
-        return self.sampled_rate_distortion(batch, generator)[0]
+        return self.sampled_rate_distortion(batch, generator).terms
 
-    def sampled_rate_distortion(
-        self, batch: Sequences, generator: torch.Generator | None = None
-    ) -> tuple[RateDistortion, Tensor]:
+    def sampled_rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> Sampled:
         posterior = self.encode(batch.observations)
         positions = posterior.rsample(generator)
         error = self._errors(positions, batch.observations, generator)
         distortion = pixel_distortion(error, self.log_sigma, batch.observations[0, 0].numel())
-        terms, states = self._rate_terms(posterior, positions, batch.actions, generator)
-        rate = torch.stack(terms).sum(0).float()
-        return RateDistortion(rate, distortion.mean(1) * batch.length, error.mean(1)), states
+        rate_terms, states = self._rate_terms(posterior, positions, batch.actions, generator)
+        rate = torch.stack(rate_terms).sum(0).float()
+        terms = RateDistortion(rate, distortion.mean(1) * batch.length, error.mean(1))
+        return Sampled(terms, states, posterior.mean)
 
     def _errors(self, positions: Tensor, observations: Tensor, generator: torch.Generator | None) -> Tensor:
         """Squared errors ``[B, K]`` of the frames that are drawn: all ``T`` unless the settings say less."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from latentrl.architectures import NETWORKS, NetworkName
@@ -34,7 +35,11 @@ class FrameAutoencoder(WorldModel):
         if network not in NETWORKS:
             raise ValueError(f"network {network!r}: there are {', '.join(NETWORKS)}")
         make = NETWORKS[network]
-        self.encoder = make.encoder(spec.observation_shape, hidden, size)
+        self._reduce = make.reduce
+        seen = spec.observation_shape
+        if make.reduce is not None:
+            seen = tuple(make.reduce(torch.zeros(1, *seen)).shape[1:])
+        self.encoder = make.encoder(seen, hidden, size)
         self.decoder = make.decoder(size, hidden[::-1], spec.observation_shape)
         self.standard = Standardisation(spec.observation_shape) if standardise else None
 
@@ -42,7 +47,13 @@ class FrameAutoencoder(WorldModel):
         """q(a | x) for ``observations [..., *shape]``."""
         shape = self.spec.observation_shape
         lead = leading_shape(observations, shape)
-        mean, variance = in_pieces(self._encode, math.prod(shape), observations.reshape(-1, *shape))
+        frames, values = observations.reshape(-1, *shape), math.prod(shape)
+        if self._reduce is None:
+            mean, variance = in_pieces(self._encode, values, frames)
+        else:
+            # What is left may be small enough to be kept: then nothing is computed again for the gradient.
+            (reduced,) = in_pieces(self._reduced, values, frames, recompute=frames.requires_grad)
+            mean, variance = in_pieces(self._encode_reduced, reduced[0].numel(), reduced)
         return DiagonalGaussian(mean.reshape(*lead, -1), variance.reshape(*lead, -1))
 
     def decode(self, positions: Tensor) -> Tensor:
@@ -64,9 +75,16 @@ class FrameAutoencoder(WorldModel):
         return errors.reshape(positions.shape[:-1])
 
     def _encode(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        inputs = self.to_unit(frames)
-        if self.standard is not None:
-            inputs = self.standard(inputs)
+        return self._encode_reduced(*self._reduced(frames))
+
+    def _reduced(self, frames: Tensor) -> tuple[Tensor]:
+        """What the encoder sees of ``frames``; reduced before anything else, for there is less to do then."""
+        inputs = frames.float() if self._reduce is None else self._reduce(frames.float())
+        if frames.dtype == torch.uint8:
+            inputs = inputs / 255
+        return (inputs if self.standard is None else self.standard(inputs, self._reduce),)
+
+    def _encode_reduced(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         encoded = self.encoder(inputs)
         return encoded.mean, encoded.variance
 
