@@ -19,7 +19,7 @@ from latentrl.runs import write_json
 
 STEPS_A_REPEAT = 2
 NUM_ENVS = 256
-IMAGE_BATCH = 10
+IMAGE_BATCH, RECIPE_BATCH = 10, 16
 SAMPLES, HORIZON = 1000, 30
 
 
@@ -59,6 +59,19 @@ def network_row(quick: bool) -> dict[str, Any]:
         **_ratio(summary),
         "conv_ms": 1e3 * summary["yardstick_seconds"],
         "lean_ms": 1e3 * summary["subject_seconds"],
+    }
+
+
+def recipe_row(quick: bool) -> dict[str, Any]:
+    """The training step of the reacher's recipe for pictures, plainly written and as it is."""
+    batch, length = (2, 4) if quick else (RECIPE_BATCH, image_step.LENGTH)
+    summary = image_step.compare_recipes(batch, repeats=2 if quick else 15, length=length).summary()
+    return {
+        "batch": batch,
+        "length": length,
+        **_ratio(summary),
+        "plain_ms": 1e3 * summary["yardstick_seconds"],
+        "library_ms": 1e3 * summary["subject_seconds"],
     }
 
 
@@ -114,6 +127,7 @@ def _ratio(summary: dict[str, float]) -> dict[str, float]:
 def table(
     training: list[dict[str, Any]],
     networks: dict[str, Any],
+    recipe: dict[str, Any],
     collection: dict[str, Any],
     planning: list[dict[str, Any]],
     control: list[dict[str, Any]],
@@ -133,6 +147,10 @@ def table(
         "",
         f"{'training step, T = ' + str(networks['length']):<38}{'ratio':>20}{'conv':>12}{'lean':>12}",
         f"{name:<38}{_spread(networks):>20}{networks['conv_ms']:>9.1f} ms{networks['lean_ms']:>9.1f} ms",
+        "",
+        f"{'reacher recipe, T = ' + str(recipe['length']):<38}{'ratio':>20}{'plain':>12}{'latentrl':>12}",
+        f"{'64 x 64 x 3, batch ' + str(recipe['batch']):<38}{_spread(recipe):>20}{recipe['plain_ms']:>9.1f} ms"
+        f"{recipe['library_ms']:>9.1f} ms",
         "",
         f"{'collection, frames/s':<38}{'ratio':>20}{'SyncVectorEnv':>15}{'latentrl':>12}",
         f"{str(collection['num_envs']) + ' pendulums':<38}{_spread(collection):>20}"
@@ -161,9 +179,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     training, networks = training_rows(options.quick), network_row(options.quick)
-    collection = collection_row(options.quick)
+    recipe, collection = recipe_row(options.quick), collection_row(options.quick)
     planning, control = planning_rows(options.quick), control_rows(options.quick)
-    print(table(training, networks, collection, planning, control))
+    print(table(training, networks, recipe, collection, planning, control))
     versions = {"python": platform.python_version()}
     versions.update({module.__name__: module.__version__ for module in (torch, numpy, gymnasium)})
     path = options.output / "bench.json"
@@ -178,6 +196,7 @@ def main(arguments: list[str] | None = None) -> None:
             },
             "training_step": training,
             "image_networks": networks,
+            "image_recipe": recipe,
             "collection": collection,
             "planning": planning,
             "control_step": control,

@@ -11,6 +11,7 @@ import torch
 
 from benchmarks.__main__ import main
 from benchmarks.eager_ekvae import EagerEKVAE
+from benchmarks.image_step import make_recipe
 from benchmarks.planning import FORMS
 from benchmarks.timing import Comparison, compare
 from benchmarks.training_step import Version, make_model, random_sequences
@@ -84,6 +85,26 @@ def test_rate_distortion_and_all_gradients_are_equal(version: Version) -> None:
             assert torch.allclose(got.float(), reference, rtol=1e-4, atol=1e-5 * scale), name
 
 
+def test_the_plainly_written_recipe_takes_the_same_step() -> None:
+    """Weights after a step: what is done only once, and with less, leads to the same."""
+    plain, trainer = (make_recipe(plainly, batch=3, length=5) for plainly in (True, False))
+    for one in (plain, trainer):
+        one.step = one.settings.settle * 2  # encoder and decoder learn from here on
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    terms, expected = trainer.advance(), plain.advance()
+    for got, wanted in zip(terms, expected, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-5)
+    gradients = {name: p.grad for name, p in plain.model.named_parameters()}
+    for name, parameter in trainer.model.named_parameters():
+        reference = gradients[name]
+        assert (parameter.grad is None) == (reference is None), name
+        if parameter.grad is not None and reference is not None:
+            scale = float(reference.abs().max())
+            assert torch.allclose(parameter.grad, reference, rtol=1e-3, atol=1e-4 * scale), name
+    encoder = "encoder.body.network.0.weight"
+    assert not torch.equal(trainer.model.state_dict()[encoder], before[encoder])
+
+
 def test_the_copy_does_not_train_the_model_it_was_made_from() -> None:
     model = make_model("joint")
     eager = EagerEKVAE(model)
@@ -137,6 +158,8 @@ def test_quick_run_prints_a_table_and_writes_the_numbers(tmp_path: Path, capsys:
     networks = numbers["image_networks"]
     assert networks["conv_ms"] > networks["lean_ms"] > 0, "the lean network is there because it is cheaper"
     assert f"{networks['ratio']:.2f}" in printed
+    recipe = numbers["image_recipe"]
+    assert recipe["plain_ms"] > 0 and recipe["library_ms"] > 0 and f"{recipe['ratio']:.2f}" in printed
     assert numbers["collection"]["ratio"] > 1, "an array of pendulums slower than a loop over them"
     assert {(row["planner"], row["dynamics"]) for row in numbers["planning"]} == set(product(("mppi", "cem"), FORMS))
     assert all(row["pytorch_mppi_ms"] > 0 and f"{row['ratio']:.2f}" in printed for row in numbers["planning"])
