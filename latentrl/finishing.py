@@ -8,16 +8,26 @@ in the decoder's parameters and sigma alone. A departure from the source.
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from latentrl.errors import UserError
 from latentrl.frame_fitting import LEARNING_RATE, FrameFitting
+from latentrl.interrupts import deferred_interrupt
 from latentrl.models.ekvae import EKVAE
+from latentrl.optimiser_state import load_optimiser, optimiser_tensors
 from latentrl.pieces import frames_at, spread_frames
+from latentrl.runs import read_tensors, write_tensors
 from latentrl.smoothing import smooth, spread_sample
 from latentrl.types import Sequences
 
+DECODER = "decoder.safetensors"
+"""What is done of it, in the run folder, until it is finished."""
+CURE = "remove it to fit the decoder from the start"
 FRAMES = 100
 """In a step."""
 SEQUENCES = 10_000
@@ -26,8 +36,16 @@ SAMPLE = 10_000
 """Frames that tell sigma."""
 
 
-def finish_decoder(model: EKVAE, data: Sequences, steps: int, seed: int = 0, progress: bool = True) -> float:
+SAVED_EVERY = 1000
+"""Steps."""
+
+
+def finish_decoder(
+    model: EKVAE, data: Sequences, steps: int, seed: int = 0, progress: bool = True, so_far: Path | None = None
+) -> float:
     """Fit the decoder of ``model`` to the smoothed positions, then sigma to the error that is left, in place.
+
+    On Ctrl-C ``so_far`` is written and the interrupt goes on.
 
     Args:
         model: trained.
@@ -35,28 +53,73 @@ def finish_decoder(model: EKVAE, data: Sequences, steps: int, seed: int = 0, pro
         steps: of ``FRAMES`` frames each; none leave the decoder as it is.
         seed: of the frames drawn.
         progress: show a progress bar.
+        so_far: the file to go on from, if it is there, and to write now and then.
 
     Returns:
-        How long it took, in seconds.
+        How long it took in all, in seconds.
+
+    Raises:
+        UserError: ``so_far`` is damaged, or of another model.
     """
-    began = time.perf_counter()
-    device = next(model.parameters()).device
     sample = spread_sample(data, SEQUENCES)
     smoothed = smooth(model, sample).mean[..., : model.position_size].float()
-    positions = smoothed.flatten(0, 1)
-    generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.Adam(model.decoder.parameters(), lr=LEARNING_RATE, fused=True)
-    fitting = FrameFitting(optimiser, steps, "decoder", progress)
-    for _ in fitting:
-        index = torch.randint(len(positions), (FRAMES,), generator=generator)
-        seen = frames_at(sample.observations, index).to(device)
-        optimiser.zero_grad()
-        error = model.squared_error(positions[index.to(device)], seen).mean()
-        error.backward()
-        optimiser.step()
-        fitting.tell(float(error.detach()))
+    fit = _Fit(model, seed)
+    if so_far is not None and so_far.is_file():
+        fit.load(so_far)
+    fitting = FrameFitting(fit.optimiser, steps, "decoder", progress, fit.step)
+    with deferred_interrupt() as stop_if_asked:
+        try:
+            for _ in fitting:
+                stop_if_asked()
+                fitting.tell(fit.advance(smoothed, sample.observations))
+                if so_far is not None and fit.step % SAVED_EVERY == 0:
+                    fit.save(so_far)
+        except KeyboardInterrupt:
+            if so_far is not None:
+                fit.save(so_far)
+            raise
+    device = smoothed.device
     with torch.no_grad():
         spread = (spread_frames(values, SAMPLE).to(device) for values in (smoothed, sample.observations))
         error = model.squared_error(*spread).mean()
         model.log_sigma.copy_(0.5 * error.log())
-    return time.perf_counter() - began
+    return fit.seconds
+
+
+class _Fit:
+    """The decoder's fit at one moment."""
+
+    def __init__(self, model: EKVAE, seed: int) -> None:
+        self.model, self.step, self.seconds = model, 0, 0.0
+        self.optimiser = torch.optim.Adam(model.decoder.parameters(), lr=LEARNING_RATE, fused=True)
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def advance(self, smoothed: Tensor, observations: Tensor) -> float:
+        """One step on random frames; returns their error."""
+        began = time.perf_counter()
+        index = torch.randint(smoothed.shape[:2].numel(), (FRAMES,), generator=self._generator)
+        positions, seen = (frames_at(values, index).to(smoothed.device) for values in (smoothed, observations))
+        self.optimiser.zero_grad()
+        error = self.model.squared_error(positions, seen).mean()
+        error.backward()
+        self.optimiser.step()
+        self.step += 1
+        self.seconds += time.perf_counter() - began
+        return float(error.detach())
+
+    def save(self, path: Path) -> None:
+        decoder = {f"decoder.{name}": value for name, value in self.model.decoder.state_dict().items()}
+        tensors = {**decoder, **optimiser_tensors(self.optimiser), "generator": self._generator.get_state()}
+        write_tensors(path, tensors, {"fit": json.dumps({"step": self.step, "seconds": self.seconds})})
+
+    def load(self, path: Path) -> None:
+        tensors, metadata = read_tensors(path, CURE)
+        try:
+            names = self.model.decoder.state_dict()
+            self.model.decoder.load_state_dict({name: tensors[f"decoder.{name}"] for name in names})
+            load_optimiser(self.optimiser, tensors)
+            self._generator.set_state(tensors["generator"])
+            numbers = json.loads(metadata["fit"])
+            self.step, self.seconds = numbers["step"], numbers["seconds"]
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise UserError(f"{path} does not fit the model beside it ({error}): {CURE}") from error

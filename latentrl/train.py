@@ -20,7 +20,7 @@ from latentrl.charts import Charted, NoChartError, needs_chart
 from latentrl.coarse_to_fine import is_image
 from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
-from latentrl.finishing import finish_decoder
+from latentrl.finishing import DECODER, finish_decoder
 from latentrl.gauge import fix_velocity_gauge, orient_velocity
 from latentrl.metrics import evaluate_model
 from latentrl.models import MODELS, build
@@ -169,8 +169,9 @@ def train(options: TrainOptions) -> Path:
                 straighten_again(trainer, folder)
         fit(trainer, folder, options.progress)
         if on_chart and isinstance(trainer.model, EKVAE):
+            steps = settings.decoder_steps
             trainer.seconds += finish_decoder(
-                trainer.model, data, settings.decoder_steps, options.seed, options.progress
+                trainer.model, data, steps, options.seed, options.progress, folder / DECODER
             )
     except KeyboardInterrupt:
         if (folder / CHECKPOINT).is_file():
@@ -295,7 +296,7 @@ def _finish(model: WorldModel, data: Sequences, options: TrainOptions, folder: P
     print(f"{folder}: trained in {seconds:.0f} s; on held-out sequences:")
     for name, value in figures.items():
         print(f"  {name:<{width}}  {value:.4g}")
-    for passing in (CHECKPOINT, CHART):
+    for passing in (CHECKPOINT, CHART, DECODER):
         (folder / passing).unlink(missing_ok=True)
     print(f"next: {_next_command(options, folder)}")
 

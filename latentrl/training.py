@@ -23,6 +23,7 @@ from latentrl.files import replacing
 from latentrl.interrupts import deferred_interrupt
 from latentrl.models.base import FrameEncoder, StateSampler, WorldModel
 from latentrl.objective import Objective
+from latentrl.optimiser_state import load_optimiser, optimiser_tensors
 from latentrl.pieces import evenly_spread
 from latentrl.runs import CHECKPOINT, HISTORY, read_tensors, write_tensors
 from latentrl.straightening import is_cylinder
@@ -273,21 +274,15 @@ class Trainer:
     def state(self) -> tuple[dict[str, Tensor], dict[str, str]]:
         """Everything that another process needs to go on: tensors, and the rest as strings."""
         tensors = {f"model.{key}": value for key, value in self.model.state_dict().items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            tensors.update({f"optimiser.{index}.{key}": value for key, value in state.items()})
+        tensors.update(optimiser_tensors(self.optimiser))
         tensors["generator"] = self.generator.get_state()
         numbers = {"step": self.step, "seconds": self.seconds, "objective": self.objective.state()}
         return tensors, {"training": json.dumps(numbers)}
 
     def load_state(self, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
         """Continue from :meth:`state`."""
-        part = {prefix: _strip(tensors, prefix) for prefix in ("model.", "optimiser.")}
-        self.model.load_state_dict(part["model."])
-        states: dict[int, dict[str, Tensor]] = {}
-        for name, value in part["optimiser."].items():
-            index, key = name.split(".", 1)
-            states.setdefault(int(index), {})[key] = value
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": states})
+        self.model.load_state_dict(_strip(tensors, "model."))
+        load_optimiser(self.optimiser, tensors)
         self.generator.set_state(tensors["generator"].cpu())
         numbers = json.loads(metadata["training"])
         self.step, self.seconds = numbers["step"], numbers["seconds"]

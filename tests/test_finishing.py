@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
 import torch
 
-from latentrl.finishing import finish_decoder
+from latentrl.errors import UserError
+from latentrl.finishing import _Fit, finish_decoder
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.runs import write_tensors
 from latentrl.smoothing import smooth
 from latentrl.types import Sequences
 from tests.arms import wander
@@ -62,3 +68,41 @@ def test_the_seed_decides_the_frames(model: EKVAE, arms: Sequences) -> None:
         finish_decoder(model, arms, 3, seed, progress=False)
         drawn.append(next(model.decoder.parameters()).detach().clone())
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
+
+
+def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(
+    model: EKVAE, arms: Sequences, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted twice: between two of the regular copies, and by a process that ends without a word after one."""
+    monkeypatch.setattr("latentrl.finishing.SAVED_EVERY", 4)
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    finish_decoder(model, arms, 12, progress=False)
+    whole = {name: value.clone() for name, value in model.state_dict().items()}
+    advance, taken = _Fit.advance, 0
+
+    def stopping(fit: _Fit, smoothed: torch.Tensor, observations: torch.Tensor) -> float:
+        nonlocal taken
+        if taken == 9:
+            taken += 1
+            raise RuntimeError("the process ends")
+        error, taken = advance(fit, smoothed, observations), taken + 1
+        if taken == 2:
+            signal.raise_signal(signal.SIGINT)
+        return error
+
+    monkeypatch.setattr(_Fit, "advance", stopping)
+    so_far = tmp_path / "decoder.safetensors"
+    for stopped in (KeyboardInterrupt, RuntimeError, None):
+        model.load_state_dict(start)
+        with pytest.raises(stopped) if stopped else nullcontext():
+            finish_decoder(model, arms, 12, progress=False, so_far=so_far)
+    assert taken == 2 + 7 + 1 + 4
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, whole[name]), name
+
+
+def test_a_file_of_another_model_is_named_with_the_cure(model: EKVAE, arms: Sequences, tmp_path: Path) -> None:
+    so_far = tmp_path / "decoder.safetensors"
+    write_tensors(so_far, {"decoder.weight": torch.zeros(3)})
+    with pytest.raises(UserError, match=r"decoder\.safetensors does not fit .* remove it"):
+        finish_decoder(model, arms, 3, progress=False, so_far=so_far)

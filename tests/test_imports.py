@@ -60,12 +60,14 @@ ALLOWED: dict[str, frozenset[str]] = {
     "even_motion": frozenset({"least_squares"}),
     "charts": frozenset({"types", "coarse_to_fine", "pieces", "straightening", "even_motion"}),
     "frame_fitting": frozenset(),
+    "optimiser_state": frozenset(),
     "warm_start": FOUNDATIONS | {"models", "least_squares", "charts", "frame_fitting", "pieces", "smoothing"},
     "interrupts": frozenset(),
     "training": FOUNDATIONS
-    | {"models", "objective", "coarse_to_fine", "alignment", "straightening", "runs", "interrupts"},
+    | {"models", "objective", "coarse_to_fine", "alignment", "straightening", "runs", "interrupts", "optimiser_state"},
     "chart_start": FOUNDATIONS | {"models", "objective", "runs", "charts", "warm_start", "training"},
-    "finishing": FOUNDATIONS | {"models", "frame_fitting", "pieces", "smoothing"},
+    "finishing": FOUNDATIONS
+    | {"models", "errors", "frame_fitting", "interrupts", "optimiser_state", "pieces", "runs", "smoothing"},
     "runs": FOUNDATIONS | {"models", "objective"},
     "agents": frozenset({"types", "rewards", "agents"}),
     "learning": frozenset({"agents", "interrupts"}),
