@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from latentrl.distributions import diagonal_log_prob, standard_normal_like
+from latentrl.distributions import DiagonalGaussian, diagonal_log_prob, standard_normal_like
 from latentrl.networks import DiagonalGaussianMLP, mlp
 
 
@@ -33,8 +34,8 @@ class StandardNormal(nn.Module):
 class VHP(nn.Module):
     """The variational hierarchical prior: p(z_1) = int p(z_1 | zeta) N(zeta; 0, I) dzeta, Eq. 4.7.
 
-    Both conditionals are diagonal normals with MLP parameters. :meth:`bound` is a one-sample estimate of
-    F_VHP(z_1) <= log p(z_1); as in the source, sequence models use no importance weights.
+    Both conditionals are diagonal normals with MLP parameters. :meth:`bound` is an estimate of F_VHP(z_1) <= log p(z_1)
+    from one sample; as in the source, sequence models are trained without importance weights.
     """
 
     def __init__(self, size: int, hidden: Sequence[int] = (64, 64)) -> None:
@@ -48,15 +49,23 @@ class VHP(nn.Module):
         self.register_buffer("gauge", torch.eye(size))
         self.gauge: Tensor
 
-    def bound(self, state: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """F_VHP(z_1) for ``state [..., Dz]`` in nats, ``[...]``."""
+    def bound(self, state: Tensor, generator: torch.Generator | None = None, samples: int = 1) -> Tensor:
+        """F_VHP(z_1) for ``state [..., Dz]`` in nats, ``[...]``.
+
+        With several ``samples`` of zeta it is importance-weighted (Burda et al., 2016), and the tighter the more there
+        are.
+        """
         inner = torch.linalg.solve_triangular(self.gauge, state.unsqueeze(-1), upper=False).squeeze(-1)
         posterior = self.encoder(inner)
+        if samples > 1:
+            wanted = (samples, *posterior.mean.shape)
+            posterior = DiagonalGaussian(posterior.mean.expand(wanted), posterior.variance.expand(wanted))
         zeta = posterior.rsample(generator)
         likelihood = self.decoder(zeta)
         zeros = torch.zeros_like(zeta)
         # The gauge's determinant is one or minus one: densities of z and of gauge^-1 z are equal.
-        return likelihood.log_prob(inner) + diagonal_log_prob(zeta, zeros, zeros + 1) - posterior.log_prob(zeta)
+        bound = likelihood.log_prob(inner) + diagonal_log_prob(zeta, zeros, zeros + 1) - posterior.log_prob(zeta)
+        return bound if samples == 1 else bound.logsumexp(0) - math.log(samples)
 
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """``count`` initial states ``[count, Dz]`` by ancestral sampling."""

@@ -15,12 +15,12 @@ import tyro
 from torch import Tensor
 
 from latentrl.architectures import NETWORKS, NetworkName, is_image_shape, suggested_network
+from latentrl.chart_finish import DECODER, finish_trainer
 from latentrl.chart_start import CHART, has_chart, keep_on_chart, read_chart, start_trainer, straighten_again
 from latentrl.charts import Charted, NoChartError, needs_chart
 from latentrl.coarse_to_fine import is_image
 from latentrl.data_collection.storage import load_metadata, load_sequences
 from latentrl.errors import UserError, reported
-from latentrl.finishing import DECODER, finish_decoder
 from latentrl.gauge import fix_velocity_gauge, orient_velocity
 from latentrl.metrics import evaluate_model
 from latentrl.models import MODELS, build
@@ -168,11 +168,8 @@ def train(options: TrainOptions) -> Path:
             if trainer.step == halfway:
                 straighten_again(trainer, folder)
         fit(trainer, folder, options.progress)
-        if on_chart and isinstance(trainer.model, EKVAE):
-            steps = settings.decoder_steps
-            trainer.seconds += finish_decoder(
-                trainer.model, data, steps, options.seed, options.progress, folder / DECODER
-            )
+        if on_chart:
+            finish_trainer(trainer, folder, options.seed, options.progress)
     except KeyboardInterrupt:
         if (folder / CHECKPOINT).is_file():
             print(f"\ninterrupted at step {trainer.step}; everything is in {folder}")

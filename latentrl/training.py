@@ -55,7 +55,9 @@ class TrainSettings:
         straighten_at: fraction of the steps after which the model's positions are straightened once more and take the
             place of the chart that it began on (see :func:`latentrl.chart_start.straighten_again`).
         warm_start: steps of :func:`latentrl.warm_start.start_on_chart` before the first; 0 for none.
-        decoder_steps: of :func:`latentrl.finishing.finish_decoder` after the last.
+        decoder_steps: of :func:`latentrl.decoder_fit.fit_decoder` after the last.
+        transition_steps: of :func:`latentrl.transition_fit.fit_transition` after that.
+        prior_steps: of :func:`latentrl.prior_fit.fit_prior` after that.
         blur: the coarse-to-fine schedule for images.
         checkpoint_every: steps between checkpoints.
         log_every: steps between lines of the log.
@@ -83,6 +85,8 @@ class TrainSettings:
     straighten_at: float = 0.5
     warm_start: int = 0
     decoder_steps: int = 0
+    transition_steps: int = 0
+    prior_steps: int = 0
     blur: Schedule = field(default_factory=Schedule)
     checkpoint_every: int = 500
     log_every: int = 20
@@ -119,6 +123,8 @@ class TrainSettings:
             velocity_alignment=5.0,
             warm_start=min(2500, self.steps),
             decoder_steps=min(16_000, self.steps),
+            transition_steps=min(2000, self.steps),
+            prior_steps=min(5000, self.steps),
             blur=Schedule(width=0.0, start=0, end=0),
         )
 
@@ -221,7 +227,7 @@ class Trainer:
             loss = loss + self.settings.alignment * told
         if states is not None:
             weight = self.settings.velocity_alignment * batch.length * self.objective.beta
-            loss = loss + weight * self._velocity_unexplained(states, index)
+            loss = loss + weight * self.velocity_unexplained(states, index)
         loss.backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         if not math.isfinite(float(norm)):
@@ -244,7 +250,13 @@ class Trainer:
             return model.sampled_rate_distortion(batch, self.generator)
         return model.rate_distortion(batch, self.generator), None, None
 
-    def _velocity_unexplained(self, states: Tensor, index: Tensor) -> Tensor:
+    def velocity_unexplained(self, states: Tensor, index: Tensor) -> Tensor:
+        """The share of their displacements that the velocities of ``states [B, T, Dz]`` leave unexplained, a scalar.
+
+        Args:
+            states: sampled.
+            index: ``[B]``, the numbers of their sequences.
+        """
         if self.components is not None and self.on_cylinder:
             return turn_unexplained(states, self.components[index])
         return velocity_unexplained(states, self.model.position_size)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from latentrl.charts import Charted, evened
-from latentrl.frame_fitting import LEARNING_RATE, FrameFitting
+from latentrl.fitting import LEARNING_RATE, Fitting
 from latentrl.least_squares import least_squares
 from latentrl.models.ekvae import EKVAE
 from latentrl.pieces import frames_at
@@ -119,7 +119,7 @@ def _start_networks(
     optimiser = torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True)
     drawn_from, again = (math.floor(share * steps) for share in (DRAWN_FROM, AGAIN))
     straight = charted.places
-    fitting = FrameFitting(optimiser, steps, "warm start", progress)
+    fitting = Fitting(optimiser, steps, "warm start", progress)
     for step in fitting:
         if step == again:
             straight = evened(encoded_positions(model, data), data.observations)

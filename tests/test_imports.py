@@ -59,15 +59,18 @@ ALLOWED: dict[str, frozenset[str]] = {
     "straightening": frozenset({"least_squares"}),
     "even_motion": frozenset({"least_squares"}),
     "charts": frozenset({"types", "coarse_to_fine", "pieces", "straightening", "even_motion"}),
-    "frame_fitting": frozenset(),
+    "fitting": frozenset(),
+    "prior_fit": FOUNDATIONS | {"models", "fitting", "smoothing"},
+    "transition_fit": FOUNDATIONS | {"models", "fitting", "smoothing"},
+    "chart_finish": FOUNDATIONS | {"models", "decoder_fit", "prior_fit", "training", "transition_fit"},
     "optimiser_state": frozenset(),
-    "warm_start": FOUNDATIONS | {"models", "least_squares", "charts", "frame_fitting", "pieces", "smoothing"},
+    "warm_start": FOUNDATIONS | {"models", "least_squares", "charts", "fitting", "pieces", "smoothing"},
     "interrupts": frozenset(),
     "training": FOUNDATIONS
     | {"models", "objective", "coarse_to_fine", "alignment", "straightening", "runs", "interrupts", "optimiser_state"},
     "chart_start": FOUNDATIONS | {"models", "objective", "runs", "charts", "warm_start", "training"},
-    "finishing": FOUNDATIONS
-    | {"models", "errors", "frame_fitting", "interrupts", "optimiser_state", "pieces", "runs", "smoothing"},
+    "decoder_fit": FOUNDATIONS
+    | {"models", "errors", "fitting", "interrupts", "optimiser_state", "pieces", "runs", "smoothing"},
     "runs": FOUNDATIONS | {"models", "objective"},
     "agents": frozenset({"types", "rewards", "agents"}),
     "learning": frozenset({"agents", "interrupts"}),

@@ -17,23 +17,40 @@ def test_standard_normal_is_exact() -> None:
     torch.testing.assert_close(StandardNormal(3).bound(state), expected)
 
 
+def log_density(prior: VHP, states: torch.Tensor) -> torch.Tensor:
+    """log p(z) = log int p(z | zeta) N(zeta; 0, I) by a fine grid over zeta in one dimension."""
+    grid = torch.linspace(-8, 8, 20_001)[:, None]
+    zeros = torch.zeros_like(grid)
+    likelihood = prior.decoder(grid)
+    log_joint = torch.stack([likelihood.log_prob(z) + diagonal_log_prob(grid, zeros, zeros + 1) for z in states])
+    return log_joint.logsumexp(1) + math.log(float(grid[1] - grid[0]))
+
+
 @torch.no_grad()
 def test_vhp_bound_lies_below_the_density() -> None:
-    """log p(z) = log int p(z | zeta) N(zeta; 0, I) by a fine grid over zeta in one dimension."""
     torch.manual_seed(0)
     prior = VHP(1, (8,))
     for parameter in prior.parameters():
         parameter.mul_(2.0)
-    grid = torch.linspace(-8, 8, 20_001)[:, None]
-    step = float(grid[1] - grid[0])
-    zeros = torch.zeros_like(grid)
     states = torch.linspace(-2, 2, 9)[:, None]
-    likelihood = prior.decoder(grid)
-    log_joint = torch.stack([likelihood.log_prob(z) + diagonal_log_prob(grid, zeros, zeros + 1) for z in states])
-    density = log_joint.logsumexp(1) + math.log(step)
+    density = log_density(prior, states)
     samples = torch.stack([prior.bound(states, torch.Generator().manual_seed(s)) for s in range(2000)])
     error = samples.std(0) / math.sqrt(2000)
     assert (samples.mean(0) < density + 4 * error).all()
+
+
+@torch.no_grad()
+def test_many_importance_samples_make_the_bound_tight() -> None:
+    torch.manual_seed(0)
+    prior = VHP(1, (8,))
+    for network in (prior.encoder.network, prior.decoder.network):
+        network[-1].bias[1:] = 0.0  # type: ignore[operator]
+    states = torch.linspace(-2, 2, 9)[:, None]
+    density = log_density(prior, states)
+    one = torch.stack([prior.bound(states, torch.Generator().manual_seed(s)) for s in range(500)]).mean(0)
+    many = prior.bound(states, torch.Generator().manual_seed(0), samples=20_000)
+    assert float((density - one).mean()) > 0.1
+    torch.testing.assert_close(many, density, rtol=0, atol=0.05)
 
 
 def test_vhp_learns_a_ring_that_a_normal_cannot() -> None:

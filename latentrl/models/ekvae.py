@@ -205,7 +205,7 @@ class EKVAE(FrameAutoencoder):
         positions = posterior.rsample(generator)
         error = self._errors(positions, batch.observations, generator)
         distortion = pixel_distortion(error, self.log_sigma, batch.observations[0, 0].numel())
-        rate_terms, states = self._rate_terms(posterior, positions, batch.actions, generator)
+        rate_terms, states = self.sampled_rate_terms(posterior, positions, batch.actions, generator)
         rate = torch.stack(rate_terms).sum(0).float()
         terms = RateDistortion(rate, distortion.mean(1) * batch.length, error.mean(1))
         return Sampled(terms, states, posterior.mean)
@@ -226,12 +226,12 @@ class EKVAE(FrameAutoencoder):
         generator: torch.Generator | None = None,
     ) -> RateTerms:
         """The terms of the rate for a sample ``positions [B, T, Da]`` of ``posterior``; see :class:`RateTerms`."""
-        return self._rate_terms(posterior, positions, actions, generator)[0]
+        return self.sampled_rate_terms(posterior, positions, actions, generator)[0]
 
-    def _rate_terms(
+    def sampled_rate_terms(
         self, posterior: DiagonalGaussian, positions: Tensor, actions: Tensor, generator: torch.Generator | None
     ) -> tuple[RateTerms, Tensor]:
-        """The terms, and the sampled states that they were estimated with."""
+        """The terms of :meth:`rate_terms`, and the sampled states ``[B, T, Dz]`` that they were estimated with."""
         weights = self.dynamics.weights(torch.float64)
         controls = weights.scaled(actions)
         a = positions.double()

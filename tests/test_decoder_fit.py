@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from latentrl.decoder_fit import _Fit, fit_decoder
 from latentrl.errors import UserError
-from latentrl.finishing import _Fit, finish_decoder
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.runs import write_tensors
@@ -46,7 +46,7 @@ def test_the_decoder_draws_better_and_nothing_else_moves(model: EKVAE, arms: Seq
         [error(model, data) for data in (arms, unseen)],
         {name: value.clone() for name, value in model.state_dict().items()},
     )
-    seconds = finish_decoder(model, arms, 150, progress=False)
+    seconds = fit_decoder(model, arms, 150, progress=False)
     assert error(model, arms) < 0.8 * before[0] and error(model, unseen) < 0.9 * before[1]
     moved = {name for name, value in model.state_dict().items() if not torch.equal(value, state[name])}
     assert moved == {name for name in state if name.startswith("decoder.")} | {"log_sigma"}
@@ -56,7 +56,7 @@ def test_the_decoder_draws_better_and_nothing_else_moves(model: EKVAE, arms: Seq
 
 def test_no_steps_set_sigma_alone(model: EKVAE, arms: Sequences) -> None:
     state = {name: value.clone() for name, value in model.state_dict().items()}
-    finish_decoder(model, arms, 0, progress=False)
+    fit_decoder(model, arms, 0, progress=False)
     assert [n for n, value in model.state_dict().items() if not torch.equal(value, state[n])] == ["log_sigma"]
 
 
@@ -65,7 +65,7 @@ def test_the_seed_decides_the_frames(model: EKVAE, arms: Sequences) -> None:
     drawn = []
     for seed in (0, 0, 1):
         model.load_state_dict(start)
-        finish_decoder(model, arms, 3, seed, progress=False)
+        fit_decoder(model, arms, 3, seed, progress=False)
         drawn.append(next(model.decoder.parameters()).detach().clone())
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
 
@@ -74,9 +74,9 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(
     model: EKVAE, arms: Sequences, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted twice: between two of the regular copies, and by a process that ends without a word after one."""
-    monkeypatch.setattr("latentrl.finishing.SAVED_EVERY", 4)
+    monkeypatch.setattr("latentrl.decoder_fit.SAVED_EVERY", 4)
     start = {name: value.clone() for name, value in model.state_dict().items()}
-    finish_decoder(model, arms, 12, progress=False)
+    fit_decoder(model, arms, 12, progress=False)
     whole = {name: value.clone() for name, value in model.state_dict().items()}
     advance, taken = _Fit.advance, 0
 
@@ -95,7 +95,7 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(
     for stopped in (KeyboardInterrupt, RuntimeError, None):
         model.load_state_dict(start)
         with pytest.raises(stopped) if stopped else nullcontext():
-            finish_decoder(model, arms, 12, progress=False, so_far=so_far)
+            fit_decoder(model, arms, 12, progress=False, so_far=so_far)
     assert taken == 2 + 7 + 1 + 4
     for name, value in model.state_dict().items():
         assert torch.equal(value, whole[name]), name
@@ -105,4 +105,4 @@ def test_a_file_of_another_model_is_named_with_the_cure(model: EKVAE, arms: Sequ
     so_far = tmp_path / "decoder.safetensors"
     write_tensors(so_far, {"decoder.weight": torch.zeros(3)})
     with pytest.raises(UserError, match=r"decoder\.safetensors does not fit .* remove it"):
-        finish_decoder(model, arms, 3, progress=False, so_far=so_far)
+        fit_decoder(model, arms, 3, progress=False, so_far=so_far)

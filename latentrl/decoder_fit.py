@@ -1,4 +1,4 @@
-"""What is left to do for a model that began on a chart, once all else is trained: its decoder alone, then sigma.
+"""The decoder of a model that began on a chart, alone, once all else is trained; then sigma.
 
 While everything is trained together, a decoder draws a few frames of few sequences per step, from positions that still
 move. Once they stay, there is no better use of a second than to draw single frames from all over the data: a step takes
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from latentrl.errors import UserError
-from latentrl.frame_fitting import LEARNING_RATE, FrameFitting
+from latentrl.fitting import LEARNING_RATE, Fitting
 from latentrl.interrupts import deferred_interrupt
 from latentrl.models.ekvae import EKVAE
 from latentrl.optimiser_state import load_optimiser, optimiser_tensors
@@ -25,8 +25,6 @@ from latentrl.runs import read_tensors, write_tensors
 from latentrl.smoothing import smooth, spread_sample
 from latentrl.types import Sequences
 
-DECODER = "decoder.safetensors"
-"""What is done of it, in the run folder, until it is finished."""
 CURE = "remove it to fit the decoder from the start"
 FRAMES = 100
 """In a step."""
@@ -40,7 +38,7 @@ SAVED_EVERY = 1000
 """Steps."""
 
 
-def finish_decoder(
+def fit_decoder(
     model: EKVAE, data: Sequences, steps: int, seed: int = 0, progress: bool = True, so_far: Path | None = None
 ) -> float:
     """Fit the decoder of ``model`` to the smoothed positions, then sigma to the error that is left, in place.
@@ -66,7 +64,7 @@ def finish_decoder(
     fit = _Fit(model, seed)
     if so_far is not None and so_far.is_file():
         fit.load(so_far)
-    fitting = FrameFitting(fit.optimiser, steps, "decoder", progress, fit.step)
+    fitting = Fitting(fit.optimiser, steps, "decoder", progress, fit.step)
     with deferred_interrupt() as stop_if_asked:
         try:
             for _ in fitting:
