@@ -12,6 +12,8 @@ from latentrl.transition_fit import fit_transition
 
 DECODER = "decoder.safetensors"
 """What is done of the longest part, in the run folder, until all is finished."""
+ALIGNED = 0.1
+"""How much of the velocities' alignment is kept for the transition alone: more costs predictions."""
 
 
 def finish_trainer(trainer: Trainer, folder: Path, seed: int, progress: bool) -> None:
@@ -35,7 +37,7 @@ def finish_trainer(trainer: Trainer, folder: Path, seed: int, progress: bool) ->
             data,
             settings.transition_steps,
             trainer.velocity_unexplained,
-            settings.velocity_alignment,
+            ALIGNED * settings.velocity_alignment,
             seed,
             progress,
         ),
