@@ -53,26 +53,20 @@ def network_row(quick: bool) -> dict[str, Any]:
     """The training step of the reacher's image model: the lean network against the convolutions."""
     batch, length = (1, 3) if quick else (IMAGE_BATCH, image_step.LENGTH)
     summary = image_step.compare_networks(batch, repeats=2 if quick else 7, length=length).summary()
-    return {
-        "batch": batch,
-        "length": length,
-        **_ratio(summary),
-        "conv_ms": 1e3 * summary["yardstick_seconds"],
-        "lean_ms": 1e3 * summary["subject_seconds"],
-    }
+    return _image_row(batch, length, summary, ("conv_ms", "lean_ms"))
 
 
 def recipe_row(quick: bool) -> dict[str, Any]:
     """The training step of the reacher's recipe for pictures, plainly written and as it is."""
     batch, length = (2, 4) if quick else (RECIPE_BATCH, image_step.LENGTH)
     summary = image_step.compare_recipes(batch, repeats=2 if quick else 15, length=length).summary()
-    return {
-        "batch": batch,
-        "length": length,
-        **_ratio(summary),
-        "plain_ms": 1e3 * summary["yardstick_seconds"],
-        "library_ms": 1e3 * summary["subject_seconds"],
-    }
+    return _image_row(batch, length, summary, ("plain_ms", "library_ms"))
+
+
+def _image_row(batch: int, length: int, summary: dict[str, float], names: tuple[str, str]) -> dict[str, Any]:
+    seconds = summary["yardstick_seconds"], summary["subject_seconds"]
+    times = {name: 1e3 * value for name, value in zip(names, seconds, strict=True)}
+    return {"batch": batch, "length": length, **_ratio(summary), **times}
 
 
 def collection_row(quick: bool) -> dict[str, Any]:
