@@ -21,7 +21,8 @@ from latentrl.lean import halved
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.objective import REWO
-from latentrl.training import Trainer, TrainSettings
+from latentrl.train_settings import TrainSettings
+from latentrl.training import Trainer
 from latentrl.types import RateDistortion, Sequences
 
 LENGTH = 30

@@ -14,7 +14,8 @@ from latentrl.coarse_to_fine import Schedule
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.objective import REWO
-from latentrl.training import Trainer, TrainSettings
+from latentrl.train_settings import TrainSettings
+from latentrl.training import Trainer
 from latentrl.types import Sequences
 
 Version = Literal["joint", "smoother", "filter"]

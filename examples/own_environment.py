@@ -36,7 +36,8 @@ from latentrl.measures import wilson_interval
 from latentrl.metrics import ols_r2, predict_images
 from latentrl.models.base import WorldModel
 from latentrl.runs import load_model, write_json
-from latentrl.train import TrainOptions, train
+from latentrl.train import train
+from latentrl.train_options import TrainOptions
 from latentrl.video import side_by_side, write_gif
 
 CAR = "own/MountainCar-v0"

@@ -10,9 +10,10 @@ from latentrl.charts import Charted, chart, evened
 from latentrl.models.ekvae import EKVAE
 from latentrl.objective import Constrained
 from latentrl.runs import read_tensors, write_tensors
+from latentrl.smoothing import encode_frames
 from latentrl.training import Trainer
 from latentrl.types import Sequences
-from latentrl.warm_start import encoded_positions, start_on_chart
+from latentrl.warm_start import start_on_chart
 
 CHART = "chart.safetensors"
 """Where the model's position is kept, until the training is finished."""
@@ -72,7 +73,8 @@ def straighten_again(trainer: Trainer, folder: Path) -> None:
     """
     assert isinstance(trainer.model, EKVAE)
     began = time.perf_counter()
-    places = evened(encoded_positions(trainer.model, trainer.data), trainer.data.observations)
+    positions = encode_frames(trainer.model, trainer.data).mean.cpu()
+    places = evened(positions, trainer.data.observations)
     write_tensors(folder / CHART, {"places": places})
     trainer.align(places)
     trainer.seconds += time.perf_counter() - began

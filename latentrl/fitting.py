@@ -54,12 +54,13 @@ class Fitting:
                 yield step
                 self._bar.update()
 
-    def step(self, loss: Tensor, error: Tensor | None = None) -> None:
-        """Descend ``loss``, and tell ``error``, or else the loss."""
+    def step(self, loss: Tensor, error: Tensor | None = None, **figures: Tensor) -> None:
+        """Descend ``loss``, and tell ``error``, or else the loss, and ``figures``."""
         self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.step()
-        self.tell(float((loss if error is None else error).detach()))
+        told = {name: float(value.detach()) for name, value in figures.items()}
+        self.tell(float((loss if error is None else error).detach()), **told)
 
     def tell(self, error: float, **figures: float) -> None:
         """What the step has left: ``error``, and other figures to show beside it."""

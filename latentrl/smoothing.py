@@ -1,4 +1,4 @@
-"""Smoothed states of a whole data set: its frames, in single precision, need not fit into memory.
+"""Positions and smoothed states of a whole data set: its frames, in single precision, need not fit into memory.
 
 A million colour pictures of 64 x 64 pixels are 12 GB as recorded and 49 GB in single precision; their states are a few
 megabytes, and those of a sample of the sequences tell as much about their distribution.
@@ -11,7 +11,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from latentrl.distributions import DiagonalGaussian
 from latentrl.models.base import WorldModel
+from latentrl.models.frames import FrameAutoencoder
 from latentrl.types import Belief, Sequences
 
 PIECE = 2**25
@@ -47,3 +49,11 @@ def smooth(model: WorldModel, data: Sequences) -> Belief:
     device = next(model.parameters()).device
     beliefs = [model.smooth(piece.observations, piece.actions) for piece in sequence_pieces(data, device)]
     return Belief(torch.cat([b.mean for b in beliefs]), torch.cat([b.covariance for b in beliefs]))
+
+
+@torch.no_grad()
+def encode_frames(model: FrameAutoencoder, data: Sequences) -> DiagonalGaussian:
+    """q(a_t | x_t) of every frame, ``[N, T, Da]``, on the model's device; ``data`` may lie on another."""
+    device = next(model.parameters()).device
+    found = [model.encode(piece.observations) for piece in sequence_pieces(data, device)]
+    return DiagonalGaussian(torch.cat([one.mean for one in found]), torch.cat([one.variance for one in found]))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.pieces import evenly_spread
+from latentrl.types import Sequences
 
 
 class Standardisation(nn.Module):
@@ -39,9 +40,7 @@ class Standardisation(nn.Module):
         The scale is the root mean variance over the dimensions, 1 where nothing varies. About ``sample`` observations,
         evenly spread, are looked at; fewer if they are large.
         """
-        spread = evenly_spread(observations, sample)
-        spread = spread.float() / 255 if spread.dtype == torch.uint8 else spread.float()
-        variance, mean = torch.var_mean(spread, 0, correction=0)
+        variance, mean = torch.var_mean(_spread(observations, sample), 0, correction=0)
         self.mean.copy_(mean)
         deviation = variance.mean().sqrt()
         self.scale.copy_(torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
@@ -59,3 +58,14 @@ class Standardisation(nn.Module):
     def undo(self, standardised: Tensor) -> Tensor:
         """The inverse of :meth:`forward`: what a network gives, in the observation's units."""
         return self.mean + self.scale * standardised
+
+
+def data_deviation(data: Sequences, sample: int = 8000) -> float:
+    """Root mean variance of the observations over time and sequences, per dimension; images in [0, 1]."""
+    return float(_spread(data.observations.flatten(0, 1), sample).var(0).mean().sqrt())
+
+
+def _spread(observations: Tensor, sample: int) -> Tensor:
+    """About ``sample`` of ``observations [N, *shape]``, evenly spread, floating point; images in [0, 1]."""
+    spread = evenly_spread(observations, sample)
+    return spread.float() / 255 if spread.dtype == torch.uint8 else spread.float()

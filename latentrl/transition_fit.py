@@ -16,7 +16,7 @@ from torch import Tensor
 from latentrl.distributions import DiagonalGaussian
 from latentrl.fitting import Fitting
 from latentrl.models.ekvae import EKVAE
-from latentrl.smoothing import sequence_pieces
+from latentrl.smoothing import encode_frames
 from latentrl.types import Sequences
 
 BATCH = 64
@@ -53,7 +53,7 @@ def fit_transition(
     began, groups = time.perf_counter(), model.parameter_groups()
     if not steps:
         return 0.0
-    encoded, actions = _encoded(model, data), data.actions
+    encoded, actions = encode_frames(model, data), data.actions
     device = encoded.mean.device
     optimiser = torch.optim.Adam([{"params": groups[name], "lr": rate} for name, rate in LEARNING_RATES.items()])
     generator = torch.Generator(device).manual_seed(seed)
@@ -66,11 +66,3 @@ def fit_transition(
         rate = torch.stack(terms).sum(0).mean() / data.length
         fitting.step(rate + weight * unexplained(states, index), rate)
     return time.perf_counter() - began
-
-
-@torch.no_grad()
-def _encoded(model: EKVAE, data: Sequences) -> DiagonalGaussian:
-    """q(a | x) of all frames."""
-    device = next(model.parameters()).device
-    found = [model.encode(piece.observations) for piece in sequence_pieces(data, device)]
-    return DiagonalGaussian(torch.cat([one.mean for one in found]), torch.cat([one.variance for one in found]))

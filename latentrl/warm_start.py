@@ -19,7 +19,7 @@ from latentrl.fitting import LEARNING_RATE, Fitting
 from latentrl.least_squares import least_squares
 from latentrl.models.ekvae import EKVAE
 from latentrl.pieces import frames_at
-from latentrl.smoothing import sequence_pieces
+from latentrl.smoothing import encode_frames
 from latentrl.types import Sequences
 
 FRAMES, DRAWN = 320, 100
@@ -122,11 +122,10 @@ def _start_networks(
     fitting = Fitting(optimiser, steps, "warm start", progress)
     for step in fitting:
         if step == again:
-            straight = evened(encoded_positions(model, data), data.observations)
+            straight = evened(encode_frames(model, data).mean.cpu(), data.observations)
             observations, places = data.observations, straight.flatten(0, 1)
         index = torch.randint(len(places), (FRAMES,), generator=generator)
         seen, wanted = frames_at(observations, index).to(device), places[index].to(device)
-        optimiser.zero_grad()
         posterior = model.encode(seen)
         missed = (posterior.mean - wanted).square()
         # The variance is fitted to what the mean misses, which it must not make less of.
@@ -135,17 +134,9 @@ def _start_networks(
         position = posterior.mean[:DRAWN] if step >= drawn_from else posterior.mean[:DRAWN].detach()
         error = model.squared_error(position, seen[:DRAWN]).mean()
         scale = model.standard.scale if model.standard is not None else error.new_ones(())
-        (missed.mean() + DOUBT * doubt + error / scale.square()).backward()
-        optimiser.step()
-        fitting.tell(float(error.detach()), off_the_chart=float(missed.detach().mean()))
+        loss = missed.mean() + DOUBT * doubt + error / scale.square()
+        fitting.step(loss, error, off_the_chart=missed.mean())
     return fitting.error, straight
-
-
-@torch.no_grad()
-def encoded_positions(model: EKVAE, data: Sequences) -> Tensor:
-    """Positions ``[N, T, Da]`` of single frames, on the CPU."""
-    device = next(model.parameters()).device
-    return torch.cat([model.encode(piece.observations).mean.cpu() for piece in sequence_pieces(data, device)])
 
 
 def _start_transition(model: EKVAE, chart: Tensor, generator: torch.Generator) -> None:

@@ -23,7 +23,8 @@ from latentrl.models import MODELS, build
 from latentrl.models.base import DataSpec
 from latentrl.rewards import PositionReward
 from latentrl.runs import load_model
-from latentrl.train import TrainOptions, train
+from latentrl.train import train
+from latentrl.train_options import TrainOptions
 
 ROOT = Path(__file__).parent.parent
 SHAPE = (8, 8, 1)

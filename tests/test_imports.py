@@ -45,12 +45,12 @@ ALLOWED: dict[str, frozenset[str]] = {
     "pieces": frozenset(),
     "priors": frozenset({"types", "distributions", "networks"}),
     "rewards": frozenset({"types"}),
-    "standardisation": frozenset({"pieces"}),
+    "standardisation": frozenset({"pieces", "types"}),
     "transitions": frozenset({"types", "distributions", "networks"}),
     "recurrence": frozenset({"types"}),
     "frozen": frozenset({"transitions"}),
     "models": FOUNDATIONS | {"models"},
-    "smoothing": frozenset({"types", "models"}),
+    "smoothing": frozenset({"types", "distributions", "models"}),
     "least_squares": frozenset(),
     "gauge": FOUNDATIONS | {"models", "smoothing", "least_squares"},
     "objective": frozenset({"types"}),
@@ -66,9 +66,12 @@ ALLOWED: dict[str, frozenset[str]] = {
     "optimiser_state": frozenset(),
     "warm_start": FOUNDATIONS | {"models", "least_squares", "charts", "fitting", "pieces", "smoothing"},
     "interrupts": frozenset(),
+    "train_settings": frozenset({"coarse_to_fine"}),
     "training": FOUNDATIONS
-    | {"models", "objective", "coarse_to_fine", "alignment", "straightening", "runs", "interrupts", "optimiser_state"},
-    "chart_start": FOUNDATIONS | {"models", "objective", "runs", "charts", "warm_start", "training"},
+    | {"models", "objective", "coarse_to_fine", "alignment", "straightening", "optimiser_state", "train_settings"},
+    "training_loop": frozenset({"interrupts", "runs", "train_settings", "training"}),
+    "train_options": frozenset({"models"}),
+    "chart_start": FOUNDATIONS | {"models", "objective", "runs", "charts", "smoothing", "warm_start", "training"},
     "decoder_fit": FOUNDATIONS
     | {"models", "errors", "fitting", "interrupts", "optimiser_state", "pieces", "runs", "smoothing"},
     "runs": FOUNDATIONS | {"models", "objective"},
@@ -112,7 +115,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "arm_figures": frozenset({"colours", "figures"}),
     "report": frozenset({"figures"}),
     # The rest of the quickstart: it may name the verbs' options, as the verb itself does.
-    "quickstarts": frozenset({"train", "learn", "evaluate", "data_collection", "metrics", "runs", "tasks"})
+    "quickstarts": frozenset({"train_options", "learn", "evaluate", "data_collection", "metrics", "runs", "tasks"})
     | {"trials", "arm_figures", "colours", "figures", "report"},
 }
 # What a room may never import from outside, however indirectly a helper would spell it.

@@ -17,7 +17,8 @@ from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE
 from latentrl.runs import load_model
 from latentrl.standardisation import Standardisation
-from latentrl.train import TrainOptions, train
+from latentrl.train import train
+from latentrl.train_options import TrainOptions
 from latentrl.types import Trajectory
 
 

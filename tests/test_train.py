@@ -22,17 +22,10 @@ from latentrl.models.ekvae import EKVAE
 from latentrl.objective import Annealing
 from latentrl.runs import CHECKPOINT, MODEL, SETTINGS, load_model, read_tensors
 from latentrl.smoothing import spread_sample
-from latentrl.train import (
-    TrainOptions,
-    _schedule,
-    _trainer,
-    choose_device,
-    main,
-    options_from_json,
-    options_to_json,
-    train,
-)
-from latentrl.training import Trainer, data_deviation
+from latentrl.standardisation import data_deviation
+from latentrl.train import _schedule, _trainer, main, train
+from latentrl.train_options import TrainOptions, choose_device, options_from_json, options_to_json
+from latentrl.training import Trainer
 from latentrl.types import RateDistortion, Sequences, Trajectory
 from tests.arms import wander
 

@@ -15,7 +15,10 @@ from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.objective import REWO
 from latentrl.runs import CHECKPOINT, HISTORY
-from latentrl.training import DivergedError, Trainer, TrainSettings, best_start, data_deviation, fit
+from latentrl.standardisation import data_deviation
+from latentrl.train_settings import TrainSettings
+from latentrl.training import DivergedError, Trainer
+from latentrl.training_loop import best_start, fit
 from latentrl.types import RateDistortion, Sequences
 
 SETTINGS = TrainSettings(steps=24, batch=4, checkpoint_every=5, log_every=4, sigma_hold=6)

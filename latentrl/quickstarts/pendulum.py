@@ -17,7 +17,7 @@ from latentrl.metrics import predict_images
 from latentrl.quickstarts.pendulum_report import write_report
 from latentrl.quickstarts.plan import Plan, Showcase
 from latentrl.runs import load_model
-from latentrl.train import TrainOptions
+from latentrl.train_options import TrainOptions
 
 STRIPS = 4
 FIGURES = (

@@ -15,7 +15,7 @@ from latentrl.data_collection.storage import load_metadata
 from latentrl.evaluate import EvaluateOptions
 from latentrl.learn import LearnOptions
 from latentrl.runs import HISTORY, read_json
-from latentrl.train import TrainOptions
+from latentrl.train_options import TrainOptions
 from latentrl.trials import Trial, task_of
 
 CURE = "start afresh with --overwrite"

@@ -18,7 +18,7 @@ from latentrl.quickstarts.plan import Plan, Showcase
 from latentrl.quickstarts.reacher_report import ANGLES, PIXELS, Words, write_report
 from latentrl.runs import load_model
 from latentrl.tasks import TASKS
-from latentrl.train import TrainOptions
+from latentrl.train_options import TrainOptions
 
 TASKS_SHOWN = ("reach", "reach-ahead")
 AGENTS = ("policy", "cem")

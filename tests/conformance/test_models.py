@@ -18,7 +18,8 @@ from latentrl.models.base import DataSpec, FrameEncoder, WorldModel
 from latentrl.objective import ELBO, OBJECTIVES, ObjectiveSettings
 from latentrl.rewards import PositionReward
 from latentrl.runs import load_model, model_settings, write_json, write_tensors
-from latentrl.training import Trainer, TrainSettings
+from latentrl.train_settings import TrainSettings
+from latentrl.training import Trainer
 from latentrl.types import Belief, Dynamics, Filter, Planner, Sequences
 
 
