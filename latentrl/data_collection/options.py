@@ -78,7 +78,7 @@ class CollectOptions:
     """Pendulum: bound of the random torques in N m."""
     picture: Annotated[Literal["blob", "rod"] | None, _default("blob", "{blob,rod}")] = None
     """Pendulum: what the camera sees."""
-    noise: Annotated[float | None, _default("0.01; reacher: 0.005", "FLOAT")] = None
+    noise: Annotated[float | None, _default("0.01; reacher: 0.001", "FLOAT")] = None
     """Standard deviation of the sensor noise. Pendulum: a fraction of full scale; reacher: radians."""
     observation: Annotated[Literal["angles", "pixels"] | None, _default("angles", "{angles,pixels}")] = None
     """Reacher: the angles of the joints, or pictures of 64 x 64 pixels."""

@@ -60,7 +60,7 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         observation: Observation = "angles",
         control_step: float = 0.04,
         target: Target = "easy",
-        noise: float = 0.005,
+        noise: float = 0.001,
         render_mode: str | None = None,
         beside: ReacherEnv | None = None,
     ) -> None:
