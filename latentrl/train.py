@@ -54,8 +54,6 @@ from latentrl.transition_em import fit_transition_by_em
 from latentrl.types import Sequences
 
 FEW_PIXELS = 256
-SENSORS_GATE = (64, 64)
-"""Hidden layers of the alpha network for sensors: Table A.2's for the reacher."""
 DRAWN_FRAMES = 6
 """Of a sequence of large pictures, that a step of the training on a processor draws."""
 
@@ -169,7 +167,7 @@ def _trainer(
     seed = options.seed + 1_000_003 * start
     plain = options.recipe == "source"
     # Twice the data's own deviation: large enough that the rate shapes the latent space before the details count.
-    details = _model_settings(options, data, 1.0 if plain else _initial_sigma(settings, data))
+    details = _model_settings(options, 1.0 if plain else _initial_sigma(settings, data))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build(options.model, DataSpec.of(data), details)
@@ -204,7 +202,7 @@ def _network(options: TrainOptions, data: Sequences) -> NetworkName:
     return options.network
 
 
-def _model_settings(options: TrainOptions, data: Sequences, initial_sigma: float) -> dict[str, Any]:
+def _model_settings(options: TrainOptions, initial_sigma: float) -> dict[str, Any]:
     """The model's settings: its defaults, and of the options those that it knows."""
     make = MODELS[options.model].settings
     version = options.version or ("smoother" if options.recipe == "source" else "joint")
@@ -217,8 +215,6 @@ def _model_settings(options: TrainOptions, data: Sequences, initial_sigma: float
         "drawn_frames": DRAWN_FRAMES if options.network == "lean" else 0,
         **({"version": version} if options.model == "ekvae" else {}),
     }
-    if not is_image(data.observations):
-        wanted["gate_hidden"] = SENSORS_GATE
     if options.network != "auto":
         wanted |= {"network": options.network, "hidden": NETWORKS[options.network].hidden}
     known = asdict(make())

@@ -109,13 +109,11 @@ class TrainSettings:
         """This recipe for observations that are no images.
 
         Sensors are quieter than pixels: sigma has a longer way to fall from the data's deviation to their noise, and
-        predictions are as good as the transition. It is fitted once more, so that the alignment of the velocities may
-        cost it something before.
+        predictions are as good as the transition, which is fitted once more.
         """
         return replace(
             self,
             learning_rates=self.learning_rates | {"emission_noise": 4e-3},
-            velocity_alignment=1.5,
             em_steps=min(30_000, 4 * self.steps),
         )
 
