@@ -50,7 +50,6 @@ from latentrl.train_options import (
 from latentrl.train_settings import TrainSettings
 from latentrl.training import DivergedError, Trainer, alignment_target
 from latentrl.training_loop import best_start, fit
-from latentrl.transition_em import fit_transition_by_em
 from latentrl.types import Sequences
 
 FEW_PIXELS = 256
@@ -111,10 +110,6 @@ def train(options: TrainOptions) -> Path:
         fit(trainer, folder, options.progress)
         if on_chart:
             finish_trainer(trainer, folder, options.seed, options.progress)
-        elif isinstance(trainer.model, EKVAE):
-            trainer.seconds += fit_transition_by_em(
-                trainer.model, data, settings.em_steps, options.seed, options.progress
-            )
     except KeyboardInterrupt:
         if (folder / CHECKPOINT).is_file():
             print(f"\ninterrupted at step {trainer.step}; everything is in {folder}")
@@ -150,12 +145,13 @@ def _schedule(options: TrainOptions, data: Sequences, on_chart: bool) -> TrainSe
     settings = replace(settings, steps=options.steps or settings.steps)
     if on_chart:
         settings = settings.on_chart()
-    elif not (plain or is_image(data.observations)):
-        settings = settings.for_sensors()
+    # Sensors are quieter than pixels: sigma has a longer way to fall from the data's deviation to their noise.
+    rates = settings.learning_rates | ({} if plain or is_image(data.observations) else {"emission_noise": 4e-3})
     blur = settings.blur if options.blur is None else replace(settings.blur, width=options.blur)
     return replace(
         settings,
         batch=options.batch or settings.batch,
+        learning_rates=rates,
         blur=blur,
     )
 

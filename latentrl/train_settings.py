@@ -33,7 +33,6 @@ class TrainSettings:
         decoder_steps: of :func:`latentrl.decoder_fit.fit_decoder` after the last.
         transition_steps: of :func:`latentrl.transition_fit.fit_transition` after that.
         prior_steps: of :func:`latentrl.prior_fit.fit_prior` after that.
-        em_steps: of :func:`latentrl.transition_em.fit_transition_by_em` after the last.
         blur: the coarse-to-fine schedule for images.
         checkpoint_every: steps between checkpoints.
         log_every: steps between lines of the log.
@@ -63,7 +62,6 @@ class TrainSettings:
     decoder_steps: int = 0
     transition_steps: int = 0
     prior_steps: int = 0
-    em_steps: int = 0
     blur: Schedule = field(default_factory=Schedule)
     checkpoint_every: int = 500
     log_every: int = 20
@@ -103,18 +101,6 @@ class TrainSettings:
             transition_steps=min(2000, self.steps),
             prior_steps=min(5000, self.steps),
             blur=Schedule(width=0.0, start=0, end=0),
-        )
-
-    def for_sensors(self) -> TrainSettings:
-        """This recipe for observations that are no images.
-
-        Sensors are quieter than pixels: sigma has a longer way to fall from the data's deviation to their noise, and
-        predictions are as good as the transition, which is fitted once more.
-        """
-        return replace(
-            self,
-            learning_rates=self.learning_rates | {"emission_noise": 4e-3},
-            em_steps=min(30_000, 4 * self.steps),
         )
 
     def rate_factor(self, step: int) -> float:
