@@ -50,9 +50,12 @@ from latentrl.train_options import (
 from latentrl.train_settings import TrainSettings
 from latentrl.training import DivergedError, Trainer, alignment_target
 from latentrl.training_loop import best_start, fit
+from latentrl.transition_em import fit_transition_by_em
 from latentrl.types import Sequences
 
 FEW_PIXELS = 256
+SENSORS_GATE = (64, 64)
+"""Hidden layers of the alpha network for sensors: Table A.2's for the reacher."""
 DRAWN_FRAMES = 6
 """Of a sequence of large pictures, that a step of the training on a processor draws."""
 
@@ -110,6 +113,10 @@ def train(options: TrainOptions) -> Path:
         fit(trainer, folder, options.progress)
         if on_chart:
             finish_trainer(trainer, folder, options.seed, options.progress)
+        elif isinstance(trainer.model, EKVAE):
+            trainer.seconds += fit_transition_by_em(
+                trainer.model, data, settings.em_steps, settings.matrix_spread, options.seed, options.progress
+            )
     except KeyboardInterrupt:
         if (folder / CHECKPOINT).is_file():
             print(f"\ninterrupted at step {trainer.step}; everything is in {folder}")
@@ -145,13 +152,16 @@ def _schedule(options: TrainOptions, data: Sequences, on_chart: bool) -> TrainSe
     settings = replace(settings, steps=options.steps or settings.steps)
     if on_chart:
         settings = settings.on_chart()
-    # Sensors are quieter than pixels: sigma has a longer way to fall from the data's deviation to their noise.
-    rates = settings.learning_rates | ({} if plain or is_image(data.observations) else {"emission_noise": 4e-3})
+    elif not (plain or is_image(data.observations)):
+        if options.model == "ekvae":
+            settings = settings.for_sensors()
+        else:
+            # Quieter than pixels: sigma has a longer way to fall from the data's deviation to their noise.
+            settings = replace(settings, learning_rates=settings.learning_rates | {"emission_noise": 4e-3})
     blur = settings.blur if options.blur is None else replace(settings.blur, width=options.blur)
     return replace(
         settings,
         batch=options.batch or settings.batch,
-        learning_rates=rates,
         blur=blur,
     )
 
@@ -163,7 +173,7 @@ def _trainer(
     seed = options.seed + 1_000_003 * start
     plain = options.recipe == "source"
     # Twice the data's own deviation: large enough that the rate shapes the latent space before the details count.
-    details = _model_settings(options, 1.0 if plain else _initial_sigma(settings, data))
+    details = _model_settings(options, data, 1.0 if plain else _initial_sigma(settings, data))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build(options.model, DataSpec.of(data), details)
@@ -198,7 +208,7 @@ def _network(options: TrainOptions, data: Sequences) -> NetworkName:
     return options.network
 
 
-def _model_settings(options: TrainOptions, initial_sigma: float) -> dict[str, Any]:
+def _model_settings(options: TrainOptions, data: Sequences, initial_sigma: float) -> dict[str, Any]:
     """The model's settings: its defaults, and of the options those that it knows."""
     make = MODELS[options.model].settings
     version = options.version or ("smoother" if options.recipe == "source" else "joint")
@@ -211,6 +221,8 @@ def _model_settings(options: TrainOptions, initial_sigma: float) -> dict[str, An
         "drawn_frames": DRAWN_FRAMES if options.network == "lean" else 0,
         **({"version": version} if options.model == "ekvae" else {}),
     }
+    if not is_image(data.observations):
+        wanted["gate_hidden"] = SENSORS_GATE
     if options.network != "auto":
         wanted |= {"network": options.network, "hidden": NETWORKS[options.network].hidden}
     known = asdict(make())

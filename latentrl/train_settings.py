@@ -33,6 +33,8 @@ class TrainSettings:
         decoder_steps: of :func:`latentrl.decoder_fit.fit_decoder` after the last.
         transition_steps: of :func:`latentrl.transition_fit.fit_transition` after that.
         prior_steps: of :func:`latentrl.prior_fit.fit_prior` after that.
+        em_steps: of :func:`latentrl.transition_em.fit_transition_by_em` after the last.
+        matrix_spread: standard deviation of an EKVAE's base matrices around their mean, a prior; 0 for none.
         blur: the coarse-to-fine schedule for images.
         checkpoint_every: steps between checkpoints.
         log_every: steps between lines of the log.
@@ -62,6 +64,8 @@ class TrainSettings:
     decoder_steps: int = 0
     transition_steps: int = 0
     prior_steps: int = 0
+    em_steps: int = 0
+    matrix_spread: float = 0.0
     blur: Schedule = field(default_factory=Schedule)
     checkpoint_every: int = 500
     log_every: int = 20
@@ -101,6 +105,31 @@ class TrainSettings:
             transition_steps=min(2000, self.steps),
             prior_steps=min(5000, self.steps),
             blur=Schedule(width=0.0, start=0, end=0),
+        )
+
+    def for_sensors(self) -> TrainSettings:
+        """This recipe for an EKVAE of observations that are no images.
+
+        Sensors are quieter than pixels: sigma has a longer way to fall, from the data's deviation to their noise, and
+        below a hundredth of it what limits is how much encoder and decoder jitter from step to step. There is no ring
+        to be found, so that a start tells nothing of itself while sigma is held.
+        """
+        return replace(
+            self,
+            learning_rates={
+                "encoder": 3e-4,
+                "decoder": 3e-4,
+                "emission_noise": 1e-2,
+                "transition": 4e-3,
+                "noise": 2e-2,
+                "prior": 1e-3,
+            },
+            decay_from=0.2,
+            starts=1,
+            sigma_hold=min(500, self.steps),
+            velocity_alignment=2.0,
+            em_steps=min(24_000, 3 * self.steps),
+            matrix_spread=0.3,
         )
 
     def rate_factor(self, step: int) -> float:

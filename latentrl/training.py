@@ -12,6 +12,7 @@ from torch import Tensor
 from latentrl.alignment import leading_components, turn_unexplained, unexplained, velocity_unexplained
 from latentrl.coarse_to_fine import CoarseToFine, is_image
 from latentrl.models.base import FrameEncoder, StateSampler, WorldModel
+from latentrl.models.ekvae import EKVAE
 from latentrl.objective import Objective
 from latentrl.optimiser_state import load_optimiser, optimiser_tensors
 from latentrl.straightening import is_cylinder
@@ -112,6 +113,9 @@ class Trainer:
         if states is not None:
             weight = self.settings.velocity_alignment * batch.length * self.objective.beta
             loss = loss + weight * self.velocity_unexplained(states, index)
+        if self.settings.matrix_spread and isinstance(self.model, EKVAE):
+            prior = self.model.dynamics.matrix_prior(self.settings.matrix_spread)
+            loss = loss + self.objective.beta * prior / len(self.data)
         loss.backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         if not math.isfinite(float(norm)):

@@ -168,6 +168,15 @@ class LocallyLinearTransition(nn.Module):
             control_scale=self.control_scale.to(dtype),
         )
 
+    def matrix_prior(self, spread: float) -> Tensor:
+        """-log N(base matrix; their mean, spread²) of every entry, summed and without its constant: a scalar, in nats.
+
+        Where no state was recorded a single base matrix may rule. Nothing else holds it to anything, and its powers, in
+        a roll-out that comes there, grow beyond all bounds. Near the others it carries on what is known.
+        """
+        matrices = torch.cat((self.state_matrices, self.control_matrices), -1)
+        return (matrices - matrices.mean(0)).square().sum() / (2 * spread**2)
+
     def forward(self, state: Tensor, action: Tensor) -> LocallyLinearGaussian:
         """p(z_{t+1} | z_t, u_t) for ``state [..., Dz]``, ``action [..., Du]`` in the environment's units."""
         return self.weights(state.dtype).transition(state, action)

@@ -62,6 +62,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "fitting": frozenset(),
     "prior_fit": FOUNDATIONS | {"models", "fitting", "smoothing"},
     "transition_fit": FOUNDATIONS | {"models", "fitting", "smoothing"},
+    "transition_em": FOUNDATIONS | {"models", "fitting", "smoothing"},
     "chart_finish": FOUNDATIONS | {"models", "decoder_fit", "prior_fit", "training", "transition_fit"},
     "optimiser_state": frozenset(),
     "warm_start": FOUNDATIONS | {"models", "least_squares", "charts", "fitting", "pieces", "smoothing"},

@@ -26,6 +26,7 @@ from latentrl.standardisation import data_deviation
 from latentrl.train import _schedule, _trainer, main, train
 from latentrl.train_options import TrainOptions, choose_device, options_from_json, options_to_json
 from latentrl.training import Trainer
+from latentrl.transition_em import fit_transition_by_em
 from latentrl.types import RateDistortion, Sequences, Trajectory
 from tests.arms import wander
 
@@ -280,6 +281,26 @@ def test_networks_that_do_not_fit_are_refused(data: Path, pictures: Path, tmp_pa
     with pytest.raises(UserError, match=r"--network lean: .*sensors holds no images but \(2,\)"):
         train(options(sensors, tmp_path / "run", network="lean"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("recipe", "steps"), [("latentrl", [36]), ("source", [0])])
+def test_a_transition_of_sensors_is_fitted_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, steps: list[int]
+) -> None:
+    sensors, rng, fitted = tmp_path / "sensors", np.random.default_rng(0), []
+    for split in ("train", "test"):
+        walks = rng.normal(size=(8, 6, 2)).cumsum(1).astype(np.float32)
+        recorded = [Trajectory(walk, rng.uniform(-1, 1, (5, 1)).astype(np.float32)) for walk in walks]
+        storage.write(sensors, split, recorded, {"action_low": [-1.0], "action_high": [1.0]})
+
+    def fit(model: EKVAE, data: Sequences, count: int, spread: float, seed: int, progress: bool) -> float:
+        fitted.append(count)
+        return fit_transition_by_em(model, data, count, spread, seed, progress)
+
+    monkeypatch.setattr("latentrl.train.fit_transition_by_em", fit)
+    run = train(options(sensors, tmp_path / "run", steps=12, recipe=recipe, state_size=4, position_size=2))
+    assert fitted == steps
+    assert load_model(run).settings.gate_hidden == (64, 64)
 
 
 @pytest.fixture(scope="module")
