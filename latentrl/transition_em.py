@@ -27,7 +27,7 @@ ROUND = 300
 BATCH = 1024
 """Pairs of neighbouring states in a step of M."""
 LEARNING_RATES = {"transition": 1e-3, "noise": 3e-3}
-"""Higher ones learn the noise of these very trajectories: with ten times these, predictions became worse than before."""
+"""Where the training ends: ten times these made predictions worse than they were before."""
 SEQUENCES = 2000
 """At least, that trajectories are drawn for, where there are so many."""
 

@@ -13,7 +13,7 @@ import torch
 from latentrl.errors import UserError
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
-from latentrl.objective import REWO
+from latentrl.objective import ELBO, REWO
 from latentrl.runs import CHECKPOINT, HISTORY
 from latentrl.standardisation import data_deviation
 from latentrl.train_settings import TrainSettings
@@ -73,6 +73,19 @@ def test_the_velocity_is_aligned_where_there_are_as_many_as_positions() -> None:
             one.advance()
             ends.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
         assert torch.equal(*ends) is not differs
+
+
+def test_a_prior_holds_base_matrices_together() -> None:
+    spread = {}
+    for matrix_spread in (0.0, 1e-4):
+        torch.manual_seed(0)
+        model = EKVAE(DataSpec.of(data()), EKVAESettings(base_matrices=4))
+        settings = replace(SETTINGS, steps=40, decay_from=1.0, matrix_spread=matrix_spread)
+        one = Trainer(model, ELBO(), data(), settings, seed=0)
+        for _ in range(40):
+            one.advance()
+        spread[matrix_spread] = float(model.dynamics.state_matrices.detach().std(0).mean())
+    assert spread[1e-4] < 0.5 * spread[0.0]
 
 
 def test_resumed_training_ends_bit_identical(tmp_path: Path) -> None:

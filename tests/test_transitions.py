@@ -38,6 +38,14 @@ def test_weights_in_double_agree_with_the_module() -> None:
     assert local.state_matrix.shape == (5, 3, 3)
 
 
+def test_the_prior_of_base_matrices_is_a_normal_around_their_mean() -> None:
+    module = make()
+    matrices = torch.cat((module.state_matrices, module.control_matrices), -1)
+    normal = torch.distributions.Normal(matrices.mean(0), 0.3)
+    at_the_mean = normal.log_prob(matrices.mean(0)).sum() * len(matrices)
+    torch.testing.assert_close(module.matrix_prior(0.3), at_the_mean - normal.log_prob(matrices).sum())
+
+
 def test_starts_near_the_identity() -> None:
     module = make()
     state = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
