@@ -27,7 +27,7 @@ ROUND = 300
 BATCH = 1024
 """Pairs of neighbouring states in a step of M."""
 LEARNING_RATES = {"transition": 1e-3, "noise": 3e-3}
-"""Where the training ends: ten times these made predictions worse than they were before."""
+"""Nine times these gain less, 18 times make predictions worse than they were before."""
 SEQUENCES = 2000
 """At least, that trajectories are drawn for, where there are so many."""
 
