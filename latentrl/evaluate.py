@@ -20,6 +20,7 @@ from latentrl.judging import Report, run_trial
 from latentrl.runs import load_model, write_json
 from latentrl.sensing import Losses, parse_blackout
 from latentrl.tasks import TASKS
+from latentrl.threads import threads_for
 from latentrl.trials import Trial, environment_of, task_for, task_of
 from latentrl.video import write_gif
 
@@ -71,7 +72,8 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     trial = _trial(options)
     task = task_for(trial, options.run)
     model = load_model(options.run).requires_grad_(False)
-    with tqdm(total=task.steps, desc=f"evaluate {trial.contestant}", disable=None) as bar:
+    progress = tqdm(total=task.steps, desc=f"evaluate {trial.contestant}", disable=None)
+    with threads_for(model.spec.observation_shape), progress as bar:
         report = run_trial(trial, model, options.run, options.data, film=options.video, on_act=bar.update)
     summary = {**report.summary, "options": _plain(asdict(options))}
     written = _write(options.run / f"evaluation_{trial.name}", summary, report, trial, task.control_step)

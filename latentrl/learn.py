@@ -18,6 +18,7 @@ from latentrl.learning import learn_into
 from latentrl.models.base import WorldModel
 from latentrl.rewards import CarriedGoalReward
 from latentrl.runs import load_model
+from latentrl.threads import threads_for
 
 FOR_ANY_GOAL: dict[str, Any] = {"updates": 1200, "hidden": (128, 128)}
 """What the analytic gradient needs beyond its defaults for a policy that is told its goal."""
@@ -77,7 +78,8 @@ def learn(options: LearnOptions) -> Path:
         "seed": options.seed,
         "learner": asdict(settings),
     }
-    path = learn_into(options.run, learner, notes, policy_path(options.run, name).stem)
+    with threads_for(model.spec.observation_shape):
+        path = learn_into(options.run, learner, notes, policy_path(options.run, name).stem)
     print(f"{path}: the policy")
     chosen = "" if name == "policy" else f" --policy {path.stem}"
     # Goals of any kind come from the task, and there the policy is not the only one who can reach them.

@@ -40,6 +40,7 @@ from latentrl.runs import (
 from latentrl.smoothing import smooth, spread_sample
 from latentrl.speed import save_range, velocity_range
 from latentrl.standardisation import data_deviation
+from latentrl.threads import threads_for
 from latentrl.train_options import (
     TrainOptions,
     check_options,
@@ -98,25 +99,26 @@ def train(options: TrainOptions) -> Path:
             },
         )
     try:
-        trainer = make(0)
-        # A checkpoint brings the weights of the start that was chosen.
-        if not (folder / CHECKPOINT).is_file():
-            trainer = best_start(make, settings, options.progress)
-            if charted is not None:
-                start_trainer(trainer, charted, folder, options.seed, options.kappa is None, options.progress)
-        if on_chart:
-            keep_on_chart(trainer, folder)
-            halfway = math.floor(settings.straighten_at * settings.steps)
-            fit(trainer, folder, options.progress, until=halfway)
-            if trainer.step == halfway:
-                straighten_again(trainer, folder)
-        fit(trainer, folder, options.progress)
-        if on_chart:
-            finish_trainer(trainer, folder, options.seed, options.progress)
-        elif isinstance(trainer.model, EKVAE):
-            trainer.seconds += fit_transition_by_em(
-                trainer.model, data, settings.em_steps, settings.matrix_spread, options.seed, options.progress
-            )
+        with threads_for(data.observations.shape[2:]):
+            trainer = make(0)
+            # A checkpoint brings the weights of the start that was chosen.
+            if not (folder / CHECKPOINT).is_file():
+                trainer = best_start(make, settings, options.progress)
+                if charted is not None:
+                    start_trainer(trainer, charted, folder, options.seed, options.kappa is None, options.progress)
+            if on_chart:
+                keep_on_chart(trainer, folder)
+                halfway = math.floor(settings.straighten_at * settings.steps)
+                fit(trainer, folder, options.progress, until=halfway)
+                if trainer.step == halfway:
+                    straighten_again(trainer, folder)
+            fit(trainer, folder, options.progress)
+            if on_chart:
+                finish_trainer(trainer, folder, options.seed, options.progress)
+            elif isinstance(trainer.model, EKVAE):
+                trainer.seconds += fit_transition_by_em(
+                    trainer.model, data, settings.em_steps, settings.matrix_spread, options.seed, options.progress
+                )
     except KeyboardInterrupt:
         if (folder / CHECKPOINT).is_file():
             print(f"\ninterrupted at step {trainer.step}; everything is in {folder}")

@@ -43,6 +43,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "lean": frozenset({"types", "distributions", "networks", "convolutions"}),
     "architectures": frozenset({"types", "networks", "convolutions", "lean"}),
     "pieces": frozenset(),
+    "threads": frozenset({"architectures"}),
     "priors": frozenset({"types", "distributions", "networks"}),
     "rewards": frozenset({"types"}),
     "standardisation": frozenset({"pieces", "types"}),

@@ -119,8 +119,10 @@ def test_a_base_matrix_that_no_state_uses_comes_to_the_others() -> None:
     with torch.no_grad():
         model.dynamics.state_matrices[2] *= 1.5
         # The last layer of the alpha network: the third weight is exp(-30) everywhere.
-        model.dynamics.gate[-1].weight.zero_()
-        model.dynamics.gate[-1].bias.copy_(torch.tensor([0.0, 0.0, -30.0]))
+        last = model.dynamics.gate[-1]
+        assert isinstance(last, nn.Linear)
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([0.0, 0.0, -30.0]))
     fit_transition_by_em(model, linear_motion(200, seed=0), 1500, SPREAD, progress=False)
     used, unused = model.dynamics.state_matrices[:2].detach().mean(0), model.dynamics.state_matrices[2].detach()
     assert float((used - TRUE_STATE).abs().max()) < 0.1
