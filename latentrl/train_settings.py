@@ -111,8 +111,8 @@ class TrainSettings:
         """This recipe for an EKVAE of observations that are no images.
 
         Sensors are quieter than pixels: sigma has a longer way to fall, from the data's deviation to their noise, and
-        below a hundredth of it what limits is how much encoder and decoder jitter from step to step. There is no ring
-        to be found, so that a start tells nothing of itself while sigma is held.
+        below a hundredth of it what limits is how much encoder and decoder jitter from step to step. A start tells
+        nothing of itself before sigma has fallen: about one in three then has the higher rate that it keeps.
         """
         return replace(
             self,
@@ -125,7 +125,8 @@ class TrainSettings:
                 "prior": 1e-3,
             },
             decay_from=0.2,
-            starts=1,
+            starts=3,
+            start_steps=1200,
             sigma_hold=min(500, self.steps),
             velocity_alignment=2.0,
             em_steps=min(24_000, 3 * self.steps),
