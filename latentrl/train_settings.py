@@ -126,7 +126,7 @@ class TrainSettings:
             },
             decay_from=0.2,
             starts=3,
-            start_steps=1200,
+            start_steps=1000,
             sigma_hold=min(500, self.steps),
             velocity_alignment=2.0,
             em_steps=min(24_000, 3 * self.steps),
