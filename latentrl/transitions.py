@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from latentrl.distributions import Gaussian
+from latentrl.distributions import DiagonalGaussian
 from latentrl.networks import mlp
 
 STEP = 0.2
@@ -41,26 +41,33 @@ class LocallyLinearGaussian:
     Attributes:
         mean: ``[..., Dz]``.
         alpha: weights of the base matrices ``[..., M]``.
-        base_noise: base matrices of Q ``[M, Dz * Dz]``.
+        weights: what is mixed; Q is ``gauge diag(alpha @ variances) gauge'``.
     """
 
     mean: Tensor
     alpha: Tensor
-    base_noise: Tensor
+    weights: Weights
 
     @cached_property
     def covariance(self) -> Tensor:
         """Q ``[..., Dz, Dz]``."""
         size = self.mean.shape[-1]
-        return (self.alpha @ self.base_noise).unflatten(-1, (size, size))
+        return (self.alpha @ self.weights.noise).unflatten(-1, (size, size))
+
+    @property
+    def _own(self) -> DiagonalGaussian:
+        """The noise in the gauge that it is independent in: there no covariance has to be factorised."""
+        return DiagonalGaussian(torch.zeros_like(self.mean), self.alpha @ self.weights.variances)
 
     def rsample(self, generator: torch.Generator | None = None) -> Tensor:
         """A reparameterised sample ``[..., Dz]``."""
-        return Gaussian(self.mean, self.covariance).rsample(generator)
+        return self.mean + self._own.rsample(generator) @ self.weights.gauge.T
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density of ``value [..., Dz]`` in nats."""
-        return Gaussian(self.mean, self.covariance).log_prob(value)
+        gauge = self.weights.gauge
+        own = (value - self.mean) @ torch.linalg.inv(gauge).T
+        return self._own.log_prob(own) - torch.linalg.slogdet(gauge).logabsdet
 
 
 class Weights(NamedTuple):
@@ -72,6 +79,8 @@ class Weights(NamedTuple):
     layers: tuple[tuple[Tensor, Tensor], ...]  # the layers after the first: (weight [n_in, n_out], bias [n_out])
     dynamics: Tensor  # [M, Dz * (Dz + Du)]
     noise: Tensor  # [M, Dz * Dz]
+    variances: Tensor  # [M, Dz]
+    gauge: Tensor  # [Dz, Dz]
     control_scale: Tensor  # [Du]
 
     def scaled(self, action: Tensor) -> Tensor:
@@ -98,12 +107,15 @@ class Weights(NamedTuple):
 
     def transition(self, state: Tensor, action: Tensor) -> LocallyLinearGaussian:
         """p(z_{t+1} | z_t, u_t) for ``state [..., Dz]``, ``action [..., Du]`` in the environment's units."""
+        return self.conditional(state, self.scaled(action))
+
+    def conditional(self, state: Tensor, control: Tensor) -> LocallyLinearGaussian:
+        """The same for a control ``[..., Du]`` as :meth:`scaled` gives it."""
         lead, size = state.shape[:-1], state.shape[-1]
-        control = self.scaled(action).reshape(-1, action.shape[-1])
-        flat = state.reshape(-1, size)
+        flat, control = state.reshape(-1, size), control.reshape(-1, control.shape[-1])
         alpha = self.alpha(flat, self.gate_input(control))
         mean = _apply((alpha @ self.dynamics).unflatten(-1, (size, -1)), flat, control)
-        return LocallyLinearGaussian(mean.view(*lead, size), alpha.view(*lead, -1), self.noise)
+        return LocallyLinearGaussian(mean.view(*lead, size), alpha.view(*lead, -1), self)
 
 
 class LocallyLinearTransition(nn.Module):
@@ -165,6 +177,8 @@ class LocallyLinearTransition(nn.Module):
             layers=tuple((layer.weight.to(dtype).T, layer.bias.to(dtype)) for layer in linears[1:]),
             dynamics=dynamics.flatten(1),
             noise=noise.flatten(1),
+            variances=variances,
+            gauge=gauge,
             control_scale=self.control_scale.to(dtype),
         )
 

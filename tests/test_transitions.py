@@ -38,6 +38,25 @@ def test_weights_in_double_agree_with_the_module() -> None:
     assert local.state_matrix.shape == (5, 3, 3)
 
 
+def test_the_density_in_another_gauge_is_that_of_the_whole_covariance() -> None:
+    module, g = make(), torch.Generator().manual_seed(2)
+    module.gauge.copy_(torch.tensor([[1.0, 0.0, 0.0], [0.7, -2.0, 0.3], [-0.4, 0.5, 1.5]]))
+    with torch.no_grad():
+        module.log_noise.copy_(torch.randn(4, 3, generator=g))
+    state, action = torch.randn(5, 6, 3, generator=g), torch.randn(5, 6, 2, generator=g)
+    step, value = module(state, action), torch.randn(5, 6, 3, generator=g)
+    whole = torch.distributions.MultivariateNormal(step.mean, step.covariance)
+    torch.testing.assert_close(step.log_prob(value), whole.log_prob(value), rtol=1e-4, atol=1e-4)
+
+
+def test_samples_in_another_gauge_have_the_covariance() -> None:
+    module, g = make(), torch.Generator().manual_seed(3)
+    module.gauge.copy_(torch.tensor([[1.0, 0.0, 0.0], [0.7, -2.0, 0.3], [-0.4, 0.5, 1.5]]))
+    step = module(torch.zeros(200_000, 3), torch.zeros(200_000, 2))
+    left = (step.rsample(g) - step.mean).detach()
+    torch.testing.assert_close(left.mT @ left / len(left), step.covariance[0].detach(), rtol=0, atol=3e-4)
+
+
 def test_the_prior_of_base_matrices_is_a_normal_around_their_mean() -> None:
     module = make()
     matrices = torch.cat((module.state_matrices, module.control_matrices), -1)

@@ -278,12 +278,10 @@ class EKVAE(FrameAutoencoder):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The same for one trajectory z_1:T from the joint smoothing distribution."""
         paths = kalman.sample_paths(*run, generator)
-        states, steps = paths.states, a.shape[1] - 1
+        states = paths.states
         emission = -diagonal_log_prob(a, states[..., : self.position_size], self.emission_variance()).sum(1)
-        before, after, control = states[:, :-1].flatten(0, 1), states[:, 1:].flatten(0, 1), controls.flatten(0, 1)
-        local = weights.linearise(before, weights.gate_input(control))
-        transition = -gaussian_log_prob(after, local.mean(before, control), cholesky(local.noise))
-        return states, emission, transition.reshape(len(a), steps).sum(1), paths.log_prob
+        transition = -weights.conditional(states[:, :-1], controls).log_prob(states[:, 1:]).sum(1)
+        return states, emission, transition, paths.log_prob
 
     # -- prediction and control --------------------------------------------------------------------------------------
 
