@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from latentrl.errors import UserError, reported
 from latentrl.figures import to_png
 from latentrl.files import write_bytes
 from latentrl.judging import Report, run_trial
+from latentrl.options import options_to_json
 from latentrl.runs import load_model, write_json
 from latentrl.sensing import Losses, parse_blackout
 from latentrl.tasks import TASKS
@@ -75,7 +76,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     progress = tqdm(total=task.steps, desc=f"evaluate {trial.contestant}", disable=None)
     with threads_for(model.spec.observation_shape), progress as bar:
         report = run_trial(trial, model, options.run, options.data, film=options.video, on_act=bar.update)
-    summary = {**report.summary, "options": _plain(asdict(options))}
+    summary = {**report.summary, "options": options_to_json(options)}
     written = _write(options.run / f"evaluation_{trial.name}", summary, report, trial, task.control_step)
     print(_table(summary))
     print("; ".join(f"{path}: {what}" for path, what in written.items()))
@@ -169,10 +170,6 @@ def _next_command(options: EvaluateOptions) -> str:
     goal = "" if options.goal is None else f" --goal {options.goal}"
     following = order[order.index(options.agent) + 1]
     return f"next: python -m latentrl.evaluate --run {options.run}{task}{goal} --agent {following}"
-
-
-def _plain(options: dict[str, Any]) -> dict[str, Any]:
-    return {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
 
 
 if __name__ == "__main__":

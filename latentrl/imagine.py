@@ -20,6 +20,7 @@ from latentrl.figures import to_png
 from latentrl.files import write_bytes
 from latentrl.generation import generation_metrics, imagine
 from latentrl.models.base import DataSpec, WorldModel
+from latentrl.options import default_hint
 from latentrl.runs import load_model, load_settings, read_json, write_json
 from latentrl.strips import image_strips, sensor_curves
 from latentrl.video import side_by_side, write_gif
@@ -41,13 +42,11 @@ class ImagineOptions:
     """With random actions, the probability that a control is held for another step; 0 draws a fresh one each step."""
     sequences: int = 8
     """Sequences to imagine."""
-    length: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="(default: 15, or FILE's)")] = None
+    length: Annotated[int | None, default_hint("15, or FILE's", "INT")] = None
     """Observations in each sequence."""
     sample: tyro.conf.FlagCreatePairsOff[bool] = False
     """Draw every next state with the model's process noise; otherwise follow the mean."""
-    data: Annotated[
-        Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="(default: what the run was trained on)")
-    ] = None
+    data: Annotated[Path | None, default_hint("what the run was trained on", "FOLDER")] = None
     """The data folder whose test split the imagined sequences are measured against."""
     seed: int = 0
     """Of first states, controls and noise."""

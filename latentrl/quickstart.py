@@ -18,6 +18,7 @@ from latentrl.collect import CollectOptions, collect
 from latentrl.errors import UserError, reported
 from latentrl.evaluate import EvaluateOptions, evaluate
 from latentrl.learn import LearnOptions, learn
+from latentrl.options import default_hint
 from latentrl.quickstarts import CURE, QUICKSTARTS, Plan, Showcase, stage_of
 from latentrl.runs import SETTINGS, read_json, write_json
 from latentrl.stages import Stages
@@ -36,13 +37,11 @@ class QuickstartOptions:
 
     env: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(QUICKSTARTS) + "}")] = DEFAULT
     """pendulum: to swing up; reacher: an arm that reaches pictured goals."""
-    observation: Annotated[
-        str | None, tyro.conf.arg(metavar="{angles,pixels}", help_behavior_hint="(default: reacher: angles)")
-    ] = None
+    observation: Annotated[str | None, default_hint("reacher: angles", "{angles,pixels}")] = None
     """What is observed: the angles of the reacher's joints, or pictures; the pendulum's are always pictures."""
     out: Annotated[
         Path | None,
-        tyro.conf.arg(metavar="FOLDER", help_behavior_hint="(default: runs/quickstart; runs/reacher[-pixels])"),
+        default_hint("runs/quickstart; runs/reacher[-pixels]", "FOLDER"),
     ] = None
     """The folder for everything."""
     seed: int = 0

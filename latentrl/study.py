@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from latentrl.errors import UserError, reported
+from latentrl.options import default_hint, options_to_json
 from latentrl.studies import STUDIES
 from latentrl.studies.cells import STATES, Cell, cells_of, printed
 from latentrl.studies.definition import Study
@@ -30,7 +31,7 @@ class StudyOptions:
 
     study: tyro.conf.Positional[str]
     """pendulum (Tables 4.1, 4.3, Figure 4.4), reacher-angles (Table 4.2a), or a JSON file with rows of your own."""
-    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="(default: runs/study-NAME)")] = None
+    out: Annotated[Path | None, default_hint("runs/study-NAME", "FOLDER")] = None
     """The folder for everything."""
     seeds: int = 5
     """Runs of every row, each on data of its own."""
@@ -40,15 +41,15 @@ class StudyOptions:
     """Names of the rows to train; --dry-run shows them."""
     figure_4_4: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(name="figure-4.4")] = False
     """Train other annealing lengths than the tables' as well."""
-    data_dir: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="(default: collected)")] = None
+    data_dir: Annotated[Path | None, default_hint("collected", "FOLDER")] = None
     """Your data: a data folder, or a folder with one for each seed: seed0, seed1, ..."""
-    steps: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="(default: the study's)")] = None
+    steps: Annotated[int | None, default_hint("the study's", "INT")] = None
     """Gradient steps of every run, for a quick look; the report is marked."""
     recipe: Literal["latentrl", "source"] = "latentrl"
     """How every row is trained, as in `latentrl train`."""
     device: str = "cpu"
     """Of every training, as in `latentrl train`."""
-    publish: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="(default: nowhere)")] = None
+    publish: Annotated[Path | None, default_hint("nowhere", "FOLDER")] = None
     """Write tables, claims, figures and settings into FOLDER/NAME as well."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print the commands and about how long they take; do nothing."""
@@ -79,7 +80,7 @@ def study(options: StudyOptions) -> Results | None:
     for cell in reported_cells:
         cell.check()
     folders = [out] if options.publish is None else [out, options.publish / plan.name]
-    results = write_report(plan, reported_cells, steps, _json(options), folders)
+    results = write_report(plan, reported_cells, steps, options_to_json(options), folders)
     _tell(plan, results, folders)
     return results
 
@@ -113,10 +114,6 @@ def _show(plan: Study, cells: Sequence[Cell], options: StudyOptions) -> None:
     left = in_words(left_of(todo, cells, plan.minutes, options.jobs)) if todo else "no time"
     states = ", ".join(f"{n} {state}" for state in STATES if (n := sum(cell.state() == state for cell in cells)))
     print(f"\n{len(cells)} runs: {states}; about {left} in {options.jobs} process(es), one core each")
-
-
-def _json(options: StudyOptions) -> dict[str, Any]:
-    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(options).items()}
 
 
 def _tell(plan: Study, results: Results, folders: Sequence[Path]) -> None:

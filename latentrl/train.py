@@ -27,6 +27,7 @@ from latentrl.models import MODELS, build
 from latentrl.models.base import DataSpec, WorldModel
 from latentrl.models.ekvae import EKVAE
 from latentrl.objective import OBJECTIVES, ObjectiveSettings
+from latentrl.options import options_to_json
 from latentrl.runs import (
     CHECKPOINT,
     MODEL,
@@ -46,7 +47,6 @@ from latentrl.train_options import (
     check_options,
     choose_device,
     options_from_json,
-    options_to_json,
 )
 from latentrl.train_settings import TrainSettings
 from latentrl.training import DivergedError, Trainer, alignment_target
@@ -155,11 +155,7 @@ def _schedule(options: TrainOptions, data: Sequences, on_chart: bool) -> TrainSe
     if on_chart:
         settings = settings.on_chart()
     elif not (plain or is_image(data.observations)):
-        if options.model == "ekvae":
-            settings = settings.for_sensors()
-        else:
-            # Quieter than pixels: sigma has a longer way to fall from the data's deviation to their noise.
-            settings = replace(settings, learning_rates=settings.learning_rates | {"emission_noise": 4e-3})
+        settings = settings.for_sensors(options.model == "ekvae")
     blur = settings.blur if options.blur is None else replace(settings.blur, width=options.blur)
     return replace(
         settings,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,10 +11,7 @@ import tyro
 
 from latentrl.errors import UserError
 from latentrl.models import MODELS
-
-
-def _default(text: str, metavar: str) -> Any:
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {text})")
+from latentrl.options import default_hint
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,7 @@ class TrainOptions:
 
     data: Path = Path("data/pendulum")
     """A data folder made by `latentrl collect`."""
-    run: Annotated[Path | None, _default("runs/NAME_OF_DATA", "FOLDER")] = None
+    run: Annotated[Path | None, default_hint("runs/NAME_OF_DATA", "FOLDER")] = None
     """The run folder to make."""
     model: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(MODELS) + "}")] = "ekvae"
     """Which state-space model: extended Kalman VAE, deep Kalman smoother or filter, deep variational Bayes s. or f.,
@@ -32,9 +29,9 @@ class TrainOptions:
     """latentrl: coarse to fine, held sigma, several starts, joint posterior. source: the dissertation's, plainly."""
     objective: Literal["rewo", "geco", "annealing", "elbo"] = "rewo"
     """rewo, geco: constrained optimisation (Algorithm 3; Eq. 3.4); annealing: beta rises linearly; elbo: beta = 1."""
-    annealing_steps: Annotated[int | None, _default("half of --steps", "INT")] = None
+    annealing_steps: Annotated[int | None, default_hint("half of --steps", "INT")] = None
     """Gradient steps that `--objective annealing` takes from beta 0 to 1."""
-    kappa: Annotated[float | None, _default("a sixth of the data's deviation", "FLOAT")] = None
+    kappa: Annotated[float | None, default_hint("a sixth of the data's deviation", "FLOAT")] = None
     """Bound of the constraint: root mean squared error per observation dimension (images in [0, 1])."""
     standardise: tyro.conf.FlagCreatePairsOff[bool] = False
     """Give the networks observations minus their mean, over their deviation: for any other picture than a bright thing
@@ -45,18 +42,18 @@ class TrainOptions:
     prior: Literal["vhp", "normal"] = "vhp"
     """Initial distribution of the latent state."""
     version: Annotated[
-        Literal["joint", "smoother", "filter"] | None, _default("the recipe's", "{joint,smoother,filter}")
+        Literal["joint", "smoother", "filter"] | None, default_hint("the recipe's", "{joint,smoother,filter}")
     ] = None
     """Posterior under which the rate of an EKVAE is estimated."""
     state_size: int = 3
     """Dz, dimensions of the latent state."""
     position_size: int = 2
     """Da, how many of them hold the position, where the model tells position from velocity."""
-    steps: Annotated[int | None, _default("8000", "INT")] = None
+    steps: Annotated[int | None, default_hint("8000", "INT")] = None
     """Gradient steps."""
-    batch: Annotated[int | None, _default("50", "INT")] = None
+    batch: Annotated[int | None, default_hint("50", "INT")] = None
     """Sequences in a batch."""
-    blur: Annotated[float | None, _default("0.125", "FLOAT")] = None
+    blur: Annotated[float | None, default_hint("0.125", "FLOAT")] = None
     """First blur of the images as a fraction of their height; 0 for none."""
     seed: int = 0
     """Of weights, batches and samples."""
@@ -117,13 +114,8 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def options_to_json(options: TrainOptions) -> dict[str, Any]:
-    """The options as JSON holds them."""
-    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(options).items()}
-
-
 def options_from_json(stored: dict[str, Any]) -> TrainOptions:
-    """The inverse of :func:`options_to_json`."""
+    """The inverse of :func:`latentrl.options.options_to_json`."""
     run = stored["run"]
     # Runs from before there was a choice of networks do not name one.
     stored = {"network": "dense", **stored}

@@ -107,29 +107,28 @@ class TrainSettings:
             blur=Schedule(width=0.0, start=0, end=0),
         )
 
-    def for_sensors(self) -> TrainSettings:
-        """This recipe for an EKVAE of observations that are no images.
+    def for_sensors(self, ekvae: bool) -> TrainSettings:
+        """This recipe for observations that are no images.
 
-        Sensors are quieter than pixels: sigma has a longer way to fall, from the data's deviation to their noise, and
-        below a hundredth of it what limits is how much encoder and decoder jitter from step to step. A start tells
-        nothing of itself before sigma has fallen: about one in three then has the higher rate that it keeps.
+        Sensors are quieter than pixels: sigma has a longer way to fall, from the data's deviation to their noise. In an
+        EKVAE, below a hundredth of it what limits is how much encoder and decoder jitter from step to step. A start
+        tells nothing of itself before sigma has fallen: about one in three then has the higher rate that it keeps.
+
+        Args:
+            ekvae: the model is one.
         """
+        if not ekvae:
+            return replace(self, learning_rates=self.learning_rates | {"emission_noise": 4e-3})
         return replace(
             self,
-            learning_rates={
-                "encoder": 3e-4,
-                "decoder": 3e-4,
-                "emission_noise": 1e-2,
-                "transition": 4e-3,
-                "noise": 2e-2,
-                "prior": 1e-3,
-            },
+            learning_rates=self.learning_rates
+            | {"encoder": 3e-4, "decoder": 3e-4, "emission_noise": 1e-2, "transition": 4e-3, "noise": 2e-2},
             decay_from=0.2,
             starts=3,
             start_steps=1000,
             sigma_hold=min(500, self.steps),
             velocity_alignment=2.0,
-            em_steps=min(24_000, 3 * self.steps),
+            em_steps=min(45_000, 6 * self.steps),
             matrix_spread=0.3,
         )
 

@@ -13,7 +13,7 @@ PACKAGE = Path(latentrl.__file__).parent
 VERBS = frozenset({"quickstart", "collect", "train", "imagine", "learn", "evaluate", "compare", "study"})
 
 # What a room, a module or folder directly under `latentrl`, may import from the package. All may import `errors`,
-# `files`.
+# `files`, `options`.
 FOUNDATIONS = frozenset(
     {
         "types",
@@ -35,6 +35,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "types": frozenset(),
     "errors": frozenset(),
     "files": frozenset(),
+    "options": frozenset(),
     "kalman": frozenset({"types", "distributions"}),
     "kalman_adjoint": frozenset({"types", "kalman"}),
     "distributions": frozenset({"types"}),
@@ -170,7 +171,7 @@ def _imports(path: Path) -> set[str]:
 
 def _rooms_used(path: Path) -> set[str]:
     used = {name.split(".")[1] for name in _imports(path) if name.startswith("latentrl.")}
-    return used - {"__version__", "errors", "files"}
+    return used - {"__version__", "errors", "files", "options"}
 
 
 @pytest.mark.parametrize("path", _modules(), ids=lambda p: str(p.relative_to(PACKAGE)))

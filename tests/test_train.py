@@ -20,11 +20,12 @@ from latentrl.errors import UserError
 from latentrl.gauge import orient_velocity
 from latentrl.models.ekvae import EKVAE
 from latentrl.objective import Annealing
+from latentrl.options import options_to_json
 from latentrl.runs import CHECKPOINT, MODEL, SETTINGS, load_model, read_tensors
 from latentrl.smoothing import spread_sample
 from latentrl.standardisation import data_deviation
 from latentrl.train import _schedule, _trainer, main, train
-from latentrl.train_options import TrainOptions, choose_device, options_from_json, options_to_json
+from latentrl.train_options import TrainOptions, choose_device, options_from_json
 from latentrl.training import Trainer
 from latentrl.transition_em import fit_transition_by_em
 from latentrl.types import RateDistortion, Sequences, Trajectory
@@ -283,7 +284,7 @@ def test_networks_that_do_not_fit_are_refused(data: Path, pictures: Path, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("recipe", "steps"), [("latentrl", [36]), ("source", [0])])
+@pytest.mark.parametrize(("recipe", "steps"), [("latentrl", [72]), ("source", [0])])
 def test_a_transition_of_sensors_is_fitted_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, steps: list[int]
 ) -> None:

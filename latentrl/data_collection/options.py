@@ -14,6 +14,7 @@ from latentrl.data_collection.defaults import ANY, DEFAULTS, SETTINGS, Defaults
 from latentrl.data_collection.workers import usable_cores
 from latentrl.envs import PENDULUM, REACHER
 from latentrl.errors import UserError
+from latentrl.options import default_hint
 
 ALIASES = {"pendulum": PENDULUM, "reacher": REACHER}
 NOT_OF_THE_DATA = ("out", "overwrite", "resume", "processes")
@@ -38,27 +39,23 @@ JSON_OBJECT = PrimitiveConstructorSpec(
 """How tyro reads a dictionary that is given as JSON."""
 
 
-def _default(text: str, metavar: str) -> Any:
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {text})")
-
-
 @dataclass(frozen=True)
 class CollectOptions:
     """Record random sequences from an environment: a train split and a test split from different seeds."""
 
     env: str = "pendulum"
     """An alias (pendulum, reacher) or any Gymnasium id with continuous actions, also as module:id."""
-    out: Annotated[Path | None, _default("data/ENV", "FOLDER")] = None
+    out: Annotated[Path | None, default_hint("data/ENV", "FOLDER")] = None
     """The data folder to make."""
-    sequences: Annotated[int | None, _default("500; reacher: 2000", "INT")] = None
+    sequences: Annotated[int | None, default_hint("500; reacher: 2000", "INT")] = None
     """Sequences to train on."""
-    test_sequences: Annotated[int | None, _default("500", "INT")] = None
+    test_sequences: Annotated[int | None, default_hint("500", "INT")] = None
     """Held-out sequences."""
-    length: Annotated[int | None, _default("15; reacher: 30", "INT")] = None
+    length: Annotated[int | None, default_hint("15; reacher: 30", "INT")] = None
     """Observations in each sequence."""
     seed: int = 0
     """Of environments and controls; the test split gets a stream of its own."""
-    pixels: Annotated[int | None, _default("off", "SIZE")] = None
+    pixels: Annotated[int | None, default_hint("off", "SIZE")] = None
     """Observe rendered pictures of this size; the environment's own observation becomes ground truth."""
     grey: tyro.conf.FlagCreatePairsOff[bool] = False
     """With --pixels: brightness alone, one number a pixel in place of three."""
@@ -66,23 +63,23 @@ class CollectOptions:
         dict[str, Any] | None, JSON_OBJECT, tyro.conf.arg(help_behavior_hint="(default: none)")
     ] = None
     """Options of every reset, such as where episodes start: '{"low": -1.2, "high": 0.6}'."""
-    hold: Annotated[float | None, _default("0; reacher: 0.8", "FLOAT")] = None
+    hold: Annotated[float | None, default_hint("0; reacher: 0.8", "FLOAT")] = None
     """Probability that a control is held for another step; 0 draws a fresh one each step."""
-    amplitude: Annotated[float | None, _default("1; reacher: 0.5", "FLOAT")] = None
+    amplitude: Annotated[float | None, default_hint("1; reacher: 0.5", "FLOAT")] = None
     """Share of the action space that controls are drawn from, around its middle."""
-    num_envs: Annotated[int | None, _default("100 if vectorised, else 8; reacher: 1", "INT")] = None
+    num_envs: Annotated[int | None, default_hint("100 if vectorised, else 8; reacher: 1", "INT")] = None
     """Environments that start together; part of what a seed fixes."""
-    processes: Annotated[int | None, _default("1; for the reacher's pixels as many as there are cores", "INT")] = None
+    processes: Annotated[int | None, default_hint("1; reacher's pixels: as many as there are cores", "INT")] = None
     """Processes that move and render environments; the data does not depend on it."""
-    torque: Annotated[float | None, _default("2", "FLOAT")] = None
+    torque: Annotated[float | None, default_hint("2", "FLOAT")] = None
     """Pendulum: bound of the random torques in N m."""
-    picture: Annotated[Literal["blob", "rod"] | None, _default("blob", "{blob,rod}")] = None
+    picture: Annotated[Literal["blob", "rod"] | None, default_hint("blob", "{blob,rod}")] = None
     """Pendulum: what the camera sees."""
-    noise: Annotated[float | None, _default("0.01; reacher: 0.001", "FLOAT")] = None
+    noise: Annotated[float | None, default_hint("0.01; reacher: 0.001", "FLOAT")] = None
     """Standard deviation of the sensor noise. Pendulum: a fraction of full scale; reacher: radians."""
-    observation: Annotated[Literal["angles", "pixels"] | None, _default("angles", "{angles,pixels}")] = None
+    observation: Annotated[Literal["angles", "pixels"] | None, default_hint("angles", "{angles,pixels}")] = None
     """Reacher: the angles of the joints, or pictures of 64 x 64 pixels."""
-    control_step: Annotated[float | None, _default("0.04", "FLOAT")] = None
+    control_step: Annotated[float | None, default_hint("0.04", "FLOAT")] = None
     """Reacher: seconds between observations, a multiple of 0.02."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Go on with the interrupted collection of this folder, with its own settings."""
