@@ -11,7 +11,7 @@ import gymnasium
 import numpy
 import torch
 
-from benchmarks import image_step
+from benchmarks import image_step, sensor_threads
 from benchmarks.collection import compare_collection
 from benchmarks.planning import FORMS, compare_planning, controllers, planners, time_control_steps
 from benchmarks.training_step import LENGTH, Version, compare_steps, make_model
@@ -19,7 +19,8 @@ from latentrl.runs import write_json
 
 STEPS_A_REPEAT = 2
 NUM_ENVS = 256
-IMAGE_BATCH, RECIPE_BATCH = 10, 16
+IMAGE_BATCH, RECIPE_BATCH, SENSOR_BATCH = 10, 16, 50
+GOALS = 20
 SAMPLES, HORIZON = 1000, 30
 
 
@@ -67,6 +68,21 @@ def _image_row(batch: int, length: int, summary: dict[str, float], names: tuple[
     seconds = summary["yardstick_seconds"], summary["subject_seconds"]
     times = {name: 1e3 * value for name, value in zip(names, seconds, strict=True)}
     return {"batch": batch, "length": length, **_ratio(summary), **times}
+
+
+def thread_rows(quick: bool) -> list[dict[str, Any]]:
+    """What a model of sensors does on all cores and on one."""
+    batch, goals, repeats = (2, 1, 2) if quick else (SENSOR_BATCH, GOALS, 30)
+    work = {
+        f"training step, batch {batch}": sensor_threads.training_step(batch),
+        f"CEM, {goals} goals": sensor_threads.plan(goals),
+    }
+    rows = []
+    for name, one in work.items():
+        summary = sensor_threads.compare_threads(one, repeats).summary()
+        seconds = {"all_ms": 1e3 * summary["yardstick_seconds"], "one_ms": 1e3 * summary["subject_seconds"]}
+        rows.append({"work": name, **_ratio(summary), **seconds})
+    return rows
 
 
 def collection_row(quick: bool) -> dict[str, Any]:
@@ -122,13 +138,14 @@ def table(
     training: list[dict[str, Any]],
     networks: dict[str, Any],
     recipe: dict[str, Any],
+    threads: list[dict[str, Any]],
     collection: dict[str, Any],
     planning: list[dict[str, Any]],
     control: list[dict[str, Any]],
 ) -> str:
     """What the run prints."""
     lines = [
-        "Median [quartiles] of the ratios, yardstick / latentrl, in processor time on one thread.",
+        "Median [quartiles] of the ratios, yardstick / latentrl; processor time on one thread unless told otherwise.",
         "",
         f"{'training step, T = ' + str(LENGTH):<38}{'ratio':>20}{'eager':>12}{'latentrl':>12}",
     ]
@@ -145,6 +162,9 @@ def table(
         f"{'reacher recipe, T = ' + str(recipe['length']):<38}{'ratio':>20}{'plain':>12}{'latentrl':>12}",
         f"{'64 x 64 x 3, batch ' + str(recipe['batch']):<38}{_spread(recipe):>20}{recipe['plain_ms']:>9.1f} ms"
         f"{recipe['library_ms']:>9.1f} ms",
+        "",
+        f"{'joint angles; wall time':<38}{'ratio':>20}{'all cores':>12}{'one thread':>12}",
+        *(f"{row['work']:<38}{_spread(row):>20}{row['all_ms']:>9.1f} ms{row['one_ms']:>9.1f} ms" for row in threads),
         "",
         f"{'collection, frames/s':<38}{'ratio':>20}{'SyncVectorEnv':>15}{'latentrl':>12}",
         f"{str(collection['num_envs']) + ' pendulums':<38}{_spread(collection):>20}"
@@ -173,9 +193,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     training, networks = training_rows(options.quick), network_row(options.quick)
-    recipe, collection = recipe_row(options.quick), collection_row(options.quick)
+    recipe, threads = recipe_row(options.quick), thread_rows(options.quick)
+    collection = collection_row(options.quick)
     planning, control = planning_rows(options.quick), control_rows(options.quick)
-    print(table(training, networks, recipe, collection, planning, control))
+    print(table(training, networks, recipe, threads, collection, planning, control))
     versions = {"python": platform.python_version()}
     versions.update({module.__name__: module.__version__ for module in (torch, numpy, gymnasium)})
     path = options.output / "bench.json"
@@ -191,6 +212,7 @@ def main(arguments: list[str] | None = None) -> None:
             "training_step": training,
             "image_networks": networks,
             "image_recipe": recipe,
+            "sensor_threads": threads,
             "collection": collection,
             "planning": planning,
             "control_step": control,

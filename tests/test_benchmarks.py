@@ -13,6 +13,7 @@ from benchmarks.__main__ import main
 from benchmarks.eager_ekvae import EagerEKVAE
 from benchmarks.image_step import make_recipe
 from benchmarks.planning import FORMS
+from benchmarks.sensor_threads import compare_threads
 from benchmarks.timing import Comparison, compare
 from benchmarks.training_step import Version, make_model, random_sequences
 from latentrl.agents.planners import PLANNERS
@@ -134,6 +135,12 @@ def test_summary_takes_the_ratio_of_each_pair() -> None:
     assert (summary["yardstick_seconds"], summary["subject_seconds"]) == (3.0, 1.0)
 
 
+def test_threads_are_compared_in_turn_and_put_back() -> None:
+    before, seen = torch.get_num_threads(), []
+    compare_threads(lambda: seen.append(torch.get_num_threads()), repeats=2, cores=2)
+    assert seen == [2, 1] * 5 and torch.get_num_threads() == before
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_pytorch_mppi_is_given_the_same_dynamics(form: str) -> None:
     model = perturbed_model("joint").requires_grad_(False).eval()
@@ -160,6 +167,8 @@ def test_quick_run_prints_a_table_and_writes_the_numbers(tmp_path: Path, capsys:
     assert f"{networks['ratio']:.2f}" in printed
     recipe = numbers["image_recipe"]
     assert recipe["plain_ms"] > 0 and recipe["library_ms"] > 0 and f"{recipe['ratio']:.2f}" in printed
+    assert len(numbers["sensor_threads"]) == 2
+    assert all(row["one_ms"] > 0 and f"{row['ratio']:.2f}" in printed for row in numbers["sensor_threads"])
     assert numbers["collection"]["ratio"] > 1, "an array of pendulums slower than a loop over them"
     assert {(row["planner"], row["dynamics"]) for row in numbers["planning"]} == set(product(("mppi", "cem"), FORMS))
     assert all(row["pytorch_mppi_ms"] > 0 and f"{row['ratio']:.2f}" in printed for row in numbers["planning"])

@@ -1,0 +1,79 @@
+"""What a model of sensors does, with a thread for every core and with one, in wall time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import torch
+
+from benchmarks.timing import Comparison, compare
+from latentrl.agents import PlannerController
+from latentrl.agents.planners import CEM
+from latentrl.models.base import DataSpec
+from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.objective import REWO
+from latentrl.rewards import PositionReward
+from latentrl.train_settings import TrainSettings
+from latentrl.training import Trainer
+from latentrl.types import Belief, Sequences
+
+LENGTH = 30
+GATE = (64, 64)
+
+
+def make_model(seed: int = 0) -> EKVAE:
+    """An untrained EKVAE of the reacher's joint angles, of the sizes that `latentrl quickstart` gives it."""
+    settings = EKVAESettings(state_size=4, position_size=2, gate_hidden=GATE, standardise=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return EKVAE(DataSpec((2,), "float32", 2, (0.5, 0.5)), settings)
+
+
+def training_step(batch: int, length: int = LENGTH) -> Callable[[], object]:
+    """A step of :class:`latentrl.training.Trainer` by the recipe for sensors, on noise."""
+    generator = torch.Generator().manual_seed(0)
+    angles = torch.randn(2 * batch, length, 2, generator=generator).cumsum(1)
+    torques = torch.rand(2 * batch, length - 1, 2, generator=generator) - 0.5
+    data = Sequences(angles, torques)
+    model = make_model()
+    assert model.standard is not None
+    model.standard.fit(angles.flatten(0, 1))
+    settings = TrainSettings(batch=batch).for_sensors(ekvae=True)
+    return Trainer(model, REWO(1.0), data, settings, seed=0).advance
+
+
+def plan(goals: int) -> Callable[[], object]:
+    """A command of CEM with default options for as many arms as there are ``goals``."""
+    model = make_model().requires_grad_(False).eval()
+    planner = CEM(-torch.ones(2), torch.ones(2))
+    controller = PlannerController(planner, model.frozen(), PositionReward(torch.tensor([0.5, -0.5])))
+    belief = Belief(torch.zeros(goals, 4), 1e-4 * torch.eye(4).expand(goals, -1, -1))
+    return lambda: controller(belief)
+
+
+def compare_threads(work: Callable[[], object], repeats: int, cores: int | None = None) -> Comparison:
+    """``work`` with ``cores`` threads, by default a thread for every core, and with one; wall seconds.
+
+    Args:
+        work: what is timed.
+        repeats: of either.
+        cores: threads of the yardstick.
+    """
+    before = torch.get_num_threads()
+
+    def with_threads(count: int) -> None:
+        torch.set_num_threads(count)
+        work()
+
+    try:
+        return compare(
+            lambda: with_threads(cores or os.cpu_count() or 1),
+            lambda: with_threads(1),
+            repeats,
+            warm_up=3,
+            seconds=time.perf_counter,
+        )
+    finally:
+        torch.set_num_threads(before)
