@@ -112,10 +112,12 @@ class Weights(NamedTuple):
     def conditional(self, state: Tensor, control: Tensor) -> LocallyLinearGaussian:
         """The same for a control ``[..., Du]`` as :meth:`scaled` gives it."""
         lead, size = state.shape[:-1], state.shape[-1]
-        flat, control = state.reshape(-1, size), control.reshape(-1, control.shape[-1])
+        # Not -1: of a single observation there is no step, and of nothing it cannot be told.
+        flat = state.reshape(lead.numel(), size)
+        control = control.reshape(control.shape[:-1].numel(), control.shape[-1])
         alpha = self.alpha(flat, self.gate_input(control))
         mean = _apply((alpha @ self.dynamics).unflatten(-1, (size, -1)), flat, control)
-        return LocallyLinearGaussian(mean.view(*lead, size), alpha.view(*lead, -1), self)
+        return LocallyLinearGaussian(mean.view(*lead, size), alpha.view(*lead, alpha.shape[-1]), self)
 
 
 class LocallyLinearTransition(nn.Module):
