@@ -16,6 +16,7 @@ from latentrl.errors import UserError, reported
 from latentrl.goals import AnyGoal, goal_reward, parse_goal
 from latentrl.learning import learn_into
 from latentrl.models.base import WorldModel
+from latentrl.options import default_hint
 from latentrl.rewards import CarriedGoalReward
 from latentrl.runs import load_model
 from latentrl.threads import threads_for
@@ -39,7 +40,7 @@ class LearnOptions:
     """Written as policy-NAME; analytic-gradient is written as policy, and the others under their own names, if None."""
     torque: float = 7.0
     """Largest action, in the environment's units."""
-    updates: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="(400; 1200 for any)")] = None
+    updates: Annotated[int | None, default_hint("400; 1200 for any", "INT")] = None
     """Of analytic-gradient: gradient steps."""
     horizon: int = 30
     """Of analytic-gradient: imagined steps per roll-out."""

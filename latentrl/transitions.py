@@ -55,19 +55,19 @@ class LocallyLinearGaussian:
         return (self.alpha @ self.weights.noise).unflatten(-1, (size, size))
 
     @property
-    def _own(self) -> DiagonalGaussian:
+    def _independent(self) -> DiagonalGaussian:
         """The noise in the gauge that it is independent in: there no covariance has to be factorised."""
         return DiagonalGaussian(torch.zeros_like(self.mean), self.alpha @ self.weights.variances)
 
     def rsample(self, generator: torch.Generator | None = None) -> Tensor:
         """A reparameterised sample ``[..., Dz]``."""
-        return self.mean + self._own.rsample(generator) @ self.weights.gauge.T
+        return self.mean + self._independent.rsample(generator) @ self.weights.gauge.T
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density of ``value [..., Dz]`` in nats."""
         gauge = self.weights.gauge
         own = (value - self.mean) @ torch.linalg.inv(gauge).T
-        return self._own.log_prob(own) - torch.linalg.slogdet(gauge).logabsdet
+        return self._independent.log_prob(own) - torch.linalg.slogdet(gauge).logabsdet
 
 
 class Weights(NamedTuple):
