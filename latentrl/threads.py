@@ -17,8 +17,8 @@ CHOSEN_BY = "OMP_NUM_THREADS"
 def threads_for(observation_shape: Sequence[int]) -> Iterator[None]:
     """One thread, for a while, where observations are no images and ``OMP_NUM_THREADS`` says nothing else.
 
-    The operations of such a model are many and tiny: a second thread gains little on an idle machine, and beside another
-    process the two wait for each other (docs/benchmarks.md).
+    The operations of such a model are many and tiny: a second thread gains little on an idle machine, and beside
+    another process the two wait for each other (docs/benchmarks.md).
 
     Args:
         observation_shape: of a single observation.
