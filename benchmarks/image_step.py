@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from benchmarks.timing import Comparison, compare
+from benchmarks.timing import Comparison, compare, one_thread
 from latentrl.architectures import NETWORKS, NetworkName
 from latentrl.coarse_to_fine import Schedule
 from latentrl.distributions import DiagonalGaussian
@@ -106,9 +106,5 @@ def compare_recipes(batch: int, repeats: int, length: int = LENGTH) -> Compariso
 
 
 def _on_one_thread(yardstick: Trainer, subject: Trainer, repeats: int) -> Comparison:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         return compare(yardstick.advance, subject.advance, repeats)
-    finally:
-        torch.set_num_threads(threads)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from pytorch_mppi import MPPI as YardstickMPPI
 from torch import Tensor
 
-from benchmarks.timing import Comparison, compare
+from benchmarks.timing import Comparison, compare, one_thread
 from benchmarks.training_step import SHAPE, make_model
 from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController
 from latentrl.agents.planners import CEM, MPPI, PLANNERS, CEMOptions, MPPIOptions
@@ -146,14 +145,3 @@ def time_control_steps(controller: Controller, model: EKVAE, steps: int) -> list
             agent.act(picture)
             seconds.append(time.process_time() - start)
     return seconds[2:]  # the first has no belief to filter, the second meets everything for the first time
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """PyTorch on one thread for as long as this lasts."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -8,24 +8,24 @@ from collections.abc import Callable
 
 import torch
 
-from benchmarks.timing import Comparison, compare
+from benchmarks.timing import Comparison, compare, one_thread
 from latentrl.agents import PlannerController
 from latentrl.agents.planners import CEM
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.objective import REWO
 from latentrl.rewards import PositionReward
+from latentrl.train import SENSORS_GATE
 from latentrl.train_settings import TrainSettings
 from latentrl.training import Trainer
 from latentrl.types import Belief, Sequences
 
 LENGTH = 30
-GATE = (64, 64)
 
 
 def make_model(seed: int = 0) -> EKVAE:
     """An untrained EKVAE of the reacher's joint angles, of the sizes that `latentrl quickstart` gives it."""
-    settings = EKVAESettings(state_size=4, position_size=2, gate_hidden=GATE, standardise=True)
+    settings = EKVAESettings(state_size=4, position_size=2, gate_hidden=SENSORS_GATE, standardise=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return EKVAE(DataSpec((2,), "float32", 2, (0.5, 0.5)), settings)
@@ -61,13 +61,12 @@ def compare_threads(work: Callable[[], object], repeats: int, cores: int | None 
         repeats: of either.
         cores: threads of the yardstick.
     """
-    before = torch.get_num_threads()
 
     def with_threads(count: int) -> None:
         torch.set_num_threads(count)
         work()
 
-    try:
+    with one_thread():
         return compare(
             lambda: with_threads(cores or os.cpu_count() or 1),
             lambda: with_threads(1),
@@ -75,5 +74,3 @@ def compare_threads(work: Callable[[], object], repeats: int, cores: int | None 
             warm_up=3,
             seconds=time.perf_counter,
         )
-    finally:
-        torch.set_num_threads(before)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+import torch
 
 
 @dataclass(frozen=True)
@@ -63,3 +66,14 @@ def compare(
             if repeat >= warm_up:
                 record.append(elapsed)
     return Comparison(*times)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread, until the end of this or another choice in it; then on as many as before."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

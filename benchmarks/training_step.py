@@ -9,7 +9,7 @@ import torch
 from torch.distributions import Distribution
 
 from benchmarks.eager_ekvae import EagerEKVAE
-from benchmarks.timing import Comparison, compare
+from benchmarks.timing import Comparison, compare, one_thread
 from latentrl.coarse_to_fine import Schedule
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
@@ -67,11 +67,9 @@ def compare_steps(version: Version, batch: int, validate: bool, repeats: int, st
         for _ in range(steps):
             trainer.advance()
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     Distribution.set_default_validate_args(validate)
     try:
-        return compare(lambda: advance(eager), lambda: advance(library), repeats)
+        with one_thread():
+            return compare(lambda: advance(eager), lambda: advance(library), repeats)
     finally:
         Distribution.set_default_validate_args(__debug__)
-        torch.set_num_threads(threads)
