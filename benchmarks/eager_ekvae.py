@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, MultivariateNormal, Normal
 
-from latentrl.distributions import DiagonalGaussian, standard_normal_like
 from latentrl.models.ekvae import EKVAE, RateTerms
-from latentrl.priors import VHP
+from latentrl.numerics.distributions import DiagonalGaussian, standard_normal_like
+from latentrl.priors.vhp import VHP
 from latentrl.types import Belief, RateDistortion, Sequences
 
 

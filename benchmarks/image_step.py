@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import Comparison, compare, one_thread
-from latentrl.architectures import NETWORKS, NetworkName
-from latentrl.coarse_to_fine import Schedule
-from latentrl.distributions import DiagonalGaussian
-from latentrl.lean import halved
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
-from latentrl.objective import REWO
-from latentrl.train_settings import TrainSettings
-from latentrl.training import Trainer
+from latentrl.networks import NETWORKS, NetworkName
+from latentrl.networks.lean import halved
+from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.objectives.base import REWO
+from latentrl.training.coarse_to_fine import Schedule
+from latentrl.training.settings import TrainSettings
+from latentrl.training.trainer import Trainer
 from latentrl.types import RateDistortion, Sequences
 
 LENGTH = 30

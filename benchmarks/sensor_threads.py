@@ -13,11 +13,11 @@ from latentrl.agents import PlannerController
 from latentrl.agents.planners import CEM
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
-from latentrl.objective import REWO
-from latentrl.rewards import PositionReward
+from latentrl.objectives.base import REWO
+from latentrl.rewards.distance import PositionReward
 from latentrl.train import SENSORS_GATE
-from latentrl.train_settings import TrainSettings
-from latentrl.training import Trainer
+from latentrl.training.settings import TrainSettings
+from latentrl.training.trainer import Trainer
 from latentrl.types import Belief, Sequences
 
 LENGTH = 30
@@ -32,7 +32,7 @@ def make_model(seed: int = 0) -> EKVAE:
 
 
 def training_step(batch: int, length: int = LENGTH) -> Callable[[], object]:
-    """A step of :class:`latentrl.training.Trainer` by the recipe for sensors, on noise."""
+    """A step of :class:`latentrl.training.trainer.Trainer` by the recipe for sensors, on noise."""
     generator = torch.Generator().manual_seed(0)
     angles = torch.randn(2 * batch, length, 2, generator=generator).cumsum(1)
     torques = torch.rand(2 * batch, length - 1, 2, generator=generator) - 0.5

@@ -10,12 +10,12 @@ from torch.distributions import Distribution
 
 from benchmarks.eager_ekvae import EagerEKVAE
 from benchmarks.timing import Comparison, compare, one_thread
-from latentrl.coarse_to_fine import Schedule
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
-from latentrl.objective import REWO
-from latentrl.train_settings import TrainSettings
-from latentrl.training import Trainer
+from latentrl.objectives.base import REWO
+from latentrl.training.coarse_to_fine import Schedule
+from latentrl.training.settings import TrainSettings
+from latentrl.training.trainer import Trainer
 from latentrl.types import Sequences
 
 Version = Literal["joint", "smoother", "filter"]

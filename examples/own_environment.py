@@ -28,17 +28,17 @@ from latentrl.agents.policies import load_policy
 from latentrl.collect import CollectOptions, collect
 from latentrl.data_collection.making import make
 from latentrl.data_collection.storage import load_ground_truth, load_sequences
+from latentrl.envs.measures import wilson_interval
 from latentrl.envs.pixels import PixelObservation
-from latentrl.errors import reported
-from latentrl.goals import goal_reward, parse_goal
+from latentrl.figures.video import side_by_side, write_gif
+from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.learn import LearnOptions, learn
-from latentrl.measures import wilson_interval
-from latentrl.metrics import ols_r2, predict_images
+from latentrl.metrics.held_out import ols_r2, predict_images
 from latentrl.models.base import WorldModel
-from latentrl.runs import load_model, write_json
+from latentrl.runs.folder import load_model, write_json
+from latentrl.support.errors import reported
 from latentrl.train import train
-from latentrl.train_options import TrainOptions
-from latentrl.video import side_by_side, write_gif
+from latentrl.training.options import TrainOptions
 
 CAR = "own/MountainCar-v0"
 SIZE = 24

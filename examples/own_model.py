@@ -19,13 +19,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from latentrl import kalman
 from latentrl.__main__ import main
-from latentrl.distributions import DiagonalGaussian, PixelGaussian, cholesky, gaussian_log_prob
+from latentrl.inference import kalman
 from latentrl.models import MODELS, ModelEntry
 from latentrl.models.base import DataSpec, WorldModel
-from latentrl.networks import DiagonalGaussianMLP, mlp
-from latentrl.priors import StandardNormal
+from latentrl.networks.dense import DiagonalGaussianMLP, mlp
+from latentrl.numerics.distributions import DiagonalGaussian, PixelGaussian, cholesky, gaussian_log_prob
+from latentrl.priors.vhp import StandardNormal
 from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
 
 

@@ -25,7 +25,7 @@ from latentrl.data_collection.photograph import write_goal
 from latentrl.data_collection.recording import UNFINISHED, Recording, record
 from latentrl.data_collection.rollout import gather, player
 from latentrl.data_collection.workers import Workers
-from latentrl.errors import UserError, reported
+from latentrl.support.errors import UserError, reported
 
 __all__ = ["CollectOptions", "collect", "main"]
 

@@ -11,19 +11,19 @@ import tyro
 from tqdm import tqdm
 
 from latentrl.agents.planners import PLANNERS
-from latentrl.belief_figure import belief_uncertainty
-from latentrl.contestants import Physics
-from latentrl.errors import UserError, reported
-from latentrl.figures import to_png
-from latentrl.files import write_bytes
-from latentrl.judging import Report, run_trial
-from latentrl.options import options_to_json
-from latentrl.runs import load_model, write_json
-from latentrl.sensing import Losses, parse_blackout
-from latentrl.tasks import TASKS
-from latentrl.threads import threads_for
-from latentrl.trials import Trial, environment_of, task_for, task_of
-from latentrl.video import write_gif
+from latentrl.envs.tasks import TASKS
+from latentrl.evaluation.agents_by_name import Physics
+from latentrl.evaluation.judging import Report, run_trial
+from latentrl.evaluation.sensing import Losses, parse_blackout
+from latentrl.evaluation.trials import Trial, environment_of, task_for, task_of
+from latentrl.figures.belief import belief_uncertainty
+from latentrl.figures.theme import to_png
+from latentrl.figures.video import write_gif
+from latentrl.runs.folder import load_model, write_json
+from latentrl.support.errors import UserError, reported
+from latentrl.support.files import write_bytes
+from latentrl.support.options import options_to_json
+from latentrl.support.threads import threads_for
 
 
 @dataclass(frozen=True)

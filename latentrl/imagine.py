@@ -15,15 +15,15 @@ from torch import Tensor
 
 from latentrl.data_collection.behaviour import held_uniform
 from latentrl.data_collection.storage import METADATA, load_sequences
-from latentrl.errors import UserError, reported
-from latentrl.figures import to_png
-from latentrl.files import write_bytes
-from latentrl.generation import generation_metrics, imagine
+from latentrl.figures.imagined import image_strips, sensor_curves
+from latentrl.figures.theme import to_png
+from latentrl.figures.video import side_by_side, write_gif
+from latentrl.metrics.generation import generation_metrics, imagine
 from latentrl.models.base import DataSpec, WorldModel
-from latentrl.options import default_hint
-from latentrl.runs import load_model, load_settings, read_json, write_json
-from latentrl.strips import image_strips, sensor_curves
-from latentrl.video import side_by_side, write_gif
+from latentrl.runs.folder import load_model, load_settings, read_json, write_json
+from latentrl.support.errors import UserError, reported
+from latentrl.support.files import write_bytes
+from latentrl.support.options import default_hint
 
 STRIP, ANIMATION, METRICS = "imagined.png", "imagined.gif", "metrics.json"
 FRAMES_PER_SECOND = 10
@@ -56,7 +56,7 @@ def imagine_run(options: ImagineOptions) -> dict[str, float]:
     """Write ``imagined.png`` (and ``imagined.gif`` of images) and add the two figures to the run's ``metrics.json``.
 
     Returns:
-        The figures of :func:`latentrl.generation.generation_metrics`; empty where the run's data is no longer there.
+        The figures of :func:`latentrl.metrics.generation.generation_metrics`; empty where the run's data is no longer there.
 
     Raises:
         UserError: no finished model, unsuitable controls or data, a bad number.

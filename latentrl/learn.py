@@ -11,15 +11,15 @@ import torch
 import tyro
 
 from latentrl.agents.goal_conditioning import GoalConditioned
+from latentrl.agents.learning import learn_into
 from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
-from latentrl.errors import UserError, reported
-from latentrl.goals import AnyGoal, goal_reward, parse_goal
-from latentrl.learning import learn_into
+from latentrl.goals.parsing import AnyGoal, goal_reward, parse_goal
 from latentrl.models.base import WorldModel
-from latentrl.options import default_hint
-from latentrl.rewards import CarriedGoalReward
-from latentrl.runs import load_model
-from latentrl.threads import threads_for
+from latentrl.rewards.distance import CarriedGoalReward
+from latentrl.runs.folder import load_model
+from latentrl.support.errors import UserError, reported
+from latentrl.support.options import default_hint
+from latentrl.support.threads import threads_for
 
 FOR_ANY_GOAL: dict[str, Any] = {"updates": 1200, "hidden": (128, 128)}
 """What the analytic gradient needs beyond its defaults for a policy that is told its goal."""

@@ -15,13 +15,13 @@ import gymnasium
 import tyro
 
 from latentrl.collect import CollectOptions, collect
-from latentrl.errors import UserError, reported
 from latentrl.evaluate import EvaluateOptions, evaluate
 from latentrl.learn import LearnOptions, learn
-from latentrl.options import default_hint
 from latentrl.quickstarts import CURE, QUICKSTARTS, Plan, Showcase, stage_of
-from latentrl.runs import SETTINGS, read_json, write_json
-from latentrl.stages import Stages
+from latentrl.runs.folder import SETTINGS, read_json, write_json
+from latentrl.support.errors import UserError, reported
+from latentrl.support.options import default_hint
+from latentrl.support.steps import Stages
 from latentrl.train import train
 
 STAGES = "stages.json"

@@ -10,8 +10,6 @@ from typing import Annotated, Literal
 
 import tyro
 
-from latentrl.errors import UserError, reported
-from latentrl.options import default_hint, options_to_json
 from latentrl.studies import STUDIES
 from latentrl.studies.cells import STATES, Cell, cells_of, printed
 from latentrl.studies.definition import Study
@@ -20,6 +18,8 @@ from latentrl.studies.progress import in_words, left_of
 from latentrl.studies.report import write_report
 from latentrl.studies.results import Results
 from latentrl.studies.running import missing_data, run_study
+from latentrl.support.errors import UserError, reported
+from latentrl.support.options import default_hint, options_to_json
 
 
 @dataclass(frozen=True)

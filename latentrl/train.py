@@ -14,21 +14,17 @@ import torch
 import tyro
 from torch import Tensor
 
-from latentrl.architectures import NETWORKS, NetworkName, is_image_shape, suggested_network
-from latentrl.chart_finish import DECODER, finish_trainer
-from latentrl.chart_start import CHART, has_chart, keep_on_chart, read_chart, start_trainer, straighten_again
-from latentrl.charts import Charted, NoChartError, needs_chart
-from latentrl.coarse_to_fine import is_image
 from latentrl.data_collection.storage import load_metadata, load_sequences
-from latentrl.errors import UserError, reported
-from latentrl.gauge import fix_velocity_gauge, orient_velocity
-from latentrl.metrics import evaluate_model
+from latentrl.geometry.charts import Charted, NoChartError, needs_chart
+from latentrl.metrics.held_out import evaluate_model
 from latentrl.models import MODELS, build
 from latentrl.models.base import DataSpec, WorldModel
 from latentrl.models.ekvae import EKVAE
-from latentrl.objective import OBJECTIVES, ObjectiveSettings
-from latentrl.options import options_to_json
-from latentrl.runs import (
+from latentrl.models.over_data import smooth, spread_sample
+from latentrl.networks import NETWORKS, NetworkName, is_image_shape, suggested_network
+from latentrl.networks.standardisation import data_deviation
+from latentrl.objectives.base import OBJECTIVES, ObjectiveSettings
+from latentrl.runs.folder import (
     CHECKPOINT,
     MODEL,
     SETTINGS,
@@ -38,20 +34,26 @@ from latentrl.runs import (
     write_json,
     write_tensors,
 )
-from latentrl.smoothing import smooth, spread_sample
-from latentrl.speed import save_range, velocity_range
-from latentrl.standardisation import data_deviation
-from latentrl.threads import threads_for
-from latentrl.train_options import (
-    TrainOptions,
-    check_options,
-    choose_device,
-    options_from_json,
+from latentrl.runs.velocity_range import save_range, velocity_range
+from latentrl.support.errors import UserError, reported
+from latentrl.support.options import options_to_json
+from latentrl.support.threads import threads_for
+from latentrl.training.coarse_to_fine import is_image
+from latentrl.training.loop import best_start, fit
+from latentrl.training.options import TrainOptions, check_options, choose_device, options_from_json
+from latentrl.training.settings import TrainSettings
+from latentrl.training.stages.finish import DECODER, finish_trainer
+from latentrl.training.stages.gauge import fix_velocity_gauge, orient_velocity
+from latentrl.training.stages.straighten import (
+    CHART,
+    has_chart,
+    keep_on_chart,
+    read_chart,
+    start_trainer,
+    straighten_again,
 )
-from latentrl.train_settings import TrainSettings
-from latentrl.training import DivergedError, Trainer, alignment_target
-from latentrl.training_loop import best_start, fit
-from latentrl.transition_em import fit_transition_by_em
+from latentrl.training.stages.transition_em import fit_transition_by_em
+from latentrl.training.trainer import DivergedError, Trainer, alignment_target
 from latentrl.types import Sequences
 
 FEW_PIXELS = 256
@@ -133,7 +135,7 @@ def train(options: TrainOptions) -> Path:
 
 
 def _chart(options: TrainOptions, data: Sequences) -> Charted | None:
-    """Where the model is to start, if blurred pictures do not tell all of its position; see `latentrl.charts`."""
+    """Where the model is to start, if blurred pictures do not tell all of its position; see `latentrl.geometry.charts`."""
     known = options.recipe == "latentrl" and options.model == "ekvae" and is_image(data.observations)
     fewer = options.position_size < options.state_size < 2 * options.position_size
     if not (known and fewer and needs_chart(data.observations, options.position_size)):

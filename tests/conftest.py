@@ -18,7 +18,7 @@ def reacher_camera() -> None:
     pytest.importorskip("dm_control")
     from gymnasium.error import DependencyNotInstalled
 
-    from latentrl.envs.reacher import ReacherEnv
+    from latentrl.envs.reacher.env import ReacherEnv
 
     env = ReacherEnv("pixels")
     try:
@@ -42,8 +42,8 @@ def pendulum_run(tmp_path: Path) -> Path:
     from latentrl.envs import PENDULUM
     from latentrl.models.base import DataSpec
     from latentrl.models.ekvae import EKVAE, EKVAESettings
-    from latentrl.runs import MODEL, SETTINGS, model_settings, write_json, write_tensors
-    from latentrl.speed import VelocityRange, save_range
+    from latentrl.runs.folder import MODEL, SETTINGS, model_settings, write_json, write_tensors
+    from latentrl.runs.velocity_range import VelocityRange, save_range
     from latentrl.types import Trajectory
 
     data, run = tmp_path / "data", tmp_path / "run"
@@ -80,10 +80,10 @@ def reacher_run(tmp_path: Path) -> Path:
     from latentrl.agents.policies import MLPPolicy, save_policy
     from latentrl.data_collection.storage import write
     from latentrl.envs import REACHER
-    from latentrl.envs.reacher import ReacherEnv
+    from latentrl.envs.reacher.env import ReacherEnv
     from latentrl.models.base import DataSpec
     from latentrl.models.ekvae import EKVAE, EKVAESettings
-    from latentrl.runs import MODEL, SETTINGS, model_settings, write_json, write_tensors
+    from latentrl.runs.folder import MODEL, SETTINGS, model_settings, write_json, write_tensors
     from latentrl.types import Trajectory
 
     data, run = tmp_path / "data", tmp_path / "run"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from latentrl.distributions import DiagonalGaussian
+from latentrl.numerics.distributions import DiagonalGaussian
 
 
 class DoubleIntegrator:

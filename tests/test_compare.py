@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from latentrl import compare as module
-from latentrl import judging
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
 from latentrl.agents.policies import MLPPolicy, save_policy
 from latentrl.compare import CompareOptions, compare, main, plan, unlearned
 from latentrl.envs import PENDULUM
-from latentrl.errors import UserError
+from latentrl.envs.tasks import TASKS, tasks_in
 from latentrl.evaluate import EvaluateOptions, evaluate
-from latentrl.tasks import TASKS, tasks_in
+from latentrl.evaluation import judging
+from latentrl.support.errors import UserError
 
 AGENTS = ("policy", "random", "cem")
 

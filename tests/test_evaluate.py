@@ -14,16 +14,16 @@ import torch
 
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
-from latentrl.contestants import AGENTS
 from latentrl.envs import PENDULUM
-from latentrl.errors import UserError
+from latentrl.envs.measures import wilson_interval
+from latentrl.envs.tasks import TASKS
 from latentrl.evaluate import EvaluateOptions, evaluate
-from latentrl.judging import believed_picture
-from latentrl.measures import wilson_interval
-from latentrl.runs import load_model, load_settings, write_json
-from latentrl.sensing import Losses
-from latentrl.tasks import TASKS
-from latentrl.trials import Trial, task_of
+from latentrl.evaluation.agents_by_name import AGENTS
+from latentrl.evaluation.judging import believed_picture
+from latentrl.evaluation.sensing import Losses
+from latentrl.evaluation.trials import Trial, task_of
+from latentrl.runs.folder import load_model, load_settings, write_json
+from latentrl.support.errors import UserError
 
 
 @pytest.fixture(autouse=True)

@@ -18,13 +18,13 @@ from latentrl.agents.planners import PLANNERS
 from latentrl.agents.planners.cem import CEMOptions
 from latentrl.collect import CollectOptions, collect
 from latentrl.data_collection.storage import load_sequences
-from latentrl.errors import UserError
 from latentrl.models import MODELS, build
 from latentrl.models.base import DataSpec
-from latentrl.rewards import PositionReward
-from latentrl.runs import load_model
+from latentrl.rewards.distance import PositionReward
+from latentrl.runs.folder import load_model
+from latentrl.support.errors import UserError
 from latentrl.train import train
-from latentrl.train_options import TrainOptions
+from latentrl.training.options import TrainOptions
 
 ROOT = Path(__file__).parent.parent
 SHAPE = (8, 8, 1)

@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 
 from latentrl.data_collection.storage import write
-from latentrl.errors import UserError
 from latentrl.imagine import ImagineOptions, imagine_run, main
-from latentrl.metrics import evaluate_model
+from latentrl.metrics.held_out import evaluate_model
 from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
-from latentrl.runs import load_model, model_settings, write_json, write_tensors
+from latentrl.runs.folder import load_model, model_settings, write_json, write_tensors
+from latentrl.support.errors import UserError
 from latentrl.types import Trajectory
 
 IMAGES, SENSORS = (6, 6, 1), (3,)

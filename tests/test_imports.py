@@ -215,7 +215,7 @@ def test_nothing_unpickles(path: Path) -> None:
 
 def test_the_walk_sees_every_spelling_of_an_import() -> None:
     source = """
-import latentrl.envs.pendulum as p
+import latentrl.envs.pendulum.env as p
 from latentrl import models
 from . import sibling
 from .. import rewards
@@ -224,5 +224,10 @@ def late():
     from latentrl.agents.latent import LatentAgent
 """
     names = imported_names(source, ("latentrl", "agents"))
-    assert {"latentrl.envs.pendulum", "latentrl.models", "latentrl.agents.sibling", "latentrl.rewards"} <= names
+    assert {
+        "latentrl.envs.pendulum.env",
+        "latentrl.models",
+        "latentrl.agents.sibling",
+        "latentrl.rewards.distance",
+    } <= names
     assert {"latentrl.types.Belief", "latentrl.agents.latent.LatentAgent"} <= names

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from latentrl import learn as verb
 from latentrl.agents.goal_conditioning import attach_goal
 from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions, Update, load_policy
-from latentrl.distributions import DiagonalGaussian
-from latentrl.errors import UserError
+from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.support.errors import UserError
 from latentrl.types import Belief
 
 

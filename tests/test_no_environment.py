@@ -25,8 +25,8 @@ import torch
 from latentrl import learn
 from latentrl.agents import PlannerController
 from latentrl.agents.planners import CEM, CEMOptions
-from latentrl.distributions import DiagonalGaussian
-from latentrl.rewards import PositionReward
+from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.rewards.distance import PositionReward
 from latentrl.types import Belief
 
 class Toy(torch.nn.Module):

@@ -11,10 +11,10 @@ import pytest
 from gymnasium.error import DependencyNotInstalled
 
 import latentrl.quickstart as module
-from latentrl.errors import UserError
+from latentrl.envs.tasks import TASKS
 from latentrl.quickstart import QuickstartOptions, main, plan_of, quickstart
 from latentrl.quickstarts import QUICKSTARTS, Plan
-from latentrl.tasks import TASKS
+from latentrl.support.errors import UserError
 
 SUMMARY = {"frames_collected", "model", "control", "wall_seconds"}
 MODEL = {

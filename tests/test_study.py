@@ -20,9 +20,9 @@ import pytest
 import latentrl.studies.running as running
 import latentrl.study as module
 from latentrl.collect import CollectOptions, collect
-from latentrl.errors import UserError
 from latentrl.studies.lock import exclusive
 from latentrl.study import StudyOptions, main, study
+from latentrl.support.errors import UserError
 
 TRAINER = """
 import json, pathlib, signal, sys, time

@@ -13,8 +13,8 @@ from torch import Tensor
 from latentrl.agents import Controller, PlannerController, PolicyController
 from latentrl.agents.planners import CEM
 from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions
-from latentrl.distributions import DiagonalGaussian
-from latentrl.rewards import PositionReward
+from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.rewards.distance import PositionReward
 from latentrl.types import Belief
 
 TORQUE = torch.tensor([7.0])

@@ -11,23 +11,23 @@ import numpy as np
 import pytest
 import torch
 
-from latentrl.architectures import NETWORKS
-from latentrl.chart_start import CHART
 from latentrl.collect import CollectOptions, collect
 from latentrl.data_collection import storage
 from latentrl.data_collection.storage import load_sequences
-from latentrl.errors import UserError
-from latentrl.gauge import orient_velocity
 from latentrl.models.ekvae import EKVAE
-from latentrl.objective import Annealing
-from latentrl.options import options_to_json
-from latentrl.runs import CHECKPOINT, MODEL, SETTINGS, load_model, read_tensors
-from latentrl.smoothing import spread_sample
-from latentrl.standardisation import data_deviation
+from latentrl.models.over_data import spread_sample
+from latentrl.networks import NETWORKS
+from latentrl.networks.standardisation import data_deviation
+from latentrl.objectives.base import Annealing
+from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, load_model, read_tensors
+from latentrl.support.errors import UserError
+from latentrl.support.options import options_to_json
 from latentrl.train import _schedule, _trainer, main, train
-from latentrl.train_options import TrainOptions, choose_device, options_from_json
-from latentrl.training import Trainer
-from latentrl.transition_em import fit_transition_by_em
+from latentrl.training.options import TrainOptions, choose_device, options_from_json
+from latentrl.training.stages.gauge import orient_velocity
+from latentrl.training.stages.straighten import CHART
+from latentrl.training.stages.transition_em import fit_transition_by_em
+from latentrl.training.trainer import Trainer
 from latentrl.types import RateDistortion, Sequences, Trajectory
 from tests.arms import wander
 
@@ -357,7 +357,7 @@ def test_a_model_that_has_started_is_continued_without_another_chart(
             train(arm_options(arms, run))
         charts.append((run / CHART).read_bytes())
         with monkeypatch.context() as patched:
-            patched.setattr("latentrl.chart_start.chart", None)
+            patched.setattr("latentrl.training.stages.straighten.chart", None)
             train(TrainOptions(run=run, resume=True, progress=False))
         assert (run / MODEL).read_bytes() == (whole / MODEL).read_bytes()
     assert charts[0] != charts[1]

@@ -12,7 +12,7 @@ from gymnasium.vector import VectorEnv
 
 from latentrl import envs as environments
 from latentrl.envs.pixels import PixelObservation
-from latentrl.errors import UserError
+from latentrl.support.errors import UserError
 
 
 def make(

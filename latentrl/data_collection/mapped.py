@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentrl.data_collection.folders import complete_folder
-from latentrl.errors import UserError
+from latentrl.support.errors import UserError
 
 FOLDER = "mapped"
 OBSERVATIONS, ACTIONS = "observations.npy", "actions.npy"

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
-from latentrl.data_collection.defaults import ANY, DEFAULTS, SETTINGS, Defaults
 from latentrl.data_collection.workers import usable_cores
 from latentrl.envs import PENDULUM, REACHER
-from latentrl.errors import UserError
-from latentrl.options import default_hint
+from latentrl.envs.description import ANY, DEFAULTS, SETTINGS, Defaults
+from latentrl.support.errors import UserError
+from latentrl.support.options import default_hint
 
 ALIASES = {"pendulum": PENDULUM, "reacher": REACHER}
 NOT_OF_THE_DATA = ("out", "overwrite", "resume", "processes")

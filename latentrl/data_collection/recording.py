@@ -12,8 +12,8 @@ from latentrl.data_collection.options import CollectOptions
 from latentrl.data_collection.rollout import Tally
 from latentrl.data_collection.storage import split_folder, update_metadata
 from latentrl.data_collection.writer import Layout, SplitWriter
-from latentrl.errors import UserError
-from latentrl.files import write_text
+from latentrl.support.errors import UserError
+from latentrl.support.files import write_text
 from latentrl.types import Trajectory
 
 UNFINISHED = "unfinished.json"

@@ -14,7 +14,7 @@ from gymnasium.vector import VectorEnv
 from latentrl.data_collection.behaviour import Behaviour, uniform
 from latentrl.data_collection.making import make
 from latentrl.data_collection.rounds import Played, Player, Round, plan, play
-from latentrl.errors import UserError
+from latentrl.support.errors import UserError
 from latentrl.types import Trajectory
 
 FRUITLESS_ROUNDS = 20

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from latentrl.data_collection.behaviour import Behaviour, Floats
 from latentrl.data_collection.making import one_line
-from latentrl.errors import UserError
+from latentrl.support.errors import UserError
 
 
 class Round(NamedTuple):

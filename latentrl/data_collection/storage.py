@@ -27,8 +27,8 @@ from tqdm import tqdm
 from latentrl.data_collection.folders import complete_folder
 from latentrl.data_collection.mapped import Episode, open_mapped, write_mapped
 from latentrl.data_collection.writer import DATA, Layout, SplitWriter
-from latentrl.errors import UserError
-from latentrl.files import write_text
+from latentrl.support.errors import UserError
+from latentrl.support.files import write_text
 from latentrl.types import Sequences, Trajectory
 
 METADATA = "metadata.json"

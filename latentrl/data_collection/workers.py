@@ -23,7 +23,7 @@ from typing import Any
 from gymnasium.vector import VectorEnv
 
 from latentrl.data_collection.rounds import Played, Round, play
-from latentrl.errors import UserError
+from latentrl.support.errors import UserError
 
 PATIENCE_SECONDS = 5.0
 """How long a worker may take to end by itself."""

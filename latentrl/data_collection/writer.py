@@ -17,7 +17,7 @@ from minari.data_collector.episode_buffer import EpisodeBuffer
 from minari.dataset.minari_storage import MinariStorage, is_image_space
 from numpy.typing import ArrayLike
 
-from latentrl.errors import UserError
+from latentrl.support.errors import UserError
 from latentrl.types import Trajectory
 
 DATA = "data"

@@ -21,14 +21,14 @@ def register() -> None:
     if PENDULUM not in gymnasium.registry:
         gymnasium.register(
             PENDULUM,
-            entry_point="latentrl.envs.pendulum:PendulumEnv",
-            vector_entry_point="latentrl.envs.pendulum_vector:PendulumVectorEnv",
+            entry_point="latentrl.envs.pendulum.env:PendulumEnv",
+            vector_entry_point="latentrl.envs.pendulum.vector:PendulumVectorEnv",
         )
     if REACHER not in gymnasium.registry:
         gymnasium.register(
             REACHER,
-            entry_point="latentrl.envs.reacher:ReacherEnv",
-            vector_entry_point="latentrl.envs.reacher_vector:ReacherVectorEnv",
+            entry_point="latentrl.envs.reacher.env:ReacherEnv",
+            vector_entry_point="latentrl.envs.reacher.vector:ReacherVectorEnv",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from latentrl.priors import VHP, StandardNormal, TransformedNormal
+from latentrl.priors.vhp import VHP, StandardNormal, TransformedNormal
 from latentrl.types import Belief, Distribution, Dynamics, RateDistortion, Sequences
 
 GOAL_FRAMES = 15

@@ -7,7 +7,7 @@ A model adds its transition, its posterior over z_1:T, and the rate. Position an
 
 The recognition networks look at whole sequences, so they cannot take one frame after another. Online, states are
 filtered in the learned model itself, p(z_t | z_{t-1}, u_{t-1}) and p(x_t | z_t): see
-:mod:`latentrl.models.emission_filter`. Such a belief has no memory besides mean and covariance, takes missing frames,
+:mod:`latentrl.inference.emission_filter`. Such a belief has no memory besides mean and covariance, takes missing frames,
 and does not depend on how long the training sequences were.
 """
 
@@ -18,10 +18,10 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
-from latentrl.distributions import PixelGaussian, pixel_distortion
+from latentrl.inference.emission_filter import EmissionFilter, predict
 from latentrl.models.base import GOAL_FRAMES, DataSpec, WorldModel
-from latentrl.models.emission_filter import EmissionFilter, predict
-from latentrl.networks import VectorDecoder
+from latentrl.networks.dense import VectorDecoder
+from latentrl.numerics.distributions import PixelGaussian, pixel_distortion
 from latentrl.types import Belief, RateDistortion, Sequences
 
 

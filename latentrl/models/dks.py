@@ -17,12 +17,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from latentrl.distributions import DiagonalGaussian, diagonal_kl
 from latentrl.models.base import DataSpec
 from latentrl.models.deep_ssm import DeepStateSpaceModel
-from latentrl.models.recognition import RecurrentRecognition
-from latentrl.networks import DiagonalGaussianMLP
-from latentrl.priors import PRIORS, VHP, StandardNormal
+from latentrl.networks.dense import DiagonalGaussianMLP
+from latentrl.networks.recognition import RecurrentRecognition
+from latentrl.numerics.distributions import DiagonalGaussian, diagonal_kl
+from latentrl.priors.vhp import PRIORS, VHP, StandardNormal
 from latentrl.types import Belief
 
 

@@ -17,15 +17,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from latentrl import kalman
-from latentrl.distributions import DiagonalGaussian, Gaussian, diagonal_kl, standard_normal_like
-from latentrl.frozen import FrozenTransition
+from latentrl.inference import kalman
 from latentrl.models.base import DataSpec
 from latentrl.models.deep_ssm import DeepStateSpaceModel
-from latentrl.models.recognition import RecurrentFeatures
-from latentrl.networks import DiagonalGaussianMLP, VectorEncoder, mlp_jacobian
-from latentrl.priors import VHP, TransformedNormal
-from latentrl.transitions import LocallyLinearTransition
+from latentrl.networks.dense import DiagonalGaussianMLP, VectorEncoder, mlp_jacobian
+from latentrl.networks.recognition import RecurrentFeatures
+from latentrl.numerics.distributions import DiagonalGaussian, Gaussian, diagonal_kl, standard_normal_like
+from latentrl.priors.vhp import VHP, TransformedNormal
+from latentrl.transitions.frozen import FrozenTransition
+from latentrl.transitions.locally_linear import LocallyLinearTransition
 from latentrl.types import Belief, stack_beliefs
 
 

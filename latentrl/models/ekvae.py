@@ -17,9 +17,11 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from latentrl import kalman, kalman_adjoint
-from latentrl.architectures import NetworkName
-from latentrl.distributions import (
+from latentrl.inference import kalman, kalman_adjoint
+from latentrl.models.base import DataSpec, Sampled
+from latentrl.models.frame_autoencoder import FrameAutoencoder
+from latentrl.networks import NetworkName
+from latentrl.numerics.distributions import (
     DiagonalGaussian,
     PixelGaussian,
     cholesky,
@@ -28,11 +30,9 @@ from latentrl.distributions import (
     pixel_distortion,
     sample_gaussian,
 )
-from latentrl.frozen import FrozenTransition
-from latentrl.models.base import DataSpec, Sampled
-from latentrl.models.frames import FrameAutoencoder
-from latentrl.priors import PRIORS, VHP, StandardNormal
-from latentrl.transitions import LocallyLinearGaussian, LocallyLinearTransition, Weights
+from latentrl.priors.vhp import PRIORS, VHP, StandardNormal
+from latentrl.transitions.frozen import FrozenTransition
+from latentrl.transitions.locally_linear import LocallyLinearGaussian, LocallyLinearTransition, Weights
 from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
 
 
@@ -46,7 +46,7 @@ class EKVAESettings:
         base_matrices: M.
         gate_hidden: hidden layers of the alpha network.
         hidden: fully connected hidden layers of encoder and (reversed) decoder.
-        network: encoder and decoder, of :data:`latentrl.architectures.NETWORKS`: ``"dense"`` is fully connected,
+        network: encoder and decoder, of :data:`latentrl.networks.NETWORKS`: ``"dense"`` is fully connected,
             ``"conv"`` with ``hidden=(256,)`` Table A.2's for the image reacher, ``"lean"`` a cheaper one for images.
         prior: initial distribution, ``"vhp"`` or ``"normal"``.
         prior_hidden: hidden layers of the prior's two networks.
@@ -55,7 +55,7 @@ class EKVAESettings:
             smoother, which makes the bound tight where the transition is linear (docs/ekvae.md).
         initial_sigma: standard deviation of p(x | a) at the start, in units of the observation.
         noise_floor: added to every learned variance.
-        standardise: encoder and decoder work on standardised observations (:mod:`latentrl.standardisation`), whose mean
+        standardise: encoder and decoder work on standardised observations (:mod:`latentrl.networks.standardisation`), whose mean
             and scale are to be fitted before training: ``model.standard.fit(observations)``.
         drawn_frames: frames of every sequence, drawn anew, that the distortion is estimated from in training; 0 for
             all. Decoding large images is what a training step costs most.

@@ -22,9 +22,13 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from latentrl import kalman, kalman_adjoint
-from latentrl.architectures import NetworkName
-from latentrl.distributions import (
+from latentrl.inference import kalman, kalman_adjoint
+from latentrl.models.base import DataSpec
+from latentrl.models.frame_autoencoder import FrameAutoencoder
+from latentrl.networks import NetworkName
+from latentrl.networks.dense import mlp
+from latentrl.networks.recurrence import PackedGaussian, Recurrence
+from latentrl.numerics.distributions import (
     DiagonalGaussian,
     PixelGaussian,
     cholesky,
@@ -33,11 +37,7 @@ from latentrl.distributions import (
     pixel_distortion,
     sample_gaussian,
 )
-from latentrl.models.base import DataSpec
-from latentrl.models.frames import FrameAutoencoder
-from latentrl.networks import mlp
-from latentrl.priors import PRIORS, VHP, StandardNormal
-from latentrl.recurrence import PackedGaussian, Recurrence
+from latentrl.priors.vhp import PRIORS, VHP, StandardNormal
 from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
 
 

@@ -21,12 +21,18 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from latentrl.distributions import DiagonalGaussian, PixelGaussian, diagonal_kl, pixel_distortion, standard_normal_like
 from latentrl.models.base import DataSpec, WorldModel
-from latentrl.models.recognition import RecurrentFeatures
-from latentrl.networks import DiagonalGaussianMLP, VectorDecoder
-from latentrl.priors import PRIORS, VHP, StandardNormal
-from latentrl.recurrence import PackedGaussian, Recurrence
+from latentrl.networks.dense import DiagonalGaussianMLP, VectorDecoder
+from latentrl.networks.recognition import RecurrentFeatures
+from latentrl.networks.recurrence import PackedGaussian, Recurrence
+from latentrl.numerics.distributions import (
+    DiagonalGaussian,
+    PixelGaussian,
+    diagonal_kl,
+    pixel_distortion,
+    standard_normal_like,
+)
+from latentrl.priors.vhp import PRIORS, VHP, StandardNormal
 from latentrl.types import Belief, RateDistortion, Sequences
 
 

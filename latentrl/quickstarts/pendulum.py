@@ -11,13 +11,13 @@ import torch
 from latentrl.data_collection.options import CollectOptions
 from latentrl.data_collection.storage import load_ground_truth, load_sequences
 from latentrl.evaluate import EvaluateOptions
-from latentrl.figures import latent_barrel, to_png
+from latentrl.figures.theme import latent_barrel, to_png
 from latentrl.learn import LearnOptions
-from latentrl.metrics import predict_images
+from latentrl.metrics.held_out import predict_images
 from latentrl.quickstarts.pendulum_report import write_report
 from latentrl.quickstarts.plan import Plan, Showcase
-from latentrl.runs import load_model
-from latentrl.train_options import TrainOptions
+from latentrl.runs.folder import load_model
+from latentrl.training.options import TrainOptions
 
 STRIPS = 4
 FIGURES = (

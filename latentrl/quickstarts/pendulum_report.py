@@ -12,9 +12,20 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import ListedColormap
 
-from latentrl.colours import cyclic, diverging
-from latentrl.figures import latent_barrel, prediction_strips, to_png, training_curves, wrap
-from latentrl.report import cards, data_uri, duration, gif, picture, r_squared, scientific, share, table, write_page
+from latentrl.figures.colours import cyclic, diverging
+from latentrl.figures.report import (
+    cards,
+    data_uri,
+    duration,
+    gif,
+    picture,
+    r_squared,
+    scientific,
+    share,
+    table,
+    write_page,
+)
+from latentrl.figures.theme import latent_barrel, prediction_strips, to_png, training_curves, wrap
 
 MOST_POINTS = 6000
 """Points of the 3-D views: more would only slow them down."""
@@ -37,7 +48,7 @@ def write_report(
     Args:
         path: the HTML file; its folder exists.
         summary: the contents of ``summary.json``.
-        history: the training history, columns ``[N]`` (see `latentrl.figures.training_curves`).
+        history: the training history, columns ``[N]`` (see `latentrl.figures.theme.training_curves`).
         latents: smoothed means ``[N, 3]`` of held-out sequences, velocity last.
         angle: true angles ``[N]``, radians.
         velocity: true velocities ``[N]``, radians per second.

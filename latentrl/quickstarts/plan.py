@@ -13,10 +13,10 @@ import numpy as np
 from latentrl.data_collection.options import CollectOptions
 from latentrl.data_collection.storage import load_metadata
 from latentrl.evaluate import EvaluateOptions
+from latentrl.evaluation.trials import Trial, task_of
 from latentrl.learn import LearnOptions
-from latentrl.runs import HISTORY, read_json
-from latentrl.train_options import TrainOptions
-from latentrl.trials import Trial, task_of
+from latentrl.runs.folder import HISTORY, read_json
+from latentrl.training.options import TrainOptions
 
 CURE = "start afresh with --overwrite"
 """Of files that are missing or damaged."""

@@ -11,14 +11,14 @@ import torch
 
 from latentrl.data_collection.options import CollectOptions
 from latentrl.data_collection.storage import load_ground_truth, load_sequences
+from latentrl.envs.tasks import TASKS
 from latentrl.evaluate import EvaluateOptions
 from latentrl.learn import LearnOptions
-from latentrl.metrics import predict_images
+from latentrl.metrics.held_out import predict_images
 from latentrl.quickstarts.plan import Plan, Showcase
 from latentrl.quickstarts.reacher_report import ANGLES, PIXELS, Words, write_report
-from latentrl.runs import load_model
-from latentrl.tasks import TASKS
-from latentrl.train_options import TrainOptions
+from latentrl.runs.folder import load_model
+from latentrl.training.options import TrainOptions
 
 TASKS_SHOWN = ("reach", "reach-ahead")
 AGENTS = ("policy", "cem")

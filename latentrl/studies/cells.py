@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from latentrl.data_collection.storage import METADATA
-from latentrl.errors import UserError
-from latentrl.runs import CHECKPOINT, MODEL, SETTINGS, read_json, write_json
+from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, read_json, write_json
 from latentrl.studies.definition import Row, Study
+from latentrl.support.errors import UserError
 
 State = Literal["finished", "failed", "interrupted", "waiting"]
 STATES: tuple[State, ...] = get_args(State)

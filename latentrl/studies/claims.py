@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from latentrl.statistics import PairedTest, paired_test
+from latentrl.numerics.statistics import PairedTest, paired_test
 from latentrl.studies.definition import Claim, Study, Term
 from latentrl.studies.results import Results
 from latentrl.studies.tables import NONE, grid

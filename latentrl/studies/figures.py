@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from latentrl.colours import cyclic, diverging
-from latentrl.figures import LIGHT, Theme, prepare_axes, wrap
+from latentrl.figures.colours import cyclic, diverging
+from latentrl.figures.theme import LIGHT, Theme, prepare_axes, wrap
 
 COLUMNS = 2
 """Models beside each other in the picture of barrels."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from latentrl.errors import UserError
+from latentrl.support.errors import UserError
 
 try:
     import fcntl

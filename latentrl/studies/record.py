@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from latentrl.runs import SETTINGS, describe_environment
+from latentrl.runs.folder import SETTINGS, describe_environment
 from latentrl.studies.cells import Cell, printed
 from latentrl.studies.definition import Study
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from latentrl.files import write_bytes
 from latentrl.studies.cells import Cell
 from latentrl.studies.claims import claims_markdown, examine
 from latentrl.studies.definition import Study
@@ -15,6 +14,7 @@ from latentrl.studies.record import describe
 from latentrl.studies.results import Results
 from latentrl.studies.showcase import pictures
 from latentrl.studies.tables import csv_table, markdown_table
+from latentrl.support.files import write_bytes
 
 
 def write_report(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from latentrl.statistics import Interval, bootstrap_interval
+from latentrl.numerics.statistics import Interval, bootstrap_interval
 from latentrl.studies.cells import Cell, State
 from latentrl.studies.definition import Row, Term
 

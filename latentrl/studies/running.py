@@ -11,13 +11,13 @@ import gymnasium
 
 from latentrl.data_collection.storage import METADATA
 from latentrl.envs import register
-from latentrl.errors import UserError
-from latentrl.runs import SETTINGS
+from latentrl.runs.folder import SETTINGS
 from latentrl.studies.cells import Cell, State, command, printed, reason
 from latentrl.studies.definition import Study
+from latentrl.studies.launchers.local import Ending, Job, run_jobs
 from latentrl.studies.lock import exclusive
-from latentrl.studies.processes import Ending, Job, run_jobs
 from latentrl.studies.progress import Progress, in_words
+from latentrl.support.errors import UserError
 
 FolderArguments = dict[Path, tuple[str, ...]]
 INTERRUPTED = (130, -signal.SIGINT, -signal.SIGTERM)

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from latentrl.data_collection.storage import load_ground_truth, load_sequences
-from latentrl.figures import to_png
-from latentrl.metrics import predict_images
+from latentrl.figures.theme import to_png
+from latentrl.metrics.held_out import predict_images
 from latentrl.models.base import WorldModel
-from latentrl.runs import load_model
+from latentrl.runs.folder import load_model
 from latentrl.studies.cells import Cell
 from latentrl.studies.definition import Study
 from latentrl.studies.figures import Barrel, Lengths, annealing_lengths, barrels, strips

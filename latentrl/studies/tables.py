@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 
-from latentrl.statistics import Interval
+from latentrl.numerics.statistics import Interval
 from latentrl.studies.definition import Column, Row, Table
 from latentrl.studies.results import Outcome, Results
 

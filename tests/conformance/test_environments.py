@@ -74,7 +74,7 @@ def test_can_be_made_without_an_import(env_id: str) -> None:
 
 
 def test_needs_no_torch() -> None:
-    code = "import sys, latentrl.envs.pendulum, latentrl.envs.pendulum_vector; assert 'torch' not in sys.modules"
+    code = "import sys, latentrl.envs.pendulum.env, latentrl.envs.pendulum.vector; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

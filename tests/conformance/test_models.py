@@ -15,11 +15,11 @@ import torch
 from latentrl.agents.planners import CEM, ILQR, MPPI, CEMOptions, ILQROptions, MPPIOptions
 from latentrl.models import MODELS, build
 from latentrl.models.base import DataSpec, FrameEncoder, WorldModel
-from latentrl.objective import ELBO, OBJECTIVES, ObjectiveSettings
-from latentrl.rewards import PositionReward
-from latentrl.runs import load_model, model_settings, write_json, write_tensors
-from latentrl.train_settings import TrainSettings
-from latentrl.training import Trainer
+from latentrl.objectives.base import ELBO, OBJECTIVES, ObjectiveSettings
+from latentrl.rewards.distance import PositionReward
+from latentrl.runs.folder import load_model, model_settings, write_json, write_tensors
+from latentrl.training.settings import TrainSettings
+from latentrl.training.trainer import Trainer
 from latentrl.types import Belief, Dynamics, Filter, Planner, Sequences
 
 

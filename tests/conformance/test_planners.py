@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from latentrl.agents.planners import CEM, ILQR, MPPI, PLANNERS, CEMOptions, ILQROptions, MPPIOptions
-from latentrl.distributions import DiagonalGaussian
+from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.types import Planner
 
 LOW, HIGH = torch.tensor([-2.0, -1.0]), torch.tensor([2.0, 3.0])

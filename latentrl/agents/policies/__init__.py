@@ -19,7 +19,7 @@ from latentrl.agents.policies.mlp import MLPPolicy
 from latentrl.agents.policies.progress import Learner, OnProgress, Policy
 from latentrl.agents.policies.saving import load_policy, policy_path, save_policy
 from latentrl.agents.policies.stable_baselines_options import StableBaselinesOptions, default_options
-from latentrl.errors import UserError
+from latentrl.support.errors import UserError
 
 
 class PolicyKind(NamedTuple):

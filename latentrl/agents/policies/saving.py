@@ -16,7 +16,7 @@ from torch import Tensor
 
 from latentrl.agents.policies.mlp import MLPPolicy
 from latentrl.agents.policies.progress import Policy
-from latentrl.files import write_bytes
+from latentrl.support.files import write_bytes
 
 
 def policy_path(folder: Path, name: str = "policy") -> Path:

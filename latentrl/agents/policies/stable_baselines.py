@@ -20,11 +20,7 @@ from latentrl.agents.imagination import Imagination, StartStates
 from latentrl.agents.imagined_env import ImaginedEnv
 from latentrl.agents.policies.progress import OnProgress
 from latentrl.agents.policies.stable_baselines_options import StableBaselinesOptions
-from latentrl.agents.policies.stable_baselines_policy import (
-    StableBaselinesPolicy,
-    algorithm_class,
-    isolated_randomness,
-)
+from latentrl.agents.policies.stable_baselines_policy import StableBaselinesPolicy, algorithm_class, isolated_randomness
 from latentrl.types import Dynamics, Reward
 
 REPORTS = 500

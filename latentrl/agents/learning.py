@@ -1,0 +1,57 @@
+"""Runs a policy's learner to its end, or to Ctrl-C, and keeps the record."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from latentrl.agents.policies import Learner, save_policy
+from latentrl.support.files import replacing
+from latentrl.support.interrupts import deferred_interrupt
+
+
+def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name: str = "policy") -> Path:
+    """Run ``learner`` to its end, or to Ctrl-C, and save policy and history in ``folder``.
+
+    Writes ``NAME.safetensors`` and ``NAME.json`` (with ``notes``), ``NAME_history.csv`` and TensorBoard's log in
+    ``NAME_log/``. Returns the path of the weights.
+    """
+    history: list[dict[str, float]] = []
+    done = 0
+    with (
+        SummaryWriter(str(folder / f"{name}_log")) as log,
+        tqdm(total=learner.budget, desc="learn", disable=None) as bar,
+        deferred_interrupt() as check,
+    ):
+
+        def on_progress(now: int, figures: Mapping[str, float]) -> None:
+            nonlocal done
+            bar.update(now - done)
+            done = now
+            history.append({"done": now, **figures})
+            for key, value in figures.items():
+                if math.isfinite(value):
+                    log.add_scalar(f"policy/{key}", value, now)
+            key, value = next(iter(figures.items()))
+            bar.set_postfix({key: f"{value:.3f}"}, refresh=False)
+            check()
+
+        try:
+            learner.learn(on_progress)
+        except KeyboardInterrupt:
+            print(f"interrupted after {done} of {learner.budget}: saving what there is")
+    _write_history(folder / f"{name}_history.csv", history)
+    return save_policy(learner.policy, folder, {**notes, "updates_done": done}, name)
+
+
+def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    with replacing(path) as partial, partial.open("w", newline="") as file:
+        if history:
+            writer = csv.DictWriter(file, fieldnames=list(history[0]))
+            writer.writeheader()
+            writer.writerows(history)

@@ -1,0 +1,1 @@
+"""The pendulum of Latent Matters."""

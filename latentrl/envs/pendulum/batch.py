@@ -1,0 +1,155 @@
+"""``N`` pendulums as one array: what the single and the vectorised environment share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box
+from numpy.typing import ArrayLike, NDArray
+
+from latentrl.envs.pendulum import camera, physics
+from latentrl.envs.pendulum.render import render
+
+RENDER_MODES = ["rgb_array"]
+RENDER_FPS = round(1 / physics.CONTROL_STEP)
+GROUND_TRUTH = ("angle", "velocity", "clean")
+
+
+@dataclass(frozen=True)
+class PendulumSettings:
+    """What can be set when a pendulum is made.
+
+    Attributes:
+        torque_limit: actions are clipped to plus or minus this, N m.
+        first_velocity: the first velocity is uniform in plus or minus this, rad/s.
+        picture: what the camera sees, "blob" or "rod".
+        noise: standard deviation of the sensor noise as a fraction of full scale.
+        render_mode: None or "rgb_array".
+        render_size: height and width of rendered frames in pixels.
+
+    Raises:
+        ValueError: a value out of its range.
+    """
+
+    torque_limit: float = 2.0
+    first_velocity: float = 5.0
+    picture: camera.Picture = "blob"
+    noise: float = 0.01
+    render_mode: str | None = None
+    render_size: int = 256
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.torque_limit < np.inf:
+            raise ValueError(f"torque_limit={self.torque_limit!r}: give a positive, finite torque in N m")
+        if not 0.0 <= self.first_velocity < np.inf:
+            raise ValueError(f"first_velocity={self.first_velocity!r}: give a finite speed in rad/s, zero or more")
+        if self.picture not in camera.PICTURES:
+            raise ValueError(f"picture={self.picture!r}: choose one of {', '.join(camera.PICTURES)}")
+        if not 0.0 <= self.noise < np.inf:
+            raise ValueError(f"noise={self.noise!r}: give a fraction of full scale, zero or more")
+        if self.render_mode not in (None, *RENDER_MODES):
+            raise ValueError(f"render_mode={self.render_mode!r}: choose None or 'rgb_array'")
+        if self.render_size < 1:
+            raise ValueError(f"render_size={self.render_size!r}: give a number of pixels, one or more")
+
+    @property
+    def observation_space(self) -> Box:
+        """Grey images ``[16, 16, 1]`` uint8."""
+        return Box(0, 255, (camera.SIZE, camera.SIZE, 1), np.uint8)
+
+    @property
+    def action_space(self) -> Box:
+        """The torque ``[1]`` float32 in N m."""
+        return Box(-self.torque_limit, self.torque_limit, (1,), np.float32)
+
+
+class PendulumBatch:
+    """The state of ``N`` independent pendulums that share one generator.
+
+    Attributes:
+        angle: ``[N]`` rad in [-pi, pi), 0 upright, counter-clockwise positive.
+        velocity: ``[N]`` rad/s.
+        torque: ``[N]`` N m, the last one applied.
+    """
+
+    def __init__(self, count: int, settings: PendulumSettings) -> None:
+        self.settings = settings
+        self.angle = np.zeros(count)
+        self.velocity = np.zeros(count)
+        self.torque = np.zeros(count)
+
+    def reset(
+        self, rng: np.random.Generator, options: dict[str, Any] | None = None, which: NDArray[np.bool_] | None = None
+    ) -> None:
+        """New first states for the pendulums in the mask ``which [N]`` (default: all).
+
+        Args:
+            rng: draws angles uniform on the circle and velocities uniform within the settings' bound.
+            options: "angle" and "velocity", each one number or ``[N]``, take the place of what was drawn.
+            which: the others keep their state.
+
+        Raises:
+            ValueError: an unknown option, or a value that is not finite or has another shape.
+        """
+        given = options or {}
+        if not given.keys() <= {"angle", "velocity"}:
+            raise ValueError(f"reset options {sorted(given)}: only 'angle' and 'velocity' are known")
+        count, speed = len(self.angle), self.settings.first_velocity
+        angle = rng.uniform(-np.pi, np.pi, count)
+        velocity = rng.uniform(-speed, speed, count)
+        if "angle" in given:
+            angle = _numbers("angle", given["angle"], count)
+        if "velocity" in given:
+            velocity = _numbers("velocity", given["velocity"], count)
+        mask = np.ones(count, dtype=bool) if which is None else which
+        self.angle = np.where(mask, physics.wrap(angle), self.angle)
+        self.velocity = np.where(mask, velocity, self.velocity)
+        self.torque = np.where(mask, 0.0, self.torque)
+
+    def advance(self, torque: ArrayLike) -> NDArray[np.float64]:
+        """One control step.
+
+        Args:
+            torque: ``N`` numbers in any shape, N m; clipped to the limit.
+
+        Returns:
+            Rewards ``[N]``: minus the cost of the state that the torque met.
+
+        Raises:
+            ValueError: a torque that is not a number.
+        """
+        asked = np.asarray(torque, dtype=np.float64).reshape(self.angle.shape)
+        if np.isnan(asked).any():
+            raise ValueError(f"action {asked.tolist()} holds a NaN: torques must be numbers")
+        self.torque = np.clip(asked, -self.settings.torque_limit, self.settings.torque_limit)
+        reward = -physics.cost(self.angle, self.velocity, self.torque)
+        angle, self.velocity = physics.advance(self.angle, self.velocity, self.torque)
+        self.angle = physics.wrap(angle)
+        return reward
+
+    def photograph(
+        self, rng: np.random.Generator, angle: ArrayLike | None = None
+    ) -> tuple[camera.Images, camera.Images]:
+        """Noisy and noise-free photographs of the pendulums, or of others at ``angle [N]``; see the camera."""
+        at = self.angle if angle is None else np.asarray(angle, dtype=np.float64)
+        return camera.photograph(at, self.settings.picture, self.settings.noise, rng)
+
+    def render(self, index: int) -> NDArray[np.uint8] | None:
+        """A frame of one pendulum for people, or None without a render mode."""
+        if self.settings.render_mode is None:
+            return None
+        angle, torque = float(self.angle[index]), float(self.torque[index])
+        return render(angle, torque, self.settings.torque_limit, self.settings.render_size)
+
+
+def _numbers(name: str, value: ArrayLike, count: int) -> NDArray[np.float64]:
+    """One number or ``[count]`` of them as ``[count]``."""
+    try:
+        numbers = np.broadcast_to(np.asarray(value, dtype=np.float64), (count,))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"reset option {name!r}={value!r}: give one number or {count}") from error
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"reset option {name!r}={value!r}: give finite numbers")
+    return numbers

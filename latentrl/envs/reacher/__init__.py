@@ -1,0 +1,1 @@
+"""The two-link arm of the DeepMind control suite."""

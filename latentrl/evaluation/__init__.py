@@ -1,0 +1,1 @@
+"""Evaluation: agents in the real environment, judged by ground truth."""

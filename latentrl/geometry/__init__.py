@@ -1,0 +1,1 @@
+"""Geometry: coordinates read off pictures, and what positions lie on."""

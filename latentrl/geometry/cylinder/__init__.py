@@ -1,0 +1,1 @@
+"""A cylinder: a ring and a line."""

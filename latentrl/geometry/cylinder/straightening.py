@@ -1,0 +1,159 @@
+"""Straightening: of all charts of a cylinder, the one whose coordinates are an angle and a joint's position.
+
+A ring and a line that belong to neighbouring pictures (:mod:`latentrl.geometry.charts`) may still be bent: the line stretched
+here and there and leaning with the ring, the ring twisted along the line. A model starts with straight velocities where
+the coordinates are straight. No label says what straight is; the frames do:
+
+    line   random motion covers a joint's range evenly, wherever the other joint is: a coordinate becomes its rank
+           among the frames of like angle
+    ring   the limb that turns looks the same wherever the line is: the twist is undone for which the angle alone
+           explains most of the pictures
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from latentrl.numerics.least_squares import least_squares
+
+ROUNDS = 2
+LEAN, BENT = 2, 7
+"""Harmonics of the angle and degree in the line's coordinate that smooth the rank."""
+TWIST = 7
+"""Degree of the twist in the line's coordinate."""
+HARMONICS = (4, 8, 16)
+"""Of the angle, that pictures are explained with: few first, since many have many optima."""
+EDGE = 1.1
+"""Where the line ends: a little beyond the last rank, to whatever a polynomial would go on."""
+ALIKE = 0.01
+"""Share of the frames, on either side, whose angle counts as like."""
+HOLE = 0.5
+"""A ring has no point nearer to its centre than this share of its usual radius."""
+PROJECTIONS = 512
+
+
+def is_cylinder(chart: Tensor) -> bool:
+    """Whether ``chart [L, 3]`` has a hole around the axis of its last coordinate."""
+    if chart.shape[1] != 3:
+        return False
+    ring = chart[:, :2] - chart[:, :2].mean(0)
+    radius = (ring / ring.std(0)).norm(dim=1)
+    return float((radius > HOLE * radius.median()).float().mean()) > 0.99
+
+
+class Straightening(NamedTuple):
+    """From a bent cylinder's coordinates to straight ones: smooth functions of them, made for some and good for all.
+
+    ``mean [3]`` and ``scale [3]`` of the bent coordinates, the line's ``reach``, and for every round the coefficients
+    of the line's even coordinate ``[K]`` and of the twist ``[TWIST]``; float64.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    reach: Tensor
+    rounds: tuple[tuple[Tensor, Tensor], ...]
+
+    def __call__(self, chart: Tensor) -> Tensor:
+        """``chart [..., 3]`` as ``(cos, sin, line)``, float32."""
+        angle, line = angle_and_line(((chart.double() - self.mean) / self.scale).flatten(0, -2))
+        even = line
+        for evening, twist in self.rounds:
+            even = (_line_design(angle, line, self.reach) @ evening).clamp(-EDGE, EDGE)
+            angle = angle - twist_design(even) @ twist
+        return torch.stack((angle.cos(), angle.sin(), even), 1).float().view(chart.shape)
+
+
+def straightening(chart: Tensor, pictures: Tensor) -> Straightening:
+    """What straightens ``chart [L, 3]``, a ring and a line.
+
+    Args:
+        chart: two coordinates around a hole, and one along it.
+        pictures: ``[L, D]``, sharp.
+    """
+    mean, scale = chart.double().mean(0), chart.double().std(0)
+    angle, line = angle_and_line((chart.double() - mean) / scale)
+    reach, seen = line.abs().max(), projected(pictures)
+    rounds = []
+    for _ in range(ROUNDS):
+        design = _line_design(angle, line, reach)
+        evening = least_squares(design, rank_among_like(angle, line).unsqueeze(1)).squeeze(1)
+        even = (design @ evening).clamp(-EDGE, EDGE)
+        twist = untwisting(angle, even, seen)
+        angle = angle - twist_design(even) @ twist
+        rounds.append((evening, twist))
+    return Straightening(mean, scale, reach, tuple(rounds))
+
+
+def angle_and_line(cylinder: Tensor) -> tuple[Tensor, Tensor]:
+    """``[..., 3]`` -> the angle around the axis and the place along it, ``[...]`` each."""
+    return torch.atan2(cylinder[..., 1], cylinder[..., 0]), cylinder[..., 2]
+
+
+def projected(pictures: Tensor) -> Tensor:
+    """``pictures [L, D]`` less their mean along `PROJECTIONS` random directions, float64.
+
+    They keep the share of the variance that is explained, and a sixth of the work.
+    """
+    directions = torch.randn(pictures.shape[1], PROJECTIONS, generator=torch.Generator().manual_seed(0))
+    return ((pictures - pictures.mean(0)) @ directions).double()
+
+
+def _line_design(angle: Tensor, line: Tensor, reach: Tensor) -> Tensor:
+    powers = (line / reach).clamp(-1, 1).unsqueeze(1) ** torch.arange(BENT + 1)
+    waves = torch.cat((torch.ones_like(line).unsqueeze(1), harmonics(angle, LEAN)), 1)
+    return (waves.unsqueeze(2) * powers.unsqueeze(1)).flatten(1)
+
+
+def twist_design(line: Tensor) -> Tensor:
+    """Powers ``[..., TWIST]`` of ``line [...]``, that coefficients of :func:`untwisting` belong to."""
+    return line.unsqueeze(-1) ** torch.arange(1, TWIST + 1)
+
+
+def rank_among_like(angle: Tensor, line: Tensor) -> Tensor:
+    """The rank of ``line [L]`` among the points of like ``angle [L]``, from -1 to 1."""
+    near = max(1, round(ALIKE * len(line)))
+    order = angle.remainder(2 * math.pi).argsort()
+    ordered = line[order]
+    around = torch.cat((ordered[-near:], ordered, ordered[:near])).unfold(0, 2 * near + 1, 1)
+    rank = torch.empty_like(line)
+    rank[order] = 2 * (around < ordered.unsqueeze(1)).double().mean(1) - 1
+    return rank
+
+
+def harmonics(angle: Tensor, count: int) -> Tensor:
+    """``angle [L]`` -> cosines, then sines, of its multiples 1 to ``count``, ``[L, 2 * count]``."""
+    multiples = angle.unsqueeze(1) * torch.arange(1, count + 1)
+    return torch.cat((multiples.cos(), multiples.sin()), 1)
+
+
+def untwisting(angle: Tensor, line: Tensor, pictures: Tensor) -> Tensor:
+    """Coefficients ``[TWIST]`` of the polynomial ``g`` with which ``angle - g(line)`` explains most of ``pictures``.
+
+    Args:
+        angle: ``[L]``.
+        line: ``[L]``.
+        pictures: ``[L, D]`` with mean zero; all float64.
+    """
+    powers = twist_design(line)
+    twist = torch.zeros(TWIST, dtype=torch.float64, requires_grad=True)
+    for count in HARMONICS:
+        optimiser = torch.optim.LBFGS([twist], max_iter=80, line_search_fn="strong_wolfe")
+
+        def loss(count: int = count, optimiser: torch.optim.LBFGS = optimiser) -> Tensor:
+            optimiser.zero_grad()
+            left = 1 - explained_by(harmonics(angle - powers @ twist, count), pictures)
+            left.backward()
+            return left
+
+        optimiser.step(loss)
+    return twist.detach()
+
+
+def explained_by(design: Tensor, pictures: Tensor) -> Tensor:
+    """The share of the variance of ``pictures [L, D]``, with mean zero, that is linear in ``design [L, K]``."""
+    common = design.T @ pictures
+    return (torch.linalg.solve(design.T @ design, common) * common).sum() / pictures.square().sum()

@@ -1,0 +1,1 @@
+"""Goals: what a user points at instead of writing a reward function."""

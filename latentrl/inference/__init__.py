@@ -1,0 +1,1 @@
+"""Inference: Kalman recursions and filters as pure functions; they know no model."""

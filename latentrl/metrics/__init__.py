@@ -1,0 +1,1 @@
+"""Metrics: how good a model is on held-out sequences; reads ground truth."""

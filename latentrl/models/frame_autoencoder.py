@@ -1,0 +1,97 @@
+"""What EKVAE and KVAE share: q(a | x) and p(x | a) of single frames, by networks of one's choice."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from latentrl.models.base import DataSpec, WorldModel, leading_shape
+from latentrl.networks import NETWORKS, NetworkName
+from latentrl.networks.standardisation import Standardisation
+from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.numerics.pieces import in_pieces
+
+
+class FrameAutoencoder(WorldModel):
+    """A model of positions a that are read off single frames. Large frames go through the networks in pieces."""
+
+    def make_networks(
+        self, spec: DataSpec, network: NetworkName, hidden: tuple[int, ...], size: int, standardise: bool = False
+    ) -> None:
+        """Make ``encoder``, ``decoder`` and, if wanted, ``standard``.
+
+        Args:
+            spec: of the data.
+            network: of :data:`latentrl.networks.NETWORKS`.
+            hidden: fully connected layers of the encoder and, reversed, of the decoder.
+            size: Da.
+            standardise: whether the networks work on standardised observations.
+
+        Raises:
+            ValueError: no such network, or one that does not take observations of this shape.
+        """
+        if network not in NETWORKS:
+            raise ValueError(f"network {network!r}: there are {', '.join(NETWORKS)}")
+        make = NETWORKS[network]
+        self._reduce = make.reduce
+        seen = spec.observation_shape
+        if make.reduce is not None:
+            seen = tuple(make.reduce(torch.zeros(1, *seen)).shape[1:])
+        self.encoder = make.encoder(seen, hidden, size)
+        self.decoder = make.decoder(size, hidden[::-1], spec.observation_shape)
+        self.standard = Standardisation(spec.observation_shape) if standardise else None
+
+    def encode(self, observations: Tensor) -> DiagonalGaussian:
+        """q(a | x) for ``observations [..., *shape]``."""
+        shape = self.spec.observation_shape
+        lead = leading_shape(observations, shape)
+        frames, values = observations.reshape(-1, *shape), math.prod(shape)
+        if self._reduce is None:
+            mean, variance = in_pieces(self._encode, values, frames)
+        else:
+            # What is left may be small enough to be kept: then nothing is computed again for the gradient.
+            (reduced,) = in_pieces(self._reduced, values, frames, recompute=frames.requires_grad)
+            mean, variance = in_pieces(self._encode_reduced, reduced[0].numel(), reduced)
+        return DiagonalGaussian(mean.reshape(*lead, -1), variance.reshape(*lead, -1))
+
+    def decode(self, positions: Tensor) -> Tensor:
+        """Mean of p(x | a) for ``positions [..., Da]``."""
+        shape = self.spec.observation_shape
+        (flat,) = in_pieces(self._decode, math.prod(shape), positions.reshape(-1, positions.shape[-1]))
+        return flat.reshape(*positions.shape[:-1], *shape)
+
+    def squared_error(self, positions: Tensor, observations: Tensor) -> Tensor:
+        """Mean over the dimensions of (x - decoded a)^2, ``[...]``, images in [0, 1].
+
+        Args:
+            positions: ``[..., Da]``.
+            observations: ``[..., *shape]``.
+        """
+        shape = self.spec.observation_shape
+        frames, flat = observations.reshape(-1, *shape), positions.reshape(-1, positions.shape[-1])
+        (errors,) = in_pieces(self._squared_error, math.prod(shape), flat, frames)
+        return errors.reshape(positions.shape[:-1])
+
+    def _encode(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        return self._encode_reduced(*self._reduced(frames))
+
+    def _reduced(self, frames: Tensor) -> tuple[Tensor]:
+        """What the encoder sees of ``frames``; reduced before anything else, for there is less to do then."""
+        inputs = frames.float() if self._reduce is None else self._reduce(frames.float())
+        if frames.dtype == torch.uint8:
+            inputs = inputs / 255
+        return (inputs if self.standard is None else self.standard(inputs, self._reduce),)
+
+    def _encode_reduced(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        encoded = self.encoder(inputs)
+        return encoded.mean, encoded.variance
+
+    def _decode(self, positions: Tensor) -> tuple[Tensor]:
+        decoded = self.decoder(positions.float())
+        return (decoded if self.standard is None else self.standard.undo(decoded),)
+
+    def _squared_error(self, positions: Tensor, frames: Tensor) -> tuple[Tensor]:
+        (decoded,) = self._decode(positions)
+        return ((decoded - self.to_unit(frames)).square().flatten(1).mean(-1),)

@@ -1,0 +1,86 @@
+"""Encoders and decoders: amortised q(a | x) and p(x | a)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from latentrl.numerics.distributions import DiagonalGaussian
+
+
+def mlp(sizes: Sequence[int]) -> nn.Sequential:
+    """Fully connected ReLU layers of the given sizes; the last layer is linear."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def mlp_jacobian(network: nn.Sequential, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Outputs ``[N, n_out]`` of an :func:`mlp` at ``inputs [N, n_in]`` and their slopes ``[N, n_out, n_in]``.
+
+    Layer by layer and forwards, so that it needs no recorded graph and works in inference mode.
+    """
+    values = inputs
+    slopes = torch.eye(inputs.shape[-1], dtype=inputs.dtype, device=inputs.device).expand(len(inputs), -1, -1)
+    for layer in network:
+        if isinstance(layer, nn.Linear):
+            values, slopes = layer(values), layer.weight @ slopes
+        else:
+            assert isinstance(layer, nn.ReLU)
+            slopes = slopes * (values > 0).unsqueeze(-1)
+            values = layer(values)
+    return values, slopes
+
+
+class DiagonalGaussianMLP(nn.Module):
+    """An MLP ``[..., n_in]`` -> diagonal normal ``[..., n_out]``.
+
+    The log variance is squashed softly into ``[log_variance_min, log_variance_max]``, so that neither end has a
+    vanishing or exploding gradient when an untrained network starts far away.
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        hidden: Sequence[int],
+        n_out: int,
+        log_variance: float = 0.0,
+        log_variance_range: tuple[float, float] = (-16.0, 4.0),
+    ) -> None:
+        super().__init__()
+        self.network = mlp((n_in, *hidden, 2 * n_out))
+        self.range = log_variance_range
+        last = self.network[-1]
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            last.bias[n_out:] = log_variance
+
+    def forward(self, inputs: Tensor) -> DiagonalGaussian:
+        mean, log_variance = self.network(inputs).chunk(2, -1)
+        return DiagonalGaussian(mean, log_variance.clamp(*self.range).exp())
+
+
+class VectorEncoder(nn.Module):
+    """q(a | x) for images or sensors of any shape, flattened: ``[N, *shape]`` -> diagonal normal ``[N, size]``."""
+
+    def __init__(self, shape: Sequence[int], hidden: Sequence[int], size: int) -> None:
+        super().__init__()
+        self.body = DiagonalGaussianMLP(int(torch.Size(shape).numel()), hidden, size, log_variance=-4.0)
+
+    def forward(self, observations: Tensor) -> DiagonalGaussian:
+        return self.body(observations.flatten(1))
+
+
+class VectorDecoder(nn.Module):
+    """The mean of p(x | a): ``[N, size]`` -> ``[N, *shape]``."""
+
+    def __init__(self, size: int, hidden: Sequence[int], shape: Sequence[int]) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        self.body = mlp((size, *hidden, int(torch.Size(shape).numel())))
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return self.body(latents).unflatten(-1, self.shape)

@@ -1,0 +1,71 @@
+"""Standardisation: networks meet observations around zero and of unit size, whatever the camera or the sensor's unit.
+
+A small dark car on a white page differs from frame to frame in three of five hundred pixels. The network's first
+layer sums the page and hardly sees the car: encoder and decoder settle on the mean picture and stay there. Around the
+mean and in units of the data's own deviation, the car is all there is to see. The likelihood is untouched: it stays in
+the observation's units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from latentrl.numerics.pieces import evenly_spread
+from latentrl.types import Sequences
+
+
+class Standardisation(nn.Module):
+    """Subtract a mean observation, divide by one scale for all dimensions; the identity before :meth:`fit`.
+
+    One scale, not one for each pixel: a pixel that hardly ever changes would be made as loud as the others.
+
+    Args:
+        shape: of an observation.
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(*shape))
+        self.register_buffer("scale", torch.ones(()))
+        self.mean: Tensor
+        self.scale: Tensor
+
+    @torch.no_grad()
+    def fit(self, observations: Tensor, sample: int = 8000) -> None:
+        """Take mean and scale from ``observations [N, *shape]``: uint8 images, counted in [0, 1], or floating point.
+
+        The scale is the root mean variance over the dimensions, 1 where nothing varies. About ``sample`` observations,
+        evenly spread, are looked at; fewer if they are large.
+        """
+        variance, mean = torch.var_mean(_spread(observations, sample), 0, correction=0)
+        self.mean.copy_(mean)
+        deviation = variance.mean().sqrt()
+        self.scale.copy_(torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
+
+    def forward(self, observations: Tensor, reduce: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """``observations [N, *shape]`` as a network should see them.
+
+        Args:
+            observations: or what ``reduce`` has made of them.
+            reduce: linear, ``[N, *shape] -> [N, ...]``.
+        """
+        mean = self.mean if reduce is None else reduce(self.mean.unsqueeze(0))
+        return (observations - mean) / self.scale
+
+    def undo(self, standardised: Tensor) -> Tensor:
+        """The inverse of :meth:`forward`: what a network gives, in the observation's units."""
+        return self.mean + self.scale * standardised
+
+
+def data_deviation(data: Sequences, sample: int = 8000) -> float:
+    """Root mean variance of the observations over time and sequences, per dimension; images in [0, 1]."""
+    return float(_spread(data.observations.flatten(0, 1), sample).var(0).mean().sqrt())
+
+
+def _spread(observations: Tensor, sample: int) -> Tensor:
+    """About ``sample`` of ``observations [N, *shape]``, evenly spread, floating point; images in [0, 1]."""
+    spread = evenly_spread(observations, sample)
+    return spread.float() / 255 if spread.dtype == torch.uint8 else spread.float()

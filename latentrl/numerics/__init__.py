@@ -1,0 +1,1 @@
+"""Numerics: distributions, least squares, neighbours, statistics; pure functions of tensors."""

@@ -1,0 +1,1 @@
+"""Objectives: how rate and distortion are weighed against each other."""

@@ -1,0 +1,1 @@
+"""Priors: initial distributions p(z_1)."""

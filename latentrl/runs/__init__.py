@@ -1,0 +1,1 @@
+"""Runs: everything a later verb needs of a training, in one folder."""

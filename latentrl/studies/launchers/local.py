@@ -1,0 +1,157 @@
+"""Several commands at once, each in a process of its own; Ctrl-C reaches them gently and none is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from latentrl.support.interrupts import deferred_interrupt
+
+POLL_SECONDS = 0.1
+PATIENCE_SECONDS = (60.0, 10.0)
+"""How long a process may take to save its state after SIGINT, and to end after SIGTERM."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command, and the file that what it prints is appended to."""
+
+    name: str
+    command: tuple[str, ...]
+    log: Path
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended.
+
+    Attributes:
+        code: exit status; negative for a signal.
+        seconds: how long it ran.
+        stopped: whether it was asked to, by Ctrl-C.
+        log_offset: bytes of the log that were there before.
+    """
+
+    code: int
+    seconds: float
+    stopped: bool
+    log_offset: int
+
+
+@dataclass
+class _Running:
+    job: Job
+    process: subprocess.Popen[bytes]
+    started: float
+    log_offset: int
+
+    def ending(self, stopped: bool) -> Ending:
+        return Ending(self.process.wait(), time.monotonic() - self.started, stopped, self.log_offset)
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    workers: int,
+    on_start: Callable[[Job], object] = lambda job: None,
+    on_end: Callable[[Job, Ending], object] = lambda job, ending: None,
+    on_tick: Callable[[Mapping[str, float]], object] = lambda running: None,
+    inherited: Sequence[int] = (),
+) -> None:
+    """Run ``jobs`` in turn, up to ``workers`` at a time, each on one thread.
+
+    On Ctrl-C (or a request to terminate) the running ones are interrupted and waited for, ``on_end`` is told, and the
+    ``KeyboardInterrupt`` goes on; a second Ctrl-C kills them.
+
+    Args:
+        jobs: what to run.
+        workers: processes at a time.
+        on_start: told of each job before it starts.
+        on_end: told how each ended.
+        on_tick: told several times a second which jobs run, by name, and for how many seconds.
+        inherited: file descriptors that the processes keep open.
+    """
+    waiting, running = deque(jobs), list[_Running]()
+    with deferred_interrupt() as stop_if_asked, _ctrl_c_on_termination():
+        try:
+            while waiting or running:
+                stop_if_asked()
+                while waiting and len(running) < workers:
+                    on_start(waiting[0])
+                    running.append(_start(waiting.popleft(), inherited))
+                time.sleep(POLL_SECONDS)
+                for one in [one for one in running if one.process.poll() is not None]:
+                    running.remove(one)
+                    on_end(one.job, one.ending(stopped=False))
+                now = time.monotonic()
+                on_tick({one.job.name: now - one.started for one in running})
+        except KeyboardInterrupt:
+            _stop([one.process for one in running])
+            for one in running:
+                on_end(one.job, one.ending(stopped=True))
+            raise
+        finally:
+            for one in running:
+                if one.process.poll() is None:
+                    one.process.kill()
+
+
+def _start(job: Job, inherited: Sequence[int]) -> _Running:
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    with job.log.open("ab") as log:
+        offset = log.tell()
+        # A session of its own: the terminal's Ctrl-C is for this process alone, which passes it on once.
+        process = subprocess.Popen(
+            job.command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+            pass_fds=inherited,
+        )
+    return _Running(job, process, time.monotonic(), offset)
+
+
+def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Interrupt, then terminate, then kill; returns when all have ended."""
+    for number, patience in zip((signal.SIGINT, signal.SIGTERM), PATIENCE_SECONDS, strict=True):
+        alive = [process for process in processes if process.poll() is None]
+        for process in alive:
+            process.send_signal(number)
+        deadline = time.monotonic() + patience
+        while alive and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+            alive = [process for process in alive if process.poll() is None]
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _ctrl_c_on_termination() -> Iterator[None]:
+    """Within the block a request to terminate, or a terminal that closes, counts as Ctrl-C unless it was ignored."""
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            try:
+                before[number] = signal.signal(number, pass_on)
+            except ValueError:  # not the main thread: Python delivers no signals here
+                break
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

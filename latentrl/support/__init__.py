@@ -1,0 +1,1 @@
+"""Support: errors, files, options, interrupts, steps and threads; no science."""

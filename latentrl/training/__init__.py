@@ -1,0 +1,1 @@
+"""Training: a situation, the recipe for it, its stages and penalties."""

@@ -1,0 +1,103 @@
+"""Coarse to fine: a model first learns from blurred images, then from ever sharper ones.
+
+What a thin or detailed object looks like varies with its position at all spatial frequencies, and an autoencoder that
+sees them all at once finds a crumpled latent space that the dynamics then freezes. A blurred image varies mostly in its
+first harmonic, which sets the topology; the detail follows once the latent space has its shape. The blur knows nothing
+of the scene and needs no label. It is a departure from the source, which trains on sharp images throughout.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from latentrl.numerics.pieces import evenly_spread, in_pieces
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When the blur is lowered.
+
+    Attributes:
+        width: standard deviation of the first blur as a fraction of the image's height; 0 switches it off.
+        start: last training step with the full blur.
+        end: first step without blur.
+        stages: equal reductions in between, the last of them to no blur.
+    """
+
+    width: float = 0.125
+    start: int = 300
+    end: int = 1500
+    stages: int = 9
+
+    def at(self, step: int) -> float:
+        """The blur's width at ``step``, as a fraction of the image's height."""
+        if step <= self.start:
+            return self.width
+        if step >= self.end:
+            return 0.0
+        stage = 1 + (step - self.start) * (self.stages - 1) // (self.end - self.start)
+        return self.width * (1 - stage / self.stages)
+
+
+def is_image(observations: Tensor) -> bool:
+    """Whether ``observations`` are uint8 images ``[N, T, H, W, C]``, which can be blurred."""
+    return observations.dtype == torch.uint8 and observations.dim() == 5
+
+
+def gaussian_matrix(size: int, sigma: float, device: torch.device) -> Tensor:
+    """``[size, size]`` matrix that blurs a line of pixels by ``sigma`` pixels; rows sum to one, also at the edges."""
+    position = torch.arange(size, dtype=torch.float32, device=device)
+    weights = torch.exp(-0.5 * ((position[:, None] - position) / sigma).square())
+    return weights / weights.sum(1, keepdim=True)
+
+
+def blur(images: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of ``images [..., H, W, C]`` (floating point) by ``sigma`` pixels."""
+    rows = gaussian_matrix(images.shape[-3], sigma, images.device)
+    columns = gaussian_matrix(images.shape[-2], sigma, images.device)
+    return torch.einsum("ih,...hwc,jw->...ijc", rows, images, columns)
+
+
+class CoarseToFine:
+    """Blurs batches as a :class:`Schedule` says, with mean and variance of the training images kept.
+
+    Args:
+        schedule: when and how much.
+        observations: the training images ``[N, T, H, W, C]`` uint8.
+        device: where the batches will be; where ``observations`` are if None.
+        sample: frames, evenly spread, that the mean image and the variances are estimated from; fewer if large.
+    """
+
+    def __init__(
+        self, schedule: Schedule, observations: Tensor, device: torch.device | None = None, sample: int = 8000
+    ) -> None:
+        self.schedule = schedule
+        self.frames = evenly_spread(observations.flatten(0, 1), sample).to(device or observations.device)
+        self.width = -1.0
+
+    def __call__(self, observations: Tensor, step: int) -> Tensor:
+        """``observations [B, T, H, W, C]`` uint8 as the model should see them at ``step``."""
+        width = self.schedule.at(step)
+        if width == 0:
+            return observations
+        if width != self.width:
+            self._prepare(width)
+        frames, values = observations.flatten(0, 1), math.prod(observations.shape[2:])
+        (blurred,) = in_pieces(self._blur, values, frames, recompute=False)
+        return blurred.unflatten(0, observations.shape[:2])
+
+    def _blur(self, frames: Tensor) -> tuple[Tensor]:
+        images = frames.float() / 255
+        return (self.mean + (blur(images, self.width * images.shape[-3]) - self.blurred_mean) * self.gain,)
+
+    def _prepare(self, width: float) -> None:
+        sharp = self.frames.float() / 255
+        blurred = blur(sharp, width * sharp.shape[-3])
+        self.width, self.mean, self.blurred_mean = width, sharp.mean(0), blurred.mean(0)
+        # Without the gain a blurred image would satisfy the constraint before anything is learned.
+        ratio = (sharp - self.mean).square().mean() / (blurred - self.blurred_mean).square().mean()
+        self.gain = ratio.sqrt()

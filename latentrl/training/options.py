@@ -1,0 +1,122 @@
+"""The options of ``latentrl train``: what they are, which are refused, and how a run folder keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import tyro
+
+from latentrl.models import MODELS
+from latentrl.support.errors import UserError
+from latentrl.support.options import default_hint
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Fit a latent state-space model to recorded sequences."""
+
+    data: Path = Path("data/pendulum")
+    """A data folder made by `latentrl collect`."""
+    run: Annotated[Path | None, default_hint("runs/NAME_OF_DATA", "FOLDER")] = None
+    """The run folder to make."""
+    model: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(MODELS) + "}")] = "ekvae"
+    """Which state-space model: extended Kalman VAE, deep Kalman smoother or filter, deep variational Bayes s. or f.,
+    Kalman VAE, recurrent state-space model."""
+    recipe: Literal["latentrl", "source"] = "latentrl"
+    """latentrl: coarse to fine, held sigma, several starts, joint posterior. source: the dissertation's, plainly."""
+    objective: Literal["rewo", "geco", "annealing", "elbo"] = "rewo"
+    """rewo, geco: constrained optimisation (Algorithm 3; Eq. 3.4); annealing: beta rises linearly; elbo: beta = 1."""
+    annealing_steps: Annotated[int | None, default_hint("half of --steps", "INT")] = None
+    """Gradient steps that `--objective annealing` takes from beta 0 to 1."""
+    kappa: Annotated[float | None, default_hint("a sixth of the data's deviation", "FLOAT")] = None
+    """Bound of the constraint: root mean squared error per observation dimension (images in [0, 1])."""
+    standardise: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Give the networks observations minus their mean, over their deviation: for any other picture than a bright thing
+    on black, and for sensors. Of the models only the EKVAE knows it."""
+    network: Literal["auto", "dense", "conv", "lean"] = "auto"
+    """Encoder and decoder of an EKVAE or a KVAE. conv: the dissertation's convolutions for images, meant for a GPU;
+    lean: few layers, much cheaper; auto: dense up to 32 x 32 pixels, then conv on a GPU and lean without."""
+    prior: Literal["vhp", "normal"] = "vhp"
+    """Initial distribution of the latent state."""
+    version: Annotated[
+        Literal["joint", "smoother", "filter"] | None, default_hint("the recipe's", "{joint,smoother,filter}")
+    ] = None
+    """Posterior under which the rate of an EKVAE is estimated."""
+    state_size: int = 3
+    """Dz, dimensions of the latent state."""
+    position_size: int = 2
+    """Da, how many of them hold the position, where the model tells position from velocity."""
+    steps: Annotated[int | None, default_hint("8000", "INT")] = None
+    """Gradient steps."""
+    batch: Annotated[int | None, default_hint("50", "INT")] = None
+    """Sequences in a batch."""
+    blur: Annotated[float | None, default_hint("0.125", "FLOAT")] = None
+    """First blur of the images as a fraction of their height; 0 for none."""
+    seed: int = 0
+    """Of weights, batches and samples."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    resume: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Continue the run where it was interrupted, with its own settings."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace an existing run folder."""
+    progress: bool = True
+    """Show a progress bar."""
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.run or Path("runs") / self.data.resolve().name
+
+
+def check_options(options: TrainOptions) -> None:
+    """Refuse what no training could use.
+
+    Raises:
+        UserError: it names the flag, the value and the cure.
+    """
+    if options.model not in MODELS:
+        raise UserError(f"--model {options.model}: there is no such model; give one of {', '.join(MODELS)}")
+    for flag, value in (("steps", options.steps), ("batch", options.batch)):
+        if value is not None and value < 1:
+            raise UserError(f"--{flag} {value}: give one or more")
+    if options.annealing_steps is not None and (options.annealing_steps < 1 or options.objective != "annealing"):
+        raise UserError(f"--annealing-steps {options.annealing_steps}: give one or more, with --objective annealing")
+    if options.version is not None and options.model != "ekvae":
+        raise UserError(f"--version {options.version}: the EKVAE's; give --model dkf or dvbf for filter versions")
+    if options.standardise and options.model != "ekvae":
+        raise UserError("--standardise: of the models only ekvae knows it; leave it out, or give --model ekvae")
+    if options.kappa is not None and options.kappa <= 0:
+        raise UserError(f"--kappa {options.kappa}: give a positive number")
+    if not 0 < options.position_size <= options.state_size:
+        raise UserError(f"--position-size {options.position_size}: give 1 to {options.state_size}, the --state-size")
+    if options.blur is not None and not 0 <= options.blur <= 1:
+        raise UserError(f"--blur {options.blur}: give a fraction of the image's height, 0 to 1")
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that a ``--device`` option names; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        UserError: an unknown device, or CUDA where there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f"--device {name}: give auto, cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"--device {name}: PyTorch sees no CUDA device here; give cpu or auto")
+    return device
+
+
+def options_from_json(stored: dict[str, Any]) -> TrainOptions:
+    """The inverse of :func:`latentrl.support.options.options_to_json`."""
+    run = stored["run"]
+    # Runs from before there was a choice of networks do not name one.
+    stored = {"network": "dense", **stored}
+    return TrainOptions(**{**stored, "data": Path(stored["data"]), "run": None if run is None else Path(run)})

@@ -1,0 +1,1 @@
+"""Penalties: what a gradient step adds to the objective's loss."""

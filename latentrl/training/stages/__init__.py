@@ -1,0 +1,1 @@
+"""Stages: the parts of a training, one after the other."""

@@ -1,0 +1,123 @@
+"""The decoder of a model that began on a chart, alone, once all else is trained; then sigma.
+
+While everything is trained together, a decoder draws a few frames of few sequences per step, from positions that still
+move. Once they stay, there is no better use of a second than to draw single frames from all over the data: a step takes
+a fraction of the time, and no two of its frames are alike. The posterior stays as it is, so this is the bound's ascent
+in the decoder's parameters and sigma alone. A departure from the source.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from latentrl.models.ekvae import EKVAE
+from latentrl.models.over_data import smooth, spread_sample
+from latentrl.numerics.pieces import frames_at, spread_frames
+from latentrl.runs.folder import read_tensors, write_tensors
+from latentrl.support.errors import UserError
+from latentrl.support.interrupts import deferred_interrupt
+from latentrl.training.fitting import LEARNING_RATE, Fitting
+from latentrl.training.optimiser_state import load_optimiser, optimiser_tensors
+from latentrl.types import Sequences
+
+CURE = "remove it to fit the decoder from the start"
+FRAMES = 100
+"""In a step."""
+SEQUENCES = 10_000
+"""At least, that the frames are from, where there are so many."""
+SAMPLE = 10_000
+"""Frames that tell sigma."""
+
+
+SAVED_EVERY = 1000
+"""Steps."""
+
+
+def fit_decoder(
+    model: EKVAE, data: Sequences, steps: int, seed: int = 0, progress: bool = True, so_far: Path | None = None
+) -> float:
+    """Fit the decoder of ``model`` to the smoothed positions, then sigma to the error that is left, in place.
+
+    On Ctrl-C ``so_far`` is written and the interrupt goes on.
+
+    Args:
+        model: trained.
+        data: the training sequences.
+        steps: of ``FRAMES`` frames each; none leave the decoder as it is.
+        seed: of the frames drawn.
+        progress: show a progress bar.
+        so_far: the file to go on from, if it is there, and to write now and then.
+
+    Returns:
+        How long it took in all, in seconds.
+
+    Raises:
+        UserError: ``so_far`` is damaged, or of another model.
+    """
+    sample = spread_sample(data, SEQUENCES)
+    smoothed = smooth(model, sample).mean[..., : model.position_size].float()
+    fit = _Fit(model, seed)
+    if so_far is not None and so_far.is_file():
+        fit.load(so_far)
+    fitting = Fitting(fit.optimiser, steps, "decoder", progress, fit.step)
+    with deferred_interrupt() as stop_if_asked:
+        try:
+            for _ in fitting:
+                stop_if_asked()
+                fitting.tell(fit.advance(smoothed, sample.observations))
+                if so_far is not None and fit.step % SAVED_EVERY == 0:
+                    fit.save(so_far)
+        except KeyboardInterrupt:
+            if so_far is not None:
+                fit.save(so_far)
+            raise
+    device = smoothed.device
+    with torch.no_grad():
+        spread = (spread_frames(values, SAMPLE).to(device) for values in (smoothed, sample.observations))
+        error = model.squared_error(*spread).mean()
+        model.log_sigma.copy_(0.5 * error.log())
+    return fit.seconds
+
+
+class _Fit:
+    """The decoder's fit at one moment."""
+
+    def __init__(self, model: EKVAE, seed: int) -> None:
+        self.model, self.step, self.seconds = model, 0, 0.0
+        self.optimiser = torch.optim.Adam(model.decoder.parameters(), lr=LEARNING_RATE, fused=True)
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def advance(self, smoothed: Tensor, observations: Tensor) -> float:
+        """One step on random frames; returns their error."""
+        began = time.perf_counter()
+        index = torch.randint(smoothed.shape[:2].numel(), (FRAMES,), generator=self._generator)
+        positions, seen = (frames_at(values, index).to(smoothed.device) for values in (smoothed, observations))
+        self.optimiser.zero_grad()
+        error = self.model.squared_error(positions, seen).mean()
+        error.backward()
+        self.optimiser.step()
+        self.step += 1
+        self.seconds += time.perf_counter() - began
+        return float(error.detach())
+
+    def save(self, path: Path) -> None:
+        decoder = {f"decoder.{name}": value for name, value in self.model.decoder.state_dict().items()}
+        tensors = {**decoder, **optimiser_tensors(self.optimiser), "generator": self._generator.get_state()}
+        write_tensors(path, tensors, {"fit": json.dumps({"step": self.step, "seconds": self.seconds})})
+
+    def load(self, path: Path) -> None:
+        tensors, metadata = read_tensors(path, CURE)
+        try:
+            names = self.model.decoder.state_dict()
+            self.model.decoder.load_state_dict({name: tensors[f"decoder.{name}"] for name in names})
+            load_optimiser(self.optimiser, tensors)
+            self._generator.set_state(tensors["generator"])
+            numbers = json.loads(metadata["fit"])
+            self.step, self.seconds = numbers["step"], numbers["seconds"]
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise UserError(f"{path} does not fit the model beside it ({error}): {CURE}") from error

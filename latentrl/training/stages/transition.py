@@ -1,0 +1,68 @@
+"""The transition of a model that began on a chart, alone, once encoder and decoder are trained.
+
+Without pictures a step costs a fraction, so that it can take four times as many sequences: what the transition still
+gets wrong is mostly the noise of small batches. This is the bound's ascent in the parameters of transition, noises and
+filter alone. A departure from the source.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from latentrl.models.ekvae import EKVAE
+from latentrl.models.over_data import encode_frames
+from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.training.fitting import Fitting
+from latentrl.types import Sequences
+
+BATCH = 64
+"""Sequences in a step."""
+LEARNING_RATES = {"transition": 2e-3, "noise": 6e-3}
+
+Unexplained = Callable[[Tensor, Tensor], Tensor]
+"""``(states [B, T, Dz], index [B]) -> scalar``: see `latentrl.training.trainer.Trainer.velocity_unexplained`."""
+
+
+def fit_transition(
+    model: EKVAE,
+    data: Sequences,
+    steps: int,
+    unexplained: Unexplained,
+    weight: float,
+    seed: int = 0,
+    progress: bool = True,
+) -> float:
+    """Fit transition and noises of ``model`` to the positions that its encoder gives, in place.
+
+    Args:
+        model: trained.
+        data: the training sequences.
+        steps: of ``BATCH`` sequences each; none leave everything as it is.
+        unexplained: of the velocities, which stay aligned.
+        weight: of it, relative to the rate of one time step.
+        seed: of sequences and samples.
+        progress: show a progress bar.
+
+    Returns:
+        How long it took, in seconds.
+    """
+    began, groups = time.perf_counter(), model.parameter_groups()
+    if not steps:
+        return 0.0
+    encoded, actions = encode_frames(model, data), data.actions
+    device = encoded.mean.device
+    optimiser = torch.optim.Adam([{"params": groups[name], "lr": rate} for name, rate in LEARNING_RATES.items()])
+    generator = torch.Generator(device).manual_seed(seed)
+    fitting = Fitting(optimiser, steps, "transition", progress, shown="rate")
+    for _ in fitting:
+        index = torch.randint(len(data), (BATCH,), generator=generator, device=device)
+        posterior = DiagonalGaussian(encoded.mean[index], encoded.variance[index])
+        batch = actions[index.to(actions.device)].to(device)
+        terms, states = model.sampled_rate_terms(posterior, posterior.rsample(generator), batch, generator)
+        rate = torch.stack(terms).sum(0).mean() / data.length
+        fitting.step(rate + weight * unexplained(states, index), rate)
+    return time.perf_counter() - began

@@ -1,0 +1,118 @@
+"""A locally linear transition that no longer changes: its parameters prepared once, its roll-outs as fast as they get.
+
+`LocallyLinearTransition` lays its parameters out at every call, because training changes them between calls. Planning
+calls it thousands of times in a row on the same parameters.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from latentrl.transitions.locally_linear import LocallyLinearGaussian, LocallyLinearTransition, Weights
+
+BLOCK = 1024
+"""Roll-outs done together: what a step reads and writes then stays in a core's cache."""
+
+
+class Columns(NamedTuple):
+    """The parameters once more, for states that are columns: every product has its weights on the left."""
+
+    layers: list[tuple[Tensor, Tensor]]  # of the gate, the first for z above u: (weight [n_out, n_in], bias [n_out, 1])
+    dynamics: Tensor  # [Dz * (Dz + Du), M]
+    control_scale: Tensor  # [Du, 1]
+
+    @classmethod
+    def of(cls, weights: Weights) -> Columns:
+        """The same parameters, copied into this order."""
+        first = torch.cat((weights.state_in, weights.control_in)), weights.bias_in
+        layers = [(weight.T.contiguous(), bias.unsqueeze(1)) for weight, bias in (first, *weights.layers)]
+        return cls(layers, weights.dynamics.T.contiguous(), weights.control_scale.unsqueeze(1))
+
+
+class FrozenTransition:
+    """A copy of a transition: what happens to the original later does not reach it, so nothing in it can be stale.
+
+    Implements `latentrl.types.Dynamics`, `RolloutDynamics` and `LinearDynamics`. Gradients flow through
+    :meth:`transition` to states and actions, never to parameters.
+
+    Args:
+        module: the transition as it is now.
+    """
+
+    def __init__(self, module: LocallyLinearTransition) -> None:
+        self._module = copy.deepcopy(module).requires_grad_(False).eval()
+        self._weights: dict[torch.dtype, Weights] = {}
+        self._columns: dict[torch.dtype, Columns] = {}
+
+    def weights(self, dtype: torch.dtype) -> Weights:
+        """The parameters in ``dtype``, laid out on first use."""
+        if dtype not in self._weights:
+            # Tensors made in inference mode could never take part in autograd afterwards.
+            with torch.inference_mode(False), torch.no_grad():
+                self._weights[dtype] = self._module.weights(dtype)
+        return self._weights[dtype]
+
+    def transition(self, state: Tensor, action: Tensor) -> LocallyLinearGaussian:
+        """p(z_{t+1} | z_t, u_t) for ``state [..., Dz]``, ``action [..., Du]`` in the environment's units."""
+        return self.weights(state.dtype).transition(state, action)
+
+    def linearise(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """F ``[..., Dz, Dz]``, B ``[..., Dz, Du]`` (per unit of action) and Q ``[..., Dz, Dz]`` of Eq. 4.13.
+
+        The mean of the transition *is* F z + B u; F is not its Jacobian, which also moves the mixture.
+        """
+        weights = self.weights(state.dtype)
+        size, lead = state.shape[-1], state.shape[:-1]
+        control = weights.scaled(action).reshape(-1, action.shape[-1])
+        local = weights.linearise(state.reshape(-1, size), weights.gate_input(control))
+        control_matrix = local.dynamics[..., size:] / weights.control_scale
+        return (
+            local.state_matrix.view(*lead, size, size),
+            control_matrix.view(*lead, size, -1),
+            local.noise.view(*lead, size, size),
+        )
+
+    @torch.no_grad()
+    def rollout(self, state: Tensor, actions: Tensor) -> Tensor:
+        """Mean states ``[..., H, Dz]`` after each of ``actions [..., H, Du]``, from ``state [..., Dz]``; no gradient.
+
+        States are columns here, so that every operation runs along the batch, and no step allocates anything; the
+        result is a transposed view. The noise is never mixed.
+        """
+        if state.dtype not in self._columns:
+            self._columns[state.dtype] = Columns.of(self.weights(state.dtype))
+        size, columns = state.shape[-1], self._columns[state.dtype]
+        starts = state.reshape(-1, size).split(BLOCK)
+        plans = actions.reshape(-1, *actions.shape[-2:]).split(BLOCK)
+        paths = [_follow(columns, *pair) for pair in zip(starts, plans, strict=True)]
+        path = paths[0] if len(paths) == 1 else torch.cat(paths, 2)
+        return path.permute(2, 0, 1).view(*actions.shape[:-1], size)
+
+
+def _follow(columns: Columns, state: Tensor, actions: Tensor) -> Tensor:
+    """Mean states ``[H, Dz, N]`` after each of ``actions [N, H, Du]`` from ``state [N, Dz]``."""
+    (count, size), horizon = state.shape, actions.shape[1]
+    inputs = size + actions.shape[2]
+    # Entry t holds z_t above u_t: what step t reads, and where step t - 1 writes.
+    path = state.new_empty(horizon + 1, inputs, count)
+    path[0, :size] = state.T
+    path[:-1, size:] = actions.permute(1, 2, 0)
+    path[:-1, size:] /= columns.control_scale
+
+    *hidden_layers, (last, last_bias) = columns.layers
+    activations = [state.new_empty(len(weight), count) for weight, _ in columns.layers]
+    alpha, mixed = torch.empty_like(activations[-1]), state.new_empty(len(columns.dynamics), count)
+    matrices = mixed.view(size, inputs, count)
+    for t in range(horizon):
+        hidden = step = path[t]
+        for (weight, bias), out in zip(hidden_layers, activations, strict=False):
+            hidden = torch.addmm(bias, weight, hidden, out=out).relu_()
+        torch.addmm(last_bias, last, hidden, out=activations[-1])
+        torch.softmax(activations[-1], 0, out=alpha)
+        torch.mm(columns.dynamics, alpha, out=mixed)
+        torch.sum(matrices.mul_(step), 1, out=path[t + 1, :size])
+    return path[1:, :size]

@@ -1,0 +1,103 @@
+"""What is particular to the cross-entropy method; what every planner promises is in conformance/test_planners.py."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from latentrl.agents.planners import CEM, CEMOptions
+from latentrl.numerics.distributions import DiagonalGaussian
+
+LOW, HIGH = torch.tensor([-1.0]), torch.tensor([1.0])
+
+
+class Integrator:
+    """z' = z + u."""
+
+    def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+        return DiagonalGaussian(state + action, torch.ones(1))
+
+
+def to_zero(state: Tensor, action: Tensor) -> Tensor:
+    return -state.square().sum(-1)
+
+
+def plan(options: CEMOptions, state: Tensor, warm_start: Tensor | None = None) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return CEM(LOW, HIGH, options).plan(Integrator(), to_zero, state, warm_start, generator)
+
+
+def test_the_model_is_asked_once_per_time_step_and_iteration_for_everything() -> None:
+    shapes = []
+
+    class Counting(Integrator):
+        def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+            shapes.append((tuple(state.shape), tuple(action.shape)))
+            return super().transition(state, action)
+
+    CEM(LOW, HIGH, CEMOptions(horizon=5, samples=16, iterations=3, elites=4)).plan(
+        Counting(), to_zero, torch.zeros(7, 1)
+    )
+    assert shapes == [((7 * 16, 1), (7 * 16, 1))] * 15
+
+
+def test_more_iterations_come_closer() -> None:
+    state = torch.linspace(-2, 2, 8)[:, None]
+    returns = []
+    for iterations in (1, 4, 12):
+        actions = plan(CEMOptions(6, 64, iterations, 8), state)
+        returns.append(-(state + actions.cumsum(1).squeeze(-1)).square().sum().item())
+    assert returns == sorted(returns)
+
+
+def test_the_warm_start_itself_is_a_candidate() -> None:
+    """A single elite out of candidates around the optimum must be the optimum: the unperturbed warm start."""
+    state = torch.tensor([[0.5]])
+    optimum = torch.tensor([[[-0.5], [0.0], [0.0]]])
+    assert torch.equal(plan(CEMOptions(3, 32, 2, 1), state, optimum), optimum)
+
+
+def test_a_warm_start_outside_the_bounds_is_brought_inside() -> None:
+    actions = plan(CEMOptions(3, 16, 1, 4), torch.tensor([[0.5]]), torch.full((1, 3, 1), 50.0))
+    assert (actions.abs() <= 1).all()
+
+
+def test_a_plan_that_is_given_is_searched_around_more_closely() -> None:
+    drawn = []
+
+    class Seeing(Integrator):
+        def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+            drawn.append(action)
+            return super().transition(state, action)
+
+    options = CEMOptions(horizon=1, samples=2000, iterations=1, initial_std=0.1, warm_std=0.02)
+    for warm_start in (None, torch.full((1, 1, 1), 0.25)):
+        CEM(LOW, HIGH, options).plan(Seeing(), to_zero, torch.zeros(1, 1), warm_start, torch.Generator().manual_seed(0))
+    cold, warm = drawn
+    assert float(cold.std()) == pytest.approx(0.1 * 2, rel=0.05)
+    assert float(warm.std()) == pytest.approx(0.02 * 2, rel=0.05)
+    assert float(warm.mean()) == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"horizon": 0},
+        {"samples": 0},
+        {"iterations": 0},
+        {"elites": 0},
+        {"samples": 64, "elites": 65},
+        {"initial_std": 0.0},
+        {"warm_std": 0.0},
+    ],
+    ids=str,
+)
+def test_options_that_cannot_work_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(reversed(wrong))):
+        CEMOptions(**wrong)
+
+
+def test_bounds_that_cannot_work_are_refused() -> None:
+    with pytest.raises(ValueError, match="low < high"):
+        CEM(HIGH, LOW)

@@ -1,0 +1,220 @@
+"""What is particular to iLQR: it is exact where the problem is linear-quadratic, limits included."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import pytest
+import torch
+from torch import Tensor
+
+from latentrl.agents.planners import CEM, ILQR, CEMOptions, ILQROptions
+from latentrl.agents.planners.derivatives import concave, jacobians, quadratic
+from latentrl.agents.planners.riccati import solve_box
+from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.transitions.frozen import FrozenTransition
+from latentrl.transitions.locally_linear import LocallyLinearTransition
+
+DOUBLE = torch.float64
+HORIZON = 12
+A = torch.tensor([[1.0, 0.1, 0.0], [0.2, 1.0, 0.1], [0.0, -0.1, 0.9]], dtype=DOUBLE)
+B = torch.tensor([[0.1, 0.0], [0.3, 0.1], [0.0, 0.5]], dtype=DOUBLE)
+GOAL = torch.tensor([1.0, -0.5, 0.3], dtype=DOUBLE)
+# Costs of z_{t+1} and u_t, with a term that ties them together.
+STATE_COST = torch.tensor([[2.0, 0.3, 0.0], [0.3, 1.0, 0.0], [0.0, 0.0, 0.1]], dtype=DOUBLE)
+MIXED_COST = torch.tensor([[0.05, 0.0, 0.02], [0.0, 0.04, 0.0]], dtype=DOUBLE)
+ACTION_COST = torch.tensor([[0.2, 0.05], [0.05, 0.1]], dtype=DOUBLE)
+
+
+class Linear:
+    """z' = A z + B u, which also knows its own linearisation."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+        mean = state @ A.T + action @ B.T
+        return DiagonalGaussian(mean, torch.ones_like(mean))
+
+    def linearise(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        self.asked += 1
+        lead = state.shape[:-1]
+        return A.expand(*lead, -1, -1), B.expand(*lead, -1, -1), torch.eye(3, dtype=DOUBLE).expand(*lead, -1, -1)
+
+
+def reward(state: Tensor, action: Tensor) -> Tensor:
+    error = state - GOAL
+    terms = ((error, STATE_COST, error), (action, 2 * MIXED_COST, error), (action, ACTION_COST, action))
+    return -sum((torch.einsum("...i,ij,...j->...", *term) for term in terms), torch.zeros((), dtype=DOUBLE))
+
+
+def total(state: Tensor, plan: Tensor) -> Tensor:
+    value = torch.zeros(len(state), dtype=DOUBLE)
+    for action in plan.unbind(1):
+        state = Linear().transition(state, action).mean
+        value = value + reward(state, action)
+    return value
+
+
+def stacked_optimum(state: Tensor) -> Tensor:
+    """The best plan ``[B, H, 2]`` without limits from the normal equations of the whole horizon at once."""
+    size = 2 * HORIZON
+    plan = torch.zeros(1, HORIZON, 2, dtype=DOUBLE)
+    hessian = torch.autograd.functional.hessian(lambda u: total(state[:1], u.view(1, HORIZON, 2)).sum(), plan.flatten())
+    solutions = []
+    for one in state:
+        slope = torch.autograd.functional.jacobian(
+            lambda u, one=one: total(one[None], u.view(1, HORIZON, 2)).sum(), plan.flatten()
+        )
+        solutions.append(torch.linalg.solve(hessian, -slope).view(HORIZON, 2))
+    assert hessian.shape == (size, size)
+    return torch.stack(solutions)
+
+
+def starts(count: int = 5) -> Tensor:
+    return torch.randn(count, 3, generator=torch.Generator().manual_seed(0), dtype=DOUBLE)
+
+
+def options(**changes: object) -> ILQROptions:
+    return ILQROptions(**{"horizon": HORIZON, "iterations": 2, **changes})  # type: ignore[arg-type]
+
+
+WIDE = torch.full((2,), 50.0, dtype=DOUBLE)
+
+
+@pytest.mark.parametrize("derivatives", ["model", "exact"])
+def test_it_solves_a_linear_quadratic_problem_exactly(derivatives: Literal["model", "exact"]) -> None:
+    problem, state = Linear(), starts()
+    plan = ILQR(-WIDE, WIDE, options(jacobians=derivatives)).plan(problem, reward, state)
+    torch.testing.assert_close(plan, stacked_optimum(state), rtol=1e-6, atol=1e-6)
+    assert problem.asked == (2 if derivatives == "model" else 0)
+
+
+def test_with_limits_no_allowed_change_of_any_action_helps() -> None:
+    """The conditions of Karush, Kuhn and Tucker, and many samples of CEM, agree."""
+    low, high = torch.tensor([-0.4, -0.2], dtype=DOUBLE), torch.tensor([0.3, 0.6], dtype=DOUBLE)
+    state = starts()
+    plan = ILQR(low, high, options(iterations=30)).plan(Linear(), reward, state).requires_grad_()
+    (slope,) = torch.autograd.grad(total(state, plan).sum(), plan)
+    at_low, at_high = plan <= low, plan >= high
+    assert at_low.any() and at_high.any() and not (at_low | at_high).all()
+    assert (slope[at_low] <= 1e-6).all() and (slope[at_high] >= -1e-6).all()
+    assert (slope[~at_low & ~at_high].abs() < 1e-6).all()
+    sampled = CEM(low, high, CEMOptions(HORIZON, 500, 30, 40)).plan(Linear(), reward, state)
+    assert (total(state, plan) >= total(state, sampled) - 1e-9).all()
+
+
+def test_a_plan_never_gets_worse_than_its_warm_start() -> None:
+    def rough(state: Tensor, action: Tensor) -> Tensor:
+        return (3 * state).sin().sum(-1) - action.square().sum(-1)
+
+    class Bent(Linear):
+        def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+            return DiagonalGaussian(super().transition(state, action).mean.sin() * 2, torch.ones(3))
+
+    state, low, high = starts(20), -WIDE, WIDE
+    warm = torch.randn(20, HORIZON, 2, generator=torch.Generator().manual_seed(1), dtype=DOUBLE)
+
+    def value(plan: Tensor) -> Tensor:
+        now, gained = state, torch.zeros(20, dtype=DOUBLE)
+        for action in plan.unbind(1):
+            now = Bent().transition(now, action).mean
+            gained = gained + rough(now, action)
+        return gained
+
+    planner = ILQR(low, high, options(starts=1, jacobians="exact", iterations=6))
+    found = planner.plan(Bent(), rough, state, warm)
+    assert (value(found) >= value(warm) - 1e-12).all() and (value(found) > value(warm) + 1).float().mean() > 0.8
+
+
+def test_other_starts_find_the_hill_behind_the_valley() -> None:
+    """From the middle every way is down at first; the higher of two goals lies behind the lower rim."""
+
+    class Integrator:
+        def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+            return DiagonalGaussian(state + 0.3 * action, torch.ones(1))
+
+    def hills(state: Tensor, action: Tensor) -> Tensor:
+        near, far = (-(state - 0.4).square() / 0.02).exp(), 3 * (-(state + 1.5).square() / 0.5).exp()
+        return (near + far).sum(-1)
+
+    def best(starts: int) -> float:
+        one = torch.ones(1)
+        chosen = ILQROptions(horizon=8, iterations=8, starts=starts, initial_std=0.5)
+        generator = torch.Generator().manual_seed(0)
+        plan = ILQR(-one, one, chosen).plan(Integrator(), hills, torch.full((1, 1), 0.4), None, generator)
+        return float((0.4 + 0.3 * plan.cumsum(1)).min())
+
+    assert best(1) > 0.3 and best(4) < -1.0
+
+
+def test_jacobians_are_those_of_autograd() -> None:
+    torch.manual_seed(0)
+    frozen = FrozenTransition(LocallyLinearTransition(3, 2, base_matrices=4, hidden=(8,)))
+    state, action = torch.randn(2, 4, 3), torch.randn(2, 4, 2)
+    steps = jacobians(frozen, state, action)
+    for i in range(2):
+        for j in range(4):
+            expected = torch.autograd.functional.jacobian(
+                lambda z, u: frozen.transition(z, u).mean, (state[i, j], action[i, j])
+            )
+            torch.testing.assert_close(steps.by_state[i, j], expected[0])
+            torch.testing.assert_close(steps.by_action[i, j], expected[1])
+
+
+def test_reward_is_expanded_to_second_order_and_made_concave() -> None:
+    expansion = quadratic(reward, starts(), torch.ones(5, 2, dtype=DOUBLE))
+    top = torch.cat((STATE_COST, MIXED_COST.T), 1)
+    expected = -2 * torch.cat((top, torch.cat((MIXED_COST, ACTION_COST), 1)))
+    torch.testing.assert_close(expansion.hessian, expected.expand(5, 5, 5))
+    torch.testing.assert_close(concave(expansion).hessian, expansion.hessian)
+    saddle = quadratic(lambda z, u: z[..., 0].square() - 2 * u[..., 0].square(), torch.ones(1, 1), torch.ones(1, 1))
+    torch.testing.assert_close(concave(saddle).hessian, torch.tensor([[[0.0, 0.0], [0.0, -4.0]]]))
+    torch.testing.assert_close(concave(saddle).gradient, torch.tensor([[2.0, -4.0]]))
+
+
+@pytest.mark.parametrize("controls", [1, 2, 3])
+def test_the_box_is_solved_as_by_trying_every_face(controls: int) -> None:
+    """Every action free, low or high: the best feasible of the 3^Du combinations is the optimum."""
+    g = torch.Generator().manual_seed(controls)
+    root = torch.randn(60, controls, controls, generator=g, dtype=DOUBLE)
+    q_uu = root @ root.mT + 0.2 * torch.eye(controls, dtype=DOUBLE)
+    q_u = 2 * torch.randn(60, controls, 1, generator=g, dtype=DOUBLE)
+    q_ux = torch.randn(60, controls, 2, generator=g, dtype=DOUBLE)
+    lower, upper = -torch.rand(60, controls, 1, generator=g, dtype=DOUBLE), torch.rand(60, controls, 1, generator=g)
+    upper = upper.double()
+    change, feedback = solve_box(q_uu, q_u, q_ux, lower, upper)
+    held_somewhere = 0
+    for n in range(60):
+        best, best_free = math.inf, torch.zeros(controls, dtype=torch.bool)
+        for faces in torch.cartesian_prod(*[torch.arange(3)] * controls).view(-1, controls):
+            free = faces == 0
+            at = torch.where(faces == 1, lower[n, :, 0], upper[n, :, 0]).where(~free, 0.0)
+            if free.any():
+                block, rest = q_uu[n][free][:, free], q_u[n, free, 0] + q_uu[n][free] @ at
+                at[free] = torch.linalg.solve(block, -rest)
+            if ((at >= lower[n, :, 0] - 1e-12) & (at <= upper[n, :, 0] + 1e-12)).all():
+                value = float(q_u[n, :, 0] @ at + at @ q_uu[n] @ at / 2)
+                if value < best:
+                    best, best_free = value, free
+        found = change[n, :, 0]
+        assert float(q_u[n, :, 0] @ found + found @ q_uu[n] @ found / 2) <= best + 1e-9
+        assert (feedback[n][~best_free] == 0).all()
+        if best_free.any():
+            gain = -torch.linalg.solve(q_uu[n][best_free][:, best_free], q_ux[n][best_free])
+            torch.testing.assert_close(feedback[n][best_free], gain)
+        held_somewhere += int((~best_free).any())
+    assert 10 < held_somewhere < 60
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"horizon": 0}, {"iterations": 0}, {"starts": 0}, {"samples": 0}, {"initial_std": 0.0}, {"jacobians": "guess"}],
+    ids=str,
+)
+def test_options_that_cannot_work_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        ILQROptions(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="starts"):
+        ILQROptions(starts=10, samples=8)

@@ -1,0 +1,95 @@
+"""The table: ratios to the right reference, and nothing lost on the way to Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+import pytest
+
+from latentrl.evaluation.table import COLUMNS, as_csv, as_markdown, rows
+
+
+def summary(agent: str, task: str = "swing-up", **medians: float | None) -> dict[str, Any]:
+    return {
+        "agent": agent,
+        "task": task,
+        "episodes": 50,
+        "successes": 49,
+        "wilson_95": [0.895, 0.996],
+        "measures": {name: {"median": value, "per_episode": []} for name, value in medians.items()},
+        "control_rate": {"hz_median": 123.4, "hz_p99": 98.7},
+    }
+
+
+def test_time_is_compared_with_the_same_planner_or_the_fastest() -> None:
+    table = rows(
+        [
+            summary("random", seconds_to_upright=None),
+            summary("policy", seconds_to_upright=1.8),
+            summary("cem", seconds_to_upright=2.4),
+            summary("mppi", seconds_to_upright=3.0),
+            summary("cem-true-physics", seconds_to_upright=2.0),
+            summary("mppi-true-physics", seconds_to_upright=1.5),
+        ]
+    )
+    ratios = {row["agent"]: row["time_ratio"] for row in table}
+    assert ratios == {
+        "random": None,
+        "policy": pytest.approx(1.2),
+        "cem": pytest.approx(1.2),
+        "mppi": pytest.approx(2.0),
+        "cem-true-physics": pytest.approx(1.0),
+        "mppi-true-physics": pytest.approx(1.0),
+    }
+
+
+def test_a_reference_that_never_gets_there_or_stands_at_another_task_is_none() -> None:
+    table = rows(
+        [
+            summary("cem", seconds_to_upright=2.4),
+            summary("cem-true-physics", seconds_to_upright=None),
+            summary("cem-true-physics", "other", seconds_to_upright=1.0),
+        ]
+    )
+    assert [row["time_ratio"] for row in table] == [None, None, pytest.approx(1.0)]
+
+
+def test_markdown_has_a_section_per_task_with_its_own_columns() -> None:
+    table = rows(
+        [summary("policy", seconds_to_upright=1.8), summary("cem", "rotate", speed_ratio=0.987654, ripple=0.2)]
+    )
+    first, second = as_markdown(table).split("\n\n## ")
+    assert first.startswith("## swing-up") and second.startswith("rotate")
+    assert "s to upright" in first and "ripple" not in first
+    assert "0.988" in second and "s to upright" not in second
+    lines = second.strip().splitlines()
+    assert len({line.count("|") for line in lines[2:]}) == 1, "a ragged table"
+    assert as_markdown(table).count("| 49 | 50 |") == 2
+
+
+def test_csv_holds_every_column_unrounded() -> None:
+    table = rows([summary("policy", seconds_to_upright=1.8), summary("cem", "rotate", speed_ratio=0.987654)])
+    read = list(csv.DictReader(as_csv(table).splitlines()))
+    assert list(read[0]) == list(COLUMNS)
+    assert float(read[1]["speed_ratio"]) == 0.987654 and read[0]["speed_ratio"] == ""
+    assert [row["agent"] for row in read] == ["policy", "cem"]
+
+
+def test_figures_of_the_reacher_have_columns_of_their_own() -> None:
+    scored = summary("cem", "reacher-easy") | {"successes": None, "wilson_95": None}
+    scored["overall"] = {"return_mean": 940.0, "return_low": 930.0, "return_high": 950.0}
+    table = rows([summary("cem", "reach", shoulder_error=0.01, seconds_to_goal=1.2), scored])
+    assert table[1]["successes"] is None and table[1]["return_low"] == 930.0
+    header = as_csv(table).splitlines()[0].split(",")
+    assert header[: len(COLUMNS)] == list(COLUMNS) and header[len(COLUMNS) :] == [
+        "seconds_to_goal",
+        "shoulder_error",
+        "return_mean",
+        "return_low",
+        "return_high",
+    ]
+    reach, easy = as_markdown(table).split("## reacher-easy")
+    assert "shoulder, rad" in reach and "return" not in reach
+    assert "| 940 | 930 | 950 |" in easy and "successes" not in easy
+    assert as_csv(rows([summary("cem")])).splitlines()[0] == ",".join(COLUMNS)

@@ -1,0 +1,207 @@
+"""Filter and smoother against the inverted joint Gaussian, finite differences, and a long run in float32."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from latentrl.inference import kalman
+from latentrl.numerics.distributions import LOG_2PI
+from latentrl.types import Belief
+
+BATCH, LENGTH, STATE, OBSERVED = 4, 6, 3, 2
+
+
+class System(NamedTuple):
+    """A random time-varying linear-Gaussian system, with observations drawn from nothing in particular."""
+
+    mean: Tensor  # [B, Dz]
+    covariance: Tensor  # [B, Dz, Dz]
+    transitions: Tensor  # [B, T - 1, Dz, Dz]
+    offsets: Tensor  # [B, T - 1, Dz]
+    noises: Tensor  # [B, T - 1, Dz, Dz]
+    emission: Tensor  # [Da, Dz]
+    emission_noise: Tensor  # [Da, Da]
+    observations: Tensor  # [B, T, Da]
+
+
+def random_covariance(*shape: int, generator: torch.Generator) -> Tensor:
+    root = torch.randn(*shape, shape[-1], generator=generator, dtype=torch.float64)
+    return root @ root.mT + 0.1 * torch.eye(shape[-1], dtype=torch.float64)
+
+
+@pytest.fixture
+def system() -> System:
+    g = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=g, dtype=torch.float64)
+
+    return System(
+        normal(BATCH, STATE),
+        random_covariance(BATCH, STATE, generator=g),
+        normal(BATCH, LENGTH - 1, STATE, STATE),
+        normal(BATCH, LENGTH - 1, STATE),
+        random_covariance(BATCH, LENGTH - 1, STATE, generator=g),
+        normal(OBSERVED, STATE),
+        random_covariance(OBSERVED, generator=g),
+        normal(BATCH, LENGTH, OBSERVED),
+    )
+
+
+def run_filter(system: System, missing: Tensor | None = None) -> tuple[Belief, Belief, Tensor]:
+    """Predicted and filtered beliefs ``[B, T]`` and the log-likelihood ``[B]`` of the observations that are there."""
+    predicted, filtered = [Belief(system.mean, system.covariance)], []
+    log_likelihood = torch.zeros(BATCH, dtype=torch.float64)
+    for t in range(LENGTH):
+        skip = None if missing is None else missing[:, t]
+        prior = predicted[t]
+        marginal = torch.distributions.MultivariateNormal(
+            prior.mean @ system.emission.T,
+            system.emission @ prior.covariance @ system.emission.T + system.emission_noise,
+        ).log_prob(system.observations[:, t].nan_to_num())
+        log_likelihood = log_likelihood + (marginal if skip is None else torch.where(skip, 0.0, marginal))
+        belief = kalman.update(prior, system.observations[:, t], system.emission, system.emission_noise, skip)
+        filtered.append(belief)
+        if t + 1 < LENGTH:
+            predicted.append(
+                kalman.predict(belief, system.transitions[:, t], system.noises[:, t], system.offsets[:, t])
+            )
+
+    def stack(beliefs: list[Belief]) -> Belief:
+        return Belief(torch.stack([b.mean for b in beliefs], 1), torch.stack([b.covariance for b in beliefs], 1))
+
+    return stack(predicted), stack(filtered), log_likelihood
+
+
+def joint_posterior(system: System, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and covariance of z_1:T given the present observations, and their log-likelihood, from the joint Gaussian.
+
+    ``present [T]`` is shared by the batch. Everything is done with the full matrices of z_1:T: no recursion over time.
+    """
+    total = LENGTH * STATE
+    mean = torch.zeros(BATCH, total, dtype=torch.float64)
+    # z = A w with w = (z_1, q_1, ..., q_{T-1}) independent: A is block lower triangular.
+    maps = torch.zeros(BATCH, total, total, dtype=torch.float64)
+    sources = torch.zeros(BATCH, total, total, dtype=torch.float64)
+    for t in range(LENGTH):
+        rows = slice(t * STATE, (t + 1) * STATE)
+        if t == 0:
+            mean[:, rows], sources[:, rows, rows] = system.mean, system.covariance
+        else:
+            before = slice((t - 1) * STATE, t * STATE)
+            f = system.transitions[:, t - 1]
+            mean[:, rows] = (f @ mean[:, before].unsqueeze(-1)).squeeze(-1) + system.offsets[:, t - 1]
+            maps[:, rows] = f @ maps[:, before]
+            sources[:, rows, rows] = system.noises[:, t - 1]
+        maps[:, rows, rows] = torch.eye(STATE, dtype=torch.float64)
+    prior = maps @ sources @ maps.mT
+    kept = [t for t in range(LENGTH) if present[t]]
+    emission = torch.zeros(len(kept) * OBSERVED, total, dtype=torch.float64)
+    for row, t in enumerate(kept):
+        emission[row * OBSERVED : (row + 1) * OBSERVED, t * STATE : (t + 1) * STATE] = system.emission
+    noise = torch.block_diag(*[system.emission_noise] * len(kept))
+    observed = system.observations[:, kept].flatten(1)
+    precision = torch.linalg.inv(prior) + emission.T @ torch.linalg.inv(noise) @ emission
+    covariance = torch.linalg.inv(precision)
+    residual = observed - mean @ emission.T
+    posterior = mean + (covariance @ (emission.T @ torch.linalg.inv(noise) @ residual.unsqueeze(-1))).squeeze(-1)
+    marginal = emission @ prior @ emission.T + noise
+    log_likelihood = -0.5 * (
+        (residual * torch.linalg.solve(marginal, residual)).sum(-1)
+        + torch.logdet(marginal)
+        + LOG_2PI * residual.shape[-1]
+    )
+    return posterior, covariance, log_likelihood
+
+
+@pytest.mark.parametrize(
+    "present", [[True] * 6, [True, False, True, False, False, True], [False, True, True, True, True, False]]
+)
+def test_smoother_equals_joint_gaussian(system: System, present: list[bool]) -> None:
+    missing = ~torch.tensor(present).expand(BATCH, -1)
+    observations = torch.where(missing[..., None], torch.nan, system.observations)
+    predicted, filtered, log_likelihood = run_filter(system._replace(observations=observations), missing)
+    smoothed = kalman.smooth_all(filtered, predicted, system.transitions, system.noises)
+    mean, covariance, expected = joint_posterior(system, torch.tensor(present))
+    torch.testing.assert_close(smoothed.mean.flatten(1), mean)
+    for t in range(LENGTH):
+        block = slice(t * STATE, (t + 1) * STATE)
+        torch.testing.assert_close(smoothed.covariance[:, t], covariance[:, block, block])
+    torch.testing.assert_close(log_likelihood, expected)
+
+
+def test_single_step_equals_whole_recursion(system: System) -> None:
+    predicted, filtered, _ = run_filter(system)
+    whole = kalman.smooth_all(filtered, predicted, system.transitions, system.noises)
+    belief = Belief(filtered.mean[:, -1], filtered.covariance[:, -1])
+    for t in range(LENGTH - 2, -1, -1):
+        here = Belief(filtered.mean[:, t], filtered.covariance[:, t])
+        ahead = Belief(predicted.mean[:, t + 1], predicted.covariance[:, t + 1])
+        gain = kalman.smoother_gain(here, ahead, system.transitions[:, t])
+        belief = kalman.smooth(here, ahead, system.transitions[:, t], system.noises[:, t], gain, belief)
+        torch.testing.assert_close(belief.mean, whole.mean[:, t])
+        torch.testing.assert_close(belief.covariance, whole.covariance[:, t])
+
+
+def test_gradients_equal_finite_differences(system: System) -> None:
+    small = System(*(x[:1] if x.shape[0] == BATCH else x for x in system))
+
+    def smoothed(mean: Tensor, transitions: Tensor, noise_root: Tensor, observations: Tensor) -> tuple[Tensor, Tensor]:
+        noises = (noise_root @ noise_root.mT + 0.1 * torch.eye(STATE, dtype=torch.float64)).expand(
+            1, LENGTH - 1, -1, -1
+        )
+        belief = Belief(mean, small.covariance)
+        predicted, filtered = [belief], []
+        for t in range(LENGTH):
+            filtered.append(kalman.update(predicted[t], observations[:, t], small.emission, small.emission_noise))
+            if t + 1 < LENGTH:
+                predicted.append(kalman.predict(filtered[t], transitions[:, t], noises[:, t], small.offsets[:, t]))
+        result = kalman.smooth_all(
+            Belief(torch.stack([b.mean for b in filtered], 1), torch.stack([b.covariance for b in filtered], 1)),
+            Belief(torch.stack([b.mean for b in predicted], 1), torch.stack([b.covariance for b in predicted], 1)),
+            transitions,
+            noises,
+        )
+        return result.mean, result.covariance
+
+    root = torch.randn(STATE, STATE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    inputs = (small.mean, small.transitions, root, small.observations)
+    assert torch.autograd.gradcheck(smoothed, tuple(x.clone().requires_grad_() for x in inputs), rtol=1e-5)
+
+
+def test_float32_stays_positive_definite_for_100_000_steps() -> None:
+    """A weakly damped rotation observed almost without noise: the case that breaks the short form of the update."""
+    g = torch.Generator().manual_seed(0)
+    rotation = torch.tensor(
+        [[math.cos(0.3), math.sin(0.3), 0.1], [-math.sin(0.3), math.cos(0.3), 0.1], [0.0, 0.0, 0.999]]
+    )
+    noise = torch.diag(torch.tensor([1e-9, 1e-9, 1e-8]))
+    emission, emission_noise = torch.eye(2, 3), 1e-8 * torch.eye(2)
+    batch = 8
+    belief = Belief(torch.zeros(batch, 3), torch.eye(3).expand(batch, 3, 3))
+    smallest, asymmetry = [], []
+    observations = torch.randn(1000, batch, 2, generator=g)
+    for step in range(100_000):
+        belief = kalman.predict(belief, rotation, noise)
+        # Every third observation is missing, so that the covariance swings between its two extremes.
+        missing = torch.full((batch,), step % 3 == 0)
+        belief = kalman.update(belief, 1e-4 * observations[step % 1000], emission, emission_noise, missing)
+        if step % 100 == 0:
+            smallest.append(torch.linalg.eigvalsh(belief.covariance.double()).min())
+            asymmetry.append((belief.covariance - belief.covariance.mT).abs().max() / belief.covariance.abs().max())
+    assert torch.stack(smallest).min() > 0
+    assert torch.stack(asymmetry).max() < 1e-6
+    assert belief.mean.isfinite().all()
+
+
+def test_missing_observation_is_skipped_even_if_it_is_nan() -> None:
+    prior = Belief(torch.ones(2, 3), torch.eye(3).expand(2, 3, 3))
+    observation = torch.tensor([[0.5, 0.5], [torch.nan, torch.nan]])
+    after = kalman.update(prior, observation, torch.eye(2, 3), 0.1 * torch.eye(2), torch.tensor([False, True]))
+    assert (after.mean[1] == prior.mean[1]).all() and (after.covariance[1] == prior.covariance[1]).all()
+    assert not torch.equal(after.mean[0], prior.mean[0]) and after.mean[0].isfinite().all()

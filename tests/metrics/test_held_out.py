@@ -1,0 +1,171 @@
+"""The figures of the pendulum against cases whose value is known, and which figures what data gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from latentrl.data_collection import storage
+from latentrl.metrics.held_out import evaluate_model, evaluate_pendulum, ols_r2
+from latentrl.models.base import DataSpec
+from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.networks.recurrence import PackedGaussian
+from latentrl.types import Belief, Sequences, Trajectory
+
+
+def make_model() -> EKVAE:
+    torch.manual_seed(0)
+    return EKVAE(
+        DataSpec((8, 8, 1), "uint8", 1, (2.0,)), EKVAESettings(base_matrices=2, hidden=(16,), gate_hidden=(8,))
+    )
+
+
+class Oracle(EKVAE):
+    """Decodes the truth, whatever the latent state: the error must then be the rounding of the stored images alone."""
+
+    truth: Tensor
+
+    def decode(self, positions: Tensor) -> Tensor:
+        return self.truth[:, -positions.shape[1] :] if positions.dim() == 3 else super().decode(positions)
+
+
+def test_perfect_pictures_have_no_error_and_the_yardstick_is_the_variance() -> None:
+    rng = np.random.default_rng(0)
+    clean = rng.integers(0, 256, (6, 7, 8, 8, 1), dtype=np.uint8)
+    model = make_model()
+    model.__class__ = Oracle
+    model.truth = torch.from_numpy(clean).float() / 255
+    data = Sequences(torch.from_numpy(clean), torch.zeros(6, 6, 1))
+    truth: dict[str, np.ndarray] = {
+        "angle": rng.uniform(-3, 3, (6, 7)),
+        "velocity": rng.normal(size=(6, 7)),
+        "clean": clean,
+    }
+    figures = evaluate_pendulum(model, data, truth)
+    assert figures.mse_predict_mean == figures.mse_predict_median == figures.mse_reconstruction == 0.0
+    assert figures.mse_predict_filtered_mean == figures.mse_predict_filtered_median == 0.0
+    scaled = clean / 255
+    assert figures.mse_mean_image == pytest.approx(((scaled - scaled.mean((0, 1))) ** 2).mean(), rel=1e-4)
+
+
+def test_the_same_seed_gives_the_same_figures() -> None:
+    rng = np.random.default_rng(0)
+    clean = rng.integers(0, 256, (6, 7, 8, 8, 1), dtype=np.uint8)
+    truth: dict[str, np.ndarray] = {
+        "angle": rng.uniform(-3, 3, (6, 7)),
+        "velocity": rng.normal(size=(6, 7)),
+        "clean": clean,
+    }
+    data = Sequences(torch.from_numpy(clean), torch.zeros(6, 6, 1))
+    first, second, other = (evaluate_pendulum(make_model(), data, truth, seed) for seed in (0, 0, 1))
+    assert first == second != other
+
+
+class Remembering(EKVAE):
+    """A memory of the truth, appended to states: what it knows is not z's."""
+
+    memory: Tensor
+
+    @property
+    def latent_size(self) -> int:
+        return 3
+
+    def smooth(self, observations: Tensor, actions: Tensor, missing: Tensor | None = None) -> Belief:
+        belief = super().smooth(observations, actions)
+        memory = self.memory[:, : observations.shape[1]]
+        return Belief(torch.cat((belief.mean, memory.to(belief.mean)), -1), belief.covariance)
+
+    def initial_belief(self, observation: Tensor) -> Belief:
+        belief = super().initial_belief(observation)
+        return Belief(torch.cat((belief.mean, self.memory[:, 0].to(belief.mean)), -1), belief.covariance)
+
+    def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
+        after = super().filter(Belief(belief.mean[:, :3], belief.covariance), action, observation)
+        return Belief(torch.cat((after.mean, belief.mean[:, 3:]), -1), after.covariance)
+
+    def transition(self, state: Tensor, action: Tensor) -> PackedGaussian:  # type: ignore[override]
+        return PackedGaussian(super().transition(state[..., :3], action), state[..., 3:])
+
+
+def test_the_memory_of_a_model_explains_nothing() -> None:
+    rng = np.random.default_rng(0)
+    clean = rng.integers(0, 256, (40, 7, 8, 8, 1), dtype=np.uint8)
+    data = Sequences(torch.from_numpy(clean), torch.zeros(40, 6, 1))
+    velocity = rng.normal(size=(40, 7))
+    truth: dict[str, np.ndarray] = {"angle": rng.uniform(-3, 3, (40, 7)), "velocity": velocity, "clean": clean}
+    model = make_model()
+    plain = evaluate_pendulum(model, data, truth)
+    model.__class__ = Remembering
+    model.memory = torch.from_numpy(velocity).unsqueeze(-1)
+    figures = evaluate_pendulum(model, data, truth)
+    assert figures == plain
+    assert figures.r2_velocity < 0.2 < 0.99 < ols_r2(model.memory.numpy().reshape(-1, 1), velocity.ravel())
+
+
+def test_a_belief_is_sampled_where_it_is_uncertain() -> None:
+    covariance = torch.tensor([[4.0, 1.0], [1.0, 0.5]])
+    belief = Belief(torch.tensor([1.0, 2.0, 7.0]).expand(50_000, -1), covariance.expand(50_000, -1, -1))
+    sample = belief.sample(torch.Generator().manual_seed(0))
+    assert (sample[:, 2] == 7.0).all()
+    torch.testing.assert_close(sample[:, :2].mean(0), torch.tensor([1.0, 2.0]), atol=0.03, rtol=0)
+    torch.testing.assert_close(sample[:, :2].T.cov(), covariance, atol=0.1, rtol=0)
+
+
+def test_samples_of_a_belief_have_its_moments_and_none_in_a_direction_that_is_known() -> None:
+    spread = torch.tensor([[2.0, 0.0], [-1.0, 0.5], [1.0, 0.0]], dtype=torch.float64)
+    # Of rank two, and by rounding a little less than positive semi-definite.
+    covariance = spread @ spread.T - 1e-12 * torch.eye(3, dtype=torch.float64)
+    assert torch.linalg.eigvalsh(covariance).min() < 0
+    mean = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    count = 20_000
+    sample = Belief(mean.expand(count, -1), covariance.expand(count, -1, -1)).sample(torch.Generator().manual_seed(0))
+    torch.testing.assert_close(sample.mean(0), mean, rtol=0, atol=0.05)
+    torch.testing.assert_close(sample.T.cov(), covariance, rtol=0.05, atol=0.05)
+    known = torch.linalg.svd(spread).U[:, 2]
+    assert ((sample - mean) @ known).abs().max() < 1e-9
+
+
+ELBO, JOINTS = {"test_elbo_per_step"}, {"r2_shoulder", "r2_wrist_velocity_neighbours", "mse_predict_median"}
+
+
+@pytest.mark.parametrize(
+    ("observation", "infos", "there", "absent"),
+    [
+        ((8, 8, 1), {"angles": (2,), "velocities": (2,)}, JOINTS | {"mse_mean_image"}, {"mse_mean_observation"}),
+        ((8, 8, 1), {"angles": (2,), "velocities": (2,), "clean": (2,)}, JOINTS | {"mse_mean_image"}, set()),
+        ((2,), {"angles": (2,), "velocities": (2,), "clean": (2,)}, JOINTS | {"mse_mean_observation"}, set()),
+        ((3,), {"angles": (2,), "velocities": (2,)}, ELBO, JOINTS),
+        ((8, 8, 1), {"angles": (3,), "velocities": (3,)}, ELBO, JOINTS),
+        ((8, 8, 1), {"angles": (2,)}, ELBO, JOINTS),
+        ((8, 8, 1), {}, ELBO, JOINTS),
+    ],
+)
+def test_the_ground_truth_decides_which_figures_there_are(
+    tmp_path: Path,
+    observation: tuple[int, ...],
+    infos: dict[str, tuple[int, ...]],
+    there: set[str],
+    absent: set[str],
+) -> None:
+    rng = np.random.default_rng(0)
+    images = len(observation) == 3
+    trajectories = [
+        Trajectory(
+            rng.integers(0, 256, (4, *observation), dtype=np.uint8)
+            if images
+            else rng.normal(size=(4, *observation)).astype(np.float32),
+            rng.uniform(-1, 1, (3, 1)).astype(np.float32),
+            {name: rng.normal(size=(4, *shape)) for name, shape in infos.items()},
+        )
+        for _ in range(5)
+    ]
+    storage.write(tmp_path, "test", trajectories, {"action_low": [-1.0], "action_high": [1.0]})
+    torch.manual_seed(0)
+    spec = DataSpec(observation, "uint8" if images else "float32", 1, (1.0,))
+    figures = evaluate_model(EKVAE(spec, EKVAESettings(base_matrices=2, hidden=(8,), gate_hidden=(8,))), tmp_path)
+    assert there | ELBO <= figures.keys() and not absent & figures.keys()
+    assert all(np.isfinite(value) for value in figures.values())

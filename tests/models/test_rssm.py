@@ -1,0 +1,108 @@
+"""The RSSM: rate against the log ratio it stands for, filter against smoother, memory against a plain LSTM."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import Independent, Normal
+
+from latentrl.models.base import DataSpec
+from latentrl.models.rssm import RSSM, RSSMSettings
+from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.types import Belief, Sequences
+
+BATCH, LENGTH, PIXELS, DZ = 3, 4, 6, 2
+
+
+def make_model() -> RSSM:
+    torch.manual_seed(0)
+    settings = RSSMSettings(
+        state_size=DZ,
+        recurrent_hidden=5,
+        transition_hidden=(8,),
+        recognition_hidden=7,
+        head_hidden=(8,),
+        decoder_hidden=(8,),
+        prior="normal",
+    )
+    model = RSSM(DataSpec((PIXELS,), "float32", 1, (2.0,)), settings)
+    with torch.no_grad():
+        for parameter in model.recurrence.parameters():
+            parameter.mul_(3)
+    return model
+
+
+def batch(count: int = BATCH) -> Sequences:
+    g = torch.Generator().manual_seed(1)
+    return Sequences(torch.randn(count, LENGTH, PIXELS, generator=g), torch.randn(count, LENGTH - 1, 1, generator=g))
+
+
+def density(normal: DiagonalGaussian) -> Independent:
+    return Independent(Normal(normal.mean, normal.variance.sqrt()), 1)
+
+
+@torch.no_grad()
+def test_the_rate_is_the_divergence_of_posterior_and_prior() -> None:
+    """E_q[log q(z_1:T | x, u) - log p(z_1:T | u)], with both densities written down step by step for each sample."""
+    model, count = make_model(), 20_000
+    one = batch(1)
+    data = Sequences(one.observations.expand(count, -1, -1), one.actions.expand(count, -1, -1))
+    controls = data.actions / 2.0
+    states, rate = model.sample_posterior(data.observations, controls, torch.Generator().manual_seed(0))
+    features = model.recurrent(data.observations, controls)
+    log_ratio = torch.zeros(count)
+    for t in range(LENGTH):
+        past = torch.cat((states[:, :t], controls[:, :t]), -1)
+        hidden = model.recurrence.lstm(past)[0][:, -1] if t > 0 else torch.zeros(count, 5)
+        posterior = model.head(torch.cat((features[:, t], hidden), -1))
+        prior = (
+            Independent(Normal(torch.zeros(DZ), torch.ones(DZ)), 1) if t == 0 else density(model.prior_network(hidden))
+        )
+        log_ratio += density(posterior).log_prob(states[:, t]) - prior.log_prob(states[:, t])
+    error = (log_ratio - rate).std() / count**0.5
+    assert abs(float((log_ratio - rate).mean())) < 4 * float(error) < 0.1
+    assert float(rate.std()) < float(log_ratio.std()), "divergences in closed form have less noise"
+
+
+@torch.no_grad()
+def test_without_a_future_the_filter_is_the_smoother() -> None:
+    model, data = make_model(), batch()
+    first = model.smooth(data.observations[:, :1], data.actions[:, :0])
+    belief = model.initial_belief(data.observations[:, 0])
+    torch.testing.assert_close(belief.mean, first.mean[:, 0])
+    torch.testing.assert_close(belief.covariance, first.covariance[:, 0])
+    # From what the smoother knew one step before the end, the filter finishes as the smoother does.
+    smoothed = model.smooth(data.observations, data.actions)
+    before = Belief(smoothed.mean[:, -2], smoothed.covariance[:, -2])
+    last = model.filter(before, data.actions[:, -1], data.observations[:, -1])
+    torch.testing.assert_close(last.mean, smoothed.mean[:, -1])
+    torch.testing.assert_close(last.covariance, smoothed.covariance[:, -1])
+
+
+def imagined(model: RSSM, state: Tensor, actions: Tensor) -> Tensor:
+    for action in actions.unbind(1):
+        state = model.transition(state, action).mean
+    return state
+
+
+@torch.no_grad()
+def test_imagination_is_the_lstm_over_the_whole_past() -> None:
+    model, data = make_model(), batch()
+    state = model.initial_states(BATCH, torch.Generator().manual_seed(0))
+    latents = [state[:, :DZ]]
+    for t in range(LENGTH - 1):
+        past = torch.cat((torch.stack(latents, 1), data.actions[:, : t + 1] / 2.0), -1)
+        latents.append(model.prior_network(model.recurrence.lstm(past)[0][:, -1]).mean)
+    torch.testing.assert_close(imagined(model, state, data.actions)[:, :DZ], latents[-1])
+
+
+@torch.no_grad()
+def test_what_z_forgets_the_memory_may_know() -> None:
+    """Two states with one z and different pasts look alike and move differently: z is not Markovian."""
+    model, data = make_model(), batch()
+    state = model.smooth(data.observations, data.actions).mean[:, -1].float()
+    other = state.clone()
+    other[:, DZ:] = model.recurrence.empty(BATCH)
+    torch.testing.assert_close(model.emission(other).mean, model.emission(state).mean)
+    ahead = [model.transition(s, data.actions[:, 0]).mean[:, :DZ] for s in (state, other)]
+    assert ((ahead[0] - ahead[1]).abs() > 1e-4).any()

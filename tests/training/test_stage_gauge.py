@@ -1,0 +1,103 @@
+"""The gauge map: it changes the coordinates of the latent space and nothing else."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+import torch
+
+from latentrl.models.base import DataSpec
+from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.training.stages.gauge import apply_gauge, fix_velocity_gauge, orient_velocity, velocity_gauge
+from latentrl.types import Sequences
+
+GAUGE = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0.7, -0.4, 1]], dtype=torch.float64)
+
+
+def make_model(prior: Literal["vhp", "normal"] = "vhp") -> EKVAE:
+    torch.manual_seed(0)
+    spec = DataSpec((8, 8, 1), "uint8", 1, (2.0,))
+    return EKVAE(spec, EKVAESettings(base_matrices=4, hidden=(16,), gate_hidden=(8,), prior_hidden=(8,), prior=prior))
+
+
+def make_data() -> Sequences:
+    g = torch.Generator().manual_seed(0)
+    observations = torch.randint(0, 256, (32, 6, 8, 8, 1), dtype=torch.uint8, generator=g)
+    return Sequences(observations, torch.randn(32, 5, 1, generator=g))
+
+
+@torch.no_grad()
+def test_beliefs_transitions_and_prior_are_mapped_exactly() -> None:
+    before, after, data = make_model(), make_model(), make_data()
+    apply_gauge(after, GAUGE)
+    a, b = before.smooth(data.observations, data.actions), after.smooth(data.observations, data.actions)
+    torch.testing.assert_close(b.mean, a.mean @ GAUGE.T, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(b.covariance, GAUGE @ a.covariance @ GAUGE.T, rtol=1e-4, atol=1e-6)
+    small = GAUGE.float()
+    state, action = a.mean[:, 0].float(), data.actions[:, 0]
+    old, new = before.transition(state, action), after.transition(state @ small.T, action)
+    torch.testing.assert_close(new.mean, old.mean @ small.T, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(new.covariance, small @ old.covariance @ small.T, rtol=1e-4, atol=1e-6)
+    g1, g2 = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
+    old_prior, new_prior = before.initial_distribution, after.initial_distribution
+    torch.testing.assert_close(new_prior.bound(state @ small.T, g1), old_prior.bound(state, g2), rtol=1e-4, atol=1e-4)
+    g1, g2 = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
+    torch.testing.assert_close(new_prior.sample(9, g1), old_prior.sample(9, g2) @ small.T, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("version", ["joint", "smoother", "filter"])
+def test_the_bound_does_not_change(version: str) -> None:
+    data, bounds = make_data(), []
+    repeated = Sequences(data.observations.repeat(100, 1, 1, 1, 1), data.actions.repeat(100, 1, 1))
+    for gauge in (torch.eye(3, dtype=torch.float64), GAUGE):
+        model = make_model()
+        object.__setattr__(model.settings, "version", version)
+        apply_gauge(model, gauge)
+        terms = model.rate_distortion(repeated, torch.Generator().manual_seed(0))
+        bounds.append((terms.rate + terms.distortion).view(100, -1).mean(0))
+    spread = (terms.rate + terms.distortion).view(100, -1).std(0) / 10
+    assert ((bounds[0] - bounds[1]).abs() < 5 * spread + 1e-2).all()
+
+
+def test_velocity_is_uncorrelated_with_position_afterwards() -> None:
+    g = torch.Generator().manual_seed(0)
+    position = torch.randn(500, 2, generator=g)
+    velocity = position @ torch.tensor([[0.5], [-1.0]]) + 3 + torch.randn(500, 1, generator=g)
+    states = torch.cat((position, velocity), -1)
+    mapped = states.double() @ velocity_gauge(states, 2).T
+    correlation = torch.corrcoef(mapped.T)
+    assert correlation[2, :2].abs().max() < 1e-10
+    torch.testing.assert_close(mapped[:, :2], position.double())
+
+
+@torch.no_grad()
+def test_fixing_the_gauge_of_a_model_decorrelates_its_states() -> None:
+    model, data = make_model(), make_data()
+    apply_gauge(model, GAUGE)
+    fix_velocity_gauge(model, data)
+    states = model.smooth(data.observations, data.actions).mean.flatten(0, 1)
+    assert torch.corrcoef(states.T)[2, :2].abs().max() < 1e-4
+    # Done twice, it is done: the second map is the identity.
+    torch.testing.assert_close(fix_velocity_gauge(model, data), torch.eye(3, dtype=torch.float64), rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("prior", ["vhp", "normal"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_controls_push_the_velocity_up_afterwards(prior: Literal["vhp", "normal"], sign: float) -> None:
+    model, data = make_model(prior), make_data()
+    model.dynamics.control_matrices[:, 2] = -0.3 * sign
+    before = model.smooth(data.observations, data.actions).mean
+    mirror = orient_velocity(model, data)
+    assert mirror.diagonal().tolist() == [1.0, 1.0, -sign]
+    assert (model.dynamics.control_matrices[:, 2] > 0).all()
+    after = model.smooth(data.observations, data.actions).mean
+    torch.testing.assert_close(after, before @ mirror)
+    assert torch.equal(orient_velocity(model, data), torch.eye(3, dtype=torch.float64))
+
+
+def test_a_standard_normal_prior_has_no_free_gauge() -> None:
+    with pytest.raises(ValueError, match="VHP"):
+        apply_gauge(make_model("normal"), GAUGE)
