@@ -15,7 +15,7 @@ from benchmarks import image_step, sensor_threads
 from benchmarks.collection import compare_collection
 from benchmarks.planning import FORMS, compare_planning, controllers, planners, time_control_steps
 from benchmarks.training_step import LENGTH, Version, compare_steps, make_model
-from latentrl.runs.folder import write_json
+from latentrl.support.files import write_json
 
 STEPS_A_REPEAT = 2
 NUM_ENVS = 256

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import Comparison, compare, one_thread
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.spec import DataSpec
 from latentrl.networks import NETWORKS, NetworkName
 from latentrl.networks.lean import halved
 from latentrl.numerics.distributions import DiagonalGaussian
-from latentrl.objectives.base import REWO
+from latentrl.objectives.rewo import REWO
 from latentrl.training.coarse_to_fine import Schedule
 from latentrl.training.settings import TrainSettings
 from latentrl.training.trainer import Trainer

@@ -16,7 +16,7 @@ from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyCo
 from latentrl.agents.planners import CEM, MPPI, PLANNERS, CEMOptions, MPPIOptions
 from latentrl.agents.policies.mlp import MLPPolicy
 from latentrl.models.ekvae import EKVAE
-from latentrl.rewards.distance import PositionReward
+from latentrl.rewards.position import PositionReward
 from latentrl.types import Belief, Planner
 
 Step = Callable[[Tensor, Tensor], Tensor]

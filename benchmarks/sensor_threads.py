@@ -11,10 +11,10 @@ import torch
 from benchmarks.timing import Comparison, compare, one_thread
 from latentrl.agents import PlannerController
 from latentrl.agents.planners import CEM
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
-from latentrl.objectives.base import REWO
-from latentrl.rewards.distance import PositionReward
+from latentrl.models.spec import DataSpec
+from latentrl.objectives.rewo import REWO
+from latentrl.rewards.position import PositionReward
 from latentrl.train import SENSORS_GATE
 from latentrl.training.settings import TrainSettings
 from latentrl.training.trainer import Trainer

@@ -10,9 +10,9 @@ from torch.distributions import Distribution
 
 from benchmarks.eager_ekvae import EagerEKVAE
 from benchmarks.timing import Comparison, compare, one_thread
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
-from latentrl.objectives.base import REWO
+from latentrl.models.spec import DataSpec
+from latentrl.objectives.rewo import REWO
 from latentrl.training.coarse_to_fine import Schedule
 from latentrl.training.settings import TrainSettings
 from latentrl.training.trainer import Trainer

@@ -23,20 +23,22 @@ import tyro
 from PIL import Image
 
 from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController, RandomController
+from latentrl.agents.options import LearnOptions
 from latentrl.agents.planners import CEM, CEMOptions
 from latentrl.agents.policies import load_policy
 from latentrl.collect import CollectOptions, collect
 from latentrl.data_collection.making import make
 from latentrl.data_collection.storage import load_ground_truth, load_sequences
-from latentrl.envs.measures import wilson_interval
 from latentrl.envs.pixels import PixelObservation
+from latentrl.evaluation.summary import wilson_interval
 from latentrl.figures.video import side_by_side, write_gif
 from latentrl.goals.parsing import goal_reward, parse_goal
-from latentrl.learn import LearnOptions, learn
+from latentrl.learn import learn
 from latentrl.metrics.held_out import ols_r2, predict_images
 from latentrl.models.base import WorldModel
-from latentrl.runs.folder import load_model, write_json
+from latentrl.runs.folder import load_model
 from latentrl.support.errors import reported
+from latentrl.support.files import write_json
 from latentrl.train import train
 from latentrl.training.options import TrainOptions
 

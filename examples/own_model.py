@@ -22,10 +22,11 @@ from torch import Tensor, nn
 from latentrl.__main__ import main
 from latentrl.inference import kalman
 from latentrl.models import MODELS, ModelEntry
-from latentrl.models.base import DataSpec, WorldModel
+from latentrl.models.base import WorldModel
+from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import DiagonalGaussianMLP, mlp
 from latentrl.numerics.distributions import DiagonalGaussian, PixelGaussian, cholesky, gaussian_log_prob
-from latentrl.priors.vhp import StandardNormal
+from latentrl.priors.standard_normal import StandardNormal
 from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
 
 

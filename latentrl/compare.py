@@ -14,15 +14,18 @@ from tqdm import tqdm
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import policy_path
 from latentrl.envs.tasks import TASKS, tasks_in
-from latentrl.evaluation.agents_by_name import AGENTS, ORACLE, SERVOED, TRUE_PHYSICS, policies_for
+from latentrl.evaluation.agents_by_name import AGENTS, policies_for
 from latentrl.evaluation.judging import run_trial
+from latentrl.evaluation.oracles import ORACLE, SERVOED, TRUE_PHYSICS
+from latentrl.evaluation.setting import environment_of
 from latentrl.evaluation.table import as_csv, as_markdown, rows
-from latentrl.evaluation.trials import Trial, environment_of
-from latentrl.goals.parsing import AnyGoal, Goal, parse_goal
+from latentrl.evaluation.trials import Trial
+from latentrl.goals.any_position import AnyGoal
+from latentrl.goals.parsing import Goal, parse_goal
 from latentrl.models.base import WorldModel
-from latentrl.runs.folder import MODEL, load_model, read_json, write_json
+from latentrl.runs.folder import MODEL, load_model
 from latentrl.support.errors import UserError, reported
-from latentrl.support.files import write_text
+from latentrl.support.files import read_json, write_json, write_text
 
 SINGLE_STEPS = 50
 """Steps of the single episode that a control rate is measured in."""

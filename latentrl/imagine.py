@@ -19,10 +19,11 @@ from latentrl.figures.imagined import image_strips, sensor_curves
 from latentrl.figures.theme import to_png
 from latentrl.figures.video import side_by_side, write_gif
 from latentrl.metrics.generation import generation_metrics, imagine
-from latentrl.models.base import DataSpec, WorldModel
-from latentrl.runs.folder import load_model, load_settings, read_json, write_json
+from latentrl.models.base import WorldModel
+from latentrl.models.spec import DataSpec
+from latentrl.runs.folder import load_model, load_settings
 from latentrl.support.errors import UserError, reported
-from latentrl.support.files import write_bytes
+from latentrl.support.files import read_json, write_bytes, write_json
 from latentrl.support.options import default_hint
 
 STRIP, ANIMATION, METRICS = "imagined.png", "imagined.gif", "metrics.json"

@@ -3,57 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
 import tyro
 
 from latentrl.agents.goal_conditioning import GoalConditioned
 from latentrl.agents.learning import learn_into
+from latentrl.agents.options import LearnOptions
 from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
-from latentrl.goals.parsing import AnyGoal, goal_reward, parse_goal
+from latentrl.goals.any_position import AnyGoal
+from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.models.base import WorldModel
-from latentrl.rewards.distance import CarriedGoalReward
+from latentrl.rewards.carried_goal import CarriedGoalReward
 from latentrl.runs.folder import load_model
 from latentrl.support.errors import UserError, reported
-from latentrl.support.options import default_hint
 from latentrl.support.threads import threads_for
 
 FOR_ANY_GOAL: dict[str, Any] = {"updates": 1200, "hidden": (128, 128)}
 """What the analytic gradient needs beyond its defaults for a policy that is told its goal."""
-
-
-@dataclass(frozen=True)
-class LearnOptions:
-    """Learn a policy that reaches a goal, by imagining what it would do in a trained model."""
-
-    run: Path
-    """The run folder of a trained model; the policy is written into it."""
-    goal: str = "data/pendulum/goal.png"
-    """A picture of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION; or any, for a policy that is
-    told which position to reach when it acts, as in tasks where every episode has a goal of its own."""
-    policy: str = "analytic-gradient"
-    """How it is learned: analytic-gradient, sac, td3, ppo, or the class name of another stable-baselines3 algorithm."""
-    name: str | None = None
-    """Written as policy-NAME; analytic-gradient is written as policy, and the others under their own names, if None."""
-    torque: float = 7.0
-    """Largest action, in the environment's units."""
-    updates: Annotated[int | None, default_hint("400; 1200 for any", "INT")] = None
-    """Of analytic-gradient: gradient steps."""
-    horizon: int = 30
-    """Of analytic-gradient: imagined steps per roll-out."""
-    bootstrap: bool = False
-    """Of analytic-gradient: add a learned value at the horizon's end, so that 5 to 10 steps suffice."""
-    steps: int | None = None
-    """Of the others: imagined steps in all; the algorithm's own default if None."""
-    input: Literal["mean", "belief"] = "mean"
-    """What of a belief the policy sees: its mean, or the standard deviations too."""
-    drop: float = 0.0
-    """With --input belief: the share of imagined frames that never arrive, for a policy that meets this in reality."""
-    seed: int = 0
-    """Of the first weights and of everything imagined."""
 
 
 def learn(options: LearnOptions) -> Path:

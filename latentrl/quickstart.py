@@ -14,12 +14,15 @@ from typing import Annotated, Any
 import gymnasium
 import tyro
 
+from latentrl.agents.options import LearnOptions
 from latentrl.collect import CollectOptions, collect
-from latentrl.evaluate import EvaluateOptions, evaluate
-from latentrl.learn import LearnOptions, learn
+from latentrl.evaluate import evaluate
+from latentrl.evaluation.options import EvaluateOptions
+from latentrl.learn import learn
 from latentrl.quickstarts import CURE, QUICKSTARTS, Plan, Showcase, stage_of
-from latentrl.runs.folder import SETTINGS, read_json, write_json
+from latentrl.runs.folder import SETTINGS
 from latentrl.support.errors import UserError, reported
+from latentrl.support.files import read_json, write_json
 from latentrl.support.options import default_hint
 from latentrl.support.steps import Stages
 from latentrl.train import train

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -15,30 +14,27 @@ import tyro
 from torch import Tensor
 
 from latentrl.data_collection.storage import load_metadata, load_sequences
-from latentrl.geometry.charts import Charted, NoChartError, needs_chart
+from latentrl.geometry.charts import Charted, needs_chart
+from latentrl.geometry.neighbour_graph import NoChartError
 from latentrl.metrics.held_out import evaluate_model
 from latentrl.models import MODELS, build
-from latentrl.models.base import DataSpec, WorldModel
+from latentrl.models.base import WorldModel
 from latentrl.models.ekvae import EKVAE
 from latentrl.models.over_data import smooth, spread_sample
-from latentrl.networks import NETWORKS, NetworkName, is_image_shape, suggested_network
+from latentrl.models.spec import DataSpec
+from latentrl.networks import NETWORKS, NetworkName, suggested_network
 from latentrl.networks.standardisation import data_deviation
-from latentrl.objectives.base import OBJECTIVES, ObjectiveSettings
-from latentrl.runs.folder import (
-    CHECKPOINT,
-    MODEL,
-    SETTINGS,
-    describe_environment,
-    load_settings,
-    model_settings,
-    write_json,
-    write_tensors,
-)
+from latentrl.objectives import OBJECTIVES
+from latentrl.objectives.base import ObjectiveSettings
+from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, load_settings, model_settings
+from latentrl.runs.opening import check_folder, make_folder
+from latentrl.runs.tensors import write_tensors
 from latentrl.runs.velocity_range import save_range, velocity_range
+from latentrl.runs.versions import describe_environment
 from latentrl.support.errors import UserError, reported
+from latentrl.support.files import write_json
 from latentrl.support.options import options_to_json
 from latentrl.support.threads import threads_for
-from latentrl.training.coarse_to_fine import is_image
 from latentrl.training.loop import best_start, fit
 from latentrl.training.options import TrainOptions, check_options, choose_device, options_from_json
 from latentrl.training.settings import TrainSettings
@@ -54,7 +50,7 @@ from latentrl.training.stages.straighten import (
 )
 from latentrl.training.stages.transition_em import fit_transition_by_em
 from latentrl.training.trainer import DivergedError, Trainer, alignment_target
-from latentrl.types import Sequences
+from latentrl.types import Sequences, is_image, is_image_shape
 
 FEW_PIXELS = 256
 SENSORS_GATE = (64, 64)
@@ -78,7 +74,7 @@ def train(options: TrainOptions) -> Path:
         options = replace(stored, run=folder, device=options.device, progress=options.progress, resume=True)
     check_options(options)
     if not options.resume:
-        _check_folder(folder, options.overwrite)
+        check_folder(folder, options.overwrite)
     data = load_sequences(options.data, "train", choose_device(options.device))
     # Stored with the run: another device may continue it.
     options = replace(options, network=_network(options, data))
@@ -89,7 +85,7 @@ def train(options: TrainOptions) -> Path:
     settings = _schedule(options, data, on_chart)
     make = partial(_trainer, options, settings, data, alignment_target(data, settings, options.position_size))
     if not options.resume:
-        _prepare(folder)
+        make_folder(folder)
         write_json(
             folder / SETTINGS,
             {
@@ -261,23 +257,6 @@ def _save_velocity_range(model: WorldModel, data: Sequences, folder: Path) -> No
 def _next_command(options: TrainOptions, folder: Path) -> str:
     goal = next(iter(sorted(options.data.glob("goal.*"))), options.data / "goal.png")
     return f"python -m latentrl.learn --run {folder} --goal {goal}"
-
-
-def _check_folder(folder: Path, overwrite: bool) -> None:
-    if not folder.exists():
-        return
-    if not overwrite:
-        raise UserError(
-            f"{folder} exists already: give --resume to continue it, --overwrite to replace it, or another --run"
-        )
-    if not (folder / SETTINGS).is_file():
-        raise UserError(f"--overwrite: {folder} is no run folder, so it stays; give another folder with --run")
-
-
-def _prepare(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -211,3 +211,13 @@ class Agent(Protocol):
         first frame of an episode always arrives.
         """
         ...
+
+
+def is_image(observations: Tensor) -> bool:
+    """Whether ``observations`` are uint8 images ``[N, T, H, W, C]``, which can be blurred."""
+    return observations.dtype == torch.uint8 and observations.dim() == 5
+
+
+def is_image_shape(shape: Sequence[int]) -> bool:
+    """Whether observations of ``shape`` are images ``[H, W, C]``."""
+    return len(shape) == 3

@@ -40,10 +40,12 @@ def pendulum_run(tmp_path: Path) -> Path:
     from latentrl.agents.policies import MLPPolicy, save_policy
     from latentrl.data_collection.storage import write
     from latentrl.envs import PENDULUM
-    from latentrl.models.base import DataSpec
     from latentrl.models.ekvae import EKVAE, EKVAESettings
-    from latentrl.runs.folder import MODEL, SETTINGS, model_settings, write_json, write_tensors
+    from latentrl.models.spec import DataSpec
+    from latentrl.runs.folder import MODEL, SETTINGS, model_settings
+    from latentrl.runs.tensors import write_tensors
     from latentrl.runs.velocity_range import VelocityRange, save_range
+    from latentrl.support.files import write_json
     from latentrl.types import Trajectory
 
     data, run = tmp_path / "data", tmp_path / "run"
@@ -81,9 +83,11 @@ def reacher_run(tmp_path: Path) -> Path:
     from latentrl.data_collection.storage import write
     from latentrl.envs import REACHER
     from latentrl.envs.reacher.env import ReacherEnv
-    from latentrl.models.base import DataSpec
     from latentrl.models.ekvae import EKVAE, EKVAESettings
-    from latentrl.runs.folder import MODEL, SETTINGS, model_settings, write_json, write_tensors
+    from latentrl.models.spec import DataSpec
+    from latentrl.runs.folder import MODEL, SETTINGS, model_settings
+    from latentrl.runs.tensors import write_tensors
+    from latentrl.support.files import write_json
     from latentrl.types import Trajectory
 
     data, run = tmp_path / "data", tmp_path / "run"

@@ -17,8 +17,9 @@ from latentrl.agents.policies import MLPPolicy, save_policy
 from latentrl.compare import CompareOptions, compare, main, plan, unlearned
 from latentrl.envs import PENDULUM
 from latentrl.envs.tasks import TASKS, tasks_in
-from latentrl.evaluate import EvaluateOptions, evaluate
+from latentrl.evaluate import evaluate
 from latentrl.evaluation import judging
+from latentrl.evaluation.options import EvaluateOptions
 from latentrl.support.errors import UserError
 
 AGENTS = ("policy", "random", "cem")

@@ -15,15 +15,18 @@ import torch
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
 from latentrl.envs import PENDULUM
-from latentrl.envs.measures import wilson_interval
 from latentrl.envs.tasks import TASKS
-from latentrl.evaluate import EvaluateOptions, evaluate
+from latentrl.evaluate import evaluate
 from latentrl.evaluation.agents_by_name import AGENTS
 from latentrl.evaluation.judging import believed_picture
+from latentrl.evaluation.options import EvaluateOptions
 from latentrl.evaluation.sensing import Losses
-from latentrl.evaluation.trials import Trial, task_of
-from latentrl.runs.folder import load_model, load_settings, write_json
+from latentrl.evaluation.setting import task_of
+from latentrl.evaluation.summary import wilson_interval
+from latentrl.evaluation.trials import Trial
+from latentrl.runs.folder import load_model, load_settings
 from latentrl.support.errors import UserError
+from latentrl.support.files import write_json
 
 
 @pytest.fixture(autouse=True)

@@ -19,8 +19,8 @@ from latentrl.agents.planners.cem import CEMOptions
 from latentrl.collect import CollectOptions, collect
 from latentrl.data_collection.storage import load_sequences
 from latentrl.models import MODELS, build
-from latentrl.models.base import DataSpec
-from latentrl.rewards.distance import PositionReward
+from latentrl.models.spec import DataSpec
+from latentrl.rewards.position import PositionReward
 from latentrl.runs.folder import load_model
 from latentrl.support.errors import UserError
 from latentrl.train import train

@@ -14,10 +14,12 @@ from PIL import Image
 from latentrl.data_collection.storage import write
 from latentrl.imagine import ImagineOptions, imagine_run, main
 from latentrl.metrics.held_out import evaluate_model
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
-from latentrl.runs.folder import load_model, model_settings, write_json, write_tensors
+from latentrl.models.spec import DataSpec
+from latentrl.runs.folder import load_model, model_settings
+from latentrl.runs.tensors import write_tensors
 from latentrl.support.errors import UserError
+from latentrl.support.files import write_json
 from latentrl.types import Trajectory
 
 IMAGES, SENSORS = (6, 6, 1), (3,)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from latentrl import learn as verb
 from latentrl.agents.goal_conditioning import attach_goal
+from latentrl.agents.options import LearnOptions
 from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions, Update, load_policy
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.support.errors import UserError
@@ -59,8 +60,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def options(run: Path, **changes: Any) -> verb.LearnOptions:
-    return verb.LearnOptions(run=run, **{"goal": str(run / "goal.png"), "updates": 3, "horizon": 4, **changes})
+def options(run: Path, **changes: Any) -> LearnOptions:
+    return LearnOptions(run=run, **{"goal": str(run / "goal.png"), "updates": 3, "horizon": 4, **changes})
 
 
 def notes(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from latentrl.agents import Controller, PlannerController, PolicyController
 from latentrl.agents.planners import CEM
 from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions
 from latentrl.numerics.distributions import DiagonalGaussian
-from latentrl.rewards.distance import PositionReward
+from latentrl.rewards.position import PositionReward
 from latentrl.types import Belief
 
 TORQUE = torch.tensor([7.0])

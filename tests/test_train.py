@@ -18,8 +18,9 @@ from latentrl.models.ekvae import EKVAE
 from latentrl.models.over_data import spread_sample
 from latentrl.networks import NETWORKS
 from latentrl.networks.standardisation import data_deviation
-from latentrl.objectives.base import Annealing
-from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, load_model, read_tensors
+from latentrl.objectives.annealing import Annealing
+from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, load_model
+from latentrl.runs.tensors import read_tensors
 from latentrl.support.errors import UserError
 from latentrl.support.options import options_to_json
 from latentrl.train import _schedule, _trainer, main, train

@@ -193,19 +193,3 @@ def settling_time(inside: NDArray[np.bool_], control_step: float) -> Floats:
     outside_last = len(inside) - np.argmin(inside[::-1], axis=0)  # steps up to the last one outside
     settled = np.where(inside.all(axis=0), 0, outside_last)
     return np.where(inside[-1], (settled + 1) * control_step, np.inf)
-
-
-def wilson_interval(successes: int, episodes: int) -> tuple[float, float]:
-    """The 95% Wilson score interval of a success rate (Wilson, 1927); it stays sensible at 0 and at all successes."""
-    if not 0 <= successes <= episodes or episodes < 1:
-        raise ValueError(f"cannot have {successes} successes in {episodes} episodes")
-    z = 1.959963984540054
-    rate, shrink = successes / episodes, 1 + z**2 / episodes
-    centre = (rate + z**2 / (2 * episodes)) / shrink
-    half = z / shrink * math.sqrt(rate * (1 - rate) / episodes + z**2 / (4 * episodes**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def control_rate(seconds: Floats) -> dict[str, float]:
-    """Actions per second that the agent could give: ``hz_median``, and ``hz_p99`` that 99% of its actions reach."""
-    return {"hz_median": float(1 / np.median(seconds)), "hz_p99": float(1 / np.quantile(seconds, 0.99))}

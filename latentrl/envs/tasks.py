@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import latentrl.envs  # registers the environments
-from latentrl.envs.episodes import Ahead, Draw, anywhere, on_target
+from latentrl.envs.episodes import Ahead, Draw
 from latentrl.envs.measures import Measure, Passed, Reached, Score, SteadySpeed, Upright
+from latentrl.envs.reacher.tasks import anywhere, on_target
 
 REWARD = "reward"
 """Stands among a task's truth for the environment's own reward."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,24 +12,15 @@ from torch import Tensor
 from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController, RandomController
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import Policy, load_policy, policy_path
-from latentrl.envs import PENDULUM, REACHER
-from latentrl.envs.episodes import Episodes
-from latentrl.envs.pendulum.oracle import POSITION_SIZE, OracleAgent, ServoAgent, TruePendulum
-from latentrl.envs.tasks import Task
-from latentrl.evaluation.protocol import TruthAgent
-from latentrl.goals.parsing import POSITIONS, AnyGoal, Goal, ObservedGoals, PictureGoal, goal_reward, parse_goal
+from latentrl.goals.any_position import AnyGoal
+from latentrl.goals.parsing import POSITIONS, Goal, goal_reward, parse_goal
+from latentrl.goals.picture import ObservedGoals, PictureGoal
 from latentrl.models.base import WorldModel
-from latentrl.rewards.distance import PositionReward, VelocityReward
-from latentrl.runs.folder import read_json
 from latentrl.support.errors import UserError
+from latentrl.support.files import read_json
 from latentrl.types import Belief
 
-Physics = Literal["learned", "true"]
 AGENTS = ("policy", "random", *PLANNERS)
-TRUE_PHYSICS = {PENDULUM: TruePendulum}
-ORACLE = "oracle"
-"""An agent that is told state and goal, in `SERVOED` environments: the reference above where no planner is one."""
-SERVOED = (REACHER,)
 
 
 def latent_agent(
@@ -63,40 +54,6 @@ def latent_agent(
             PLANNERS[name](-bound, bound), model.frozen(), goal_reward(goal, model, run, data)
         )
     return LatentAgent(model, controller)
-
-
-def oracle_agent(name: str, task: Task, torque: float, target: float | None) -> TruthAgent:
-    """A planner on the true physics and the true state, rewarded alike: for a position, or for the speed ``target``.
-
-    Raises:
-        UserError: no such planner, or an environment whose true physics are not known here.
-    """
-    if name not in PLANNERS:
-        raise UserError(f"--agent {name} --physics true: only planners can, {', '.join(PLANNERS)}")
-    if task.env_id not in TRUE_PHYSICS:
-        raise UserError(f"--physics true: the physics of {task.env_id} are not known here; leave it out")
-    bound = torch.tensor([torque])
-    reward: PositionReward | VelocityReward
-    if target is not None:
-        reward = VelocityReward(torch.tensor([target]), POSITION_SIZE)
-    elif task.true_position is not None:
-        reward = PositionReward(torch.tensor(task.true_position))
-    else:
-        raise UserError("--physics true: the task says no goal in the coordinates of the true physics; leave it out")
-    return OracleAgent(PlannerController(PLANNERS[name](-bound, bound), TRUE_PHYSICS[task.env_id](), reward))
-
-
-def servo_agent(task: Task, torque: float, drawn: Episodes | None) -> TruthAgent:
-    """An agent that is told the true state and the true goal pose of each episode.
-
-    Raises:
-        UserError: an environment for which there is none, or goals whose true poses are not known (``drawn`` is None).
-    """
-    if task.env_id not in SERVOED:
-        raise UserError(f"--agent {ORACLE}: does not know {task.env_id}; give a planner and --physics true")
-    if drawn is None:
-        raise UserError(f"--agent {ORACLE}: a picture does not tell the true goal pose; leave --goal out")
-    return ServoAgent(drawn.goals, torque)
 
 
 def policies_for(run: Path, goal: Goal) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +15,18 @@ from torch import Tensor
 
 from latentrl.agents import LatentAgent
 from latentrl.envs.episodes import Episodes
-from latentrl.envs.measures import Floats, Outcome, Spread, control_rate, wilson_interval
+from latentrl.envs.measures import Floats, Spread
 from latentrl.envs.tasks import Task
-from latentrl.evaluation.agents_by_name import ORACLE, latent_agent, oracle_agent, policy_settings, servo_agent, suits
+from latentrl.evaluation.agents_by_name import latent_agent, policy_settings, suits
 from latentrl.evaluation.film import film_goals
-from latentrl.evaluation.protocol import Evaluation, Pictures, TruthAgent, demonstrate, photographs, run_episodes
-from latentrl.evaluation.trials import Trial, episodes_of, goal_of, target_of, task_for
+from latentrl.evaluation.oracles import ORACLE, oracle_agent, servo_agent
+from latentrl.evaluation.protocol import Pictures, TruthAgent, demonstrate, photographs, run_episodes
+from latentrl.evaluation.setting import episodes_of, goal_of, target_of, task_for
+from latentrl.evaluation.summary import _summary
+from latentrl.evaluation.trials import Trial
 from latentrl.figures.belief import deviations
-from latentrl.goals.parsing import Goal, ObservedGoals
+from latentrl.goals.parsing import Goal
+from latentrl.goals.picture import ObservedGoals
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import load_settings
 from latentrl.support.errors import UserError
@@ -132,30 +136,6 @@ def believed_picture(model: WorldModel, state: Tensor) -> NDArray[np.uint8]:
     return picture.clamp(0, 1).mul(255).round().to(torch.uint8).numpy()
 
 
-def _summary(
-    trial: Trial, task: Task, outcome: Outcome, target: float | None, batch: Evaluation, single: Evaluation
-) -> dict[str, Any]:
-    episodes = batch.arrived.shape[1]
-    successes = None if outcome.success is None else int(outcome.success.sum())
-    return {
-        "agent": trial.contestant,
-        "task": trial.task,
-        "description": task.description,
-        "episodes": episodes,
-        "successes": successes,
-        "success_rate": None if successes is None else successes / episodes,
-        "wilson_95": None if successes is None else list(wilson_interval(successes, episodes)),
-        "success": None if outcome.success is None else outcome.success.tolist(),
-        "measures": {name: _described(values) for name, values in outcome.figures.items()},
-        **({"overall": dict(outcome.overall)} if outcome.overall else {}),
-        "target": target,
-        "frames_lost": float(1 - batch.arrived.mean()),
-        "control_rate": control_rate(single.seconds),
-        "batch_control_rate": control_rate(batch.seconds),
-        "trial": asdict(trial),
-    }
-
-
 def _torque(trial: Trial, task: Task) -> float:
     torque = trial.torque or task.torque
     if task.torque_limit is None and torque > 1.0:
@@ -194,12 +174,3 @@ def _check_policy(trial: Trial, run: Path, goal: Goal) -> None:
         f"--policy {trial.policy}: was learned for the goal {own}, which is not that of --task {trial.task}; "
         "give another --policy, or the goal of this one with --goal"
     )
-
-
-def _described(values: Floats) -> dict[str, Any]:
-    """Median and all values of a figure; null in place of an infinite one, which JSON does not know."""
-    return {"median": _finite(np.median(values)), "per_episode": [_finite(value) for value in values]}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -6,12 +6,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from latentrl.figures.colours import cyclic, diverging
 from latentrl.figures.theme import LIGHT, Theme, prepare_axes, wrap
-
-LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 8.5}
 
 
 def arm_latents(positions: np.ndarray, shoulder: np.ndarray, wrist: np.ndarray, theme: Theme = LIGHT) -> Figure:
@@ -54,45 +51,38 @@ def arm_latents(positions: np.ndarray, shoulder: np.ndarray, wrist: np.ndarray, 
     return figure
 
 
-def joint_predictions(
-    true: np.ndarray, predicted: np.ndarray, control_step: float, context: int = 5, theme: Theme = LIGHT
-) -> Figure:
-    """The joint angles of held-out sequences: what happened, and what the model predicted open loop.
-
-    Args:
-        true: ``[K, T, 2]`` radians, shoulder and wrist.
-        predicted: the same shape.
-        control_step: seconds between two observations.
-        context: how many first observations the model inferred its first state from; they are shaded.
-        theme: colours.
-
-    Raises:
-        ValueError: other shapes.
-    """
-    if true.ndim != 3 or true.shape[2] != 2 or true.shape != predicted.shape:
-        raise ValueError(f"joints need two arrays [K, T, 2] of one shape; got {true.shape} and {predicted.shape}")
-    count, steps, _ = true.shape
-    seconds = np.arange(steps) * control_step
-    figure = Figure(figsize=(9.6, 4.4), layout="constrained")
-    grid = figure.subplots(2, count, sharex=True, squeeze=False)
-    for (joint, sequence), axes in np.ndenumerate(grid):
-        prepare_axes(axes, theme, ("shoulder", "wrist")[joint] + ", rad" if sequence == 0 else "")
-        axes.axvspan(0, seconds[min(context, steps) - 1], color=theme.faint, linewidth=0)
-        axes.plot(seconds, true[sequence, :, joint], color=theme.accent, linewidth=2.4, alpha=0.55)
-        axes.plot(seconds, predicted[sequence, :, joint], color=theme.second, linewidth=1.2, linestyle=(0, (4, 2)))
-        if joint == 1:
-            axes.set_xlabel("seconds", fontsize=8.5, color=theme.muted)
-    handles = [
-        Line2D([], [], color=theme.accent, linewidth=2.4, alpha=0.55),
-        Line2D([], [], color=theme.second, linewidth=1.2, linestyle=(0, (4, 2))),
-    ]
-    figure.legend(handles, ["true", "predicted"], loc="outside upper right", ncols=2, labelcolor=theme.muted, **LEGEND)
-    return figure
-
-
 def _main_axes(points: np.ndarray, most: int) -> np.ndarray:
     """``points [N, D]``, where D is more than ``most`` their first principal components ``[N, most]``."""
     if points.shape[1] <= most:
         return points
     centred = points - points.mean(0)
     return centred @ np.linalg.svd(centred, full_matrices=False)[2][:most].T
+
+
+def latent_barrel(latents: np.ndarray, angle: np.ndarray, velocity: np.ndarray, theme: Theme = LIGHT) -> Figure:
+    """The latent states of held-out sequences in 3-D, coloured by true angle and by true velocity.
+
+    Args:
+        latents: ``[N, 3]``; the last dimension, the velocity, stands upright.
+        angle: ``[N]`` radians.
+        velocity: ``[N]`` radians per second.
+        theme: colours of the labels.
+    """
+    if latents.ndim != 2 or latents.shape[1] != 3 or not len(latents) == len(angle) == len(velocity):
+        shapes = (latents.shape, angle.shape, velocity.shape)
+        raise ValueError(f"a barrel needs latents [N, 3], angle [N] and velocity [N]; got {shapes}")
+    fastest = float(np.percentile(np.abs(velocity), 99))
+    figure = Figure(figsize=(9.6, 4.6), layout="constrained")
+    for column, (values, colours, limits, title) in enumerate(
+        (
+            (wrap(angle), cyclic(), (-np.pi, np.pi), "coloured by angle"),
+            (velocity, diverging(), (-fastest, fastest), "coloured by velocity"),
+        )
+    ):
+        axes = figure.add_subplot(1, 2, column + 1, projection="3d")
+        axes.scatter(*latents.T, c=values, cmap=colours, vmin=limits[0], vmax=limits[1], s=3, linewidths=0)
+        axes.set_title(title, fontsize=9.5, color=theme.ink)
+        axes.view_init(elev=22, azim=35)
+        axes.set_box_aspect((1, 1, 0.95), zoom=1.35)
+        axes.set_axis_off()
+    return figure

@@ -15,13 +15,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-import scipy.sparse
-import scipy.sparse.csgraph
-import scipy.sparse.linalg
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d
 
 from latentrl.geometry.cylinder.even_motion import even_line
 from latentrl.geometry.cylinder.straightening import (
@@ -32,12 +27,12 @@ from latentrl.geometry.cylinder.straightening import (
     twist_design,
     untwisting,
 )
+from latentrl.geometry.descriptors import LANDMARKS, described
+from latentrl.geometry.neighbour_graph import NEIGHBOURS, Graph, NoChartError, similarities, slowest_functions
+from latentrl.numerics.neighbours import PIECE, _nearest
 from latentrl.numerics.pieces import frames_at, spread_frames
-from latentrl.training.coarse_to_fine import blur
 from latentrl.types import Sequences
 
-LANDMARKS = 10_000
-NEIGHBOURS = 10
 SMOOTH = 10
 """Slowest functions that a chart is made of, more if it must. Twice as many could follow harmonics, and would."""
 NEAR, FAR = 1 / 32, 1 / 4
@@ -46,15 +41,6 @@ LARGE = 0.2
 """A motion is large if it explains this share of what the largest one explains of strongly blurred pictures."""
 NEW = 0.5
 """A coordinate is new if the others tell less of it than this."""
-SIDE = 32
-PIECE = 500
-
-
-class Graph(NamedTuple):
-    """Similarities of landmarks: ``affinity [L, L]`` sparse and symmetric, ``degree [L]``."""
-
-    affinity: scipy.sparse.csr_matrix
-    degree: np.ndarray
 
 
 class Charted(NamedTuple):
@@ -62,10 +48,6 @@ class Charted(NamedTuple):
 
     data: Sequences
     places: Tensor
-
-
-class NoChartError(ValueError):
-    """The pictures are no single manifold, or one of fewer dimensions."""
 
 
 def chart(observations: Tensor, count: int, landmarks: int = LANDMARKS) -> Tensor:
@@ -153,62 +135,6 @@ def large_motions(components: Tensor) -> int:
     return int((components >= LARGE * components[0]).sum())
 
 
-def described(frames: Tensor, width: float) -> Tensor:
-    """``frames [N, H, W, C]`` uint8, blurred and averaged to sides of at most ``SIDE`` pixels, flat ``[N, D]``.
-
-    Args:
-        frames: the pictures.
-        width: of the blur, as a fraction of their height.
-    """
-    height, wide = frames.shape[1:3]
-    scale = min(1.0, SIDE / max(height, wide))
-    size = max(1, round(scale * height)), max(1, round(scale * wide))
-    found = []
-    for piece in frames.split(PIECE):
-        images = piece.float() / 255
-        if width > 0:
-            images = blur(images, width * height)
-        found.append(adaptive_avg_pool2d(images.permute(0, 3, 1, 2), size).flatten(1))
-    return torch.cat(found)
-
-
-def similarities(points: Tensor, neighbours: int) -> Graph:
-    """The graph of nearest neighbours of ``points [L, D]``, each link weighed by the distances that are usual there
-    (self-tuning, Zelnik-Manor and Perona 2004), the points' density divided out.
-
-    Raises:
-        NoChartError: a graph of several parts.
-    """
-    distance, index = _nearest(points, points, neighbours + 1)
-    distance, index = distance[:, 1:], index[:, 1:]
-    scale = distance[:, -1].sqrt().clamp(min=1e-12)
-    weight = torch.exp(-distance / (scale[:, None] * scale[index]))
-    rows = torch.arange(len(points)).repeat_interleave(neighbours)
-    found = scipy.sparse.csr_matrix(
-        (weight.flatten().double().numpy(), (rows.numpy(), index.flatten().numpy())), shape=(len(points), len(points))
-    )
-    affinity = found.maximum(found.T)
-    parts = scipy.sparse.csgraph.connected_components(affinity, directed=False)[0]
-    if parts > 1:
-        raise NoChartError(f"the pictures fall into {parts} groups without neighbours in common")
-    density = scipy.sparse.diags(1 / np.asarray(affinity.sum(1)).ravel())
-    affinity = (density @ affinity @ density).tocsr()
-    return Graph(affinity, np.asarray(affinity.sum(1)).ravel())
-
-
-def slowest_functions(graph: Graph, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` slowest functions but the constant one: how fast they vary ``[count]``, rising, and their values
-    ``[L, count]``, uncorrelated, with mean zero and unit variance; float32."""
-    root = scipy.sparse.diags(1 / np.sqrt(graph.degree))
-    start = np.random.default_rng(0).standard_normal(len(graph.degree))
-    values, vectors = scipy.sparse.linalg.eigsh(root @ graph.affinity @ root, k=count + 1, which="LA", v0=start)
-    order = values.argsort()[::-1][1:]
-    functions = torch.from_numpy(root @ vectors[:, order])
-    functions = functions - functions.mean(0)
-    whitened = torch.linalg.qr(functions).Q * len(functions) ** 0.5
-    return torch.from_numpy(1 - values[order]).float(), whitened.float()
-
-
 def turned(energies: Tensor, functions: Tensor, blurred: Tensor, sharp: Tensor, count: int) -> Tensor:
     """``count`` combinations of ``functions [L, K]``: for the large motions those that explain most of the ``sharp``
     pictures ``[L, D]``, then the slowest that are left.
@@ -247,20 +173,6 @@ def told_by(chosen: Tensor, candidate: Tensor) -> float:
     index = _nearest(chosen, chosen, NEIGHBOURS + 1)[1][:, 1:]
     left = candidate - candidate[index].mean(1)
     return 1 - float(left.var() / candidate.var())
-
-
-def _nearest(points: Tensor, among: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Squared distances ``[N, count]`` and indices ``[N, count]`` of the nearest of ``among [L, D]``."""
-    centre = among.mean(0)
-    others = among - centre
-    norms = others.square().sum(1)
-    distances, indices = [], []
-    for piece in (points - centre).split(PIECE):
-        squares = (norms - 2 * piece @ others.T + piece.square().sum(1, keepdim=True)).clamp(min=0)
-        distance, index = squares.topk(count, largest=False)
-        distances.append(distance)
-        indices.append(index)
-    return torch.cat(distances), torch.cat(indices)
 
 
 def _placed(points: Tensor, landmarks: Tensor, coordinates: Tensor) -> Tensor:

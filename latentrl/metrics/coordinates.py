@@ -11,7 +11,8 @@ from torch import Tensor
 from latentrl.metrics.prediction import elbo_per_step, mean_error, mean_frame_error, predict_states, sequence_errors
 from latentrl.models.base import WorldModel
 from latentrl.models.over_data import smooth
-from latentrl.numerics.regression import angle_r2, nearest_elsewhere, ols_r2, r2_of_means
+from latentrl.numerics.neighbours import nearest_elsewhere
+from latentrl.numerics.regression import angle_r2, ols_r2, r2_of_means
 from latentrl.types import Sequences
 
 

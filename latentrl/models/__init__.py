@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from latentrl.models.base import DataSpec, WorldModel
+from latentrl.models.base import WorldModel
 from latentrl.models.dks import DKS, DKFSettings, DKSSettings
 from latentrl.models.dvbs import DVBS, DVBFSettings, DVBSSettings
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.kvae import KVAE, KVAESettings
 from latentrl.models.rssm import RSSM, RSSMSettings
+from latentrl.models.spec import DataSpec
 
 
 class ModelEntry(NamedTuple):

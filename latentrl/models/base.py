@@ -4,45 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from latentrl.priors.vhp import VHP, StandardNormal, TransformedNormal
+from latentrl.models.spec import DataSpec
+from latentrl.priors import InitialDistribution
 from latentrl.types import Belief, Distribution, Dynamics, RateDistortion, Sequences
 
 GOAL_FRAMES = 15
 """Length of the motionless sequence that a goal picture stands for: the source's training sequences."""
-
-
-@dataclass(frozen=True)
-class DataSpec:
-    """The shapes and units a model is made for; saved with it, so that a model needs no data set to be loaded.
-
-    Attributes:
-        observation_shape: shape of one observation, for example ``(16, 16, 1)``.
-        observation_dtype: ``"uint8"`` (images, scaled to [0, 1]) or ``"float32"``.
-        action_size: Du.
-        action_scale: largest absolute action of the training data per dimension: the model works on actions / scale.
-    """
-
-    observation_shape: tuple[int, ...]
-    observation_dtype: str
-    action_size: int
-    action_scale: tuple[float, ...]
-
-    @classmethod
-    def of(cls, data: Sequences) -> DataSpec:
-        """The spec of a training set."""
-        scale = data.actions.abs().amax((0, 1)).clamp(min=1e-6)
-        return cls(
-            tuple(data.observations.shape[2:]),
-            str(data.observations.dtype).removeprefix("torch."),
-            data.actions.shape[-1],
-            tuple(float(s) for s in scale),
-        )
 
 
 class WorldModel(nn.Module, ABC):
@@ -58,7 +30,7 @@ class WorldModel(nn.Module, ABC):
     """The model's own settings, a frozen dataclass of JSON values."""
     state_size: int
     position_size: int
-    initial_distribution: VHP | StandardNormal | TransformedNormal
+    initial_distribution: InitialDistribution
     """p(z_1) over the ``latent_size`` dimensions of z; see :meth:`initial_states` for whole states."""
 
     @property
@@ -138,38 +110,6 @@ class WorldModel(nn.Module, ABC):
         shape = self.spec.observation_shape
         if tuple(observation.shape[-len(shape) :]) != shape:
             raise ValueError(f"this model takes observations of shape {shape}; got {tuple(observation.shape)}")
-
-
-@runtime_checkable
-class FrameEncoder(Protocol):
-    """A model whose position is read off each frame alone."""
-
-    def encode(self, observations: Tensor) -> Distribution:
-        """q(a | x) with mean ``[..., Da]`` for ``observations [..., *observation_shape]``."""
-        ...
-
-
-class Sampled(NamedTuple):
-    """What ``rate_distortion`` returns, and what it was estimated with.
-
-    Attributes:
-        terms: see ``rate_distortion``.
-        states: ``[B, T, Dz]``, or those before the last time step.
-        positions: means of q(a | x) ``[B, T, Da]``.
-    """
-
-    terms: RateDistortion
-    states: Tensor
-    positions: Tensor
-
-
-@runtime_checkable
-class StateSampler(Protocol):
-    """A model that tells which states its rate was estimated with."""
-
-    def sampled_rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> Sampled:
-        """See :class:`Sampled`."""
-        ...
 
 
 def leading_shape(tensor: Tensor, shape: Sequence[int]) -> torch.Size:

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference.emission_filter import EmissionFilter, predict
-from latentrl.models.base import GOAL_FRAMES, DataSpec, WorldModel
+from latentrl.models.base import GOAL_FRAMES, WorldModel
+from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import VectorDecoder
 from latentrl.numerics.distributions import PixelGaussian, pixel_distortion
 from latentrl.types import Belief, RateDistortion, Sequences

@@ -17,12 +17,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from latentrl.models.base import DataSpec
 from latentrl.models.deep_ssm import DeepStateSpaceModel
+from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import DiagonalGaussianMLP
 from latentrl.networks.recognition import RecurrentRecognition
 from latentrl.numerics.distributions import DiagonalGaussian, diagonal_kl
-from latentrl.priors.vhp import PRIORS, VHP, StandardNormal
+from latentrl.priors import PRIORS
 from latentrl.types import Belief
 
 
@@ -47,7 +47,7 @@ class DKSSettings:
     head_hidden: tuple[int, ...] = (64,)
     decoder_hidden: tuple[int, ...] = (128, 128, 128)
     transition_hidden: tuple[int, ...] = (128, 128, 128)
-    prior: Literal["vhp", "normal"] = "vhp"
+    prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
     version: Literal["smoother", "filter"] = "smoother"
     initial_sigma: float = 0.3
@@ -64,7 +64,6 @@ class DKS(DeepStateSpaceModel):
     """See the module docstring."""
 
     settings: DKSSettings
-    initial_distribution: VHP | StandardNormal
 
     def __init__(self, spec: DataSpec, settings: DKSSettings | None = None) -> None:
         settings = settings or DKSSettings()

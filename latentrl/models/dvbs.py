@@ -18,12 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference import kalman
-from latentrl.models.base import DataSpec
 from latentrl.models.deep_ssm import DeepStateSpaceModel
+from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import DiagonalGaussianMLP, VectorEncoder, mlp_jacobian
 from latentrl.networks.recognition import RecurrentFeatures
 from latentrl.numerics.distributions import DiagonalGaussian, Gaussian, diagonal_kl, standard_normal_like
-from latentrl.priors.vhp import VHP, TransformedNormal
+from latentrl.priors import PRIORS
+from latentrl.priors.transformed_normal import TransformedNormal
 from latentrl.transitions.frozen import FrozenTransition
 from latentrl.transitions.locally_linear import LocallyLinearTransition
 from latentrl.types import Belief, stack_beliefs
@@ -56,7 +57,7 @@ class DVBSSettings:
     decoder_hidden: tuple[int, ...] = (128, 128, 128)
     base_matrices: int = 16
     gate_hidden: tuple[int, ...] = (64,)
-    prior: Literal["vhp", "normal"] = "vhp"
+    prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
     version: Literal["smoother", "filter"] = "smoother"
     initial_sigma: float = 0.3
@@ -74,7 +75,6 @@ class DVBS(DeepStateSpaceModel):
     """See the module docstring."""
 
     settings: DVBSSettings
-    initial_distribution: VHP | TransformedNormal
 
     def __init__(self, spec: DataSpec, settings: DVBSSettings | None = None) -> None:
         settings = settings or DVBSSettings()
@@ -87,13 +87,15 @@ class DVBS(DeepStateSpaceModel):
         self.dynamics.control_scale.copy_(self.control_scale)
         self.recurrent = RecurrentFeatures(n_in, spec.action_size, settings.recurrent_hidden, "backward")
         self.first_head = DiagonalGaussianMLP(self.recurrent.features, settings.head_hidden, size, log_variance=-4.0)
-        vhp = settings.prior == "vhp"
-        self.initial_distribution = (VHP if vhp else TransformedNormal)(size, settings.prior_hidden)
+        # Without a hierarchical prior the original starts from z_1 = f(zeta), not from a normal z_1.
+        transformed = settings.prior == "normal"
+        make_prior = TransformedNormal if transformed else PRIORS[settings.prior]
+        self.initial_distribution = make_prior(size, settings.prior_hidden)
         self.frame_encoder, self.factor_head = None, None
         if settings.version == "filter":
             self.frame_encoder = VectorEncoder(spec.observation_shape, settings.encoder_hidden, size)
-        elif not vhp:
-            # With the VHP one head serves all time steps, the first included; zeta is no state, and has its own.
+        elif transformed:
+            # Otherwise one head serves all time steps, the first included; zeta is no state, and has its own.
             self.factor_head = DiagonalGaussianMLP(
                 self.recurrent.features, settings.head_hidden, size, log_variance=-4.0
             )
@@ -139,7 +141,7 @@ class DVBS(DeepStateSpaceModel):
     def _first_state(self, first: DiagonalGaussian, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """z_1 ``[B, Dz]`` and what it costs ``[B]``."""
         sample = first.rsample(generator)
-        if isinstance(self.initial_distribution, VHP):
+        if not isinstance(self.initial_distribution, TransformedNormal):
             return sample, first.log_prob(sample) - self.initial_distribution.bound(sample, generator)
         zeros = torch.zeros_like(sample)
         return self.initial_distribution(sample), diagonal_kl(first, DiagonalGaussian(zeros, zeros + 1))

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference import kalman, kalman_adjoint
-from latentrl.models.base import DataSpec, Sampled
+from latentrl.models.capabilities import Sampled
 from latentrl.models.frame_autoencoder import FrameAutoencoder
+from latentrl.models.spec import DataSpec
 from latentrl.networks import NetworkName
 from latentrl.numerics.distributions import (
     DiagonalGaussian,
@@ -30,7 +31,7 @@ from latentrl.numerics.distributions import (
     pixel_distortion,
     sample_gaussian,
 )
-from latentrl.priors.vhp import PRIORS, VHP, StandardNormal
+from latentrl.priors import PRIORS
 from latentrl.transitions.frozen import FrozenTransition
 from latentrl.transitions.locally_linear import LocallyLinearGaussian, LocallyLinearTransition, Weights
 from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
@@ -66,7 +67,7 @@ class EKVAESettings:
     base_matrices: int = 16
     gate_hidden: tuple[int, ...] = (64,)
     hidden: tuple[int, ...] = (128, 128, 128)
-    prior: Literal["vhp", "normal"] = "vhp"
+    prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
     version: Literal["joint", "smoother", "filter"] = "joint"
     initial_sigma: float = 0.3
@@ -104,7 +105,6 @@ class EKVAE(FrameAutoencoder):
     """See the module docstring. The Kalman recursion runs in float64, the networks in float32."""
 
     settings: EKVAESettings
-    initial_distribution: VHP | StandardNormal
 
     def __init__(self, spec: DataSpec, settings: EKVAESettings | None = None) -> None:
         super().__init__()

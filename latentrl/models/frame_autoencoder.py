@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from latentrl.models.base import DataSpec, WorldModel, leading_shape
+from latentrl.models.base import WorldModel, leading_shape
+from latentrl.models.spec import DataSpec
 from latentrl.networks import NETWORKS, NetworkName
 from latentrl.networks.standardisation import Standardisation
 from latentrl.numerics.distributions import DiagonalGaussian

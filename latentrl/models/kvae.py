@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference import kalman, kalman_adjoint
-from latentrl.models.base import DataSpec
 from latentrl.models.frame_autoencoder import FrameAutoencoder
+from latentrl.models.spec import DataSpec
 from latentrl.networks import NetworkName
 from latentrl.networks.dense import mlp
 from latentrl.networks.recurrence import PackedGaussian, Recurrence
@@ -37,7 +37,7 @@ from latentrl.numerics.distributions import (
     pixel_distortion,
     sample_gaussian,
 )
-from latentrl.priors.vhp import PRIORS, VHP, StandardNormal
+from latentrl.priors import PRIORS
 from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
 
 
@@ -66,7 +66,7 @@ class KVAESettings:
     recurrent_hidden: int = 64
     gate_hidden: tuple[int, ...] = (64,)
     hidden: tuple[int, ...] = (128, 128, 128)
-    prior: Literal["vhp", "normal"] = "vhp"
+    prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
     emission: Literal["mixed", "identity"] = "mixed"
     initial_sigma: float = 0.3
@@ -102,7 +102,6 @@ class KVAE(FrameAutoencoder):
     """See the module docstring. The Kalman recursion runs in float64, the networks in float32."""
 
     settings: KVAESettings
-    initial_distribution: VHP | StandardNormal
 
     def __init__(self, spec: DataSpec, settings: KVAESettings | None = None) -> None:
         super().__init__()

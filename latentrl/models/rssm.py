@@ -16,12 +16,12 @@ q(z_t | h_{t-1}, x_t), with h from the means of what was inferred before.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from latentrl.models.base import DataSpec, WorldModel
+from latentrl.models.base import WorldModel
+from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import DiagonalGaussianMLP, VectorDecoder
 from latentrl.networks.recognition import RecurrentFeatures
 from latentrl.networks.recurrence import PackedGaussian, Recurrence
@@ -32,7 +32,7 @@ from latentrl.numerics.distributions import (
     pixel_distortion,
     standard_normal_like,
 )
-from latentrl.priors.vhp import PRIORS, VHP, StandardNormal
+from latentrl.priors import PRIORS
 from latentrl.types import Belief, RateDistortion, Sequences
 
 
@@ -58,7 +58,7 @@ class RSSMSettings:
     recognition_hidden: int = 128
     head_hidden: tuple[int, ...] = (64,)
     decoder_hidden: tuple[int, ...] = (128, 128, 128)
-    prior: Literal["vhp", "normal"] = "vhp"
+    prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
     initial_sigma: float = 0.3
 
@@ -67,7 +67,6 @@ class RSSM(WorldModel):
     """See the module docstring."""
 
     settings: RSSMSettings
-    initial_distribution: VHP | StandardNormal
 
     def __init__(self, spec: DataSpec, settings: RSSMSettings | None = None) -> None:
         super().__init__()

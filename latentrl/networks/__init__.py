@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from latentrl.networks.convolutions import ConvDecoder, ConvEncoder
 from latentrl.networks.dense import VectorDecoder, VectorEncoder
 from latentrl.networks.lean import PatchDecoder, halved
+from latentrl.types import is_image_shape
 
 NetworkName = Literal["dense", "conv", "lean"]
 SMALL_SIDE = 32
@@ -36,11 +37,6 @@ NETWORKS: dict[NetworkName, Network] = {
     "conv": Network(ConvEncoder, ConvDecoder, (256,)),
     "lean": Network(VectorEncoder, PatchDecoder, (256, 128, 128), halved),
 }
-
-
-def is_image_shape(shape: Sequence[int]) -> bool:
-    """Whether observations of ``shape`` are images ``[H, W, C]``."""
-    return len(shape) == 3
 
 
 def suggested_network(observations: Tensor, device: torch.device) -> NetworkName:

@@ -13,3 +13,19 @@ def least_squares(design: Tensor, target: Tensor) -> Tensor:
     """
     driver = "gelsd" if design.device.type == "cpu" else "gels"
     return torch.linalg.lstsq(design, target, driver=driver).solution
+
+
+def unexplained(positions: Tensor, components: Tensor) -> Tensor:
+    """The share of ``components [N, K]`` that a linear map of ``positions [N, Da]`` leaves unexplained, a scalar.
+
+    The map is the least-squares fit to these very points, and differentiable. Components have unit variance.
+    """
+    return (predicted(positions, components) - components).square().mean()
+
+
+def predicted(positions: Tensor, components: Tensor) -> Tensor:
+    """``components [N, K]`` as the linear map of ``positions [N, Da]`` that is nearest to them."""
+    design = torch.cat((positions, torch.ones_like(positions[:, :1])), -1)
+    # Nearly equal positions, as at the start, would make the normal equations singular.
+    ridge = 1e-6 * len(design) * torch.eye(design.shape[-1], device=design.device, dtype=design.dtype)
+    return design @ torch.linalg.solve(design.T @ design + ridge, design.T @ components)

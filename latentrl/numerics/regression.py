@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
+
+from latentrl.numerics.neighbours import nearest_elsewhere
 
 
 def ols_r2(inputs: np.ndarray, target: np.ndarray) -> float:
@@ -18,32 +19,6 @@ def ols_r2(inputs: np.ndarray, target: np.ndarray) -> float:
 def angle_r2(inputs: np.ndarray, angle: np.ndarray) -> float:
     """Mean R^2 of sin and cos of ``angle [N]`` (radians), as for a state that is learned as a circle."""
     return 0.5 * (ols_r2(inputs, np.sin(angle)) + ols_r2(inputs, np.cos(angle)))
-
-
-def nearest_elsewhere(inputs: Tensor, neighbours: int = 10) -> Tensor:
-    """The nearest points in *other* sequences of every point.
-
-    Inputs are whitened first, so that their scale does not matter.
-
-    Args:
-        inputs: ``[N, T, D]``.
-        neighbours: how many are wanted; at most the points of N - 1 sequences.
-
-    Returns:
-        ``[N * T, neighbours]`` indices into the points of all sequences, one sequence after the other.
-    """
-    count, length, _ = inputs.shape
-    points = inputs.flatten(0, 1).double()
-    points = points - points.mean(0)
-    deviation, axes = torch.linalg.eigh(points.T @ points / len(points))
-    points = (points @ axes) / deviation.clamp(min=1e-12).sqrt()
-    found = []
-    for sequence in range(count):
-        own = slice(sequence * length, (sequence + 1) * length)
-        distance = torch.cdist(points[own], points)
-        distance[:, own] = torch.inf
-        found.append(distance.topk(min(neighbours, len(points) - length), largest=False).indices)
-    return torch.cat(found)
 
 
 def r2_of_means(nearest: Tensor, target: Tensor) -> float:

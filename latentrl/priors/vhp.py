@@ -1,37 +1,19 @@
-"""Initial distributions p(z_1): a standard normal and the variational hierarchical prior (Latent Matters, 4.1.2.1)."""
+"""The variational hierarchical prior (Latent Matters, 4.1.2.1)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from latentrl.networks.dense import DiagonalGaussianMLP, mlp
+from latentrl.networks.dense import DiagonalGaussianMLP
 from latentrl.numerics.distributions import DiagonalGaussian, diagonal_log_prob, standard_normal_like
+from latentrl.priors.base import InitialDistribution
 
 
-class StandardNormal(nn.Module):
-    """p(z_1) = N(0, I), the common baseline."""
-
-    def __init__(self, size: int, hidden: Sequence[int] = ()) -> None:
-        super().__init__()
-        self.size = size
-        self.register_buffer("origin", torch.zeros(size))
-        self.origin: Tensor
-
-    def bound(self, state: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """log p(z_1) for ``state [..., Dz]`` in nats; exact, so the bound is tight."""
-        zeros = torch.zeros_like(state)
-        return diagonal_log_prob(state, zeros, zeros + 1)
-
-    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """``count`` initial states ``[count, Dz]``."""
-        return standard_normal_like(self.origin.expand(count, -1), generator)
-
-
-class VHP(nn.Module):
+class VHP(InitialDistribution):
     """The variational hierarchical prior: p(z_1) = int p(z_1 | zeta) N(zeta; 0, I) dzeta, Eq. 4.7.
 
     Both conditionals are diagonal normals with MLP parameters. :meth:`bound` is an estimate of F_VHP(z_1) <= log p(z_1)
@@ -45,7 +27,7 @@ class VHP(nn.Module):
         # to a normal that cannot hold the ring or the barrel it is there for.
         self.encoder = DiagonalGaussianMLP(size, hidden, size, log_variance=-4.0)
         self.decoder = DiagonalGaussianMLP(size, hidden, size, log_variance=-4.0)
-        # States are told to the networks as gauge_inverse z: see latentrl.training.stages.gauge.
+        # States are told to the networks as gauge_inverse z: see change_coordinates.
         self.register_buffer("gauge", torch.eye(size))
         self.gauge: Tensor
 
@@ -72,26 +54,6 @@ class VHP(nn.Module):
         zeta = standard_normal_like(self.gauge.new_zeros(count, self.size), generator)
         return self.decoder(zeta).rsample(generator) @ self.gauge.T
 
-
-class TransformedNormal(nn.Module):
-    """z_1 = f(zeta) with zeta ~ N(0, I), the initial state of the original DVBF (Latent Matters, 4.1.3.2).
-
-    Unlike the others it has no density over z, and so no ``bound``: a model that uses it weighs zeta instead.
-    """
-
-    def __init__(self, size: int, hidden: Sequence[int] = (64, 64)) -> None:
-        super().__init__()
-        self.size = size
-        self.network = mlp((size, *hidden, size))
-
-    def forward(self, zeta: Tensor) -> Tensor:
-        """f(zeta) for ``zeta [..., Dz]``."""
-        return self.network(zeta)
-
-    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """``count`` initial states ``[count, Dz]``."""
-        origin = next(self.parameters()).new_zeros(count, self.size)
-        return self(standard_normal_like(origin, generator))
-
-
-PRIORS: dict[str, Callable[[int, Sequence[int]], StandardNormal | VHP]] = {"normal": StandardNormal, "vhp": VHP}
+    @torch.no_grad()
+    def change_coordinates(self, gauge: Tensor) -> None:
+        self.gauge.copy_(gauge @ self.gauge.double())

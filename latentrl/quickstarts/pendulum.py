@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
+from latentrl.agents.options import LearnOptions
 from latentrl.data_collection.options import CollectOptions
 from latentrl.data_collection.storage import load_ground_truth, load_sequences
-from latentrl.evaluate import EvaluateOptions
-from latentrl.figures.theme import latent_barrel, to_png
-from latentrl.learn import LearnOptions
+from latentrl.evaluation.options import EvaluateOptions
+from latentrl.figures.latents import latent_barrel
+from latentrl.figures.theme import to_png
 from latentrl.metrics.held_out import predict_images
 from latentrl.quickstarts.pendulum_report import write_report
 from latentrl.quickstarts.plan import Plan, Showcase

@@ -13,6 +13,8 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 
 from latentrl.figures.colours import cyclic, diverging
+from latentrl.figures.latents import latent_barrel
+from latentrl.figures.predictions import prediction_strips
 from latentrl.figures.report import (
     cards,
     data_uri,
@@ -25,7 +27,8 @@ from latentrl.figures.report import (
     table,
     write_page,
 )
-from latentrl.figures.theme import latent_barrel, prediction_strips, to_png, training_curves, wrap
+from latentrl.figures.theme import to_png, wrap
+from latentrl.figures.training_curves import training_curves
 
 MOST_POINTS = 6000
 """Points of the 3-D views: more would only slow them down."""
@@ -48,7 +51,7 @@ def write_report(
     Args:
         path: the HTML file; its folder exists.
         summary: the contents of ``summary.json``.
-        history: the training history, columns ``[N]`` (see `latentrl.figures.theme.training_curves`).
+        history: the training history, columns ``[N]`` (see `latentrl.figures.training_curves.training_curves`).
         latents: smoothed means ``[N, 3]`` of held-out sequences, velocity last.
         angle: true angles ``[N]``, radians.
         velocity: true velocities ``[N]``, radians per second.

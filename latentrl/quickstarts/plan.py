@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from latentrl.agents.options import LearnOptions
 from latentrl.data_collection.options import CollectOptions
 from latentrl.data_collection.storage import load_metadata
-from latentrl.evaluate import EvaluateOptions
-from latentrl.evaluation.trials import Trial, task_of
-from latentrl.learn import LearnOptions
-from latentrl.runs.folder import HISTORY, read_json
+from latentrl.evaluation.options import EvaluateOptions
+from latentrl.evaluation.setting import task_of
+from latentrl.evaluation.trials import Trial
+from latentrl.runs.folder import HISTORY
+from latentrl.support.files import read_json
 from latentrl.training.options import TrainOptions
 
 CURE = "start afresh with --overwrite"

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from latentrl.figures.latents import arm_latents, joint_predictions
+from latentrl.figures.latents import arm_latents
+from latentrl.figures.predictions import joint_predictions, prediction_strips
 from latentrl.figures.report import cards, duration, gif, picture, r_squared, scientific, share, table, write_page
-from latentrl.figures.theme import prediction_strips, training_curves
+from latentrl.figures.training_curves import training_curves
 
 EVERY = 2
 """Of predicted pictures, the first of so many is shown: thirty in a row are too small."""
@@ -71,7 +72,7 @@ def write_report(
         path: the HTML file; its folder exists.
         words: `ANGLES` or `PIXELS`.
         summary: the contents of ``summary.json``.
-        history: the training history, columns ``[N]`` (see `latentrl.figures.theme.training_curves`).
+        history: the training history, columns ``[N]`` (see `latentrl.figures.training_curves.training_curves`).
         positions: smoothed latent positions ``[N, Da]`` of held-out sequences.
         angles: the true angles ``[N, 2]`` of shoulder and wrist, radians.
         predictions: true and predicted observations, each ``[K, T, 2]`` radians or ``[K, T, H, W, 3]`` in [0, 1].

@@ -11,84 +11,20 @@ runs/pendulum/
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
-import platform
-import subprocess
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
-from torch import Tensor
 
 from latentrl.models import MODELS, build
-from latentrl.models.base import DataSpec, WorldModel
+from latentrl.models.base import WorldModel
+from latentrl.models.spec import DataSpec
+from latentrl.runs.tensors import read_tensors
 from latentrl.support.errors import UserError
-from latentrl.support.files import write_bytes, write_text
+from latentrl.support.files import read_json
 
 SETTINGS, MODEL, CHECKPOINT, HISTORY = "settings.json", "model.safetensors", "checkpoint.safetensors", "history.csv"
-PACKAGES = ("latentrl", "torch", "numpy", "gymnasium", "minari", "safetensors")
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file: readers see the old or the new one, never half."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
-
-
-def read_json(path: Path, cure: str) -> dict[str, Any]:
-    """Read a JSON file.
-
-    Raises:
-        UserError: no such file, or not JSON; ``cure`` says what to do.
-    """
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist: {cure}") from error
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path} is damaged ({error}): {cure}") from error
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write a safetensors file atomically; tensors that share memory are copied apart."""
-    apart = {key: tensor.detach().cpu().clone().contiguous() for key, tensor in tensors.items()}
-    write_bytes(path, save(apart, metadata=dict(metadata or {})))
-
-
-def read_tensors(path: Path, cure: str, device: torch.device | str = "cpu") -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file.
-
-    Raises:
-        UserError: no such file, or damaged; ``cure`` says what to do.
-    """
-    if not path.is_file():
-        raise UserError(f"{path} does not exist: {cure}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = dict(file.metadata() or {})
-        return load_file(path, device=str(device)), metadata
-    except SafetensorError as error:
-        raise UserError(f"{path} is damaged ({error}): {cure}") from error
-
-
-def describe_environment() -> dict[str, str]:
-    """Versions and the git hash of the working directory, for the record."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    try:
-        command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-        found["git"] = subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        found["git"] = "unknown"
-    return found
 
 
 def model_settings(name: str, model: WorldModel) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from latentrl.numerics.least_squares import least_squares
-from latentrl.runs.folder import read_json, write_json
 from latentrl.support.errors import UserError
+from latentrl.support.files import read_json, write_json
 
 FILE = "velocity.json"
 

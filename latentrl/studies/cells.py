@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from latentrl.data_collection.storage import METADATA
-from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, read_json, write_json
+from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS
 from latentrl.studies.definition import Row, Study
 from latentrl.support.errors import UserError
+from latentrl.support.files import read_json, write_json
 
 State = Literal["finished", "failed", "interrupted", "waiting"]
 STATES: tuple[State, ...] = get_args(State)

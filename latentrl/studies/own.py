@@ -22,9 +22,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from latentrl.runs.folder import read_json
 from latentrl.studies.definition import Column, Row, Study, Table
 from latentrl.support.errors import UserError
+from latentrl.support.files import read_json
 
 KEYS = {"name": str, "steps": int, "collect": list, "train": list, "columns": list, "rows": list}
 ROW_KEYS = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from latentrl.runs.folder import SETTINGS, describe_environment
+from latentrl.runs.folder import SETTINGS
+from latentrl.runs.versions import describe_environment
 from latentrl.studies.cells import Cell, printed
 from latentrl.studies.definition import Study
 

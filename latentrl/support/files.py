@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from latentrl.support.errors import UserError
 
 
 @contextmanager
@@ -33,3 +37,22 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """The same for text, as UTF-8."""
     write_bytes(path, content.encode())
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file: readers see the old or the new one, never half."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: Path, cure: str) -> dict[str, Any]:
+    """Read a JSON file.
+
+    Raises:
+        UserError: no such file, or not JSON; ``cure`` says what to do.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist: {cure}") from error
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is damaged ({error}): {cure}") from error

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from latentrl.networks import is_image_shape
+from latentrl.types import is_image_shape
 
 CHOSEN_BY = "OMP_NUM_THREADS"
 

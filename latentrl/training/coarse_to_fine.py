@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from latentrl.numerics.blur import blur
 from latentrl.numerics.pieces import evenly_spread, in_pieces
 
 
@@ -41,25 +42,6 @@ class Schedule:
             return 0.0
         stage = 1 + (step - self.start) * (self.stages - 1) // (self.end - self.start)
         return self.width * (1 - stage / self.stages)
-
-
-def is_image(observations: Tensor) -> bool:
-    """Whether ``observations`` are uint8 images ``[N, T, H, W, C]``, which can be blurred."""
-    return observations.dtype == torch.uint8 and observations.dim() == 5
-
-
-def gaussian_matrix(size: int, sigma: float, device: torch.device) -> Tensor:
-    """``[size, size]`` matrix that blurs a line of pixels by ``sigma`` pixels; rows sum to one, also at the edges."""
-    position = torch.arange(size, dtype=torch.float32, device=device)
-    weights = torch.exp(-0.5 * ((position[:, None] - position) / sigma).square())
-    return weights / weights.sum(1, keepdim=True)
-
-
-def blur(images: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of ``images [..., H, W, C]`` (floating point) by ``sigma`` pixels."""
-    rows = gaussian_matrix(images.shape[-3], sigma, images.device)
-    columns = gaussian_matrix(images.shape[-2], sigma, images.device)
-    return torch.einsum("ih,...hwc,jw->...ijc", rows, images, columns)
 
 
 class CoarseToFine:

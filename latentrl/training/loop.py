@@ -11,7 +11,8 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from latentrl.runs.folder import CHECKPOINT, HISTORY, read_tensors, write_tensors
+from latentrl.runs.folder import CHECKPOINT, HISTORY
+from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
 from latentrl.support.files import replacing
 from latentrl.support.interrupts import deferred_interrupt

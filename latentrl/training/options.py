@@ -10,6 +10,8 @@ import torch
 import tyro
 
 from latentrl.models import MODELS
+from latentrl.objectives import OBJECTIVES
+from latentrl.priors import PRIORS
 from latentrl.support.errors import UserError
 from latentrl.support.options import default_hint
 
@@ -27,7 +29,7 @@ class TrainOptions:
     Kalman VAE, recurrent state-space model."""
     recipe: Literal["latentrl", "source"] = "latentrl"
     """latentrl: coarse to fine, held sigma, several starts, joint posterior. source: the dissertation's, plainly."""
-    objective: Literal["rewo", "geco", "annealing", "elbo"] = "rewo"
+    objective: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(reversed(OBJECTIVES)) + "}")] = "rewo"
     """rewo, geco: constrained optimisation (Algorithm 3; Eq. 3.4); annealing: beta rises linearly; elbo: beta = 1."""
     annealing_steps: Annotated[int | None, default_hint("half of --steps", "INT")] = None
     """Gradient steps that `--objective annealing` takes from beta 0 to 1."""
@@ -39,7 +41,7 @@ class TrainOptions:
     network: Literal["auto", "dense", "conv", "lean"] = "auto"
     """Encoder and decoder of an EKVAE or a KVAE. conv: the dissertation's convolutions for images, meant for a GPU;
     lean: few layers, much cheaper; auto: dense up to 32 x 32 pixels, then conv on a GPU and lean without."""
-    prior: Literal["vhp", "normal"] = "vhp"
+    prior: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(reversed(PRIORS)) + "}")] = "vhp"
     """Initial distribution of the latent state."""
     version: Annotated[
         Literal["joint", "smoother", "filter"] | None, default_hint("the recipe's", "{joint,smoother,filter}")
@@ -80,6 +82,9 @@ def check_options(options: TrainOptions) -> None:
     """
     if options.model not in MODELS:
         raise UserError(f"--model {options.model}: there is no such model; give one of {', '.join(MODELS)}")
+    for flag, name, known in (("objective", options.objective, OBJECTIVES), ("prior", options.prior, PRIORS)):
+        if name not in known:
+            raise UserError(f"--{flag} {name}: there is no such {flag}; give one of {', '.join(known)}")
     for flag, value in (("steps", options.steps), ("batch", options.batch)):
         if value is not None and value < 1:
             raise UserError(f"--{flag} {value}: give one or more")

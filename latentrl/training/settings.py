@@ -22,7 +22,7 @@ class TrainSettings:
             :func:`best_start`.
         start_steps: gradient steps before the choice.
         sigma_hold: steps for which the standard deviation of p(x | z) keeps its first value.
-        alignment: weight in nats of :func:`latentrl.training.penalties.position.unexplained` while sigma is held; for images and
+        alignment: weight in nats of :func:`latentrl.numerics.least_squares.unexplained` while sigma is held; for images and
             models that encode every frame by itself.
         velocity_alignment: weight of :func:`latentrl.training.penalties.position.velocity_unexplained`, in nats per time step and as a
             part of the rate; for models that tell their states, with as many velocities as positions or after a warm

@@ -10,14 +10,16 @@ import torch
 from torch import Tensor
 
 from latentrl.geometry.cylinder.straightening import is_cylinder
-from latentrl.models.base import FrameEncoder, StateSampler, WorldModel
+from latentrl.models.base import WorldModel
+from latentrl.models.capabilities import FrameEncoder, StateSampler
 from latentrl.models.ekvae import EKVAE
+from latentrl.numerics.least_squares import unexplained
 from latentrl.objectives.base import Objective
-from latentrl.training.coarse_to_fine import CoarseToFine, is_image
+from latentrl.training.coarse_to_fine import CoarseToFine
 from latentrl.training.optimiser_state import load_optimiser, optimiser_tensors
-from latentrl.training.penalties.position import leading_components, turn_unexplained, unexplained, velocity_unexplained
+from latentrl.training.penalties.position import leading_components, turn_unexplained, velocity_unexplained
 from latentrl.training.settings import TrainSettings
-from latentrl.types import RateDistortion, Sequences
+from latentrl.types import RateDistortion, Sequences, is_image
 
 COLUMNS = ("step", "beta", "constraint", "bound", "rate", "distortion", "sigma", "learning_rate", "seconds")
 

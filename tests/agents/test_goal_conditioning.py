@@ -15,7 +15,7 @@ from latentrl.agents.imagined_env import ImaginedEnv
 from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions, MLPPolicy
 from latentrl.agents.rollout import rollout_closed_loop
 from latentrl.numerics.distributions import DiagonalGaussian
-from latentrl.rewards.distance import CarriedGoalReward
+from latentrl.rewards.carried_goal import CarriedGoalReward
 from latentrl.types import Belief, Distribution, Dynamics
 from tests.double_integrator import DoubleIntegrator
 

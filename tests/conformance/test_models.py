@@ -14,10 +14,16 @@ import torch
 
 from latentrl.agents.planners import CEM, ILQR, MPPI, CEMOptions, ILQROptions, MPPIOptions
 from latentrl.models import MODELS, build
-from latentrl.models.base import DataSpec, FrameEncoder, WorldModel
-from latentrl.objectives.base import ELBO, OBJECTIVES, ObjectiveSettings
-from latentrl.rewards.distance import PositionReward
-from latentrl.runs.folder import load_model, model_settings, write_json, write_tensors
+from latentrl.models.base import WorldModel
+from latentrl.models.capabilities import FrameEncoder
+from latentrl.models.spec import DataSpec
+from latentrl.objectives import OBJECTIVES
+from latentrl.objectives.base import ObjectiveSettings
+from latentrl.objectives.elbo import ELBO
+from latentrl.rewards.position import PositionReward
+from latentrl.runs.folder import load_model, model_settings
+from latentrl.runs.tensors import write_tensors
+from latentrl.support.files import write_json
 from latentrl.training.settings import TrainSettings
 from latentrl.training.trainer import Trainer
 from latentrl.types import Belief, Dynamics, Filter, Planner, Sequences

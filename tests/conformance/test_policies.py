@@ -17,7 +17,7 @@ from torch import Tensor
 from latentrl.agents.goal_conditioning import GoalConditioned, attach_goal
 from latentrl.agents.policies import POLICIES, Learner, Policy, load_policy, policy_kind, policy_path, save_policy
 from latentrl.numerics.distributions import DiagonalGaussian
-from latentrl.rewards.distance import CarriedGoalReward
+from latentrl.rewards.carried_goal import CarriedGoalReward
 from latentrl.types import Belief
 
 LOW, HIGH = torch.tensor([-2.0, 0.3]), torch.tensor([0.1, 7.7])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from latentrl.envs.episodes import MARGIN, Ahead, Draw, Recorded, anywhere, on_target
+from latentrl.envs.episodes import Ahead, Draw, Recorded
 from latentrl.envs.reacher.geometry import WRIST_LIMIT, finger_position
+from latentrl.envs.reacher.tasks import MARGIN, anywhere, on_target
 
 
 def recorded(count: int = 6, length: int = 30) -> Recorded:

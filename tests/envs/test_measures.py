@@ -5,17 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from latentrl.envs.measures import (
-    Passed,
-    Reached,
-    Score,
-    Spread,
-    SteadySpeed,
-    Upright,
-    control_rate,
-    settling_time,
-    wilson_interval,
-)
+from latentrl.envs.measures import Passed, Reached, Score, Spread, SteadySpeed, Upright, settling_time
+from latentrl.evaluation.summary import control_rate, wilson_interval
 from latentrl.numerics.statistics import bootstrap_interval
 
 

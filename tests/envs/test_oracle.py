@@ -12,10 +12,13 @@ import torch
 from latentrl.agents import PlannerController, PolicyController
 from latentrl.agents.planners import CEM, CEMOptions
 from latentrl.envs.pendulum import physics
-from latentrl.envs.pendulum.oracle import OracleAgent, ServoAgent, TruePendulum, advance
+from latentrl.envs.pendulum.oracle import TruePendulum, advance
+from latentrl.envs.reacher.oracle import ServoAgent
 from latentrl.envs.tasks import TASKS
+from latentrl.evaluation.oracles import OracleAgent
 from latentrl.evaluation.protocol import TruthAgent, run_episodes
-from latentrl.rewards.distance import PositionReward, VelocityReward
+from latentrl.rewards.position import PositionReward
+from latentrl.rewards.velocity import VelocityReward
 from latentrl.types import Belief, Dynamics
 
 

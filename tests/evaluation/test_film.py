@@ -11,8 +11,9 @@ from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
 import latentrl.evaluation.film as module
-from latentrl.envs.episodes import Episodes, anywhere
+from latentrl.envs.episodes import Episodes
 from latentrl.envs.measures import Floats
+from latentrl.envs.reacher.tasks import anywhere
 from latentrl.envs.tasks import TASKS
 from latentrl.evaluation.film import film_goals
 

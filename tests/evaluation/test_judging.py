@@ -21,17 +21,21 @@ from latentrl.agents.policies import MLPPolicy, save_policy
 from latentrl.compare import CompareOptions, compare, plan, unlearned
 from latentrl.envs import REACHER
 from latentrl.envs.tasks import TASKS, tasks_in
-from latentrl.evaluate import EvaluateOptions, evaluate
+from latentrl.evaluate import evaluate
 from latentrl.evaluation.agents_by_name import latent_agent
 from latentrl.evaluation.judging import run_trial
+from latentrl.evaluation.options import EvaluateOptions
 from latentrl.evaluation.protocol import photographs
 from latentrl.evaluation.trials import Trial
-from latentrl.goals.parsing import ObservedGoals
-from latentrl.models.base import DataSpec, WorldModel
+from latentrl.goals.picture import ObservedGoals
+from latentrl.models.base import WorldModel
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.spec import DataSpec
 from latentrl.numerics.distributions import DiagonalGaussian
-from latentrl.runs.folder import load_settings, model_settings, write_json, write_tensors
+from latentrl.runs.folder import load_settings, model_settings
+from latentrl.runs.tensors import write_tensors
 from latentrl.support.errors import UserError
+from latentrl.support.files import write_json
 from latentrl.types import Belief
 
 REACHER_TASKS = ("reach", "reach-ahead", "reacher-easy", "reacher-hard")

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from latentrl.figures.latents import arm_latents, joint_predictions
+from latentrl.figures.latents import arm_latents
+from latentrl.figures.predictions import joint_predictions
 from latentrl.figures.theme import to_png
 
 

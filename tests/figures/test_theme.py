@@ -10,7 +10,10 @@ import pytest
 from PIL import Image
 
 from latentrl.figures.colours import cyclic, diverging
-from latentrl.figures.theme import latent_barrel, prediction_strips, rolling_median, to_png, training_curves, wrap
+from latentrl.figures.latents import latent_barrel
+from latentrl.figures.predictions import prediction_strips
+from latentrl.figures.theme import to_png, wrap
+from latentrl.figures.training_curves import rolling_median, training_curves
 
 
 def _history(steps: int = 200) -> dict[str, np.ndarray]:

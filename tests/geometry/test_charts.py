@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from latentrl.envs.pendulum.camera import digitise, draw
-from latentrl.geometry.charts import NoChartError, chart, needs_chart, similarities, slowest_functions, told_by, turned
+from latentrl.geometry.charts import chart, needs_chart, told_by, turned
+from latentrl.geometry.neighbour_graph import NoChartError, similarities, slowest_functions
 from tests.arms import WRIST, draw_arms, explained
 
 

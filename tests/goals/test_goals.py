@@ -10,22 +10,18 @@ import torch
 from PIL import Image
 
 from latentrl.data_collection.storage import write
-from latentrl.goals.parsing import (
-    AnyGoal,
-    FrameGoal,
-    PictureGoal,
-    SequenceGoal,
-    SpeedGoal,
-    goal_reward,
-    parse_goal,
-    read_goal,
-)
-from latentrl.models.base import DataSpec
+from latentrl.goals.any_position import AnyGoal
+from latentrl.goals.parsing import goal_reward, parse_goal
+from latentrl.goals.picture import PictureGoal, read_goal
+from latentrl.goals.recorded import FrameGoal, SequenceGoal
+from latentrl.goals.speed import SpeedGoal
 from latentrl.models.ekvae import EKVAE, EKVAESettings
-from latentrl.rewards.distance import PositionReward, VelocityReward
-from latentrl.runs.folder import write_json
+from latentrl.models.spec import DataSpec
+from latentrl.rewards.position import PositionReward
+from latentrl.rewards.velocity import VelocityReward
 from latentrl.runs.velocity_range import VelocityRange, save_range
 from latentrl.support.errors import UserError
+from latentrl.support.files import write_json
 from latentrl.types import Trajectory
 
 SHAPE = (6, 6, 1)

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from latentrl.metrics.coordinates import evaluate_joints
 from latentrl.metrics.prediction import predict_images
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.spec import DataSpec
 from latentrl.types import Belief, Sequences
 
 

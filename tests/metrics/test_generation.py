@@ -10,8 +10,9 @@ from torch import Tensor
 
 from latentrl.metrics.generation import FIRST_STATES, energy_distance, generation_metrics, imagine, off_manifold
 from latentrl.models import MODELS, build
-from latentrl.models.base import DataSpec, WorldModel
+from latentrl.models.base import WorldModel
 from latentrl.models.ekvae import EKVAE
+from latentrl.models.spec import DataSpec
 from latentrl.numerics.distributions import PixelGaussian
 from latentrl.types import Belief, Sequences
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from latentrl.data_collection import storage
 from latentrl.metrics.held_out import evaluate_model, evaluate_pendulum, ols_r2
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.spec import DataSpec
 from latentrl.networks.recurrence import PackedGaussian
 from latentrl.types import Belief, Sequences, Trajectory
 

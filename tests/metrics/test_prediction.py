@@ -19,8 +19,8 @@ from latentrl.metrics.prediction import (
     predict_states,
     sequence_errors,
 )
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.spec import DataSpec
 from latentrl.types import Belief, Sequences
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference import kalman
-from latentrl.models.base import DataSpec
 from latentrl.models.dks import DKS, DKFSettings, DKSSettings
+from latentrl.models.spec import DataSpec
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.types import Belief, Sequences
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference import kalman
-from latentrl.models.base import DataSpec
 from latentrl.models.dvbs import DVBS, DVBSSettings
+from latentrl.models.spec import DataSpec
 from latentrl.types import Belief, Sequences
 
 BATCH, LENGTH, PIXELS, SIZE = 3, 5, 6, 2

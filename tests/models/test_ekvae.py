@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import VectorDecoder
 from latentrl.types import Sequences
 

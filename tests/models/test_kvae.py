@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from latentrl.inference import kalman
-from latentrl.models.base import DataSpec
 from latentrl.models.kvae import KVAE, KVAESettings, Matrices
+from latentrl.models.spec import DataSpec
 from latentrl.types import Belief, Sequences, stack_beliefs
 
 BATCH, LENGTH, PIXELS = 3, 5, 6

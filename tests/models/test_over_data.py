@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from latentrl.models import MODELS, build
-from latentrl.models.base import DataSpec, WorldModel
+from latentrl.models.base import WorldModel
 from latentrl.models.over_data import PIECE, SAMPLE, piece_slices, sequence_pieces, smooth, spread_sample
+from latentrl.models.spec import DataSpec
 from latentrl.types import Belief, Sequences
 
 

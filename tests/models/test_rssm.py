@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from latentrl.models.base import DataSpec
 from latentrl.models.rssm import RSSM, RSSMSettings
+from latentrl.models.spec import DataSpec
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.types import Belief, Sequences
 

@@ -10,12 +10,14 @@ import torch
 from torch import nn
 
 from latentrl.models import MODELS, build
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE
 from latentrl.models.frame_autoencoder import FrameAutoencoder
+from latentrl.models.spec import DataSpec
 from latentrl.networks import NETWORKS, NetworkName, suggested_network
 from latentrl.networks.lean import Waves, from_patches, halved
-from latentrl.runs.folder import load_model, model_settings, write_json, write_tensors
+from latentrl.runs.folder import load_model, model_settings
+from latentrl.runs.tensors import write_tensors
+from latentrl.support.files import write_json
 from latentrl.types import Sequences
 
 NAMES = sorted(NETWORKS)

@@ -12,8 +12,8 @@ import torch
 
 from latentrl.data_collection import storage
 from latentrl.models import build
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE
+from latentrl.models.spec import DataSpec
 from latentrl.networks.standardisation import Standardisation
 from latentrl.runs.folder import load_model
 from latentrl.support.errors import UserError

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from latentrl.numerics.regression import angle_r2, nearest_elsewhere, neighbour_r2, ols_r2, r2_of_means
+from latentrl.numerics.neighbours import nearest_elsewhere
+from latentrl.numerics.regression import angle_r2, neighbour_r2, ols_r2, r2_of_means
 
 
 def test_r2_of_a_perfect_an_empty_and_a_known_fit() -> None:

@@ -7,16 +7,12 @@ import math
 import pytest
 import torch
 
-from latentrl.objectives.base import (
-    DYNAMICS_GROUPS,
-    ELBO,
-    GECO,
-    OBJECTIVES,
-    REWO,
-    Annealing,
-    Objective,
-    ObjectiveSettings,
-)
+from latentrl.objectives import OBJECTIVES
+from latentrl.objectives.annealing import Annealing
+from latentrl.objectives.base import Objective, ObjectiveSettings
+from latentrl.objectives.elbo import ELBO
+from latentrl.objectives.geco import GECO
+from latentrl.objectives.rewo import DYNAMICS_GROUPS, REWO
 from latentrl.types import RateDistortion
 
 

@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from latentrl.numerics.distributions import diagonal_log_prob
-from latentrl.priors.vhp import PRIORS, VHP, StandardNormal, TransformedNormal
+from latentrl.priors import PRIORS
+from latentrl.priors.standard_normal import StandardNormal
+from latentrl.priors.transformed_normal import TransformedNormal
+from latentrl.priors.vhp import VHP
 
 
 def test_standard_normal_is_exact() -> None:

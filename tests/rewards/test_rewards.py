@@ -10,7 +10,9 @@ import torch
 from latentrl.agents.planners import CEM, ILQR, MPPI, CEMOptions, ILQROptions, MPPIOptions
 from latentrl.agents.planners.noise import coloured_noise
 from latentrl.numerics.distributions import DiagonalGaussian
-from latentrl.rewards.distance import CarriedGoalReward, PositionReward, VelocityReward
+from latentrl.rewards.carried_goal import CarriedGoalReward
+from latentrl.rewards.position import PositionReward
+from latentrl.rewards.velocity import VelocityReward
 from latentrl.types import Planner, Reward
 
 LIMIT = torch.ones(2, dtype=torch.float64)

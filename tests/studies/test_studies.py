@@ -17,7 +17,7 @@ import pytest
 
 from latentrl.figures.theme import to_png
 from latentrl.models import MODELS
-from latentrl.objectives.base import OBJECTIVES
+from latentrl.objectives import OBJECTIVES
 from latentrl.studies import STUDIES
 from latentrl.studies.cells import Cell, State, cells_of, reason
 from latentrl.studies.claims import claims_markdown, examine

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from latentrl.training.coarse_to_fine import CoarseToFine, Schedule, blur, gaussian_matrix
+from latentrl.numerics.blur import blur, gaussian_matrix
+from latentrl.training.coarse_to_fine import CoarseToFine, Schedule
 
 
 def test_blur_is_the_convolution_with_a_gaussian() -> None:

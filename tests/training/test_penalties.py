@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from latentrl.envs.pendulum.camera import digitise, draw
-from latentrl.training.penalties.position import leading_components, turn_unexplained, unexplained, velocity_unexplained
+from latentrl.numerics.least_squares import unexplained
+from latentrl.training.penalties.position import leading_components, turn_unexplained, velocity_unexplained
 
 
 def ring(angle: Tensor) -> Tensor:

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from latentrl.geometry.charts import Charted
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
-from latentrl.objectives.base import REWO
+from latentrl.models.spec import DataSpec
+from latentrl.objectives.rewo import REWO
 from latentrl.training.stages.chart_start import moving_frame, start_on_chart
 from tests.arms import explained, wander
 

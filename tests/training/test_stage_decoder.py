@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.over_data import smooth
-from latentrl.runs.folder import write_tensors
+from latentrl.models.spec import DataSpec
+from latentrl.runs.tensors import write_tensors
 from latentrl.support.errors import UserError
 from latentrl.training.stages.decoder import _Fit, fit_decoder
 from latentrl.types import Sequences

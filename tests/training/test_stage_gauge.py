@@ -7,8 +7,8 @@ from typing import Literal
 import pytest
 import torch
 
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.spec import DataSpec
 from latentrl.training.stages.gauge import apply_gauge, fix_velocity_gauge, orient_velocity, velocity_gauge
 from latentrl.types import Sequences
 

@@ -7,8 +7,9 @@ import math
 import pytest
 import torch
 
-from latentrl.models.base import DataSpec, WorldModel
+from latentrl.models.base import WorldModel
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.spec import DataSpec
 from latentrl.priors.vhp import VHP
 from latentrl.training.stages.prior import fit_prior
 from latentrl.types import Belief, Sequences
@@ -24,7 +25,7 @@ def arms() -> Sequences:
 
 def make(arms: Sequences, prior: str = "vhp") -> EKVAE:
     torch.manual_seed(0)
-    return EKVAE(DataSpec.of(arms), EKVAESettings(state_size=3, position_size=2, hidden=(16,), prior=prior))  # type: ignore[arg-type]
+    return EKVAE(DataSpec.of(arms), EKVAESettings(state_size=3, position_size=2, hidden=(16,), prior=prior))
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.spec import DataSpec
 from latentrl.training.penalties.position import velocity_unexplained
 from latentrl.training.stages.transition import fit_transition
 from latentrl.types import Sequences

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.spec import DataSpec
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.training.stages.transition_em import fit_transition_by_em
 from latentrl.types import Sequences

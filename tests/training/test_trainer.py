@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from latentrl.models.base import DataSpec
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.spec import DataSpec
 from latentrl.networks.standardisation import data_deviation
-from latentrl.objectives.base import ELBO, REWO
+from latentrl.objectives.elbo import ELBO
+from latentrl.objectives.rewo import REWO
 from latentrl.runs.folder import CHECKPOINT, HISTORY
 from latentrl.support.errors import UserError
 from latentrl.training.loop import best_start, fit

@@ -9,7 +9,7 @@ import torch
 
 from latentrl.agents.rollout import rollout
 from latentrl.models import MODELS, build
-from latentrl.models.base import DataSpec
+from latentrl.models.spec import DataSpec
 from latentrl.transitions.frozen import FrozenTransition
 from latentrl.transitions.locally_linear import LocallyLinearTransition
 from latentrl.types import Dynamics, LinearDynamics, RolloutDynamics

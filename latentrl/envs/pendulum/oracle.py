@@ -7,18 +7,11 @@ agent that is judged, may import this module; a test holds that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from latentrl.agents import Controller
 from latentrl.envs.pendulum import physics
-from latentrl.envs.reacher.geometry import wrapped
 from latentrl.numerics.distributions import DiagonalGaussian
-from latentrl.types import Belief
 
 POSITION_SIZE = 2
 VARIANCE = 1e-12
@@ -61,53 +54,3 @@ def advance(angle: Tensor, velocity: Tensor, torque: Tensor) -> tuple[Tensor, Te
         angle = angle.add((velocity + velocity_4).add(velocity_2 + velocity_3, alpha=2.0), alpha=h / 6.0)
         velocity = velocity.add((slope_1 + slope_4).add(slope_2 + slope_3, alpha=2.0), alpha=h / 6.0)
     return angle, velocity
-
-
-class OracleAgent:
-    """Acts on the true state instead of observations; implements `latentrl.evaluation.protocol.TruthAgent`.
-
-    Args:
-        controller: what to do, given a belief without doubt over states of :class:`TruePendulum`.
-    """
-
-    def __init__(self, controller: Controller) -> None:
-        self.controller = controller
-
-    def reset(self, seed: int | None = None) -> None:
-        """New episodes begin; ``seed`` reaches the controller's own randomness."""
-        self.controller.reset(seed)
-
-    @torch.inference_mode()
-    def act_on_truth(self, truth: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-        """Actions ``[N, Du]`` for the true "angle" (rad) and "velocity" (rad/s), each ``[N]``."""
-        angle, velocity = (torch.from_numpy(np.array(truth[name], dtype=np.float32)) for name in ("angle", "velocity"))
-        mean = torch.stack((angle.cos(), angle.sin(), velocity), -1)
-        belief = Belief(mean, mean.new_zeros(*mean.shape, mean.shape[-1]))
-        return self.controller(belief).numpy().astype(np.float32)
-
-
-class ServoAgent:
-    """Moves a reacher's joints to true poses by proportional-derivative control: how well one can do who is told all.
-
-    Implements `latentrl.evaluation.protocol.TruthAgent`. The shoulder turns the shorter way. The gains are set by hand for a
-    control step of 0.04 s, in torque (a share of the motors') per rad and per rad/s.
-
-    Args:
-        goals: true poses ``[N, 2]``, rad.
-        torque: the largest that it may apply.
-    """
-
-    STIFFNESS, DAMPING = 1.0, 0.1
-
-    def __init__(self, goals: NDArray[np.float64], torque: float) -> None:
-        self.goals, self.torque = goals, torque
-
-    def reset(self, seed: int | None = None) -> None:
-        """Nothing to forget."""
-
-    def act_on_truth(self, truth: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-        """Actions ``[N, 2]`` for the true "angles" (rad) and "velocities" (rad/s), each ``[N, 2]``."""
-        error = self.goals - truth["angles"]
-        error[:, 0] = wrapped(error[:, 0])
-        wanted = self.STIFFNESS * error - self.DAMPING * truth["velocities"]
-        return np.clip(wanted, -self.torque, self.torque).astype(np.float32)

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from latentrl.numerics.blur import blur
+from latentrl.numerics.least_squares import predicted, unexplained
 from latentrl.numerics.pieces import evenly_spread
-from latentrl.training.coarse_to_fine import blur
 
 LARGEST_SIDE, COARSE_SIDE = 32, 16
 """Larger images are averaged down first: little is left of their detail in a strong blur, but the components of 12,288
@@ -103,19 +104,3 @@ def turn_unexplained(states: Tensor, places: Tensor) -> Tensor:
     around = torch.atan2(straight[..., 1], straight[..., 0]).diff(dim=1)
     moved = torch.stack((torch.atan2(around.sin(), around.cos()), straight[..., 2].diff(dim=1)), -1).flatten(0, 1)
     return unexplained(velocity, moved / moved.std(0))
-
-
-def unexplained(positions: Tensor, components: Tensor) -> Tensor:
-    """The share of ``components [N, K]`` that a linear map of ``positions [N, Da]`` leaves unexplained, a scalar.
-
-    The map is the least-squares fit to these very points, and differentiable. Components have unit variance.
-    """
-    return (predicted(positions, components) - components).square().mean()
-
-
-def predicted(positions: Tensor, components: Tensor) -> Tensor:
-    """``components [N, K]`` as the linear map of ``positions [N, Da]`` that is nearest to them."""
-    design = torch.cat((positions, torch.ones_like(positions[:, :1])), -1)
-    # Nearly equal positions, as at the start, would make the normal equations singular.
-    ridge = 1e-6 * len(design) * torch.eye(design.shape[-1], device=design.device, dtype=design.dtype)
-    return design @ torch.linalg.solve(design.T @ design + ridge, design.T @ components)

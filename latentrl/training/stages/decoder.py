@@ -18,7 +18,7 @@ from torch import Tensor
 from latentrl.models.ekvae import EKVAE
 from latentrl.models.over_data import smooth, spread_sample
 from latentrl.numerics.pieces import frames_at, spread_frames
-from latentrl.runs.folder import read_tensors, write_tensors
+from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
 from latentrl.support.interrupts import deferred_interrupt
 from latentrl.training.fitting import LEARNING_RATE, Fitting

@@ -9,8 +9,8 @@ from pathlib import Path
 from latentrl.geometry.charts import Charted, chart, evened
 from latentrl.models.ekvae import EKVAE
 from latentrl.models.over_data import encode_frames
-from latentrl.objectives.base import Constrained
-from latentrl.runs.folder import read_tensors, write_tensors
+from latentrl.objectives.constrained import Constrained
+from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.training.stages.chart_start import start_on_chart
 from latentrl.training.trainer import Trainer
 from latentrl.types import Sequences

@@ -1,0 +1,40 @@
+"""The options of ``latentrl learn``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from latentrl.support.options import default_hint
+
+
+@dataclass(frozen=True)
+class LearnOptions:
+    """Learn a policy that reaches a goal, by imagining what it would do in a trained model."""
+
+    run: Path
+    """The run folder of a trained model; the policy is written into it."""
+    goal: str = "data/pendulum/goal.png"
+    """A picture of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION; or any, for a policy that is
+    told which position to reach when it acts, as in tasks where every episode has a goal of its own."""
+    policy: str = "analytic-gradient"
+    """How it is learned: analytic-gradient, sac, td3, ppo, or the class name of another stable-baselines3 algorithm."""
+    name: str | None = None
+    """Written as policy-NAME; analytic-gradient is written as policy, and the others under their own names, if None."""
+    torque: float = 7.0
+    """Largest action, in the environment's units."""
+    updates: Annotated[int | None, default_hint("400; 1200 for any", "INT")] = None
+    """Of analytic-gradient: gradient steps."""
+    horizon: int = 30
+    """Of analytic-gradient: imagined steps per roll-out."""
+    bootstrap: bool = False
+    """Of analytic-gradient: add a learned value at the horizon's end, so that 5 to 10 steps suffice."""
+    steps: int | None = None
+    """Of the others: imagined steps in all; the algorithm's own default if None."""
+    input: Literal["mean", "belief"] = "mean"
+    """What of a belief the policy sees: its mean, or the standard deviations too."""
+    drop: float = 0.0
+    """With --input belief: the share of imagined frames that never arrive, for a policy that meets this in reality."""
+    seed: int = 0
+    """Of the first weights and of everything imagined."""

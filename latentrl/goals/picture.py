@@ -1,0 +1,89 @@
+"""The position in a picture or in readings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from latentrl.models.base import WorldModel
+from latentrl.support.errors import UserError
+
+MODES = {1: "L", 3: "RGB"}
+
+
+@dataclass(frozen=True)
+class PictureGoal:
+    """The position in a picture."""
+
+    path: Path
+
+    def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
+        """The position ``[Da]``."""
+        return model.encode_goal(torch.from_numpy(read_goal(self.path, model.spec.observation_shape)))
+
+
+@dataclass(frozen=True, eq=False)
+class ObservedGoals:
+    """The positions in raw observations ``[N, ...]``, one for each of N parallel episodes; not written as text."""
+
+    observations: NDArray[Any]
+
+    def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
+        """The positions ``[N, Da]``."""
+        return torch.stack([model.encode_goal(torch.from_numpy(one)) for one in self.observations])
+
+
+def read_goal(path: Path, shape: Sequence[int]) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """One raw observation: the picture in ``path``, ``[H, W, C]`` uint8, or its numbers, ``[*shape]`` float32.
+
+    Args:
+        path: anything Pillow reads; for a model that sees no pictures, a JSON list of numbers (nested as ``shape``).
+        shape: the observation shape of the model that is to encode it, ``(H, W, C)`` for pictures.
+
+    Raises:
+        UserError: no such file, no picture or numbers, or not the size and colours that the model was trained on.
+    """
+    if len(shape) != 3 or shape[2] not in MODES:
+        return _read_numbers(path, tuple(shape))
+    height, width, channels = shape
+    try:
+        with Image.open(path) as image:
+            size, mode, pixels = image.size, image.mode, np.array(image)
+    except FileNotFoundError as error:
+        raise UserError(f"--goal {path}: there is no such file; give a picture of the goal") from error
+    except (UnidentifiedImageError, OSError) as error:
+        raise UserError(f"--goal {path}: cannot be read as a picture ({error}); give a PNG or JPEG file") from error
+    if size != (width, height):
+        raise UserError(
+            f"--goal {path}: is {size[0]} x {size[1]} pixels, but the model sees {width} x {height}; "
+            "take the picture with the camera that recorded the data"
+        )
+    if mode != MODES[channels]:
+        raise UserError(
+            f"--goal {path}: has Pillow's mode {mode}, but the model sees {MODES[channels]} images; "
+            f"convert it: Image.open(...).convert({MODES[channels]!r})"
+        )
+    return pixels.reshape(height, width, channels)
+
+
+def _read_numbers(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    try:
+        numbers = np.array(json.loads(path.read_text(encoding="utf-8")), dtype=np.float32)
+    except FileNotFoundError as error:
+        raise UserError(f"--goal {path}: there is no such file; give a JSON list of readings") from error
+    except (ValueError, TypeError, OSError) as error:
+        raise UserError(
+            f"--goal {path}: the model observes numbers of shape {shape}, no pictures; give a JSON list of them"
+        ) from error
+    if numbers.shape != shape or not np.isfinite(numbers).all():
+        raise UserError(f"--goal {path}: has the shape {numbers.shape}; the model sees finite numbers of shape {shape}")
+    return numbers

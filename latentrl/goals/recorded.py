@@ -1,0 +1,51 @@
+"""The position in a recorded frame, the velocity of a recorded sequence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from latentrl.models.base import WorldModel
+from latentrl.runs.folder import load_settings
+from latentrl.support.errors import UserError
+from latentrl.types import Sequences
+
+
+@dataclass(frozen=True)
+class FrameGoal:
+    """The position in one frame of the training data."""
+
+    sequence: int
+    step: int
+
+    def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
+        """The position ``[Da]``."""
+        recorded = _recorded(run, data, self.sequence)
+        if not 0 <= self.step < recorded.length:
+            raise UserError(f"--goal frame:{self.sequence}:{self.step}: its steps are 0 to {recorded.length - 1}")
+        return model.encode_goal(recorded.observations[0, self.step])
+
+
+@dataclass(frozen=True)
+class SequenceGoal:
+    """The mean velocity of one sequence of the training data."""
+
+    sequence: int
+
+    def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
+        """The velocity ``[Dv]``."""
+        recorded = _recorded(run, data, self.sequence)
+        return model.encode_goal(recorded.observations[0], recorded.actions[0])
+
+
+def _recorded(run: Path, data: Path | None, sequence: int) -> Sequences:
+    # Only here: whoever learns or plans for any other goal needs no data, and so does not load what reads it.
+    from latentrl.data_collection.storage import load_sequences
+
+    folder = data or Path(load_settings(run)["options"]["data"])
+    sequences = load_sequences(folder, "train")
+    if not 0 <= sequence < len(sequences):
+        raise UserError(f"--goal: {folder} holds the sequences 0 to {len(sequences) - 1}, there is no {sequence}")
+    return sequences[sequence : sequence + 1]

@@ -1,0 +1,55 @@
+"""Constrained optimisation: what GECO and REWO share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from latentrl.objectives.base import Objective
+from latentrl.types import RateDistortion
+
+LARGEST_NU = {"geco": 30.0, "rewo": 300.0}
+"""The step size of log beta for bounds up to `FAMILIAR`; 300 is the source's for its images (Table A.2)."""
+
+
+FAMILIAR = 0.03**2
+"""Beyond this bound nu falls with it, so that nu times a violation stays what it was: with errors in rad^2, 300 drives
+beta to zero for good. Below it nu stays: let grow, on a car's pictures (kappa 0.006) one model of two was useless."""
+
+
+def step_size(objective: str, bound: float) -> float:
+    """The default nu of GECO or REWO for a bound kappa^2."""
+    return LARGEST_NU[objective] * min(1.0, FAMILIAR / bound)
+
+
+class Constrained(Objective):
+    """min R subject to C <= kappa^2, with C smoothed over batches.
+
+    Args:
+        bound: kappa^2, squared error per observation dimension.
+        alpha: weight of the past in the moving average of C.
+    """
+
+    def __init__(self, bound: float, alpha: float) -> None:
+        if bound <= 0:
+            raise ValueError(f"the constraint's bound kappa^2 must be positive; got {bound}")
+        self.bound, self.alpha = bound, alpha
+
+    def loosen(self, bound: float) -> None:
+        """Do not ask for less than ``bound``."""
+        self.bound = max(self.bound, bound)
+
+    def state(self) -> dict[str, float]:
+        return {**super().state(), "bound": self.bound}
+
+    def load_state(self, state: Mapping[str, float]) -> None:
+        super().load_state(state)
+        # Checkpoints from before it could change have none.
+        self.bound = state.get("bound", self.bound)
+
+    def violation(self, terms: RateDistortion) -> float:
+        """C - kappa^2 after this batch has entered the moving average."""
+        error = float(terms.error.detach().mean())
+        first = math.isnan(self.constraint)
+        self.constraint = error if first else (1 - self.alpha) * error + self.alpha * self.constraint
+        return self.constraint - self.bound

@@ -1,0 +1,13 @@
+"""The evidence lower bound: beta = 1."""
+
+from __future__ import annotations
+
+from latentrl.objectives.base import Objective
+from latentrl.types import RateDistortion
+
+
+class ELBO(Objective):
+    """The plain evidence lower bound: beta = 1."""
+
+    def update(self, terms: RateDistortion) -> None:
+        self.constraint = float(terms.error.detach().mean())

@@ -1,0 +1,43 @@
+"""What every initial distribution p(z_1) is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+
+class InitialDistribution(nn.Module, ABC):
+    """p(z_1) over ``size`` dimensions.
+
+    :meth:`bound` is what a model's rate weighs z_1 with. A distribution without a density over z has none, and only
+    models that say so take it (:class:`latentrl.priors.transformed_normal.TransformedNormal`).
+    """
+
+    size: int
+
+    @abstractmethod
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """``count`` initial states ``[count, Dz]``."""
+
+    def bound(self, state: Tensor, generator: torch.Generator | None = None, samples: int = 1) -> Tensor:
+        """log p(z_1) for ``state [..., Dz]`` in nats ``[...]``, or an estimate of a lower bound of it.
+
+        Args:
+            state: z_1.
+            generator: of what is drawn for the estimate.
+            samples: drawn for each state; the more, the tighter the bound.
+
+        Raises:
+            NotImplementedError: the distribution has no density over z.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no density over z")
+
+    def change_coordinates(self, gauge: Tensor) -> None:
+        """Become the distribution of ``gauge z``, in place; ``gauge [Dz, Dz]`` has the determinant one or minus one.
+
+        Raises:
+            ValueError: this distribution is tied to its coordinates, and the gauge is more than it stands.
+        """
+        raise ValueError(f"{type(self).__name__} is tied to its coordinates")
