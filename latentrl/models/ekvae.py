@@ -270,6 +270,36 @@ class EKVAE(FrameAutoencoder):
         transition = -weights.conditional(states[:, :-1], controls).log_prob(states[:, 1:]).sum(1)
         return states, emission, transition, paths.log_prob
 
+    # -- what stages of a training ask for ---------------------------------------------------------------------------
+
+    def prepare(self, data: Sequences) -> None:
+        if self.standard is not None:
+            self.standard.fit(data.observations.flatten(0, 1))
+
+    def locally_linear(self) -> LocallyLinearTransition:
+        return self.dynamics
+
+    @torch.no_grad()
+    def draw_paths(self, positions: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        weights = self.dynamics.weights(torch.float64)
+        run = self.run_filter(positions.double(), weights.scaled(actions), weights)
+        return kalman.sample_paths(*run, generator).states
+
+    @torch.no_grad()
+    def fit_emission_noise(self, left: Tensor) -> None:
+        floor = self.settings.noise_floor
+        self.log_emission_noise.copy_((left - floor).clamp(min=floor).log())
+
+    def split(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        return state[..., : self.position_size], state[..., self.position_size :]
+
+    @torch.no_grad()
+    def change_coordinates(self, gauge: Tensor) -> None:
+        """F -> T F T^-1, B -> T B, Q -> T Q T', m_0 -> T m_0, P_0 -> T P_0 T'; alpha network and prior read T^-1 z."""
+        self.initial_distribution.change_coordinates(gauge)
+        self.dynamics.change_coordinates(gauge)
+        self.filter_mean.copy_(gauge @ self.filter_mean.double())
+
     # -- prediction and control --------------------------------------------------------------------------------------
 
     def transition(self, state: Tensor, action: Tensor) -> LocallyLinearGaussian:
