@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import torch
 
 from latentrl.models import build
-from latentrl.models.base import WorldModel
+from latentrl.models.base import GenerativeModel, WorldModel
 from latentrl.models.capabilities import FrameEncoder
 from latentrl.models.spec import DataSpec
 from latentrl.objectives import OBJECTIVES
@@ -20,6 +19,7 @@ from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
 from latentrl.training.trainer import Trainer
 from latentrl.training.training import Training
+from latentrl.types import Sequences, is_image
 
 STARTS_APART = 1_000_003
 """Between the seeds of two starts."""
@@ -40,31 +40,57 @@ def build_objective(situation: Situation, settings: TrainSettings) -> Objective:
     return OBJECTIVES[situation.options.objective](ObjectiveSettings(situation.kappa**2, annealing))
 
 
-def build_trainer(situation: Situation, recipe: Recipe, target: PositionTarget, start: int) -> Trainer:
-    """The trainer of one start; its weights and random numbers depend on the seed and ``start`` alone."""
+def leading_target(model: GenerativeModel, data: Sequences, settings: TrainSettings, count: int) -> PositionTarget:
+    """Where the position is to be at first: at the ``count`` leading components of pictures, unless on a chart."""
+    wanted = settings.alignment > 0 and not settings.warm_start and is_image(data.observations)
+    if not wanted or not isinstance(model, FrameEncoder):
+        return PositionTarget()
+    components = leading_components(data.observations, count)
+    return PositionTarget(components.to(next(model.parameters()).device))
+
+
+def trainer_for(
+    model: GenerativeModel,
+    objective: Objective,
+    data: Sequences,
+    settings: TrainSettings,
+    seed: int,
+    target: PositionTarget | None = None,
+) -> Trainer:
+    """A trainer with the penalties that ``model`` can have and ``settings`` want.
+
+    Args:
+        model: trained in place.
+        objective: weighs rate against distortion.
+        data: training sequences.
+        settings: of the training.
+        seed: of batches and samples.
+        target: where the position is to be, shared by several trainers; :func:`leading_target` if None.
+    """
+    target = leading_target(model, data, settings, model.position_size) if target is None else target
+    return Trainer(model, objective, data, settings, seed, penalties_of(model, settings, target).values())
+
+
+def build_trainer(
+    situation: Situation, recipe: Recipe, start: int, target: PositionTarget | None = None
+) -> tuple[Trainer, PositionTarget]:
+    """The trainer of one start, and its target; weights and random numbers depend on the seed and ``start`` alone."""
     seed, settings = situation.options.seed + STARTS_APART * start, recipe.settings
     model = build_model(situation, recipe, seed)
-    penalties = penalties_of(model, settings, target).values()
-    return Trainer(model, build_objective(situation, settings), situation.data, settings, seed, penalties)
-
-
-def build_target(situation: Situation, settings: TrainSettings) -> PositionTarget:
-    """Where the position is to be at first: at the pictures' leading components, unless the model starts on a chart."""
-    wanted = settings.alignment > 0 and not settings.warm_start and situation.images
-    if not wanted or FrameEncoder not in situation.capabilities:
-        return PositionTarget()
-    components = leading_components(situation.data.observations, situation.options.position_size)
-    return PositionTarget(components.to(situation.device))
+    if target is None:
+        # What is asked for, not what the model makes of it: a KVAE's z may have no dimensions of the position's own.
+        target = leading_target(model, situation.data, settings, situation.options.position_size)
+    objective = build_objective(situation, settings)
+    return trainer_for(model, objective, situation.data, settings, seed, target), target
 
 
 def build_training(situation: Situation, recipe: Recipe, folder: Path) -> Training:
     """The training of a run, at its beginning."""
     options = situation.options
-    target = build_target(situation, recipe.settings)
-    make = partial(build_trainer, situation, recipe, target)
+    first, target = build_trainer(situation, recipe, 0)
     return Training(
-        make=make,
-        trainer=make(0),
+        make=lambda start: build_trainer(situation, recipe, start, target)[0],
+        trainer=first,
         target=target,
         folder=folder,
         seed=options.seed,

@@ -41,11 +41,11 @@ def explained(situation: Situation, recipe: Recipe) -> str:
 def _numbers(model: dict[str, object]) -> str:
     shown = ("network", "state_size", "position_size", "prior", "version", "initial_sigma", "standardise")
     told = {name: model[name] for name in shown if name in model}
-    return ", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in told.items())
+    return ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in told.items()
+    )
 
 
 def _penalties(situation: Situation, settings: TrainSettings) -> list[str]:
-    possible = {
-        name: kind.described(settings) for name, kind in PENALTIES.items() if not situation.lacks(kind.needs)
-    }
+    possible = {name: kind.described(settings) for name, kind in PENALTIES.items() if not situation.lacks(kind.needs)}
     return [f"  penalty      {name}: {text}" for name, text in possible.items() if text is not None]

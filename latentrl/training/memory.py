@@ -39,7 +39,9 @@ class CheckpointMemory:
             try:
                 record = Record.from_json(found[KEY])
             except ValueError as error:
-                raise UserError(f"{self.training.folder}: the checkpoint is damaged ({error}): use --overwrite") from error
+                raise UserError(
+                    f"{self.training.folder}: the checkpoint is damaged ({error}): use --overwrite"
+                ) from error
         self.training.remembered = {KEY: record.as_json()}
         return record
 

@@ -94,7 +94,9 @@ def check_options(options: TrainOptions) -> None:
         raise UserError(f"--annealing-steps {options.annealing_steps}: give one or more, with --objective annealing")
     if options.version is not None and "version" not in MODELS[options.model].flags:
         having = " and ".join(name for name, entry in MODELS.items() if "version" in entry.flags)
-        raise UserError(f"--version {options.version}: of the models only {having} has it; others have versions by name")
+        raise UserError(
+            f"--version {options.version}: of the models only {having} has it; others have versions by name"
+        )
     if options.standardise and not MODELS[options.model].has_setting("standardise"):
         having = " and ".join(name for name, entry in MODELS.items() if entry.has_setting("standardise"))
         raise UserError(f"--standardise: of the models only {having} knows it; leave it out, or give --model {having}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -14,7 +15,8 @@ from latentrl.training.settings import TrainSettings
 from latentrl.types import Sequences
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True)
+class Step:
     """What a penalty may know of a gradient step.
 
     Attributes:

@@ -7,6 +7,7 @@ the one after it is the next control's too. A departure from the source.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from latentrl.geometry.plane import Plane

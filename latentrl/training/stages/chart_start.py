@@ -15,12 +15,14 @@ import time
 import torch
 from torch import Tensor
 
-from latentrl.geometry.charts import Charted, evened
+from latentrl.geometry.charts import Charted
+from latentrl.geometry.descriptors import LANDMARKS
+from latentrl.geometry.topologies import topology_of
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameDecoder, FrameEncoder, LocallyLinear
 from latentrl.models.over_data import encode_frames
 from latentrl.numerics.least_squares import least_squares
-from latentrl.numerics.pieces import frames_at
+from latentrl.numerics.pieces import frames_at, spread_frames
 from latentrl.objectives.constrained import Constrained
 from latentrl.training.fitting import LEARNING_RATE, Fitting
 from latentrl.training.kept_target import keep_target
@@ -155,7 +157,8 @@ def _start_networks(
     fitting = Fitting(optimiser, steps, "warm start", progress)
     for step in fitting:
         if step == again:
-            straight = evened(encode_frames(model, data).mean.cpu(), data.observations)
+            positions = encode_frames(model, data).mean.cpu()
+            straight = topology_of(spread_frames(positions, LANDMARKS)).even(positions, data.observations)
             observations, places = data.observations, straight.flatten(0, 1)
         index = torch.randint(len(places), (FRAMES,), generator=generator)
         seen, wanted = frames_at(observations, index).to(device), places[index].to(device)

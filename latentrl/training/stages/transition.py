@@ -29,8 +29,35 @@ BATCH = 64
 """Sequences in a step."""
 LEARNING_RATES = {"transition": 2e-3, "noise": 6e-3}
 
+ALIGNED = 0.1
+"""How much of the velocities' alignment is kept for the transition alone: more costs predictions."""
+
 Unexplained = Callable[[Tensor, Tensor], Tensor]
-"""``(states [B, T, Dz], index [B]) -> scalar``: see `latentrl.training.trainer.Trainer.velocity_unexplained`."""
+"""``(states [B, T, Dz], index [B]) -> scalar``: see `latentrl.training.penalties.velocity.VelocityPenalty`."""
+
+
+class TransitionAlone(Stage):
+    """Transition and noises are fitted to the encoder's positions by the bound; velocities stay aligned."""
+
+    needs = (FrameEncoder, LatentRate)
+
+    def why(self, situation: Situation, settings: TrainSettings) -> str | None:
+        if not settings.transition_steps:
+            return None
+        return f"{settings.transition_steps} steps of {BATCH} sequences: without pictures they cost little"
+
+    def run(self, training: Training) -> None:
+        model, settings = training.model, training.settings
+        penalty = VelocityPenalty(model.position_size, training.target, settings.velocity_alignment)
+        training.trainer.seconds += fit_transition(
+            model,
+            training.data,
+            settings.transition_steps,
+            penalty.unexplained,
+            ALIGNED * settings.velocity_alignment,
+            training.seed,
+            training.progress,
+        )
 
 
 def fit_transition(
