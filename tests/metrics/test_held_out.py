@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -22,10 +23,11 @@ from latentrl.numerics.regression import ols_r2
 from latentrl.types import Belief, Sequences, Trajectory
 
 SWING = (Coordinate("angle", "angle", "angle"), Coordinate("velocity", "velocity", "velocity", unit="rad/s"))
-JOINTS = tuple(
-    Coordinate(f"{joint}{suffix}", kind, key, index)
-    for suffix, kind, key in (("", "line", "angles"), ("_velocity", "velocity", "velocities"))
-    for index, joint in enumerate(("shoulder", "wrist"))
+JOINTS = (
+    Coordinate("shoulder", "line", "angles", 0),
+    Coordinate("wrist", "line", "angles", 1),
+    Coordinate("shoulder_velocity", "velocity", "velocities", 0),
+    Coordinate("wrist_velocity", "velocity", "velocities", 1),
 )
 
 
@@ -152,7 +154,11 @@ VELOCITIES = {
 
 
 def write_data(
-    folder: Path, shape: tuple[int, ...], infos: dict[str, tuple[int, ...]], count: int = 5, **metadata: Any
+    folder: Path,
+    shape: tuple[int, ...],
+    infos: Mapping[str, tuple[int, ...]],
+    metadata: Mapping[str, Any],
+    count: int = 5,
 ) -> EKVAE:
     """Noise as the test split of a data folder, with ``infos`` of these shapes; returns an untrained model of it."""
     rng = np.random.default_rng(0)
@@ -192,7 +198,7 @@ def test_the_datas_coordinates_decide_which_figures_there_are(
     coordinates: tuple[Coordinate, ...],
     expected: set[str],
 ) -> None:
-    model = write_data(tmp_path, shape, infos, coordinates=[one.as_json() for one in coordinates])
+    model = write_data(tmp_path, shape, infos, {"coordinates": [one.as_json() for one in coordinates]})
     figures = evaluate_model(model, tmp_path)
     yardstick = "mse_mean_image" if len(shape) == 3 else "mse_mean_observation"
     assert figures.keys() == ALWAYS | {yardstick} | expected
@@ -200,19 +206,18 @@ def test_the_datas_coordinates_decide_which_figures_there_are(
 
 
 def test_an_environment_that_is_known_by_its_id_needs_no_stored_coordinates(tmp_path: Path) -> None:
-    truth = {"angle": (), "velocity": ()}
-    known = {"env_id": PENDULUM, "env_kwargs": {}}
-    model = write_data(tmp_path / "old", (8, 8, 1), truth, **known)
+    truth: dict[str, tuple[int, ...]] = {"angle": (), "velocity": ()}
+    model = write_data(tmp_path / "old", (8, 8, 1), truth, {"env_id": PENDULUM, "env_kwargs": {}})
     figures = evaluate_model(model, tmp_path / "old")
     assert {"r2_angle", "r2_velocity_neighbours"} <= figures.keys()
-    write_data(tmp_path / "new", (8, 8, 1), truth, coordinates=[one.as_json() for one in SWING])
+    write_data(tmp_path / "new", (8, 8, 1), truth, {"coordinates": [one.as_json() for one in SWING]})
     assert figures == evaluate_model(model, tmp_path / "new")
 
 
 class Counting(EKVAE):
     """Notes how long the sequences were that it smoothed."""
 
-    smoothed: list[int]
+    smoothed: ClassVar[list[int]] = []
 
     def smooth(self, observations: Tensor, actions: Tensor, missing: Tensor | None = None) -> Belief:
         self.smoothed.append(observations.shape[1])
@@ -222,12 +227,12 @@ class Counting(EKVAE):
 def test_the_sequences_are_smoothed_once_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # As many sequences as figures of generation need; a prediction's first state is smoothed from fewer steps.
     monkeypatch.setattr("latentrl.metrics.prediction.PREDICTION_CONTEXT", 3)
-    model = write_data(tmp_path, (8, 8, 1), {}, count=12)
+    model = write_data(tmp_path, (8, 8, 1), {}, {}, count=12)
     model.__class__ = Counting
-    model.smoothed = []
+    monkeypatch.setattr(Counting, "smoothed", smoothed := list[int]())
     expected = evaluate_model(model, tmp_path)
-    assert "generated_off_manifold" in expected and sorted(model.smoothed) == [3, 4]
+    assert "generated_off_manifold" in expected and sorted(smoothed) == [3, 4]
     data = storage.load_sequences(tmp_path, "test")
     belief = smooth(model, data)
-    model.smoothed.clear()
-    assert evaluate_model(model, tmp_path, data=data, belief=belief) == expected and model.smoothed == [3]
+    smoothed.clear()
+    assert evaluate_model(model, tmp_path, data=data, belief=belief) == expected and smoothed == [3]
