@@ -54,7 +54,7 @@ FORBIDDEN_OUTSIDE: dict[str, frozenset[str]] = {
     **dict.fromkeys(("figures/", "evaluation/table.py", "evaluation/sensing.py"), ENVIRONMENTS_AND_DATA | {"torch"}),
     **dict.fromkeys(("envs/measures", "envs/episodes.py", "envs/coordinates.py"), ENVIRONMENTS_AND_DATA),
 }
-"""Libraries that files may not import, by how their paths begin; `gymnasium.spaces` opens nothing and does not count."""
+"""Libraries that files may not import, by how their paths begin; `gymnasium.spaces` opens nothing."""
 GROUND_TRUTH_READERS = frozenset({"data_collection", "metrics", "evaluation", "studies", "quickstarts"})
 UNPICKLERS = frozenset({"pickle", "dill", "joblib", "cloudpickle", "shelve"})
 
@@ -241,7 +241,8 @@ def concrete(folder: str, shared: Collection[str], sources: Sources) -> tuple[se
 def users_of(folder: str, shared: Collection[str], sources: Sources, by: Collection[str]) -> list[str]:
     """Which of the files ``by`` import something concrete of ``folder``, by file or through its face."""
     files, names = concrete(folder, shared, sources)
-    face, complaints = face_of(folder), []
+    face = face_of(folder)
+    complaints: list[str] = []
     for path in by:
         for file, name in inner_imports(path, sources):
             if file != path and (file in files or (file == face and name in names)):
@@ -261,7 +262,7 @@ def every_room_has_a_floor(sources: Sources) -> list[str]:
 def nothing_is_imported_from_above(sources: Sources) -> list[str]:
     """A room imports from lower floors alone, and so there are no circles between rooms."""
     floor_of = {room: floor for floor, rooms in enumerate(FLOORS, 1) for room in rooms}
-    complaints = []
+    complaints: list[str] = []
     for path in sources:
         room = room_of(path)
         for file, _ in inner_imports(path, sources):
@@ -313,7 +314,7 @@ def only_recipes_name_stages(sources: Sources) -> list[str]:
 
 def general_code_names_no_environment(sources: Sources) -> list[str]:
     """What an environment is like, it says itself: in code, comments and docstrings alike."""
-    complaints = []
+    complaints: list[str] = []
     for path, source in sources.items():
         if path.startswith(MAY_NAME_ENVIRONMENTS):
             continue
@@ -341,7 +342,7 @@ def environments_need_torch_for_the_oracle_alone(sources: Sources) -> list[str]:
 
 def rooms_keep_to_their_libraries(sources: Sources) -> list[str]:
     """FORBIDDEN_OUTSIDE: figures draw arrays, models and agents open no environment."""
-    complaints = []
+    complaints: list[str] = []
     for path in sources:
         forbidden = frozenset[str]().union(
             *(names for start, names in FORBIDDEN_OUTSIDE.items() if path.startswith(start))
@@ -368,8 +369,8 @@ def names_behind(registry: Registry, sources: Sources) -> set[str] | None:
         return None
     names, open_names = set[str](), [registry.name]
     while open_names:
-        for node in definitions.pop(open_names.pop(), []):
-            found = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+        for definition in definitions.pop(open_names.pop(), []):
+            found = {inner.id for inner in ast.walk(definition) if isinstance(inner, ast.Name)}
             open_names.extend(found - names)
             names |= found
     return names
@@ -403,7 +404,7 @@ def every_entry_stands_in_its_registry(sources: Sources) -> list[str]:
 
 def siblings_are_imported_by_file(sources: Sources) -> list[str]:
     """A folder's face imports its files, so that a file which imports its own face runs in a circle."""
-    complaints = []
+    complaints: list[str] = []
     for path in sources:
         if stem_of(path) in ("__init__", "__main__"):
             continue
@@ -428,7 +429,7 @@ def ground_truth_is_read_for_evaluation_alone(sources: Sources) -> list[str]:
 
 def the_true_physics_are_a_reference_alone(sources: Sources) -> list[str]:
     """An environment's description names its oracle, and evaluation alone asks for it."""
-    complaints = []
+    complaints: list[str] = []
     for path in sources:
         parts = PurePosixPath(path).parts
         describes = parts[0] == "envs" and len(parts) == 3 and parts[2] == "__init__.py"
@@ -443,7 +444,7 @@ def the_true_physics_are_a_reference_alone(sources: Sources) -> list[str]:
 
 def nothing_unpickles(sources: Sources) -> list[str]:
     """A file from elsewhere may be opened without running what is in it."""
-    complaints = []
+    complaints: list[str] = []
     for path, source in sources.items():
         complaints.extend(f"{path} imports {name}" for name in sorted(outer_packages(path, sources) & UNPICKLERS))
         complaints.extend(f"{path} says {call}" for call in ("torch.load", "allow_pickle=True") if call in source)
