@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 Sources = Mapping[str, str]
 Rule = Callable[[Sources], list[str]]
@@ -68,14 +69,14 @@ class Registry:
         file: with the dictionary.
         name: of the dictionary.
         exempt: names in the folder that are no entries, and why.
-        folders: an entry is a folder, not a file.
+        entries: what an entry is: a file, a folder or either.
     """
 
     folder: str
     file: str
     name: str
     exempt: Mapping[str, str] = field(default_factory=dict)
-    folders: bool = False
+    entries: Literal["files", "folders", "either"] = "files"
 
 
 REGISTRIES: tuple[Registry, ...] = (
@@ -114,7 +115,18 @@ REGISTRIES: tuple[Registry, ...] = (
             "standardisation": "before any network",
         },
     ),
-    Registry("geometry", "geometry/topologies.py", "TOPOLOGIES", folders=True),
+    Registry(
+        "geometry",
+        "geometry/topologies.py",
+        "TOPOLOGIES",
+        {
+            "topology": "what a topology is",
+            "charts": "reads positions off pictures",
+            "descriptors": "of charts",
+            "neighbour_graph": "of charts",
+        },
+        "either",
+    ),
     Registry(
         "agents/planners",
         "agents/planners/__init__.py",
@@ -141,14 +153,20 @@ REGISTRIES: tuple[Registry, ...] = (
     ),
     Registry("training/penalties", "training/penalties/__init__.py", "PENALTIES", {"base": "what a penalty is"}),
     Registry("training/stages", "training/stages/__init__.py", "STAGES", {"base": "what a stage is"}),
-    Registry("envs", "envs/__init__.py", "ENVIRONMENTS", {"measures": "a registry of its own"}, folders=True),
+    Registry("envs", "envs/__init__.py", "ENVIRONMENTS", {"measures": "a registry of its own"}, "folders"),
     Registry("envs/measures", "envs/measures/__init__.py", "MEASURES", {"base": "what a measure is"}),
-    Registry("goals", "goals/parsing.py", "GOALS", {"parsing": "the registry"}),
+    Registry(
+        "goals",
+        "goals/parsing.py",
+        "GOALS",
+        {"base": "what a goal is", "picture": "the one without a keyword: what every other text names"},
+    ),
     Registry(
         "figures",
         "figures/__init__.py",
         "FIGURES",
         {
+            "base": "what a figure is",
             "theme": "shared by all",
             "colours": "shared by all",
             "report": "the page that holds figures",
@@ -325,10 +343,19 @@ def general_code_names_no_environment(sources: Sources) -> list[str]:
     return complaints
 
 
+def without_typing(source: str) -> str:
+    """The source but for what stands under ``if TYPE_CHECKING``, which no interpreter imports."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test).split(".")[-1] == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
 def outer_packages(path: str, sources: Sources) -> set[str]:
-    """Packages outside of ours that a file imports, Gymnasium's spaces not counted."""
-    names = {name for name in imports_of(path, sources) if not name.startswith("gymnasium.spaces")}
-    return {name.split(".")[0] for name in names} - {PACKAGE}
+    """Packages outside of ours that a file imports when it is run, Gymnasium's spaces not counted."""
+    names = imported_names(without_typing(sources[path]), (PACKAGE, *PurePosixPath(path).parts[:-1]))
+    return {name.split(".")[0] for name in names if not name.startswith("gymnasium.spaces")} - {PACKAGE}
 
 
 def environments_need_torch_for_the_oracle_alone(sources: Sources) -> list[str]:
@@ -376,25 +403,46 @@ def names_behind(registry: Registry, sources: Sources) -> set[str] | None:
     return names
 
 
+def bindings(path: str, sources: Sources) -> Iterator[tuple[str, str]]:
+    """(name as the file knows it, file of the package that it is from) for every import of the file."""
+    package = (PACKAGE, *PurePosixPath(path).parts[:-1])
+    for node in ast.walk(ast.parse(sources[path])):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        for alias in node.names:
+            alone = (
+                ast.Import([alias])
+                if isinstance(node, ast.Import)
+                else ast.ImportFrom(node.module, [alias], node.level)
+            )
+            (name,) = imported_names(ast.unparse(alone), package)
+            found = resolve(name, sources)
+            if found is not None:
+                yield alias.asname or name.split(".")[-1], found[0]
+
+
 def complaints_about(registry: Registry, sources: Sources) -> list[str]:
     """Entries that the registry's dictionary does not know, and exemptions of what is not there."""
-    depth = len(PurePosixPath(registry.folder).parts)
-    inside = [PurePosixPath(path).parts[depth:] for path in sources if path.startswith(f"{registry.folder}/")]
-    there = {parts[0].removesuffix(".py") for parts in inside if (len(parts) > 1) == registry.folders}
-    stale = set(registry.exempt) - there
+    folder, file = registry.folder, registry.file
+    inside = [path.removeprefix(f"{folder}/").split("/") for path in sources if path.startswith(f"{folder}/")]
+    there = {"files": {p[0] for p in inside if len(p) == 1}, "folders": {p[0] for p in inside if len(p) > 1}}
+    found = there["files"] | there["folders"] if registry.entries == "either" else there[registry.entries]
+    found = {name.removesuffix(".py") for name in found}
     complaints = [
-        f"{registry.folder}/{name} is exempt from {registry.name}, but is not there" for name in sorted(stale)
+        f"{folder}/{name} is exempt from {registry.name}, but is not there"
+        for name in sorted(set(registry.exempt) - found)
     ]
     names = names_behind(registry, sources)
     if names is None:
-        return [*complaints, f"{registry.file} has no {registry.name}"]
-    used = set()
-    for file, name in inner_imports(registry.file, sources):
-        if name in names or (not name and stem_of(file) in names):
-            used.add(PurePosixPath(file).parts[depth].removesuffix(".py") if file.startswith(registry.folder) else "")
-    own = {"__init__"} | ({stem_of(registry.file)} if folder_of(registry.file) == registry.folder else set())
-    missing = there - own - set(registry.exempt) - used
-    return [*complaints, *(f"{registry.folder}/{name} is not in {registry.name}" for name in sorted(missing))]
+        return [*complaints, f"{file} has no {registry.name}"]
+    used = {
+        source.removeprefix(f"{folder}/").split("/")[0].removesuffix(".py")
+        for name, source in bindings(file, sources)
+        if name in names and source.startswith(f"{folder}/")
+    }
+    own = {"__init__"} | ({stem_of(file)} if folder_of(file) == folder else set())
+    missing = found - own - set(registry.exempt) - used
+    return [*complaints, *(f"{folder}/{name} is not in {registry.name}" for name in sorted(missing))]
 
 
 def every_entry_stands_in_its_registry(sources: Sources) -> list[str]:

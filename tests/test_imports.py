@@ -212,10 +212,27 @@ def test_folders_and_their_registry() -> None:
         "envs/swing/__init__.py": "SWING = 1",
         "envs/swing/env.py": "",
     }
-    registry = Registry("envs", "envs/__init__.py", "ENVIRONMENTS", folders=True)
+    registry = Registry("envs", "envs/__init__.py", "ENVIRONMENTS", entries="folders")
     assert complaints_about(registry, sources) == []
+    by_module = "from latentrl.envs import swing as pendulum\nENVIRONMENTS = {e.alias: e for e in (pendulum.SWING,)}"
+    assert complaints_about(registry, {**sources, "envs/__init__.py": by_module}) == []
     sources["envs/arm/__init__.py"] = "ARM = 1"
     assert complaints_about(registry, sources) == ["envs/arm is not in ENVIRONMENTS"]
+
+
+def test_entries_may_be_files_or_folders() -> None:
+    sources = {
+        "geometry/topologies.py": "from .ring import Ring as R\nfrom .plane import Plane\nTOPOLOGIES = (R(), Plane())",
+        "geometry/ring/__init__.py": "class Ring: ...",
+        "geometry/plane.py": "class Plane: ...",
+    }
+    registry = Registry("geometry", "geometry/topologies.py", "TOPOLOGIES", entries="either")
+    assert complaints_about(registry, sources) == []
+    sources |= {"geometry/torus.py": "", "geometry/knot/__init__.py": ""}
+    assert complaints_about(registry, sources) == [
+        "geometry/knot is not in TOPOLOGIES",
+        "geometry/torus is not in TOPOLOGIES",
+    ]
 
 
 def test_a_registry_beside_its_entries() -> None:
@@ -228,6 +245,12 @@ def test_a_registry_beside_its_entries() -> None:
     assert complaints_about(registry, sources) == []
     sources["goals/region.py"] = ""
     assert complaints_about(registry, sources) == ["goals/region is not in GOALS"]
+
+
+def test_what_only_a_type_checker_imports_needs_no_library() -> None:
+    source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from torch import Tensor\n"
+    assert environments_need_torch_for_the_oracle_alone({"envs/description.py": source}) == []
+    assert environments_need_torch_for_the_oracle_alone({"envs/description.py": source + "else:\n    import torch\n"})
 
 
 def test_an_exemption_of_nothing_is_told() -> None:
