@@ -151,7 +151,12 @@ REGISTRIES: tuple[Registry, ...] = (
             "stable_baselines_policy": "the actor of stable_baselines",
         },
     ),
-    Registry("training/penalties", "training/penalties/__init__.py", "PENALTIES", {"base": "what a penalty is"}),
+    Registry(
+        "training/penalties",
+        "training/penalties/__init__.py",
+        "PENALTIES",
+        {"base": "what a penalty is", "target": "where positions are to be"},
+    ),
     Registry("training/stages", "training/stages/__init__.py", "STAGES", {"base": "what a stage is"}),
     Registry("envs", "envs/__init__.py", "ENVIRONMENTS", {"measures": "a registry of its own"}, "folders"),
     Registry("envs/measures", "envs/measures/__init__.py", "MEASURES", {"base": "what a measure is"}),

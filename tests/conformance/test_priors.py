@@ -123,6 +123,27 @@ def check_mirrors_are_taken(entry: Entry) -> None:
 
 
 @torch.no_grad()
+def check_fresh(entry: Entry) -> None:
+    """One of the same kind with other weights, which can take over the coordinates; None where nothing is learned."""
+    prior = made(entry)
+    stored = {name: tensor.clone() for name, tensor in prior.state_dict().items()}
+    fresh = prior.fresh()
+    if fresh is None:
+        assert not list(prior.parameters()), "there are weights to begin afresh with"
+        return
+    shapes = [{name: tensor.shape for name, tensor in one.state_dict().items()} for one in (prior, fresh)]
+    assert type(fresh) is type(prior) and fresh.size == prior.size and shapes[0] == shapes[1]
+    assert any(not torch.equal(new, old) for new, old in zip(fresh.parameters(), prior.parameters(), strict=True))
+    states = torch.randn(20, 3, generator=seeded())
+    before = fresh.bound(states, seeded(1), samples=4)
+    prior.change_coordinates(MIRROR.double())
+    fresh.take_coordinates(prior)
+    assert torch.allclose(fresh.bound(states @ MIRROR.T, seeded(1), samples=4), before, rtol=1e-4, atol=1e-4)
+    parameters = dict(prior.named_parameters())
+    assert all(torch.equal(tensor, stored[name]) for name, tensor in parameters.items()), "its own weights stay"
+
+
+@torch.no_grad()
 def check_files(entry: Entry) -> None:
     """What ``state_dict`` holds is all there is, coordinates included."""
     first, second = made(entry), entry(3, HIDDEN)
@@ -139,6 +160,7 @@ CHECKS: tuple[Callable[[Entry], None], ...] = (
     check_bounds_lie_below_the_density,
     check_coordinates,
     check_mirrors_are_taken,
+    check_fresh,
     check_files,
 )
 
@@ -155,7 +177,7 @@ class Scaled(InitialDistribution):
     def __init__(self, size: int, hidden: Sequence[int] = ()) -> None:
         super().__init__()
         self.size = size
-        self.log_scale = torch.nn.Parameter(torch.zeros(size))
+        self.log_scale = torch.nn.Parameter(0.1 * torch.randn(size))
 
     def bound(self, state: Tensor, generator: torch.Generator | None = None, samples: int = 1) -> Tensor:
         return diagonal_log_prob(state, torch.zeros_like(state), (2 * self.log_scale).exp().expand_as(state))
@@ -166,6 +188,9 @@ class Scaled(InitialDistribution):
     def change_coordinates(self, gauge: Tensor) -> None:
         if not torch.equal(gauge.abs(), torch.eye(self.size).to(gauge)):
             raise ValueError("scales belong to their dimensions")
+
+    def fresh(self) -> InitialDistribution | None:
+        return type(self)(self.size)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -213,6 +238,13 @@ class HalfTurned(Scaled):
         raise ValueError("too late")
 
 
+class Stale(Scaled):
+    """Hands out itself for a new one."""
+
+    def fresh(self) -> InitialDistribution | None:
+        return self
+
+
 class Forgetful(StandardNormal):
     """Its mean is in no file."""
 
@@ -233,6 +265,7 @@ class Forgetful(StandardNormal):
         (check_bounds_lie_below_the_density, Loosening),
         (check_coordinates, Indifferent),
         (check_coordinates, HalfTurned),
+        (check_fresh, Stale),
         (check_files, Forgetful),
     ],
 )
