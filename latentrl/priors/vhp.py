@@ -64,4 +64,11 @@ class VHP(InitialDistribution):
 
     @torch.no_grad()
     def change_coordinates(self, gauge: Tensor) -> None:
+        """Become the distribution of ``gauge z``: the networks go on reading the coordinates they were trained in.
+
+        Raises:
+            ValueError: ``gauge [Dz, Dz]`` is not lower triangular, which is what :meth:`bound` solves with.
+        """
+        if not torch.equal(gauge, gauge.tril()):
+            raise ValueError("a VHP takes lower triangular changes of coordinates: positions tell velocities, no more")
         self.gauge.copy_(gauge @ self.gauge.double())
