@@ -28,7 +28,9 @@ from latentrl.support.steps import FileMemory, Steps
 from latentrl.train import train
 
 STAGES = "stages.json"
-DEFAULT = "pendulum"
+DEFAULT = next(iter(QUICKSTARTS))
+TOLD = {name: next(iter(known.values())).told for name, known in QUICKSTARTS.items()}
+OBSERVED = {name: ",".join(known) for name, known in QUICKSTARTS.items() if len(known) > 1}
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,19 @@ class QuickstartOptions:
     Run again, it goes on where it stopped; what is finished is not repeated.
     """
 
-    env: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(QUICKSTARTS) + "}")] = DEFAULT
-    """pendulum: to swing up; reacher: an arm that reaches pictured goals."""
-    observation: Annotated[str | None, default_hint("reacher: angles", "{angles,pixels}")] = None
-    """What is observed: the angles of the reacher's joints, or pictures; the pendulum's are always pictures."""
+    env: Annotated[
+        str,
+        tyro.conf.arg(
+            metavar="{" + ",".join(QUICKSTARTS) + "}", help="; ".join(f"{name}: {told}" for name, told in TOLD.items())
+        ),
+    ] = DEFAULT
+    observation: Annotated[
+        str | None, default_hint("the first", "; ".join(f"{name}: {{{known}}}" for name, known in OBSERVED.items()))
+    ] = None
+    """What is observed, where there is a choice."""
     out: Annotated[
         Path | None,
-        default_hint("runs/quickstart; runs/reacher[-pixels]", "FOLDER"),
+        default_hint("runs/quickstart; runs/ENV[-OBSERVATION]", "FOLDER"),
     ] = None
     """The folder for everything."""
     seed: int = 0

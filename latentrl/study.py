@@ -22,6 +22,9 @@ from latentrl.support.errors import UserError, reported
 from latentrl.support.options import default_hint, options_to_json
 
 
+WHICH = "; ".join(f"{name}: {study.title}" for name, study in STUDIES.items()) + "; or a JSON file with your own rows"
+
+
 @dataclass(frozen=True)
 class StudyOptions:
     """Train every row of a table with several seeds and compare them.
@@ -29,8 +32,7 @@ class StudyOptions:
     Call it again to go on after an interruption: no finished run is repeated.
     """
 
-    study: tyro.conf.Positional[str]
-    """pendulum (Tables 4.1, 4.3, Figure 4.4), reacher-angles (Table 4.2a), or a JSON file with rows of your own."""
+    study: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=WHICH)]
     out: Annotated[Path | None, default_hint("runs/study-NAME", "FOLDER")] = None
     """The folder for everything."""
     seeds: int = 5

@@ -23,7 +23,7 @@ from latentrl.training.kept_target import load_target
 from latentrl.training.memory import CheckpointMemory
 from latentrl.training.options import TrainOptions, check_options, choose_device
 from latentrl.training.recipes import Recipe, choose
-from latentrl.training.resuming import PASSING, next_command, resumed, stored_settings, write_settings
+from latentrl.training.resuming import next_command, resumed, stored_settings, write_settings
 from latentrl.training.situation import Situation, measure
 from latentrl.training.stages import STAGES, STARTS
 from latentrl.training.trainer import DivergedError
@@ -95,7 +95,7 @@ def _write(situation: Situation, training: Training) -> None:
     print(f"{folder}: trained in {training.trainer.seconds:.0f} s; on held-out sequences:")
     for name, value in figures.items():
         print(f"  {name:<{width}}  {value:.4g}")
-    for passing in PASSING:
+    for passing in (CHECKPOINT, *(left for stage in STAGES.values() for left in stage.leaves)):
         (folder / passing).unlink(missing_ok=True)
     print(next_command(options))
 

@@ -155,7 +155,7 @@ REGISTRIES: tuple[Registry, ...] = (
         "training/penalties",
         "training/penalties/__init__.py",
         "PENALTIES",
-        {"base": "what a penalty is", "target": "where positions are to be"},
+        {"base": "what a penalty is"},
     ),
     Registry("training/stages", "training/stages/__init__.py", "STAGES", {"base": "what a stage is"}),
     Registry("envs", "envs/__init__.py", "ENVIRONMENTS", {"measures": "a registry of its own"}, "folders"),

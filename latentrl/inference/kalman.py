@@ -49,7 +49,7 @@ def predict(belief: Belief, transition: Tensor, noise: Tensor, offset: Tensor | 
 
 
 def predict_around(mean: Tensor, covariance: Tensor, transition: Tensor, noise: Tensor) -> Belief:
-    """The prediction step of the extended filter: ``mean [..., Dz]`` is already f(m, u), F its linearisation."""
+    """The extended filter's prediction, Eq. 4.21-4.23: ``mean [..., Dz]`` is already f(m, u), F its linearisation."""
     return Belief(mean, transition @ covariance @ transition.mT + noise)
 
 
@@ -121,7 +121,7 @@ class Filtered(NamedTuple):
 
 
 def smooth_all(filtered: Belief, predicted: Belief, transitions: Tensor, noises: Tensor) -> Belief:
-    """The whole backward recursion over ``[..., T]`` beliefs.
+    """The whole backward recursion over ``[..., T]`` beliefs, Eq. 2.26-2.28.
 
     Args:
         filtered: means ``[B, T, Dz]``, covariances ``[B, T, Dz, Dz]``.

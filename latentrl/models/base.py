@@ -43,7 +43,7 @@ class GenerativeModel(nn.Module, ABC):
 
     @abstractmethod
     def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
-        """One-sample estimates of rate, distortion and error, each ``[B]``."""
+        """One-sample estimates of rate, distortion and error, each ``[B]`` (Latent Matters, Eq. 4.3-4.5)."""
 
     @abstractmethod
     def emission(self, state: Tensor) -> Distribution:

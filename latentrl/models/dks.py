@@ -28,7 +28,7 @@ from latentrl.types import Belief
 
 @dataclass(frozen=True)
 class DKSSettings:
-    """Sizes and variants of a DKS; the defaults are those of Table A.3 for the image pendulum.
+    """Sizes and variants of a DKS; the defaults are those of Table A.3, whose system has one joint.
 
     Attributes:
         state_size: Dz.

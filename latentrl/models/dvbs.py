@@ -32,7 +32,7 @@ from latentrl.types import Belief, stack_beliefs
 
 @dataclass(frozen=True)
 class DVBSSettings:
-    """Sizes and variants of a DVBS; the defaults are those of Table A.4 for the image pendulum.
+    """Sizes and variants of a DVBS; the defaults are those of Table A.4, whose system has one joint.
 
     Attributes:
         state_size: Dz.

@@ -40,7 +40,7 @@ from latentrl.types import Belief, RateDistortion, Sequences
 
 @dataclass(frozen=True)
 class EKVAESettings:
-    """Sizes and variants of an EKVAE; the defaults are those of Table A.2 for the image pendulum.
+    """Sizes and variants of an EKVAE; the defaults are those of Table A.2, whose system has one joint.
 
     Attributes:
         state_size: Dz.
@@ -49,7 +49,7 @@ class EKVAESettings:
         gate_hidden: hidden layers of the alpha network.
         hidden: fully connected hidden layers of encoder and (reversed) decoder.
         network: encoder and decoder, of :data:`latentrl.networks.NETWORKS`: ``"dense"`` is fully connected,
-            ``"conv"`` with ``hidden=(256,)`` Table A.2's for the image reacher, ``"lean"`` a cheaper one for images.
+            ``"conv"`` with ``hidden=(256,)`` Table A.2's for larger images, ``"lean"`` a cheaper one for images.
         prior: initial distribution, ``"vhp"`` or ``"normal"``.
         prior_hidden: hidden layers of the prior's two networks.
         version: posterior that the rate is estimated under: ``"smoother"`` (Eq. 4.27) and ``"filter"`` (4.2.5.3) are
@@ -135,7 +135,7 @@ class EKVAE(FrameAutoencoder):
     # -- inference ---------------------------------------------------------------------------------------------------
 
     def emission_variance(self) -> Tensor:
-        """The diagonal of R ``[Da]``, float64."""
+        """The diagonal of R ``[Da]``, float64, Eq. 4.17."""
         return self.log_emission_noise.double().exp() + self.settings.noise_floor
 
     def filter_prior(self, batch: int) -> Belief:

@@ -47,7 +47,7 @@ class FrameAutoencoder(WorldModel):
         self.standard = Standardisation(spec.observation_shape) if standardise else None
 
     def encode(self, observations: Tensor) -> DiagonalGaussian:
-        """q(a | x) for ``observations [..., *shape]``."""
+        """q(a | x) for ``observations [..., *shape]``, Eq. 4.18."""
         shape = self.spec.observation_shape
         lead = leading_shape(observations, shape)
         frames, values = observations.reshape(-1, *shape), math.prod(shape)
@@ -60,7 +60,7 @@ class FrameAutoencoder(WorldModel):
         return DiagonalGaussian(mean.reshape(*lead, -1), variance.reshape(*lead, -1))
 
     def decode(self, positions: Tensor) -> Tensor:
-        """Mean of p(x | a) for ``positions [..., Da]``."""
+        """Mean of p(x | a) for ``positions [..., Da]``, Eq. 4.16."""
         shape = self.spec.observation_shape
         (flat,) = in_pieces(self._decode, math.prod(shape), positions.reshape(-1, positions.shape[-1]))
         return flat.reshape(*positions.shape[:-1], *shape)

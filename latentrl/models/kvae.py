@@ -44,7 +44,7 @@ from latentrl.types import Belief, RateDistortion, Sequences
 
 @dataclass(frozen=True)
 class KVAESettings:
-    """Sizes and variants of a KVAE; the defaults are those of Table A.5 for the image pendulum.
+    """Sizes and variants of a KVAE; the defaults are those of Table A.5, whose system has one joint.
 
     Attributes:
         state_size: Dz.
@@ -152,7 +152,7 @@ class KVAE(FrameAutoencoder):
         return Matrices((alpha @ dynamics.flatten(1)).unflatten(-1, (size, -1)), alpha @ noise, emission)
 
     def emission_variance(self) -> Tensor:
-        """The diagonal of R ``[Da]``, float64."""
+        """The diagonal of R ``[Da]``, float64, Eq. 4.17."""
         return self.log_emission_noise.double().exp() + self.settings.noise_floor
 
     def filter_prior(self, batch: int) -> Belief:

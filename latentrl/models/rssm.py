@@ -38,7 +38,7 @@ from latentrl.types import Belief, RateDistortion, Sequences
 
 @dataclass(frozen=True)
 class RSSMSettings:
-    """Sizes and variants of an RSSM; the defaults are those of Table A.6 for the image pendulum.
+    """Sizes and variants of an RSSM; the defaults are those of Table A.6, whose system has one joint.
 
     Attributes:
         state_size: Dz.

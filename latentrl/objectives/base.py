@@ -24,7 +24,7 @@ class Objective(ABC):
     bound: float = math.nan
 
     def loss(self, terms: RateDistortion) -> Tensor:
-        """Mean over the batch of distortion + beta * rate, in nats per sequence."""
+        """Mean over the batch of distortion + beta * rate, in nats per sequence (Latent Matters, Eq. 4.3-4.5)."""
         return (terms.distortion + self.beta * terms.rate).mean()
 
     @abstractmethod

@@ -32,7 +32,7 @@ class VHP(InitialDistribution):
         self.gauge: Tensor
 
     def bound(self, state: Tensor, generator: torch.Generator | None = None, samples: int = 1) -> Tensor:
-        """F_VHP(z_1) for ``state [..., Dz]`` in nats, ``[...]``.
+        """F_VHP(z_1) of Eq. 4.7 for ``state [..., Dz]`` in nats, ``[...]``.
 
         With several ``samples`` of zeta it is importance-weighted (Burda et al., 2016), and the tighter the more there
         are.

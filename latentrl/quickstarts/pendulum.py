@@ -86,4 +86,4 @@ def _next_command(out: Path) -> str:
     return f"python -m latentrl.evaluate --run {out / 'model'} --goal {out / 'data' / 'goal.png'} --agent random"
 
 
-PENDULUM = Showcase("pendulum", _plan, FIGURES, (), _report, _headlines, _next_command)
+PENDULUM = Showcase("pendulum", "to swing up", _plan, FIGURES, (), _report, _headlines, _next_command)

@@ -67,6 +67,7 @@ class Showcase:
 
     Attributes:
         name: what it is called in the folder for its results.
+        told: what is done, in a few words.
         plan: from the quickstart's folder and its seed, the options of every verb; they keep to that folder.
         figures: of the model, those that the summary has.
         measures: of an evaluation, those whose medians the summary has beside the successes, where they are measured.
@@ -76,6 +77,7 @@ class Showcase:
     """
 
     name: str
+    told: str
     plan: Callable[[Path, int], Plan]
     figures: Sequence[str]
     measures: Sequence[str]

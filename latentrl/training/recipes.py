@@ -20,7 +20,7 @@ from latentrl.training.stages import STAGES
 FEW_PIXELS = 256
 """What a larger picture's dimensions count for in all, on a chart: those of a small one."""
 SENSORS_GATE = (64, 64)
-"""Hidden layers of the alpha network for sensors: Table A.2's for the reacher."""
+"""Hidden layers of the alpha network for sensors: Table A.2's for joint angles."""
 DRAWN_FRAMES = 6
 """Of a sequence of large pictures, that a step of the training on a processor draws."""
 NO_BLUR = Schedule(width=0.0, start=0, end=0)

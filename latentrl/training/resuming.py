@@ -5,22 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, fields, replace
 
 from latentrl.data_collection.storage import load_metadata
-from latentrl.runs.folder import CHECKPOINT, SETTINGS, load_settings, model_settings
+from latentrl.runs.folder import SETTINGS, load_settings, model_settings
 from latentrl.runs.versions import describe_environment
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
 from latentrl.support.options import options_to_json
 from latentrl.training.coarse_to_fine import Schedule
-from latentrl.training.kept_target import CHART
 from latentrl.training.options import TrainOptions, options_from_json
 from latentrl.training.recipes import Recipe
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
-from latentrl.training.stages.decoder import DECODER
 from latentrl.training.training import Training
 
-PASSING = (CHECKPOINT, CHART, DECODER)
-"""Files that only an unfinished training needs."""
 NOT_OF_THE_RUN = ("explain",)
 """Options that say nothing of a run."""
 

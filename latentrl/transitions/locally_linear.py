@@ -99,7 +99,7 @@ class Weights(NamedTuple):
         return hidden.softmax(-1)
 
     def linearise(self, state: Tensor, gate_input: Tensor) -> Linearisation:
-        """F, B and Q at ``state [N, Dz]``."""
+        """F, B and Q at ``state [N, Dz]``, Eq. 4.13."""
         alpha, size = self.alpha(state, gate_input), state.shape[-1]
         return Linearisation(
             (alpha @ self.dynamics).unflatten(-1, (size, -1)), (alpha @ self.noise).unflatten(-1, (size, size))
@@ -121,7 +121,7 @@ class Weights(NamedTuple):
 
 
 class LocallyLinearTransition(nn.Module):
-    """p(z_{t+1} | z_t, u_t) = N(F z_t + B u_t, Q) with F, B, Q mixtures of ``M`` learned base matrices.
+    """p(z_{t+1} | z_t, u_t) = N(F z_t + B u_t, Q) with F, B, Q mixtures of ``M`` learned base matrices, Eq. 4.13-4.14.
 
     F starts at the identity plus noise, or at that of a point that moves on (``kinematic``), and Q is diagonal with a
     small floor. After training the latent space may be given

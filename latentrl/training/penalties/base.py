@@ -10,7 +10,7 @@ from torch import Tensor
 
 from latentrl.models.base import GenerativeModel
 from latentrl.models.capabilities import Sampled
-from latentrl.training.penalties.target import PositionTarget
+from latentrl.training.position_target import PositionTarget
 from latentrl.training.settings import TrainSettings
 from latentrl.types import Sequences
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from latentrl.models.base import GenerativeModel
 from latentrl.models.capabilities import LocallyLinear, Sampled
 from latentrl.training.penalties.base import Penalty, Step
-from latentrl.training.penalties.target import PositionTarget
+from latentrl.training.position_target import PositionTarget
 from latentrl.training.settings import TrainSettings
 
 

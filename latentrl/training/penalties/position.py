@@ -21,7 +21,7 @@ from latentrl.numerics.blur import blur
 from latentrl.numerics.least_squares import unexplained
 from latentrl.numerics.pieces import evenly_spread
 from latentrl.training.penalties.base import Penalty, Step
-from latentrl.training.penalties.target import PositionTarget
+from latentrl.training.position_target import PositionTarget
 from latentrl.training.settings import TrainSettings
 
 LARGEST_SIDE, COARSE_SIDE = 32, 16

@@ -16,7 +16,7 @@ from latentrl.models.base import GenerativeModel
 from latentrl.models.capabilities import Sampled, StateSampler
 from latentrl.numerics.least_squares import unexplained
 from latentrl.training.penalties.base import Penalty, Step
-from latentrl.training.penalties.target import PositionTarget
+from latentrl.training.position_target import PositionTarget
 from latentrl.training.settings import TrainSettings
 
 

@@ -17,9 +17,11 @@ class Stage(ABC):
 
     Class attributes:
         needs: the capabilities (:mod:`latentrl.models.capabilities`) of a model that can be trained so.
+        leaves: files in the run folder that only an unfinished training needs.
     """
 
     needs: ClassVar[tuple[type, ...]] = ()
+    leaves: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:

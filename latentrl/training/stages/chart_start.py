@@ -1,6 +1,6 @@
 """Warm start: a model that begins on a chart of the pictures instead of anywhere.
 
-From pictures of an arm alone, encoder and transition find neither the wrist nor two velocities for three positions: the
+From pictures of an arm alone, encoder and transition find neither its last joint nor two velocities for three positions: the
 first chart that explains the frames is kept, and velocities in it are a local minimum. With a :mod:`latentrl.geometry.charts`
 chart there is no need to look for either. On single frames, drawn anew for every step, the encoder learns the chart and
 the decoder to draw from it, then both together; last the transition learns to move along it. No label is involved, and
@@ -25,7 +25,7 @@ from latentrl.numerics.least_squares import least_squares
 from latentrl.numerics.pieces import frames_at, spread_frames
 from latentrl.objectives.constrained import Constrained
 from latentrl.training.fitting import LEARNING_RATE, Fitting
-from latentrl.training.kept_target import keep_target
+from latentrl.training.kept_target import CHART, keep_target
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
 from latentrl.training.stages.base import Stage
@@ -98,6 +98,7 @@ class ChartStart(Stage):
     """Encoder, decoder and transition begin on a chart of the pictures."""
 
     needs = (FrameEncoder, FrameDecoder, LocallyLinear)
+    leaves = (CHART,)
 
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         if not settings.warm_start:

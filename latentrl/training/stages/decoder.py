@@ -47,6 +47,7 @@ class DecoderAlone(Stage):
     """The decoder is fitted to single frames from all over the data, then sigma to the error that is left."""
 
     needs = (FrameDecoder,)
+    leaves = (DECODER,)
 
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         if not settings.decoder_steps:
