@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import policy_path
-from latentrl.envs.tasks import TASKS, tasks_in
+from latentrl.envs import TASKS, environment_named, tasks_in
 from latentrl.evaluation.agents_by_name import AGENTS, policies_for
 from latentrl.evaluation.judging import run_trial
-from latentrl.evaluation.oracles import ORACLE, SERVOED, TRUE_PHYSICS
+from latentrl.evaluation.oracles import ORACLE
 from latentrl.evaluation.setting import environment_of
 from latentrl.evaluation.table import as_csv, as_markdown, rows
 from latentrl.evaluation.trials import Trial
@@ -92,15 +92,15 @@ def plan(options: CompareOptions) -> list[Trial]:
     trials = []
     for task in tasks:
         shared: dict[str, Any] = {"task": task, "episodes": options.episodes, "seed": options.seed}
-        env_id = TASKS[task].env_id
+        environment = environment_named(TASKS[task].env_id)
         names = policies_for(options.run, _goal(task)) if "policy" in options.agents else []
         planners = [name for name in options.agents if name in PLANNERS]
         trials += [Trial(agent="random", **shared)] if "random" in options.agents else []
         trials += [Trial(agent="policy", policy=name, **shared) for name in names]
         trials += [Trial(agent=name, **shared) for name in planners]
-        if options.true_physics and env_id in TRUE_PHYSICS:
+        if options.true_physics and environment is not None and environment.true_physics is not None:
             trials += [Trial(agent=name, physics="true", **shared) for name in planners]
-        if options.true_physics and env_id in SERVOED:
+        if options.true_physics and environment is not None and environment.servo is not None:
             trials += [Trial(agent=ORACLE, **shared)]
     return trials
 

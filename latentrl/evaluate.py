@@ -11,7 +11,7 @@ import tyro
 from tqdm import tqdm
 
 from latentrl.agents.planners import PLANNERS
-from latentrl.envs.tasks import TASKS
+from latentrl.envs import TASKS
 from latentrl.evaluation.judging import Report, run_trial
 from latentrl.evaluation.options import EvaluateOptions
 from latentrl.evaluation.sensing import Losses, parse_blackout

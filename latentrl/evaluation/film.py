@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from latentrl.envs.description import TruthAgent
 from latentrl.envs.episodes import Episodes
 from latentrl.envs.tasks import Task
-from latentrl.evaluation.protocol import Pictures, TruthAgent, demonstrate, render_poses
+from latentrl.evaluation.protocol import Pictures, demonstrate, render_poses
 from latentrl.evaluation.sensing import Losses
 from latentrl.figures.video import one_palette
 from latentrl.types import Agent
@@ -56,7 +57,7 @@ def film_goals(
 
         evaluation, part = demonstrate(agent, short, shown, seed + index, losses)
         frames += part
-        ended = {name: evaluation.truth[name][-1] for name in ("angles", "velocities")}
+        ended = {name: evaluation.truth[name][-1] for name in task.state}
     return one_palette(frames)
 
 
@@ -65,4 +66,5 @@ def _goal_picture(task: Task, episode: Episodes) -> NDArray[np.uint8]:
     observation: NDArray[Any] | None = None if episode.observations is None else episode.observations[0]
     if observation is not None and observation.dtype == np.uint8 and observation.ndim == 3:
         return observation
-    return render_poses(task, {**episode.starts, "angles": episode.goals})
+    assert task.pose is not None
+    return render_poses(task, {**episode.starts, task.pose: episode.goals})

@@ -14,13 +14,14 @@ from PIL import Image
 from torch import Tensor
 
 from latentrl.agents import LatentAgent
+from latentrl.envs.description import TruthAgent
 from latentrl.envs.episodes import Episodes
-from latentrl.envs.measures import Floats, Spread
+from latentrl.envs.measures import Floats, Outcome
 from latentrl.envs.tasks import Task
 from latentrl.evaluation.agents_by_name import latent_agent, policy_settings, suits
 from latentrl.evaluation.film import film_goals
 from latentrl.evaluation.oracles import ORACLE, oracle_agent, servo_agent
-from latentrl.evaluation.protocol import Pictures, TruthAgent, demonstrate, photographs, run_episodes
+from latentrl.evaluation.protocol import Pictures, demonstrate, photographs, run_episodes
 from latentrl.evaluation.setting import episodes_of, goal_of, target_of, task_for
 from latentrl.evaluation.summary import _summary
 from latentrl.evaluation.trials import Trial
@@ -93,7 +94,8 @@ def run_trial(
     agent = agent_for(goal, known)
     batch = run_episodes(agent, _starting(task, drawn), episodes, trial.seed, trial.losses, on_act)
     if drawn is not None and known is None:
-        outcome = Spread()(batch.truth, task.control_step, None)
+        unknown = task.measure_unknown
+        outcome = unknown(batch.truth, task.control_step, None) if unknown else Outcome(None, {})
     else:
         outcome = task.measure(batch.truth | ({"goal": known.goals} if known else {}), task.control_step, target)
     covariances: list[Tensor] = []

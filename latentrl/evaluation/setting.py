@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from latentrl.data_collection.storage import METADATA, load_ground_truth, load_metadata, load_sequences
+from latentrl.envs import TASKS, tasks_in
 from latentrl.envs.episodes import Episodes, Recorded
-from latentrl.envs.tasks import TASKS, Task, tasks_in
+from latentrl.envs.tasks import Task
 from latentrl.evaluation.trials import Trial
 from latentrl.goals.base import Goal
 from latentrl.goals.parsing import parse_goal
@@ -20,10 +21,6 @@ from latentrl.support.errors import UserError
 
 STREAM = 2
 """Sets the generator of starts and goals apart from others that are seeded with the same number."""
-
-
-OUT_OF_SIGHT = (9.0, 9.0)
-"""Where a film's target goes when nobody knows where the finger is to be."""
 
 
 def task_of(goal: str | None, env_id: str) -> str:
@@ -87,7 +84,8 @@ def episodes_of(trial: Trial, task: Task, run: Path, data: Path) -> Episodes | N
         raise UserError(f"--task {trial.task}: {error}; {data} is too short, collect with a larger --length") from error
     if trial.goal is None:
         return drawn
-    return Episodes({**drawn.starts, "target": np.tile(OUT_OF_SIGHT, (count, 1))}, drawn.goals)
+    unknown = {name: np.broadcast_to(value, (count, *np.shape(value))) for name, value in task.unknown_goal.items()}
+    return Episodes({**drawn.starts, **unknown}, drawn.goals)
 
 
 def _held_out(task: str, run: Path, data: Path) -> Recorded:
@@ -102,8 +100,7 @@ def _held_out(task: str, run: Path, data: Path) -> Recorded:
     ):
         if expected != found:
             raise UserError(f"--data {data}: {name} {found}, but the run has {expected}; give the run's data")
-    truth = load_ground_truth(data, "test")
-    return Recorded(load_sequences(data, "test").observations.numpy(), truth["angles"], truth["velocities"])
+    return Recorded(load_sequences(data, "test").observations.numpy(), load_ground_truth(data, "test"))
 
 
 def goal_of(trial: Trial, task: Task, data: Path, drawn: Episodes | None = None) -> Goal:

@@ -12,6 +12,7 @@ from latentrl.envs.measures import Floats, Outcome
 from latentrl.envs.tasks import Task
 from latentrl.evaluation.protocol import Evaluation
 from latentrl.evaluation.trials import Trial
+from latentrl.numerics.statistics import bootstrap_interval
 
 
 def wilson_interval(successes: int, episodes: int) -> tuple[float, float]:
@@ -30,11 +31,24 @@ def control_rate(seconds: Floats) -> dict[str, float]:
     return {"hz_median": float(1 / np.median(seconds)), "hz_p99": float(1 / np.quantile(seconds, 0.99))}
 
 
+def averages(outcome: Outcome) -> dict[str, float]:
+    """The mean over the episodes of each figure whose mean counts, and its 95% bootstrap interval."""
+    found = {}
+    for name in outcome.averaged:
+        interval = bootstrap_interval(outcome.figures[name])
+        found[f"{name}_mean"] = interval.mean
+        # JSON knows no NaN: a single episode has no interval.
+        if len(outcome.figures[name]) > 1:
+            found |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return found
+
+
 def _summary(
     trial: Trial, task: Task, outcome: Outcome, target: float | None, batch: Evaluation, single: Evaluation
 ) -> dict[str, Any]:
     episodes = batch.arrived.shape[1]
     successes = None if outcome.success is None else int(outcome.success.sum())
+    overall = {**outcome.overall, **averages(outcome)}
     return {
         "agent": trial.contestant,
         "task": trial.task,
@@ -45,7 +59,7 @@ def _summary(
         "wilson_95": None if successes is None else list(wilson_interval(successes, episodes)),
         "success": None if outcome.success is None else outcome.success.tolist(),
         "measures": {name: _described(values) for name, values in outcome.figures.items()},
-        **({"overall": dict(outcome.overall)} if outcome.overall else {}),
+        **({"overall": overall} if overall else {}),
         "target": target,
         "frames_lost": float(1 - batch.arrived.mean()),
         "control_rate": control_rate(single.seconds),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from latentrl.agents.policies import policy_path
-from latentrl.envs.tasks import TASKS
+from latentrl.envs import TASKS
 from latentrl.evaluation.sensing import Losses
 from latentrl.goals.parsing import parse_goal
 from latentrl.goals.picture import PictureGoal
