@@ -21,7 +21,6 @@ from latentrl.studies.running import missing_data, run_study
 from latentrl.support.errors import UserError, reported
 from latentrl.support.options import default_hint, options_to_json
 
-
 WHICH = "; ".join(f"{name}: {study.title}" for name, study in STUDIES.items()) + "; or a JSON file with your own rows"
 
 

@@ -1,4 +1,4 @@
-"""The filter's two steps with hand-written adjoints: the same numbers as :mod:`latentrl.inference.kalman`, fewer operations.
+"""The filter's two steps with hand-written adjoints: the numbers of :mod:`latentrl.inference.kalman`, fewer operations.
 
 The matrices are tiny and the filter sequential, so a training step costs what it dispatches. Autograd differentiates
 every product of the Joseph form; the adjoint below uses that it equals the short form, ``P = P- - K S K'``, whose

@@ -1,14 +1,14 @@
 """What DKS and DVBS share: a Markovian deep state-space model whose decoder reads the whole state.
 
-    p(x_1:T, z_1:T | u_1:T-1) = p(z_1) p(x_1 | z_1) prod_t p(z_t | z_{t-1}, u_{t-1}) p(x_t | z_t)  (Latent Matters, Eq. 4.1)
+    p(x_1:T, z_1:T | u_1:T-1) = p(z_1) p(x_1 | z_1) prod_t p(z_t | z_{t-1}, u_{t-1}) p(x_t | z_t)  (Eq. 4.1)
 
 A model adds its transition, its posterior over z_1:T, and the rate. Position and velocity are not told apart:
 ``position_size`` is ``state_size``, and a goal is a whole state.
 
 The recognition networks look at whole sequences, so they cannot take one frame after another. Online, states are
 filtered in the learned model itself, p(z_t | z_{t-1}, u_{t-1}) and p(x_t | z_t): see
-:mod:`latentrl.inference.emission_filter`. Such a belief has no memory besides mean and covariance, takes missing frames,
-and does not depend on how long the training sequences were.
+:mod:`latentrl.inference.emission_filter`. Such a belief has no memory besides mean and covariance, takes missing
+frames, and does not depend on how long the training sequences were.
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ class EKVAESettings:
             smoother, which makes the bound tight where the transition is linear (docs/ekvae.md).
         initial_sigma: standard deviation of p(x | a) at the start, in units of the observation.
         noise_floor: added to every learned variance.
-        standardise: encoder and decoder work on standardised observations (:mod:`latentrl.networks.standardisation`), whose mean
-            and scale are to be fitted before training: ``model.standard.fit(observations)``.
+        standardise: encoder and decoder work on standardised observations (:mod:`latentrl.networks.standardisation`),
+            whose mean and scale are fitted before training: :meth:`EKVAE.prepare`.
         drawn_frames: frames of every sequence, drawn anew, that the distortion is estimated from in training; 0 for
             all. Decoding large images is what a training step costs most.
     """

@@ -4,8 +4,8 @@
     decoder   512 waves, FC 128, 128 features for every 16 x 16 pixels, 64 for every 4 x 4 of them, pixels; ReLU
 
 The decoder's last layers have the same weights for all patches, like a transposed convolution whose stride is its
-width: no pixel is written twice. The table's convolutions (:mod:`latentrl.networks.convolutions`) would keep a machine of two
-cores busy for half a day. A departure from the source.
+width: no pixel is written twice. The table's convolutions (:mod:`latentrl.networks.convolutions`) would keep a machine
+of two cores busy for half a day. A departure from the source.
 """
 
 from __future__ import annotations

@@ -108,7 +108,16 @@ class Arm:
     def showcase(self, name: str) -> Showcase:
         """What a quickstart shows of it."""
         figures = (*FIGURES, self.words.mean)
-        return Showcase(name, "an arm that reaches pictured goals", self.plan, figures, MEASURES, self.report, _headlines, _next_command)
+        return Showcase(
+            name,
+            "an arm that reaches pictured goals",
+            self.plan,
+            figures,
+            MEASURES,
+            self.report,
+            _headlines,
+            _next_command,
+        )
 
 
 def _headlines(summary: Mapping[str, Any]) -> list[str]:

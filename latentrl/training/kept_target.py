@@ -1,4 +1,4 @@
-"""Where the position of a model that began on a chart is to be, kept in the run folder until the training is finished."""
+"""Where the position of a model on a chart is to be, kept in the run folder until the training is finished."""
 
 from __future__ import annotations
 

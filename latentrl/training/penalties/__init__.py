@@ -6,8 +6,8 @@ from latentrl.models.base import GenerativeModel
 from latentrl.training.penalties.base import Penalty, Step
 from latentrl.training.penalties.base_matrices import BaseMatricesPenalty
 from latentrl.training.penalties.position import PositionPenalty
-from latentrl.training.position_target import PositionTarget
 from latentrl.training.penalties.velocity import VelocityPenalty
+from latentrl.training.position_target import PositionTarget
 from latentrl.training.settings import TrainSettings
 
 PENALTIES: dict[str, type[Penalty]] = {

@@ -51,7 +51,8 @@ class PositionPenalty(Penalty):
     def described(cls, settings: TrainSettings) -> str | None:
         if not settings.alignment > 0:
             return None
-        return f"{settings.alignment:g} nats of what the position does not tell of the target, for {settings.sigma_hold} steps"
+        held = settings.sigma_hold
+        return f"{settings.alignment:g} nats of what the position does not tell of its target, for {held} steps"
 
     def __call__(self, sampled: Sampled, step: Step) -> Tensor | None:
         components = self.target.components

@@ -75,7 +75,7 @@ def fit_transition_by_em(
         model: trained.
         data: the training sequences, of two time steps or more.
         steps: of M; none leave everything as it is.
-        spread: of the base matrices: see :meth:`latentrl.transitions.locally_linear.LocallyLinearTransition.matrix_prior`.
+        spread: of the base matrices: see ``LocallyLinearTransition.matrix_prior``.
         seed: of trajectories and batches.
         progress: show a progress bar.
 
