@@ -34,8 +34,9 @@ from latentrl.evaluation.summary import wilson_interval
 from latentrl.figures.video import side_by_side, write_gif
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.learn import learn
-from latentrl.metrics.held_out import ols_r2, predict_images
+from latentrl.metrics.prediction import predict_images
 from latentrl.models.base import WorldModel
+from latentrl.numerics.regression import ols_r2
 from latentrl.runs.folder import load_model
 from latentrl.support.errors import reported
 from latentrl.support.files import write_json

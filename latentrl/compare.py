@@ -21,7 +21,8 @@ from latentrl.evaluation.setting import environment_of
 from latentrl.evaluation.table import as_csv, as_markdown, rows
 from latentrl.evaluation.trials import Trial
 from latentrl.goals.any_position import AnyGoal
-from latentrl.goals.parsing import Goal, parse_goal
+from latentrl.goals.base import Goal
+from latentrl.goals.parsing import parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import MODEL, load_model
 from latentrl.support.errors import UserError, reported

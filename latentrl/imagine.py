@@ -11,11 +11,10 @@ import numpy as np
 import torch
 import tyro
 from numpy.typing import NDArray
-from torch import Tensor
 
 from latentrl.data_collection.behaviour import held_uniform
 from latentrl.data_collection.storage import METADATA, load_sequences
-from latentrl.figures.imagined import image_strips, sensor_curves
+from latentrl.figures.imagined import CHANNELS, image_strips, sensor_curves
 from latentrl.figures.theme import to_png
 from latentrl.figures.video import side_by_side, write_gif
 from latentrl.metrics.generation import generation_metrics, imagine
@@ -25,6 +24,7 @@ from latentrl.runs.folder import load_model, load_settings
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_bytes, write_json
 from latentrl.support.options import default_hint
+from latentrl.types import is_image_shape
 
 STRIP, ANIMATION, METRICS = "imagined.png", "imagined.gif", "metrics.json"
 FRAMES_PER_SECOND = 10
@@ -57,7 +57,7 @@ def imagine_run(options: ImagineOptions) -> dict[str, float]:
     """Write ``imagined.png`` (and ``imagined.gif`` of images) and add the two figures to the run's ``metrics.json``.
 
     Returns:
-        The figures of :func:`latentrl.metrics.generation.generation_metrics`; empty where the run's data is no longer there.
+        The figures of :func:`~latentrl.metrics.generation.generation_metrics`; empty where the run's data is gone.
 
     Raises:
         UserError: no finished model, unsuitable controls or data, a bad number.
@@ -67,7 +67,7 @@ def imagine_run(options: ImagineOptions) -> dict[str, float]:
     actions = torch.from_numpy(_actions(options, model.spec))
     generator = torch.Generator().manual_seed(options.seed)
     states = imagine(model, actions, generator, options.sample)
-    _draw(model.emission(states).mean, options.run)
+    _draw(model.emission(states).mean.numpy(), options.run)
     figures = _measure(model, options)
     for name, value in figures.items():
         print(f"  {name:<{max(map(len, figures))}}  {value:.4g}")
@@ -132,14 +132,15 @@ def _read_actions(path: Path, sequences: int, size: int) -> NDArray[np.float32]:
     return np.repeat(given[None], sequences, axis=0) if given.ndim == 2 else given
 
 
-def _draw(observations: Tensor, folder: Path) -> None:
-    """The pictures of ``observations [K, T, ...]``."""
-    values = observations.numpy()
-    is_image = values.ndim == 5 and values.shape[-1] in (1, 3)
-    figure = image_strips(values) if is_image else sensor_curves(values)
+def _draw(values: NDArray[np.float32], folder: Path) -> None:
+    """Pictures of the observations ``values [K, T, ...]``."""
+    shape = values.shape[2:]
+    # Of other channels there is no picture to look at, such as of frames that are stacked.
+    pictures = is_image_shape(shape) and shape[-1] in CHANNELS
+    figure = image_strips(values) if pictures else sensor_curves(values)
     write_bytes(folder / STRIP, to_png(figure))
     print(f"{folder / STRIP}: {len(values)} imagined sequences of {values.shape[1]} steps")
-    if is_image:
+    if pictures:
         pixels = (values.clip(0, 1) * 255).round().astype(np.uint8)
         # Wide enough to see, and not wider than a page.
         size = max(32, min(128, 1200 // len(pixels)))

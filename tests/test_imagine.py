@@ -64,7 +64,8 @@ def test_images_become_a_strip_an_animation_and_two_figures(run: Path, capsys: p
 
 
 def test_training_measures_the_same(run: Path, tmp_path: Path) -> None:
-    assert imagine_run(ImagineOptions(run)).keys() < evaluate_model(load_model(run), tmp_path / "data").keys()
+    figures = imagine_run(ImagineOptions(run))
+    assert figures and figures.items() < evaluate_model(load_model(run), tmp_path / "data").items()
 
 
 def test_the_same_seed_imagines_the_same_and_other_controls_or_noise_do_not(run: Path) -> None:
@@ -83,6 +84,11 @@ def test_sensors_become_curves_and_no_animation(tmp_path: Path) -> None:
     imagine_run(ImagineOptions(run))
     assert (run / "imagined.png").read_bytes().startswith(b"\x89PNG")
     assert not (run / "imagined.gif").exists()
+
+
+def test_frames_with_channels_that_are_no_colours_become_curves(tmp_path: Path) -> None:
+    imagine_run(ImagineOptions(make_run(tmp_path, (6, 6, 2))))
+    assert not (tmp_path / "run" / "imagined.gif").exists()
 
 
 def test_controls_from_a_file(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

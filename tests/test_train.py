@@ -14,8 +14,8 @@ import torch
 from latentrl.collect import CollectOptions, collect
 from latentrl.data_collection import storage
 from latentrl.data_collection.storage import load_sequences
-from latentrl.models.ekvae import EKVAE
-from latentrl.models.over_data import spread_sample
+from latentrl.models.base import WorldModel
+from latentrl.models.over_data import smooth, spread_sample
 from latentrl.networks import NETWORKS
 from latentrl.networks.standardisation import data_deviation
 from latentrl.objectives.annealing import Annealing
@@ -23,13 +23,15 @@ from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, load_model
 from latentrl.runs.tensors import read_tensors
 from latentrl.support.errors import UserError
 from latentrl.support.options import options_to_json
-from latentrl.train import _schedule, _trainer, main, train
+from latentrl.train import main, train
+from latentrl.training.building import build_objective
+from latentrl.training.kept_target import CHART
 from latentrl.training.options import TrainOptions, choose_device, options_from_json
-from latentrl.training.stages.gauge import orient_velocity
-from latentrl.training.stages.straighten import CHART
+from latentrl.training.recipes import choose
+from latentrl.training.situation import measure
 from latentrl.training.stages.transition_em import fit_transition_by_em
 from latentrl.training.trainer import Trainer
-from latentrl.types import RateDistortion, Sequences, Trajectory
+from latentrl.types import Belief, RateDistortion, Sequences, Trajectory
 from tests.arms import wander
 
 
@@ -187,14 +189,14 @@ def test_the_gauge_is_fixed_on_a_sample_of_many_sequences(
 ) -> None:
     found = []
 
-    def orient(model: EKVAE, chosen: Sequences) -> torch.Tensor:
+    def counted(model: WorldModel, chosen: Sequences) -> Belief:
         found.append(len(chosen))
-        return orient_velocity(model, chosen)
+        return smooth(model, chosen)
 
-    monkeypatch.setattr("latentrl.train.orient_velocity", orient)
-    monkeypatch.setattr("latentrl.train.spread_sample", partial(spread_sample, count=5))
+    monkeypatch.setattr("latentrl.training.stages.gauge.smooth", counted)
+    monkeypatch.setattr("latentrl.training.stages.gauge.spread_sample", partial(spread_sample, count=5))
     train(options(data, tmp_path / "run"))
-    assert found == [5]
+    assert found == [5], "and they are smoothed once"
 
 
 @pytest.mark.parametrize(
@@ -214,8 +216,9 @@ def test_annealing_takes_half_of_the_steps_unless_told_otherwise(data: Path, tmp
     sequences = load_sequences(data, "train")
     for name, changes, steps in (("a", {}, 50), ("b", {"annealing_steps": 7}, 7)):
         chosen = options(data, tmp_path / name, objective="annealing", **changes, steps=100, recipe="source")
-        trainer = _trainer(chosen, _schedule(chosen, sequences, on_chart=False), sequences, None, 0)
-        assert isinstance(trainer.objective, Annealing) and trainer.objective.steps == steps
+        situation = measure(chosen, sequences)
+        objective = build_objective(situation, choose(situation).settings)
+        assert isinstance(objective, Annealing) and objective.steps == steps
 
 
 @pytest.mark.parametrize(
@@ -285,7 +288,7 @@ def test_networks_that_do_not_fit_are_refused(data: Path, pictures: Path, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("recipe", "steps"), [("latentrl", [72]), ("source", [0])])
+@pytest.mark.parametrize(("recipe", "steps"), [("latentrl", [72]), ("source", [])])
 def test_a_transition_of_sensors_is_fitted_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, steps: list[int]
 ) -> None:
@@ -295,11 +298,11 @@ def test_a_transition_of_sensors_is_fitted_once_more(
         recorded = [Trajectory(walk, rng.uniform(-1, 1, (5, 1)).astype(np.float32)) for walk in walks]
         storage.write(sensors, split, recorded, {"action_low": [-1.0], "action_high": [1.0]})
 
-    def fit(model: EKVAE, data: Sequences, count: int, spread: float, seed: int, progress: bool) -> float:
+    def fit(model: WorldModel, data: Sequences, count: int, spread: float, seed: int, progress: bool) -> float:
         fitted.append(count)
         return fit_transition_by_em(model, data, count, spread, seed, progress)
 
-    monkeypatch.setattr("latentrl.train.fit_transition_by_em", fit)
+    monkeypatch.setattr("latentrl.training.stages.transition_em.fit_transition_by_em", fit)
     run = train(options(sensors, tmp_path / "run", steps=12, recipe=recipe, state_size=4, position_size=2))
     assert fitted == steps
     assert load_model(run).settings.gate_hidden == (64, 64)
@@ -358,7 +361,7 @@ def test_a_model_that_has_started_is_continued_without_another_chart(
             train(arm_options(arms, run))
         charts.append((run / CHART).read_bytes())
         with monkeypatch.context() as patched:
-            patched.setattr("latentrl.training.stages.straighten.chart", None)
+            patched.setattr("latentrl.training.situation.chart", None)
             train(TrainOptions(run=run, resume=True, progress=False))
         assert (run / MODEL).read_bytes() == (whole / MODEL).read_bytes()
     assert charts[0] != charts[1]

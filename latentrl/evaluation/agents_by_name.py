@@ -12,9 +12,9 @@ from torch import Tensor
 from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController, RandomController
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import Policy, load_policy, policy_path
-from latentrl.goals.any_position import AnyGoal
-from latentrl.goals.parsing import POSITIONS, Goal, goal_reward, parse_goal
-from latentrl.goals.picture import ObservedGoals, PictureGoal
+from latentrl.goals.base import Goal
+from latentrl.goals.parsing import goal_reward, parse_goal
+from latentrl.goals.picture import PictureGoal
 from latentrl.models.base import WorldModel
 from latentrl.support.errors import UserError
 from latentrl.support.files import read_json
@@ -82,9 +82,9 @@ def suits(settings: Mapping[str, Any], goal: Goal) -> bool:
     """
     text = settings.get("goal")
     own = parse_goal(text) if isinstance(text, str) else PictureGoal(Path())
-    if isinstance(goal, ObservedGoals | AnyGoal):
-        return isinstance(own, AnyGoal)
-    return own == goal or (isinstance(own, POSITIONS) and isinstance(goal, POSITIONS))
+    if not goal.is_single:
+        return not own.is_single
+    return own == goal or (own.is_position and goal.is_position)
 
 
 def _policies(run: Path) -> list[str]:

@@ -26,7 +26,7 @@ from latentrl.evaluation.setting import episodes_of, goal_of, target_of, task_fo
 from latentrl.evaluation.summary import _summary
 from latentrl.evaluation.trials import Trial
 from latentrl.figures.belief import deviations
-from latentrl.goals.parsing import Goal
+from latentrl.goals.base import Goal
 from latentrl.goals.picture import ObservedGoals
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import load_settings

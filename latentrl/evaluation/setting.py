@@ -12,9 +12,9 @@ from latentrl.envs import TASKS, tasks_in
 from latentrl.envs.episodes import Episodes, Recorded
 from latentrl.envs.tasks import Task
 from latentrl.evaluation.trials import Trial
-from latentrl.goals.parsing import Goal, parse_goal
+from latentrl.goals.base import Goal
+from latentrl.goals.parsing import parse_goal
 from latentrl.goals.picture import ObservedGoals, PictureGoal
-from latentrl.goals.recorded import FrameGoal
 from latentrl.goals.speed import SpeedGoal
 from latentrl.runs.folder import load_settings
 from latentrl.support.errors import UserError
@@ -70,7 +70,8 @@ def episodes_of(trial: Trial, task: Task, run: Path, data: Path) -> Episodes | N
     if task.draw is None:
         return None
     if trial.goal is not None:
-        if not isinstance(parse_goal(trial.goal), PictureGoal | FrameGoal):
+        given = parse_goal(trial.goal)
+        if not (given.is_position and given.is_single):
             raise UserError(f"--goal {trial.goal}: this task is to reach a position; give a picture or readings of it")
         first = tasks_in(task.env_id)[0]
         if trial.task != first:

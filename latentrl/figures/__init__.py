@@ -1,1 +1,22 @@
-"""Figures: pure functions from arrays to pictures, films and pages."""
+"""Figures: pure functions from arrays to pictures, films and pages. A kind of figure is one file and one line."""
+
+from __future__ import annotations
+
+from latentrl.figures.base import Drawing
+from latentrl.figures.belief import BELIEF
+from latentrl.figures.imagined import IMAGE_STRIPS, SENSOR_CURVES
+from latentrl.figures.latents import LATENTS
+from latentrl.figures.predictions import PREDICTION_STRIPS, SENSOR_PREDICTIONS
+from latentrl.figures.training_curves import TRAINING_CURVES
+
+FIGURES: dict[str, Drawing] = {
+    "training_curves": TRAINING_CURVES,
+    "latents": LATENTS,
+    "prediction_strips": PREDICTION_STRIPS,
+    "sensor_predictions": SENSOR_PREDICTIONS,
+    "image_strips": IMAGE_STRIPS,
+    "sensor_curves": SENSOR_CURVES,
+    "belief": BELIEF,
+}
+
+__all__ = ["FIGURES", "Drawing"]

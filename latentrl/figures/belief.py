@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
+from latentrl.figures.base import Arrays, Drawing
 from latentrl.figures.theme import LIGHT, Theme, prepare_axes
 
 
@@ -55,3 +56,11 @@ def lost_spans(arrived: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """The stretches ``[start, end)`` of steps in which ``arrived [T]`` is False."""
     edges = np.flatnonzero(np.diff(np.concatenate(([True], arrived, [True])).astype(int)))
     return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
+
+
+def _draw(arrays: Arrays, theme: Theme) -> Figure:
+    deviation = {name: arrays[name] for name in ("position", "velocity")}
+    return belief_uncertainty(deviation, arrays["arrived"] >= 0.5, float(arrays["control_step"]), theme)
+
+
+BELIEF = Drawing({"position": ("T",), "velocity": ("T",), "arrived": ("T",), "control_step": ()}, _draw)

@@ -6,8 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from latentrl.figures.base import Arrays, Drawing
 from latentrl.figures.theme import LIGHT, Theme
 
+CHANNELS = (1, 3)
+"""Of pictures: grey, or red, green and blue."""
 MOST_CURVES = 8
 """Sensors that get a panel of their own: more could not be read."""
 
@@ -22,7 +25,7 @@ def image_strips(images: NDArray[np.floating], theme: Theme = LIGHT) -> Figure:
     Raises:
         ValueError: another shape.
     """
-    if images.ndim != 5 or images.shape[-1] not in (1, 3):
+    if images.ndim != 5 or images.shape[-1] not in CHANNELS:
         raise ValueError(f"strips need images [K, T, H, W, 1 or 3]; got {images.shape}")
     count, steps, height, width, _ = images.shape
     gap = max(1, width // 16)
@@ -66,3 +69,15 @@ def _mosaic(images: NDArray[np.floating], gap: int) -> NDArray[np.float32]:
     tiles[:, :, :height, :width, 3] = 1
     mosaic = tiles.transpose(0, 2, 1, 3, 4).reshape(count * (height + gap), steps * (width + gap), 4)
     return mosaic[:-gap, :-gap]
+
+
+def _draw_strips(arrays: Arrays, theme: Theme) -> Figure:
+    return image_strips(arrays["images"], theme)
+
+
+def _draw_curves(arrays: Arrays, theme: Theme) -> Figure:
+    return sensor_curves(arrays["sensors"], theme)
+
+
+IMAGE_STRIPS = Drawing({"images": ("K", "T", "H", "W", 3)}, _draw_strips)
+SENSOR_CURVES = Drawing({"sensors": ("K", "T", "S")}, _draw_curves)

@@ -1,57 +1,104 @@
-"""Pictures of what a model knows about an arm of two joints."""
+"""Latent states in a plane or in space, coloured by what is true of them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
+from numpy.typing import NDArray
 
+from latentrl.envs.coordinates import KINDS, Coordinate, Kind
+from latentrl.figures.base import Arrays, Drawing
 from latentrl.figures.colours import cyclic, diverging
 from latentrl.figures.theme import LIGHT, Theme, prepare_axes, wrap
 
+PANEL = (4.8, 4.6)
+ACROSS = 2
+"""Panels side by side."""
 
-def arm_latents(positions: np.ndarray, shoulder: np.ndarray, wrist: np.ndarray, theme: Theme = LIGHT) -> Figure:
-    """Latent positions of held-out sequences, coloured by the shoulder's true angle and by the wrist's.
+
+@dataclass(frozen=True)
+class Colouring:
+    """What points are coloured by.
+
+    Attributes:
+        title: of the panel.
+        values: ``[N]``, a number for each point.
+        kind: of an ``angle`` (radians, any number of turns) the colours close; else they diverge from zero, of a
+            ``velocity`` up to what 1% exceed.
+    """
+
+    title: str
+    values: NDArray[np.floating]
+    kind: Kind
+
+    @classmethod
+    def by(cls, coordinate: Coordinate, values: NDArray[np.floating]) -> Colouring:
+        """By the ``values [...]`` of a coordinate."""
+        return cls(f"coloured by {coordinate.name.replace('_', ' ')}", np.ravel(values), coordinate.kind)
+
+    def look(self) -> dict[str, Any]:
+        """How Matplotlib's ``scatter`` is told."""
+        if self.kind == "angle":
+            return {"c": wrap(self.values), "cmap": cyclic(), "vmin": -np.pi, "vmax": np.pi}
+        size = np.abs(self.values)
+        limit = float(np.percentile(size, 99) if self.kind == "velocity" else size.max())
+        return {"c": self.values, "cmap": diverging(), "vmin": -limit, "vmax": limit}
+
+
+def latents(points: NDArray[np.floating], colourings: Sequence[Colouring], theme: Theme = LIGHT) -> Figure:
+    """Latent states or positions of held-out sequences, in a panel for each colouring.
 
     Args:
-        positions: ``[N, D]``, D at least 2; of more than three dimensions the three main axes are shown.
-        shoulder: ``[N]`` radians, any number of turns.
-        wrist: ``[N]`` radians.
+        points: ``[N, D]``, D at least 2; of three the last stands upright, of more the three main axes are shown.
+        colourings: one or more, each of N values.
         theme: colours of the labels.
 
     Raises:
-        ValueError: other shapes.
+        ValueError: other shapes, or no colouring.
     """
-    if positions.ndim != 2 or positions.shape[1] < 2 or not len(positions) == len(shoulder) == len(wrist):
-        shapes = (positions.shape, shoulder.shape, wrist.shape)
-        raise ValueError(f"an arm's latents need positions [N, 2 or more], shoulder [N] and wrist [N]; got {shapes}")
-    points = _main_axes(positions, 3)
-    farthest = float(np.abs(wrist).max())
-    figure = Figure(figsize=(9.6, 4.6), layout="constrained")
-    panels = (
-        ("coloured by the shoulder's angle, modulo a turn", wrap(shoulder), cyclic(), np.pi),
-        ("coloured by the wrist's angle", wrist, diverging(), farthest),
-    )
-    for column, (title, values, colours, limit) in enumerate(panels, start=1):
-        look: dict[str, Any] = {"c": values, "cmap": colours, "vmin": -limit, "vmax": limit, "linewidths": 0}
-        if points.shape[1] == 3:
-            solid = figure.add_subplot(1, 2, column, projection="3d")
-            solid.scatter(points[:, 0], points[:, 1], points[:, 2], s=3, **look)
-            solid.set_title(title, fontsize=9.5, color=theme.ink)
-            solid.view_init(elev=22, azim=35)
-            solid.set_box_aspect((1, 1, 1), zoom=1.35)
-            solid.set_axis_off()
+    if points.ndim != 2 or points.shape[1] < 2 or not colourings:
+        raise ValueError(f"latents need points [N, 2 or more] and what to colour them by; got {points.shape}")
+    for one in colourings:
+        if one.values.shape != (len(points),):
+            raise ValueError(f"{one.title}: {len(points)} points need as many values; got {one.values.shape}")
+    shown, columns = main_axes(points, 3), min(ACROSS, len(colourings))
+    lines = -(-len(colourings) // columns)
+    figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * lines), layout="constrained")
+    for place, one in enumerate(colourings, start=1):
+        if shown.shape[1] == 3:
+            solid = scatter_solid(figure, (lines, columns, place), shown, one, size=3, zoom=1.35)
+            solid.set_title(one.title, fontsize=9.5, color=theme.ink)
         else:
-            flat = figure.add_subplot(1, 2, column)
-            prepare_axes(flat, theme, title)
-            flat.scatter(points[:, 0], points[:, 1], s=3, **look)
+            flat = figure.add_subplot(lines, columns, place)
+            prepare_axes(flat, theme, one.title)
+            flat.scatter(shown[:, 0], shown[:, 1], s=3, linewidths=0, **one.look())
             flat.set_xlabel("position 1", fontsize=8.5, color=theme.muted)
             flat.set_ylabel("position 2", fontsize=8.5, color=theme.muted)
     return figure
 
 
-def _main_axes(points: np.ndarray, most: int) -> np.ndarray:
+def scatter_solid(
+    figure: FigureBase,
+    place: tuple[int, int, int],
+    points: NDArray[np.floating],
+    colouring: Colouring,
+    size: float,
+    zoom: float,
+) -> Any:
+    """New axes at ``place`` (lines, columns, number) with ``points [N, 3]`` in space and nothing else; returns them."""
+    axes: Any = figure.add_subplot(*place, projection="3d")
+    axes.scatter(*points.T, s=size, linewidths=0, **colouring.look())
+    axes.view_init(elev=22, azim=35)
+    axes.set_box_aspect((1, 1, 1), zoom=zoom)
+    axes.set_axis_off()
+    return axes
+
+
+def main_axes(points: NDArray[np.floating], most: int) -> NDArray[np.floating]:
     """``points [N, D]``, where D is more than ``most`` their first principal components ``[N, most]``."""
     if points.shape[1] <= most:
         return points
@@ -59,30 +106,9 @@ def _main_axes(points: np.ndarray, most: int) -> np.ndarray:
     return centred @ np.linalg.svd(centred, full_matrices=False)[2][:most].T
 
 
-def latent_barrel(latents: np.ndarray, angle: np.ndarray, velocity: np.ndarray, theme: Theme = LIGHT) -> Figure:
-    """The latent states of held-out sequences in 3-D, coloured by true angle and by true velocity.
+def _draw(arrays: Arrays, theme: Theme) -> Figure:
+    colourings = [Colouring(f"coloured by {kind}", column, kind) for kind in KINDS for column in arrays[kind].T]
+    return latents(arrays["points"], colourings, theme)
 
-    Args:
-        latents: ``[N, 3]``; the last dimension, the velocity, stands upright.
-        angle: ``[N]`` radians.
-        velocity: ``[N]`` radians per second.
-        theme: colours of the labels.
-    """
-    if latents.ndim != 2 or latents.shape[1] != 3 or not len(latents) == len(angle) == len(velocity):
-        shapes = (latents.shape, angle.shape, velocity.shape)
-        raise ValueError(f"a barrel needs latents [N, 3], angle [N] and velocity [N]; got {shapes}")
-    fastest = float(np.percentile(np.abs(velocity), 99))
-    figure = Figure(figsize=(9.6, 4.6), layout="constrained")
-    for column, (values, colours, limits, title) in enumerate(
-        (
-            (wrap(angle), cyclic(), (-np.pi, np.pi), "coloured by angle"),
-            (velocity, diverging(), (-fastest, fastest), "coloured by velocity"),
-        )
-    ):
-        axes = figure.add_subplot(1, 2, column + 1, projection="3d")
-        axes.scatter(*latents.T, c=values, cmap=colours, vmin=limits[0], vmax=limits[1], s=3, linewidths=0)
-        axes.set_title(title, fontsize=9.5, color=theme.ink)
-        axes.view_init(elev=22, azim=35)
-        axes.set_box_aspect((1, 1, 0.95), zoom=1.35)
-        axes.set_axis_off()
-    return figure
+
+LATENTS = Drawing({"points": ("N", "D"), "angle": ("N", "A"), "line": ("N", "L"), "velocity": ("N", "V")}, _draw)

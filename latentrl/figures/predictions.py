@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
+from latentrl.figures.base import Arrays, Drawing, Shape
 from latentrl.figures.theme import LIGHT, Theme, prepare_axes
 
 
 def prediction_strips(
-    true: np.ndarray, predicted: np.ndarray, context: int = 5, theme: Theme = LIGHT, every: int = 1
+    true: NDArray[np.floating], predicted: NDArray[np.floating], context: int = 5, theme: Theme = LIGHT, every: int = 1
 ) -> Figure:
     """Held-out sequences in pairs of rows: what happened, and what the model predicted open loop.
 
@@ -54,7 +57,7 @@ def prediction_strips(
     return figure
 
 
-def _strip(images: np.ndarray, gap: int) -> np.ndarray:
+def _strip(images: NDArray[np.floating], gap: int) -> NDArray[np.floating]:
     """``[H, T * W + gaps]``, or ``[..., 4]`` with opacity: the images side by side with transparent gaps between."""
     if images.ndim == 4:
         images = np.concatenate((images, np.ones((*images.shape[:3], 1))), -1)
@@ -66,33 +69,42 @@ def _strip(images: np.ndarray, gap: int) -> np.ndarray:
 LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 8.5}
 
 
-def joint_predictions(
-    true: np.ndarray, predicted: np.ndarray, control_step: float, context: int = 5, theme: Theme = LIGHT
+def sensor_predictions(
+    true: NDArray[np.floating],
+    predicted: NDArray[np.floating],
+    names: Sequence[str],
+    control_step: float,
+    context: int = 5,
+    theme: Theme = LIGHT,
 ) -> Figure:
-    """The joint angles of held-out sequences: what happened, and what the model predicted open loop.
+    """What sensors told in held-out sequences, and what the model predicted open loop: a row a sensor.
 
     Args:
-        true: ``[K, T, 2]`` radians, shoulder and wrist.
+        true: ``[K, T, S]``.
         predicted: the same shape.
+        names: of the S sensors, with their units.
         control_step: seconds between two observations.
         context: how many first observations the model inferred its first state from; they are shaded.
         theme: colours.
 
     Raises:
-        ValueError: other shapes.
+        ValueError: other shapes, or not a name for each sensor.
     """
-    if true.ndim != 3 or true.shape[2] != 2 or true.shape != predicted.shape:
-        raise ValueError(f"joints need two arrays [K, T, 2] of one shape; got {true.shape} and {predicted.shape}")
-    count, steps, _ = true.shape
+    if true.ndim != 3 or true.shape[2] != len(names) or true.shape != predicted.shape:
+        raise ValueError(
+            f"sensors need two arrays [K, T, S] of one shape and S names; got {true.shape}, {predicted.shape} and "
+            f"{len(names)} names"
+        )
+    count, steps, sensors = true.shape
     seconds = np.arange(steps) * control_step
-    figure = Figure(figsize=(9.6, 4.4), layout="constrained")
-    grid = figure.subplots(2, count, sharex=True, squeeze=False)
-    for (joint, sequence), axes in np.ndenumerate(grid):
-        prepare_axes(axes, theme, ("shoulder", "wrist")[joint] + ", rad" if sequence == 0 else "")
+    figure = Figure(figsize=(9.6, 2.2 * sensors), layout="constrained")
+    grid = figure.subplots(sensors, count, sharex=True, squeeze=False)
+    for (sensor, sequence), axes in np.ndenumerate(grid):
+        prepare_axes(axes, theme, names[sensor] if sequence == 0 else "")
         axes.axvspan(0, seconds[min(context, steps) - 1], color=theme.faint, linewidth=0)
-        axes.plot(seconds, true[sequence, :, joint], color=theme.accent, linewidth=2.4, alpha=0.55)
-        axes.plot(seconds, predicted[sequence, :, joint], color=theme.second, linewidth=1.2, linestyle=(0, (4, 2)))
-        if joint == 1:
+        axes.plot(seconds, true[sequence, :, sensor], color=theme.accent, linewidth=2.4, alpha=0.55)
+        axes.plot(seconds, predicted[sequence, :, sensor], color=theme.second, linewidth=1.2, linestyle=(0, (4, 2)))
+        if sensor == sensors - 1:
             axes.set_xlabel("seconds", fontsize=8.5, color=theme.muted)
     handles = [
         Line2D([], [], color=theme.accent, linewidth=2.4, alpha=0.55),
@@ -100,3 +112,18 @@ def joint_predictions(
     ]
     figure.legend(handles, ["true", "predicted"], loc="outside upper right", ncols=2, labelcolor=theme.muted, **LEGEND)
     return figure
+
+
+def _draw_strips(arrays: Arrays, theme: Theme) -> Figure:
+    return prediction_strips(arrays["true"], arrays["predicted"], theme=theme)
+
+
+def _draw_curves(arrays: Arrays, theme: Theme) -> Figure:
+    names = [f"sensor {number + 1}" for number in range(arrays["true"].shape[-1])]
+    return sensor_predictions(arrays["true"], arrays["predicted"], names, float(arrays["control_step"]), theme=theme)
+
+
+PICTURES: Shape = ("K", "T", "H", "W", 3)
+SENSORS: Shape = ("K", "T", "S")
+PREDICTION_STRIPS = Drawing({"true": PICTURES, "predicted": PICTURES}, _draw_strips)
+SENSOR_PREDICTIONS = Drawing({"true": SENSORS, "predicted": SENSORS, "control_step": ()}, _draw_curves)

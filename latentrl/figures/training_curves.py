@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from latentrl.figures.base import Drawing
 from latentrl.figures.theme import LIGHT, Theme, prepare_axes
 
 HISTORY_COLUMNS = ("step", "constraint", "bound", "beta", "rate", "distortion")
@@ -73,3 +74,6 @@ def training_curves(history: Mapping[str, np.ndarray], theme: Theme = LIGHT, dim
     for axes in grid[1]:
         axes.set_xlabel("training step", fontsize=8.5, color=theme.muted)
     return figure
+
+
+TRAINING_CURVES = Drawing(dict.fromkeys(HISTORY_COLUMNS, ("N",)), training_curves)

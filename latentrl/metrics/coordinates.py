@@ -1,82 +1,68 @@
-"""How good a model of an arm of two joints is: the figures of Table 4.2, for joint sensors and for a camera."""
+"""How much of the true state a latent state tells: R^2 of every coordinate that the environment describes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from latentrl.metrics.prediction import elbo_per_step, mean_error, mean_frame_error, predict_states, sequence_errors
-from latentrl.models.base import WorldModel
-from latentrl.models.over_data import smooth
+from latentrl.envs.coordinates import Coordinate, positions, velocities
 from latentrl.numerics.neighbours import nearest_elsewhere
 from latentrl.numerics.regression import angle_r2, ols_r2, r2_of_means
-from latentrl.types import Sequences
 
 
-def is_arm(data: Sequences, truth: Mapping[str, np.ndarray]) -> bool:
-    """Whether the ground truth is that of two joints, and the observations are their angles or pictures."""
-    joints = (*data.observations.shape[:2], 2)
-    if any(name not in truth or truth[name].shape != joints for name in ("angles", "velocities")):
-        return False
-    return _sees_angles(data) or data.observations.dtype == torch.uint8
-
-
-def evaluate_joints(
-    model: WorldModel, data: Sequences, truth: Mapping[str, np.ndarray], seed: int = 0
+def coordinate_r2(
+    latents: Tensor, position_size: int, truth: Mapping[str, NDArray[np.floating]], coordinates: Sequence[Coordinate]
 ) -> dict[str, float]:
-    """The figures of Table 4.2 for held-out sequences of an arm of two joints, seen by its joint angles or a camera.
+    """R^2 of every coordinate (Latent Matters, 4.4.2, Tables 4.1 to 4.3), by the name of the figure.
 
-    R^2 is that of the wrist's angle and both velocities themselves, and of the shoulder's angle (Table 4.2a); for
-    pictures, which cannot tell how often it has turned, of the sine and cosine of the shoulder's angle, their mean
-    (Table 4.2b). The ``_neighbours`` figures ask whether a velocity is a function of z at all, in whatever chart.
-
-    Squared errors are per observation dimension, pictures in [0, 1], against the noise-free observation ``clean`` where
-    it was recorded. Where it was not, they are against the observations themselves: the arm's camera has no noise, and
-    a camera that has some leaves its variance in every squared error here, ``mse_reconstruction`` included.
+    An angle is judged by its sine and cosine, a line and a velocity by ordinary least squares. For velocities there is
+    also ``_neighbours``: is it a function of z at all, in whatever chart? And as the velocity is what a single
+    observation does not tell, each is judged once more by its own part of the state: velocities by the velocity
+    dimensions, the others by the position's. A part of no dimensions explains nothing.
 
     Args:
-        model: a trained model.
-        data: held-out sequences.
-        truth: ``angles`` (rad) and ``velocities`` (rad/s), each ``[N, T, 2]``, and perhaps ``clean``, which counts if
-            it has the observations' shape.
-        seed: for the sampled first states and the one-sample ELBO.
+        latents: z ``[N, T, Dz]`` of held-out sequences.
+        position_size: Da, the leading dimensions that hold the position.
+        truth: what the environment recorded, each entry ``[N, T, ...]``.
+        coordinates: what of it is to be told; those that ``truth`` does not hold are left out.
+
+    Returns:
+        ``r2_NAME`` of each, ``r2_NAME_neighbours`` and ``r2_NAME_from_velocity_dims`` of velocities, and
+        ``r2_NAME_from_position_dims`` of angles and lines.
+
+    Raises:
+        ValueError: a coordinate that is not one number a step.
     """
-    device = next(model.parameters()).device
-    generator = torch.Generator(device=device).manual_seed(seed)
-    smoothed = smooth(model, data).mean
-    latents = smoothed[..., : model.latent_size]
+    known = [one for one in coordinates if one.key in truth]
+    values = {one.name: _checked(one, one.values(truth), latents.shape[:2]) for one in known}
+    moving, placed = velocities(known), positions(known)
     states = latents.flatten(0, 1).cpu().numpy()
-    (shoulder, wrist), (shoulder_speed, wrist_speed) = (
-        truth[name].reshape(-1, 2).T for name in ("angles", "velocities")
-    )
-    nearest = nearest_elsewhere(latents)
-    frames = _noise_free(data, truth)
-    errors = sequence_errors(model, predict_states(model, data, generator), frames)
-    direct = _sees_angles(data)
-    return {
-        "r2_shoulder": (ols_r2 if direct else angle_r2)(states, shoulder),
-        "r2_wrist": ols_r2(states, wrist),
-        "r2_shoulder_velocity": ols_r2(states, shoulder_speed),
-        "r2_wrist_velocity": ols_r2(states, wrist_speed),
-        "r2_shoulder_velocity_neighbours": r2_of_means(nearest, torch.from_numpy(shoulder_speed)),
-        "r2_wrist_velocity_neighbours": r2_of_means(nearest, torch.from_numpy(wrist_speed)),
-        "mse_predict_mean": float(errors.mean()),
-        "mse_predict_median": float(errors.median()),
-        "mse_mean_observation" if direct else "mse_mean_image": mean_frame_error(model, frames),
-        "mse_reconstruction": mean_error(model, smoothed.float(), frames),
-        "test_elbo_per_step": elbo_per_step(model, data, generator),
-    }
+    figures = {f"r2_{one.name}": _r2(one, states, values[one.name]) for one in known}
+    if moving:
+        nearest = nearest_elsewhere(latents)
+        for one in moving:
+            figures[f"r2_{one.name}_neighbours"] = r2_of_means(nearest, torch.from_numpy(values[one.name]))
+    for part, dimensions, told in (
+        ("velocity", states[:, position_size:], moving),
+        ("position", states[:, :position_size], placed),
+    ):
+        figures |= {f"r2_{one.name}_from_{part}_dims": _r2(one, dimensions, values[one.name]) for one in told}
+    return figures
 
 
-def _sees_angles(data: Sequences) -> bool:
-    return data.observations.is_floating_point() and data.observations.shape[2:] == (2,)
+def _r2(coordinate: Coordinate, states: NDArray[np.floating], values: NDArray[np.floating]) -> float:
+    return (angle_r2 if coordinate.kind == "angle" else ols_r2)(states, values)
 
 
-def _noise_free(data: Sequences, truth: Mapping[str, np.ndarray]) -> Tensor:
-    clean = truth.get("clean")
-    if clean is None or clean.shape != data.observations.shape:
-        return data.observations
-    return torch.from_numpy(clean)
+def _checked(coordinate: Coordinate, values: NDArray[np.floating], shape: Sequence[int]) -> NDArray[np.floating]:
+    """``values [N * T]``."""
+    if values.shape != tuple(shape):
+        raise ValueError(
+            f"coordinate {coordinate.name}: '{coordinate.key}' holds {values.shape}, not a number for each of the "
+            f"{tuple(shape)} steps"
+        )
+    return values.ravel()

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from latentrl.models.base import WorldModel
 from latentrl.models.over_data import PIECE, smooth
+from latentrl.numerics.neighbours import nearest, squared_distances
 from latentrl.types import Belief, Sequences
 
 FIRST_STATES = 2000
@@ -55,11 +56,19 @@ def imagine(model: WorldModel, actions: Tensor, generator: torch.Generator, samp
 
 
 @torch.no_grad()
-def generation_metrics(model: WorldModel, sequences: Sequences, generator: torch.Generator) -> dict[str, float]:
+def generation_metrics(
+    model: WorldModel, sequences: Sequences, generator: torch.Generator, belief: Belief | None = None
+) -> dict[str, float]:
     """Both figures of ``model`` against held-out ``sequences``, each with the ends of its interval.
 
     The first states are compared with samples of the smoothed q(z_1 | x_1:T, u_1:T-1), which is what p(z_1) is to
     match; the sequences are imagined under the recorded controls, with process and sensor noise as the model has them.
+
+    Args:
+        model: what imagines.
+        sequences: held-out sequences.
+        generator: of everything that is drawn.
+        belief: the smoothed states of ``sequences``, where they are known already.
 
     Returns:
         ``generated_off_manifold`` and ``generated_energy_distance``, and both with ``_low`` and ``_high`` appended.
@@ -69,12 +78,12 @@ def generation_metrics(model: WorldModel, sequences: Sequences, generator: torch
     """
     # Splits and resamples run on the CPU, whatever the model's device is.
     local = torch.Generator().manual_seed(generator.initial_seed())
-    beliefs = smooth(model, sequences)
-    real = Belief(beliefs.mean[:, 0], beliefs.covariance[:, 0]).sample(generator)[:, : model.latent_size]
+    belief = smooth(model, sequences) if belief is None else belief
+    real = Belief(belief.mean[:, 0], belief.covariance[:, 0]).sample(generator)[:, : model.latent_size]
     first = model.initial_states(FIRST_STATES, generator)[:, : model.latent_size]
     share = off_manifold(first, real, local)
     chosen = sequences[:MOST_SEQUENCES]
-    device = beliefs.mean.device
+    device = belief.mean.device
     states = imagine(model, chosen.actions.to(device), generator)
     recorded = (model.to_unit(frames.to(device)).flatten(1) for frames in chosen.observations.unbind(1))
     distance = energy_distance_of_steps(_seen(model, states, generator), recorded, local)
@@ -128,9 +137,9 @@ def off_manifold(
         order = torch.randperm(len(points), generator=generator)
         centres, others = points[order[:half]], points[order[half:]]
         # The nearest centre to a centre is itself.
-        radii = torch.cdist(centres, centres).kthvalue(neighbours + 1, dim=1).values.clamp(min=1e-12)
-        ours.append((torch.cdist(drawn, centres) / radii).amin(1))
-        theirs.append((torch.cdist(others, centres) / radii).amin(1))
+        radii = nearest(centres, centres, neighbours + 1)[0][:, -1].sqrt().clamp(min=1e-12)
+        ours.append((squared_distances(drawn, centres).sqrt() / radii).amin(1))
+        theirs.append((squared_distances(others, centres).sqrt() / radii).amin(1))
     bound = torch.cat(theirs).quantile(quantile)
     # Not "farther than": a NaN is no nearer than anything.
     off = 1 - (torch.stack(ours) <= bound).double().mean(0)

@@ -1,128 +1,129 @@
-"""How good a model is, measured on held-out sequences: the only room besides evaluation that reads ground truth.
-
-R^2, prediction error and yardsticks follow Latent Matters, 4.4.2 (Table 4.1); those of an arm (Table 4.2) have a module
-of their own, :mod:`latentrl.metrics.coordinates`.
-"""
+"""How good a model is, measured on held-out sequences: the only room besides evaluation that reads ground truth."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from latentrl.data_collection.storage import load_ground_truth, load_sequences
-from latentrl.metrics.coordinates import evaluate_joints, is_arm
+from latentrl.data_collection.storage import load_ground_truth, load_metadata, load_sequences
+from latentrl.envs import coordinates_of
+from latentrl.envs.coordinates import Coordinate
+from latentrl.metrics.coordinates import coordinate_r2
 from latentrl.metrics.generation import FEWEST_SEQUENCES, generation_metrics
 from latentrl.metrics.prediction import (
     elbo_per_step,
     mean_error,
     mean_frame_error,
     predict_filtered_states,
-    predict_images,
     predict_states,
     sequence_errors,
 )
 from latentrl.models.base import WorldModel
 from latentrl.models.over_data import smooth
-from latentrl.numerics.regression import angle_r2, neighbour_r2, ols_r2
-from latentrl.types import Sequences
-
-__all__ = ["ModelMetrics", "evaluate_model", "evaluate_pendulum", "ols_r2", "predict_images"]
+from latentrl.types import Belief, Sequences, is_image
 
 
-@dataclass(frozen=True)
-class ModelMetrics:
-    """Figures of one model on one held-out split; squared errors are per observation dimension, images in [0, 1].
+def evaluate_model(
+    model: WorldModel, folder: Path, seed: int = 0, data: Sequences | None = None, belief: Belief | None = None
+) -> dict[str, float]:
+    """All figures of a model on the ``test`` split of a data folder, by name; see :func:`held_out_figures`.
 
-    R^2 is that of z alone: the memory of a recurrent model does not count. ``r2_velocity_neighbours`` asks
-    whether the velocity is a function of z at all: where it is much higher than ``r2_velocity``, the velocity is known,
-    in a bent chart.
+    Args:
+        model: a trained model.
+        folder: the data folder.
+        seed: of everything that is drawn.
+        data: the split's sequences, where they are loaded already.
+        belief: the smoothed states of all of them, where they are known already.
 
-    ``mse_predict_*`` compare open-loop predictions with the noise-free images where the environment gives them:
-    ``mse_predict_mean`` and ``_median`` of x_1:T from a smoothed z_1, ``mse_predict_filtered_*`` of x_5:T from a
-    filtered z_5. The second start knows as much and has a shorter way to go, so it is the better one for every model;
-    by far, though, only where z_1 is not the whole state (Table 4.3). The yardsticks beside them: ``mse_mean_image``
-    predicts the average image always, ``mse_reconstruction`` decodes the encoded observation itself.
+    Raises:
+        UserError: no such data folder or split.
     """
-
-    r2_angle: float
-    r2_velocity: float
-    r2_velocity_neighbours: float
-    r2_velocity_from_velocity_dims: float
-    r2_angle_from_position_dims: float
-    mse_predict_mean: float
-    mse_predict_median: float
-    mse_predict_filtered_mean: float
-    mse_predict_filtered_median: float
-    mse_mean_image: float
-    mse_reconstruction: float
-    test_elbo_per_step: float
-
-    def as_dict(self) -> dict[str, float]:
-        """The figures by name."""
-        return asdict(self)
-
-
-def evaluate_model(model: WorldModel, folder: Path, seed: int = 0) -> dict[str, float]:
-    """The figures of a model on the ``test`` split of a data folder, by name.
-
-    All of :class:`ModelMetrics` where the ground truth has ``angle``, ``velocity`` and ``clean``; the figures of
-    :func:`latentrl.metrics.coordinates.evaluate_joints` where it has ``angles`` and ``velocities`` of two joints and the
-    observations are those angles or pictures; else the test ELBO.
-    And the figures of :mod:`latentrl.metrics.generation`, where there are sequences enough to compare with.
-    """
-    device = next(model.parameters()).device
-    data = load_sequences(folder, "test", device)
-    truth = load_ground_truth(folder, "test")
-    generator = torch.Generator(device=device).manual_seed(seed)
-    if {"angle", "velocity", "clean"} <= truth.keys():
-        figures = evaluate_pendulum(model, data, truth, seed).as_dict()
-    elif is_arm(data, truth):
-        figures = evaluate_joints(model, data, truth, seed)
-    else:
-        figures = {"test_elbo_per_step": elbo_per_step(model, data, generator)}
-    if len(data) >= FEWEST_SEQUENCES:
-        figures |= generation_metrics(model, data, generator)
-    return figures
+    if data is None:
+        data = load_sequences(folder, "test", next(model.parameters()).device)
+    truth, coordinates = load_ground_truth(folder, "test"), coordinates_of(load_metadata(folder))
+    return held_out_figures(model, data, truth, coordinates, seed, belief)
 
 
 @torch.no_grad()
-def evaluate_pendulum(
-    model: WorldModel, data: Sequences, truth: Mapping[str, np.ndarray], seed: int = 0
-) -> ModelMetrics:
-    """All figures of Tables 4.1 and 4.3 for held-out pendulum sequences.
+def held_out_figures(
+    model: WorldModel,
+    data: Sequences,
+    truth: Mapping[str, NDArray[np.floating]],
+    coordinates: Sequence[Coordinate],
+    seed: int = 0,
+    belief: Belief | None = None,
+) -> dict[str, float]:
+    """All figures of a model on held-out sequences (Latent Matters, Tables 4.1 to 4.3), by name.
+
+    R^2 is that of z alone: the memory of a recurrent model does not count. Of generated sequences there are figures
+    where there are enough recorded ones to compare with.
 
     Args:
         model: a trained model.
         data: held-out sequences.
-        truth: ``angle`` and ``velocity [N, T]``, and the noise-free pictures ``clean [N, T, ...]`` uint8.
-        seed: for the sampled first states and the one-sample ELBO.
+        truth: what the environment recorded, each entry ``[N, T, ...]``; perhaps ``clean``, the observations without
+            noise, which counts if it has their shape.
+        coordinates: the entries of ``truth`` that describe the state.
+        seed: of the sampled first states, of the one-sample ELBO and of imagined sequences.
+        belief: the smoothed states of ``data``, where they are known already.
+
+    Returns:
+        The figures of :func:`~latentrl.metrics.coordinates.coordinate_r2`, of :func:`prediction_figures` and of
+        :func:`~latentrl.metrics.generation.generation_metrics`.
     """
-    generator = torch.Generator(device=next(model.parameters()).device).manual_seed(seed)
-    smoothed = smooth(model, data).mean
-    latents = smoothed[..., : model.latent_size]
-    states = latents.flatten(0, 1).cpu().numpy()
-    angle, velocity = truth["angle"].ravel(), truth["velocity"].ravel()
-    clean = torch.from_numpy(truth["clean"])
-    errors = sequence_errors(model, predict_states(model, data, generator), clean)
-    position = model.position_size
+    device = next(model.parameters()).device
+    belief = smooth(model, data) if belief is None else belief
+    figures = coordinate_r2(belief.mean[..., : model.latent_size], model.position_size, truth, coordinates)
+    seeded = torch.Generator(device=device).manual_seed(seed)
+    figures |= prediction_figures(model, data, belief, _noise_free(data, truth), seeded)
+    if len(data) >= FEWEST_SEQUENCES:
+        # A generator of its own: these figures are those of `imagine` with the same seed.
+        figures |= generation_metrics(model, data, torch.Generator(device=device).manual_seed(seed), belief)
+    return figures
+
+
+@torch.no_grad()
+def prediction_figures(
+    model: WorldModel, data: Sequences, belief: Belief, frames: Tensor, generator: torch.Generator
+) -> dict[str, float]:
+    """Errors of open-loop predictions with their yardsticks, and the ELBO per time step in nats.
+
+    Squared errors are per observation dimension, pictures in [0, 1]. ``mse_predict_*`` are those of x_1:T from a
+    smoothed z_1, ``mse_predict_filtered_*`` those of x_5:T from a filtered z_5, which knows as much and has a shorter
+    way to go: far better only where z_1 is not the whole state (Table 4.3). Each is the mean and the median over
+    sequences. The yardsticks: ``mse_mean_image`` (``mse_mean_observation`` of sensors) always predicts the average,
+    ``mse_reconstruction`` decodes the smoothed state.
+
+    Args:
+        model: a trained model.
+        data: held-out sequences.
+        belief: their smoothed states, ``[N, T]``.
+        frames: what there is to predict, ``[N, T, *shape]``. Where it has noise, every error here has its variance.
+        generator: of the sampled first states and of the ELBO.
+    """
+    errors = sequence_errors(model, predict_states(model, data, generator), frames)
     elbo = elbo_per_step(model, data, generator)
     filtered = predict_filtered_states(model, data, generator)
-    filtered_errors = sequence_errors(model, filtered, clean[:, -filtered.shape[1] :])
-    return ModelMetrics(
-        r2_angle=angle_r2(states, angle),
-        r2_velocity=ols_r2(states, velocity),
-        r2_velocity_neighbours=neighbour_r2(latents, torch.from_numpy(truth["velocity"])),
-        r2_velocity_from_velocity_dims=ols_r2(states[:, position:], velocity),
-        r2_angle_from_position_dims=angle_r2(states[:, :position], angle),
-        mse_predict_mean=float(errors.mean()),
-        mse_predict_median=float(errors.median()),
-        mse_predict_filtered_mean=float(filtered_errors.mean()),
-        mse_predict_filtered_median=float(filtered_errors.median()),
-        mse_mean_image=mean_frame_error(model, clean),
-        mse_reconstruction=mean_error(model, smoothed.float(), clean),
-        test_elbo_per_step=elbo,
-    )
+    filtered_errors = sequence_errors(model, filtered, frames[:, -filtered.shape[1] :])
+    yardstick = "mse_mean_image" if is_image(data.observations) else "mse_mean_observation"
+    return {
+        "mse_predict_mean": float(errors.mean()),
+        "mse_predict_median": float(errors.median()),
+        "mse_predict_filtered_mean": float(filtered_errors.mean()),
+        "mse_predict_filtered_median": float(filtered_errors.median()),
+        yardstick: mean_frame_error(model, frames),
+        "mse_reconstruction": mean_error(model, belief.mean.float(), frames),
+        "test_elbo_per_step": elbo,
+    }
+
+
+def _noise_free(data: Sequences, truth: Mapping[str, NDArray[np.floating]]) -> Tensor:
+    clean = truth.get("clean")
+    if clean is None or clean.shape != data.observations.shape:
+        return data.observations
+    return torch.from_numpy(clean)

@@ -12,10 +12,8 @@ from latentrl.agents.options import LearnOptions
 from latentrl.data_collection.options import CollectOptions
 from latentrl.data_collection.storage import load_ground_truth, load_sequences
 from latentrl.evaluation.options import EvaluateOptions
-from latentrl.figures.latents import latent_barrel
-from latentrl.figures.theme import to_png
-from latentrl.metrics.held_out import predict_images
-from latentrl.quickstarts.pendulum_report import write_report
+from latentrl.metrics.prediction import predict_images
+from latentrl.quickstarts.pendulum_report import barrel_png, write_report
 from latentrl.quickstarts.plan import Plan, Showcase
 from latentrl.runs.folder import load_model
 from latentrl.training.options import TrainOptions
@@ -59,7 +57,7 @@ def _report(plan: Plan, summary: Mapping[str, Any], out: Path, seed: int) -> Non
     angle, velocity = truth["angle"].ravel(), truth["velocity"].ravel()
     generator = torch.Generator().manual_seed(seed)
     predicted = predict_images(model, data[:STRIPS], generator)[..., 0].numpy()
-    (out / "barrel.png").write_bytes(to_png(latent_barrel(latents, angle, velocity), dpi=100))
+    (out / "barrel.png").write_bytes(barrel_png(latents, angle, velocity))
     write_report(
         out / "report.html",
         summary,

@@ -13,7 +13,8 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 
 from latentrl.figures.colours import cyclic, diverging
-from latentrl.figures.latents import latent_barrel
+from latentrl.figures.latents import Colouring
+from latentrl.figures.latents import latents as draw_latents
 from latentrl.figures.predictions import prediction_strips
 from latentrl.figures.report import (
     cards,
@@ -71,11 +72,20 @@ def write_report(
             lambda theme: prediction_strips(*strips, theme=theme),
             "Pairs of rows: true and predicted images of held-out sequences",
         ),
-        "barrel_png": data_uri(to_png(latent_barrel(latents, angle, velocity), dpi=100), "image/png"),
+        "barrel_png": data_uri(barrel_png(latents, angle, velocity), "image/png"),
         "scatter": json.dumps(scatter_data(latents, angle, velocity)),
         "fastest": f"{_fastest(velocity):.1f}",
     }
     write_page(path, "A swing-up from random frames · latentrl", "pendulum.html", parts, "pendulum.js")
+
+
+def barrel_png(latents: np.ndarray, angle: np.ndarray, velocity: np.ndarray) -> bytes:
+    """The states ``[N, 3]`` in space, coloured by the true angle and velocity, each ``[N]``."""
+    colourings = [
+        Colouring("coloured by angle", angle, "angle"),
+        Colouring("coloured by velocity", velocity, "velocity"),
+    ]
+    return to_png(draw_latents(latents, colourings), dpi=100)
 
 
 def scatter_data(latents: np.ndarray, angle: np.ndarray, velocity: np.ndarray) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from latentrl.data_collection.options import CollectOptions
 from latentrl.data_collection.storage import load_ground_truth, load_sequences
 from latentrl.envs import TASKS
 from latentrl.evaluation.options import EvaluateOptions
-from latentrl.metrics.held_out import predict_images
+from latentrl.metrics.prediction import predict_images
 from latentrl.quickstarts.plan import Plan, Showcase
 from latentrl.quickstarts.reacher_report import ANGLES, PIXELS, Words, write_report
 from latentrl.runs.folder import load_model

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from latentrl.figures.latents import arm_latents
-from latentrl.figures.predictions import joint_predictions, prediction_strips
+from latentrl.figures.latents import Colouring, latents
+from latentrl.figures.predictions import prediction_strips, sensor_predictions
 from latentrl.figures.report import cards, duration, gif, picture, r_squared, scientific, share, table, write_page
 from latentrl.figures.training_curves import training_curves
 
 EVERY = 2
 """Of predicted pictures, the first of so many is shown: thirty in a row are too small."""
+SENSORS = ("shoulder, rad", "wrist, rad")
 NEIGHBOURS = "from states nearby in other sequences: is it known at all, in whatever chart?"
 AGENTS = {"policy": "Policy", "cem": "CEM planner"}
 TASKS = {"reach": "any pose, to stay there", "reach-ahead": "a pose 25 steps ahead"}
@@ -87,9 +88,13 @@ def write_report(
         )
     else:
         predicted = picture(
-            lambda theme: joint_predictions(*predictions, control_step, theme=theme),
+            lambda theme: sensor_predictions(*predictions, SENSORS, control_step, theme=theme),
             "True and predicted angles of shoulder and wrist in held-out sequences",
         )
+    colourings = [
+        Colouring("coloured by the shoulder's angle, modulo a turn", angles[:, 0], "angle"),
+        Colouring("coloured by the wrist's angle", angles[:, 1], "line"),
+    ]
     parts = {
         "observations": words.observations,
         "agents": "a policy and a planner" if learned else "a planner",
@@ -100,7 +105,7 @@ def write_report(
         "control_rows": _control_rows(summary["control"]),
         "latent_text": words.latent,
         "latent": picture(
-            lambda theme: arm_latents(positions, angles[:, 0], angles[:, 1], theme),
+            lambda theme: latents(positions, colourings, theme),
             "Latent positions, coloured by the angle of the shoulder and by that of the wrist",
         ),
         "prediction_text": words.prediction,

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from latentrl.figures.colours import cyclic, diverging
-from latentrl.figures.theme import LIGHT, Theme, prepare_axes, wrap
+from latentrl.figures.latents import Colouring, scatter_solid
+from latentrl.figures.theme import LIGHT, Theme, prepare_axes
 
 COLUMNS = 2
 """Models beside each other in the picture of barrels."""
@@ -18,11 +18,10 @@ COLUMNS = 2
 
 @dataclass(frozen=True)
 class Barrel:
-    """Latent states ``[N, 3]`` of a model with true ``angle`` (rad) and ``velocity`` (rad/s), each ``[N]``."""
+    """Latent states ``[N, 3]`` of a model, and what they are coloured by."""
 
     latents: np.ndarray
-    angle: np.ndarray
-    velocity: np.ndarray
+    colourings: Sequence[Colouring]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Lengths:
 
 
 def barrels(models: Mapping[str, Barrel], theme: Theme = LIGHT) -> Figure:
-    """The states of every model in 3-D, coloured by true angle and beside it by true velocity."""
+    """The states of every model in space, in a panel for each colouring."""
     if not models:
         raise ValueError("a picture of barrels needs one model or more")
     lines = -(-len(models) // COLUMNS)
@@ -49,18 +48,10 @@ def barrels(models: Mapping[str, Barrel], theme: Theme = LIGHT) -> Figure:
     parts = np.atleast_1d(figure.subfigures(lines, COLUMNS, squeeze=False)).flat
     for part, (label, barrel) in zip(parts, models.items(), strict=False):
         part.suptitle(label, fontsize=9.5, color=theme.ink)
-        fastest = float(np.percentile(np.abs(barrel.velocity), 99))
-        colourings = (
-            (wrap(barrel.angle), cyclic(), np.pi, "by angle"),
-            (barrel.velocity, diverging(), fastest, "by velocity"),
-        )
-        for column, (values, colours, limit, title) in enumerate(colourings):
-            axes = part.add_subplot(1, 2, column + 1, projection="3d")
-            axes.scatter(*barrel.latents.T, c=values, cmap=colours, vmin=-limit, vmax=limit, s=1.5, linewidths=0)
-            axes.set_title(title, fontsize=8, color=theme.muted, pad=0)
-            axes.view_init(elev=22, azim=35)
-            axes.set_box_aspect((1, 1, 0.95), zoom=1.3)
-            axes.set_axis_off()
+        for column, colouring in enumerate(barrel.colourings, start=1):
+            place = (1, len(barrel.colourings), column)
+            axes = scatter_solid(part, place, barrel.latents, colouring, size=1.5, zoom=1.3)
+            axes.set_title(colouring.title, fontsize=8, color=theme.muted, pad=0)
     return figure
 
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from latentrl.data_collection.storage import load_ground_truth, load_sequences
+from latentrl.data_collection.storage import load_ground_truth, load_metadata, load_sequences
+from latentrl.envs import coordinates_of
+from latentrl.figures.latents import Colouring
 from latentrl.figures.theme import to_png
-from latentrl.metrics.held_out import predict_images
+from latentrl.metrics.prediction import predict_images
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import load_model
 from latentrl.studies.cells import Cell
@@ -28,8 +30,8 @@ SEQUENCE = 1
 def pictures(study: Study, cells: Sequence[Cell], results: Results, velocity: str = "r2_velocity") -> dict[str, bytes]:
     """PNG files by name: barrels and strips of every table, R² against annealing length. Empty where data allow none.
 
-    Barrels and strips show the first seed; each needs images, or a three-dimensional state with a true angle and
-    velocity.
+    Barrels and strips show the first seed; strips need images, barrels a three-dimensional state and a coordinate to
+    colour it by.
     """
     made = {}
     for table in study.tables:
@@ -51,13 +53,16 @@ def _of_models(cells: Sequence[Cell]) -> dict[str, bytes]:
     data, truth = load_sequences(cells[0].data, "test"), load_ground_truth(cells[0].data, "test")
     models = {cell.row.label: load_model(cell.folder) for cell in cells}
     made = {}
-    if {"angle", "velocity"} <= truth.keys():
-        flat = [(label, _states(model, data)) for label, model in models.items() if model.latent_size == 3]
-        every = max(1, truth["angle"].size // POINTS)
-        angle, velocity = truth["angle"].ravel()[::every], truth["velocity"].ravel()[::every]
-        found = {label: Barrel(states[::every], angle, velocity) for label, states in flat}
-        if found:
-            made["barrels"] = to_png(barrels(found), DPI)
+    flat = {label: model for label, model in models.items() if model.latent_size == 3}
+    every = max(1, len(data) * data.length // POINTS)
+    colourings = [
+        Colouring(f"by {one.name}", one.values(truth).ravel()[::every], one.kind)
+        for one in coordinates_of(load_metadata(cells[0].data))
+        if one.key in truth
+    ]
+    if flat and colourings:
+        found = {label: Barrel(_states(model, data)[::every], colourings) for label, model in flat.items()}
+        made["barrels"] = to_png(barrels(found), DPI)
     if "clean" in truth and truth["clean"].ndim == 5 and truth["clean"].shape[-1] == 1:
         one = data[min(SEQUENCE, len(data) - 1) :][:1]
         clean = truth["clean"][min(SEQUENCE, len(data) - 1), ..., 0] / 255

@@ -24,8 +24,8 @@ from latentrl.rewards.position import PositionReward
 from latentrl.runs.folder import load_model, model_settings
 from latentrl.runs.tensors import write_tensors
 from latentrl.support.files import write_json
+from latentrl.training.building import trainer_for
 from latentrl.training.settings import TrainSettings
-from latentrl.training.trainer import Trainer
 from latentrl.types import Belief, Dynamics, Filter, Planner, Sequences
 
 
@@ -140,7 +140,7 @@ def test_every_objective_trains_with_every_prior(name: str, objective: str, prio
     """The second step moves encoder and decoder; what the objective freezes stays, and the rest moves too."""
     weighing = OBJECTIVES[objective](ObjectiveSettings(bound=1e-4, annealing_steps=10))
     settings = TrainSettings(steps=10, batch=2, sigma_hold=0, alignment=0.0)
-    trainer = Trainer(make_model(name, prior=prior), weighing, make_batch(), settings, seed=0)
+    trainer = trainer_for(make_model(name, prior=prior), weighing, make_batch(), settings, seed=0)
     trainer.advance()
     before = {key: [p.clone() for p in group] for key, group in trainer.model.parameter_groups().items()}
     terms = trainer.advance()
@@ -291,11 +291,12 @@ def little_training(name: str, trained: dict[str, WorldModel]) -> WorldModel:
     if name not in trained:
         steps = EXPECTATIONS[name].learning_steps
         settings = TrainSettings(steps=steps, batch=32, sigma_hold=0, decay_from=1.0)
-        trainer = Trainer(make_model(name, seed=1), ELBO(), moving_dot(200, 8, seed=0), settings, seed=0)
+        model = make_model(name, seed=1)
+        trainer = trainer_for(model, ELBO(), moving_dot(200, 8, seed=0), settings, seed=0)
         with torch.enable_grad():
             for _ in range(steps):
                 trainer.advance()
-        trained[name] = trainer.model
+        trained[name] = model
     return trained[name]
 
 

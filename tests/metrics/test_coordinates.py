@@ -1,4 +1,4 @@
-"""The figures of an arm: by its joint angles, and by pictures from which a known latent state can be read."""
+"""R^2 by coordinates: of numbers whose share is known, and of an arm, through sensors and pictures that tell it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,80 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.metrics.coordinates import evaluate_joints
+from latentrl.envs.coordinates import Coordinate, Kind
+from latentrl.metrics.coordinates import coordinate_r2
+from latentrl.metrics.held_out import held_out_figures
 from latentrl.metrics.prediction import predict_images
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.types import Belief, Sequences
+
+
+def arm(shoulder: Kind) -> tuple[Coordinate, ...]:
+    """An arm of two joints, of which the first turns freely: sensors count its turns, a camera does not."""
+    return (
+        Coordinate("shoulder", shoulder, "angles", 0),
+        Coordinate("wrist", "line", "angles", 1),
+        Coordinate("shoulder_velocity", "velocity", "velocities", 0, "rad/s"),
+        Coordinate("wrist_velocity", "velocity", "velocities", 1, "rad/s"),
+    )
+
+
+SENSED, FILMED = arm("line"), arm("angle")
+
+
+def evaluate(
+    model: EKVAE, data: Sequences, truth: dict[str, np.ndarray], coordinates: tuple[Coordinate, ...] = FILMED
+) -> dict[str, float]:
+    return held_out_figures(model, data, truth, coordinates, seed=3)
+
+
+def test_the_kind_of_a_coordinate_decides_how_it_is_judged() -> None:
+    rng = np.random.default_rng(0)
+    turned = rng.uniform(-20, 20, (20, 6))
+    truth, circle = {"turned": turned}, torch.from_numpy(np.stack((np.cos(turned), np.sin(turned)), -1))
+    straight = torch.from_numpy(turned[..., None])
+
+    def found(latents: Tensor, kind: Kind) -> float:
+        return coordinate_r2(latents, 1, truth, [Coordinate("turned", kind, "turned")])["r2_turned"]
+
+    assert found(circle, "angle") == pytest.approx(1) and found(circle, "line") < 0.2
+    assert found(straight, "line") == pytest.approx(1) and found(straight, "angle") < 0.2
+
+
+def test_each_kind_is_also_judged_by_its_own_part_of_the_state_and_velocities_by_neighbours() -> None:
+    rng = np.random.default_rng(0)
+    place, speed = rng.normal(size=(2, 40, 8))
+    # The first dimension is the position, the second the velocity: of a cart, whose numbers come one by one.
+    truth = {"place": place, "speed": speed}
+    cart = (Coordinate("place", "line", "place", unit="m"), Coordinate("speed", "velocity", "speed", unit="m/s"))
+    figures = coordinate_r2(torch.from_numpy(np.stack((place, speed), -1)), 1, truth, cart)
+    assert figures == pytest.approx(
+        {
+            "r2_place": 1,
+            "r2_speed": 1,
+            "r2_speed_neighbours": 1,
+            "r2_speed_from_velocity_dims": 1,
+            "r2_place_from_position_dims": 1,
+        },
+        abs=0.1,
+    )
+    swapped = coordinate_r2(torch.from_numpy(np.stack((speed, place), -1)), 1, truth, cart)
+    assert min(swapped["r2_place"], swapped["r2_speed"]) == pytest.approx(1)
+    assert max(swapped["r2_place_from_position_dims"], swapped["r2_speed_from_velocity_dims"]) < 0.1
+    # Without velocity dimensions nothing is left that could tell it.
+    whole = coordinate_r2(torch.from_numpy(np.stack((place, speed), -1)), 2, truth, cart)
+    assert whole["r2_speed_from_velocity_dims"] == pytest.approx(0, abs=1e-9)
+    assert whole["r2_place_from_position_dims"] == whole["r2_place"]
+
+
+def test_what_was_not_recorded_is_left_out_and_what_is_no_number_a_step_is_refused() -> None:
+    latents, truth = torch.randn(5, 4, 3), {"angles": np.random.default_rng(0).normal(size=(5, 4, 2))}
+    found = {"r2_shoulder", "r2_wrist", "r2_shoulder_from_position_dims", "r2_wrist_from_position_dims"}
+    assert coordinate_r2(latents, 2, truth, SENSED).keys() == found
+    assert coordinate_r2(latents, 2, truth, ()) == {}
+    with pytest.raises(ValueError, match=r"coordinate pose: 'angles' holds \(5, 4, 2\)"):
+        coordinate_r2(latents, 2, truth, [Coordinate("pose", "line", "angles")])
 
 
 class Arm(EKVAE):
@@ -42,7 +111,7 @@ def test_joints_are_measured_one_by_one() -> None:
     model.__class__ = Arm
     data = Sequences(torch.from_numpy(angles).float(), torch.zeros(30, 6, 2))
     truth = {"angles": angles, "velocities": velocities, "clean": angles}
-    figures = evaluate_joints(model, data, truth)
+    figures = evaluate(model, data, truth, SENSED)
     assert [figures[name] for name in ("r2_shoulder", "r2_wrist", "r2_shoulder_velocity")] == pytest.approx([1, 1, 1])
     assert figures["r2_wrist_velocity"] < 0.1
     assert figures["mse_reconstruction"] < 1e-12 < figures["mse_predict_mean"]
@@ -101,16 +170,16 @@ NAMES = ("r2_shoulder", "r2_wrist", "r2_shoulder_velocity", "r2_wrist_velocity")
 def test_a_state_in_any_basis_tells_all_of_an_arm_that_is_seen_through_a_camera() -> None:
     truth, model = make_arm(), make_model(Reading)
     model.basis = torch.linalg.qr(torch.randn(5, 5, generator=torch.Generator().manual_seed(1)).double()).Q
-    figures = evaluate_joints(model, in_pictures(truth), truth)
+    figures = evaluate(model, in_pictures(truth), truth)
     assert [figures[name] for name in NAMES] == pytest.approx([1, 1, 1, 1], abs=1e-6)
     turned = {**truth, "angles": truth["angles"] + (2 * math.pi * np.arange(40)[:, None, None] * (1, 0))}
-    assert evaluate_joints(model, in_pictures(truth), turned)["r2_shoulder"] == pytest.approx(1)
+    assert evaluate(model, in_pictures(truth), turned)["r2_shoulder"] == pytest.approx(1)
 
 
 def test_what_the_state_does_not_hold_is_not_there() -> None:
     truth, model = make_arm(), make_model(Reading)
     model.basis = torch.eye(5, dtype=torch.float64)
-    figures = evaluate_joints(model, in_pictures(truth, share=0.0), truth)
+    figures = evaluate(model, in_pictures(truth, share=0.0), truth)
     assert [figures[name] for name in NAMES[:2]] == pytest.approx([1, 1], abs=1e-6)
     assert max(figures[name] for name in NAMES[2:]) < 0.1
     assert max(figures[f"{name}_neighbours"] for name in NAMES[2:]) < 0.1
@@ -126,7 +195,7 @@ def test_neighbours_know_a_velocity_in_a_bent_chart() -> None:
         "angles": truth["angles"] * (0.0, 1.0),
         "velocities": truth["velocities"] * np.concatenate((sign, np.ones_like(sign)), -1),
     }
-    figures = evaluate_joints(model, in_pictures(told), truth)
+    figures = evaluate(model, in_pictures(told), truth)
     assert figures["r2_shoulder_velocity"] < 0.2 < 0.7 < figures["r2_shoulder_velocity_neighbours"]
     assert min(figures["r2_wrist_velocity"], figures["r2_wrist_velocity_neighbours"]) > 0.8
 
@@ -135,7 +204,7 @@ def test_neighbours_know_a_velocity_in_a_bent_chart() -> None:
 def test_errors_and_yardsticks_are_those_of_the_pictures_in_the_unit_interval() -> None:
     truth, model = make_arm(count=6), make_model(EKVAE)
     data = in_pictures(truth)
-    figures, frames = evaluate_joints(model, data, truth, seed=3), data.observations.numpy() / 255
+    figures, frames = evaluate(model, data, truth), data.observations.numpy() / 255
     predicted = predict_images(model, data, torch.Generator().manual_seed(3)).numpy()
     errors = np.sort(((predicted - frames) ** 2).mean((1, 2, 3, 4)))
     assert figures["mse_predict_mean"] == pytest.approx(errors.mean(), rel=1e-4)
@@ -148,18 +217,19 @@ def test_errors_and_yardsticks_are_those_of_the_pictures_in_the_unit_interval() 
 def test_noise_free_pictures_are_what_is_predicted_where_there_are_any() -> None:
     truth, model = make_arm(count=6), make_model(EKVAE)
     data = in_pictures(truth)
-    black = evaluate_joints(model, data, {**truth, "clean": np.zeros(data.observations.shape, np.uint8)})
-    assert black["mse_mean_image"] == 0 != evaluate_joints(model, data, truth)["mse_mean_image"]
+    black = evaluate(model, data, {**truth, "clean": np.zeros(data.observations.shape, np.uint8)})
+    assert black["mse_mean_image"] == 0 != evaluate(model, data, truth)["mse_mean_image"]
     # The true angles of an arm that observes them with noise, here seen through a camera: no picture.
-    assert evaluate_joints(model, data, {**truth, "clean": truth["angles"]}) == evaluate_joints(model, data, truth)
+    assert evaluate(model, data, {**truth, "clean": truth["angles"]}) == evaluate(model, data, truth)
 
 
 def test_many_pictures_are_measured_in_pieces_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     truth, model = make_arm(count=11), make_model(EKVAE)
-    whole = evaluate_joints(model, in_pictures(truth), truth)
+    whole = evaluate(model, in_pictures(truth), truth)
     monkeypatch.setattr("latentrl.models.over_data.PIECE", 2 * 8 * 48)
-    parts = evaluate_joints(model, in_pictures(truth), truth)
-    # Its sample of the posterior is drawn piece by piece.
-    bounds = [figures.pop("test_elbo_per_step") for figures in (whole, parts)]
+    parts = evaluate(model, in_pictures(truth), truth)
+    # The bound's samples of the posterior are drawn piece by piece, and the filtered first states after them.
+    drawn = ("test_elbo_per_step", "mse_predict_filtered_mean", "mse_predict_filtered_median")
+    before, after = ([figures.pop(name) for name in drawn] for figures in (whole, parts))
     assert parts == pytest.approx(whole, rel=1e-4, abs=1e-5)
-    assert bounds[0] == pytest.approx(bounds[1], rel=0.05)
+    assert after == pytest.approx(before, rel=0.05)

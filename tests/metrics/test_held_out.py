@@ -1,8 +1,10 @@
-"""The figures of the pendulum against cases whose value is known, and which figures what data gets."""
+"""Held-out figures against cases whose value is known, which figures what data gets, and that nothing is done twice."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -10,11 +12,23 @@ import torch
 from torch import Tensor
 
 from latentrl.data_collection import storage
-from latentrl.metrics.held_out import evaluate_model, evaluate_pendulum, ols_r2
+from latentrl.envs import PENDULUM
+from latentrl.envs.coordinates import Coordinate
+from latentrl.metrics.held_out import evaluate_model, held_out_figures
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.over_data import smooth
 from latentrl.models.spec import DataSpec
 from latentrl.networks.recurrence import PackedGaussian
+from latentrl.numerics.regression import ols_r2
 from latentrl.types import Belief, Sequences, Trajectory
+
+SWING = (Coordinate("angle", "angle", "angle"), Coordinate("velocity", "velocity", "velocity", unit="rad/s"))
+JOINTS = (
+    Coordinate("shoulder", "line", "angles", 0),
+    Coordinate("wrist", "line", "angles", 1),
+    Coordinate("shoulder_velocity", "velocity", "velocities", 0),
+    Coordinate("wrist_velocity", "velocity", "velocities", 1),
+)
 
 
 def make_model() -> EKVAE:
@@ -45,11 +59,11 @@ def test_perfect_pictures_have_no_error_and_the_yardstick_is_the_variance() -> N
         "velocity": rng.normal(size=(6, 7)),
         "clean": clean,
     }
-    figures = evaluate_pendulum(model, data, truth)
-    assert figures.mse_predict_mean == figures.mse_predict_median == figures.mse_reconstruction == 0.0
-    assert figures.mse_predict_filtered_mean == figures.mse_predict_filtered_median == 0.0
+    figures = held_out_figures(model, data, truth, SWING)
+    assert figures["mse_predict_mean"] == figures["mse_predict_median"] == figures["mse_reconstruction"] == 0.0
+    assert figures["mse_predict_filtered_mean"] == figures["mse_predict_filtered_median"] == 0.0
     scaled = clean / 255
-    assert figures.mse_mean_image == pytest.approx(((scaled - scaled.mean((0, 1))) ** 2).mean(), rel=1e-4)
+    assert figures["mse_mean_image"] == pytest.approx(((scaled - scaled.mean((0, 1))) ** 2).mean(), rel=1e-4)
 
 
 def test_the_same_seed_gives_the_same_figures() -> None:
@@ -61,7 +75,7 @@ def test_the_same_seed_gives_the_same_figures() -> None:
         "clean": clean,
     }
     data = Sequences(torch.from_numpy(clean), torch.zeros(6, 6, 1))
-    first, second, other = (evaluate_pendulum(make_model(), data, truth, seed) for seed in (0, 0, 1))
+    first, second, other = (held_out_figures(make_model(), data, truth, SWING, seed) for seed in (0, 0, 1))
     assert first == second != other
 
 
@@ -93,17 +107,17 @@ class Remembering(EKVAE):
 
 def test_the_memory_of_a_model_explains_nothing() -> None:
     rng = np.random.default_rng(0)
-    clean = rng.integers(0, 256, (40, 7, 8, 8, 1), dtype=np.uint8)
-    data = Sequences(torch.from_numpy(clean), torch.zeros(40, 6, 1))
-    velocity = rng.normal(size=(40, 7))
-    truth: dict[str, np.ndarray] = {"angle": rng.uniform(-3, 3, (40, 7)), "velocity": velocity, "clean": clean}
+    clean = rng.integers(0, 256, (11, 7, 8, 8, 1), dtype=np.uint8)
+    data = Sequences(torch.from_numpy(clean), torch.zeros(11, 6, 1))
+    velocity = rng.normal(size=(11, 7))
+    truth: dict[str, np.ndarray] = {"angle": rng.uniform(-3, 3, (11, 7)), "velocity": velocity, "clean": clean}
     model = make_model()
-    plain = evaluate_pendulum(model, data, truth)
+    plain = held_out_figures(model, data, truth, SWING)
     model.__class__ = Remembering
     model.memory = torch.from_numpy(velocity).unsqueeze(-1)
-    figures = evaluate_pendulum(model, data, truth)
+    figures = held_out_figures(model, data, truth, SWING)
     assert figures == plain
-    assert figures.r2_velocity < 0.2 < 0.99 < ols_r2(model.memory.numpy().reshape(-1, 1), velocity.ravel())
+    assert figures["r2_velocity"] < 0.2 < 0.99 < ols_r2(model.memory.numpy().reshape(-1, 1), velocity.ravel())
 
 
 def test_a_belief_is_sampled_where_it_is_uncertain() -> None:
@@ -129,43 +143,96 @@ def test_samples_of_a_belief_have_its_moments_and_none_in_a_direction_that_is_kn
     assert ((sample - mean) @ known).abs().max() < 1e-9
 
 
-ELBO, JOINTS = {"test_elbo_per_step"}, {"r2_shoulder", "r2_wrist_velocity_neighbours", "mse_predict_median"}
+PREDICTED = {f"mse_predict{start}_{of}" for start in ("", "_filtered") for of in ("mean", "median")}
+ALWAYS = PREDICTED | {"mse_reconstruction", "test_elbo_per_step"}
+ANGLES = {"r2_shoulder", "r2_wrist", "r2_shoulder_from_position_dims", "r2_wrist_from_position_dims"}
+VELOCITIES = {
+    f"r2_{joint}_velocity{suffix}"
+    for joint in ("shoulder", "wrist")
+    for suffix in ("", "_neighbours", "_from_velocity_dims")
+}
+
+
+def write_data(
+    folder: Path,
+    shape: tuple[int, ...],
+    infos: Mapping[str, tuple[int, ...]],
+    metadata: Mapping[str, Any],
+    count: int = 5,
+) -> EKVAE:
+    """Noise as the test split of a data folder, with ``infos`` of these shapes; returns an untrained model of it."""
+    rng = np.random.default_rng(0)
+    images = len(shape) == 3
+    trajectories = [
+        Trajectory(
+            rng.integers(0, 256, (4, *shape), dtype=np.uint8)
+            if images
+            else rng.normal(size=(4, *shape)).astype(np.float32),
+            rng.uniform(-1, 1, (3, 1)).astype(np.float32),
+            {name: rng.normal(size=(4, *size)) for name, size in infos.items()},
+        )
+        for _ in range(count)
+    ]
+    storage.write(folder, "test", trajectories, {"action_low": [-1.0], "action_high": [1.0], **metadata})
+    torch.manual_seed(0)
+    spec = DataSpec(shape, "uint8" if images else "float32", 1, (1.0,))
+    return EKVAE(spec, EKVAESettings(base_matrices=2, hidden=(8,), gate_hidden=(8,)))
 
 
 @pytest.mark.parametrize(
-    ("observation", "infos", "there", "absent"),
+    ("shape", "infos", "coordinates", "expected"),
     [
-        ((8, 8, 1), {"angles": (2,), "velocities": (2,)}, JOINTS | {"mse_mean_image"}, {"mse_mean_observation"}),
-        ((8, 8, 1), {"angles": (2,), "velocities": (2,), "clean": (2,)}, JOINTS | {"mse_mean_image"}, set()),
-        ((2,), {"angles": (2,), "velocities": (2,), "clean": (2,)}, JOINTS | {"mse_mean_observation"}, set()),
-        ((3,), {"angles": (2,), "velocities": (2,)}, ELBO, JOINTS),
-        ((8, 8, 1), {"angles": (3,), "velocities": (3,)}, ELBO, JOINTS),
-        ((8, 8, 1), {"angles": (2,)}, ELBO, JOINTS),
-        ((8, 8, 1), {}, ELBO, JOINTS),
+        ((8, 8, 1), {"angles": (2,), "velocities": (2,)}, JOINTS, ANGLES | VELOCITIES),
+        ((8, 8, 1), {"angles": (2,), "velocities": (2,), "clean": (2,)}, JOINTS, ANGLES | VELOCITIES),
+        ((2,), {"angles": (2,), "velocities": (2,), "clean": (2,)}, JOINTS, ANGLES | VELOCITIES),
+        ((3,), {"angles": (2,), "velocities": (2,)}, JOINTS, ANGLES | VELOCITIES),
+        ((8, 8, 1), {"angles": (2,)}, JOINTS, ANGLES),
+        ((8, 8, 1), {"angles": (2,), "velocities": (2,)}, (), set()),
+        ((2,), {}, (), set()),
     ],
 )
-def test_the_ground_truth_decides_which_figures_there_are(
+def test_the_datas_coordinates_decide_which_figures_there_are(
     tmp_path: Path,
-    observation: tuple[int, ...],
+    shape: tuple[int, ...],
     infos: dict[str, tuple[int, ...]],
-    there: set[str],
-    absent: set[str],
+    coordinates: tuple[Coordinate, ...],
+    expected: set[str],
 ) -> None:
-    rng = np.random.default_rng(0)
-    images = len(observation) == 3
-    trajectories = [
-        Trajectory(
-            rng.integers(0, 256, (4, *observation), dtype=np.uint8)
-            if images
-            else rng.normal(size=(4, *observation)).astype(np.float32),
-            rng.uniform(-1, 1, (3, 1)).astype(np.float32),
-            {name: rng.normal(size=(4, *shape)) for name, shape in infos.items()},
-        )
-        for _ in range(5)
-    ]
-    storage.write(tmp_path, "test", trajectories, {"action_low": [-1.0], "action_high": [1.0]})
-    torch.manual_seed(0)
-    spec = DataSpec(observation, "uint8" if images else "float32", 1, (1.0,))
-    figures = evaluate_model(EKVAE(spec, EKVAESettings(base_matrices=2, hidden=(8,), gate_hidden=(8,))), tmp_path)
-    assert there | ELBO <= figures.keys() and not absent & figures.keys()
+    model = write_data(tmp_path, shape, infos, {"coordinates": [one.as_json() for one in coordinates]})
+    figures = evaluate_model(model, tmp_path)
+    yardstick = "mse_mean_image" if len(shape) == 3 else "mse_mean_observation"
+    assert figures.keys() == ALWAYS | {yardstick} | expected
     assert all(np.isfinite(value) for value in figures.values())
+
+
+def test_an_environment_that_is_known_by_its_id_needs_no_stored_coordinates(tmp_path: Path) -> None:
+    truth: dict[str, tuple[int, ...]] = {"angle": (), "velocity": ()}
+    model = write_data(tmp_path / "old", (8, 8, 1), truth, {"env_id": PENDULUM, "env_kwargs": {}})
+    figures = evaluate_model(model, tmp_path / "old")
+    assert {"r2_angle", "r2_velocity_neighbours"} <= figures.keys()
+    write_data(tmp_path / "new", (8, 8, 1), truth, {"coordinates": [one.as_json() for one in SWING]})
+    assert figures == evaluate_model(model, tmp_path / "new")
+
+
+class Counting(EKVAE):
+    """Notes how long the sequences were that it smoothed."""
+
+    smoothed: ClassVar[list[int]] = []
+
+    def smooth(self, observations: Tensor, actions: Tensor, missing: Tensor | None = None) -> Belief:
+        self.smoothed.append(observations.shape[1])
+        return super().smooth(observations, actions, missing)
+
+
+def test_the_sequences_are_smoothed_once_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As many sequences as figures of generation need; a prediction's first state is smoothed from fewer steps.
+    monkeypatch.setattr("latentrl.metrics.prediction.PREDICTION_CONTEXT", 3)
+    model = write_data(tmp_path, (8, 8, 1), {}, {}, count=12)
+    model.__class__ = Counting
+    monkeypatch.setattr(Counting, "smoothed", smoothed := list[int]())
+    expected = evaluate_model(model, tmp_path)
+    assert "generated_off_manifold" in expected and sorted(smoothed) == [3, 4]
+    data = storage.load_sequences(tmp_path, "test")
+    belief = smooth(model, data)
+    smoothed.clear()
+    assert evaluate_model(model, tmp_path, data=data, belief=belief) == expected and smoothed == [3]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from latentrl.figures.latents import Colouring
 from latentrl.figures.theme import to_png
 from latentrl.models import MODELS
 from latentrl.objectives import OBJECTIVES
@@ -356,11 +357,16 @@ def test_a_bad_study_file_is_refused_with_the_place(tmp_path: Path, content: obj
 
 def test_the_figures_are_drawn() -> None:
     random = np.random.default_rng(0)
-    barrel = Barrel(random.normal(size=(50, 3)), random.normal(size=50), random.normal(size=50))
+    colourings = [
+        Colouring("by angle", random.normal(size=50), "angle"),
+        Colouring("by speed", np.ones(50), "velocity"),
+    ]
+    barrel = Barrel(random.normal(size=(50, 3)), colourings)
     true = random.random((6, 8, 8))
     lengths = Lengths("EKVAE", {0.5: [0.1, 0.4], 0.125: [0.2, 0.2]}, [0.99, 0.98])
     drawn = (barrels({"a": barrel, "b": barrel, "c": barrel}), strips(true, {"a": true}), annealing_lengths([lengths]))
     assert all(to_png(figure, 40).startswith(b"\x89PNG") for figure in drawn)
+    assert [axes.get_title() for axes in drawn[0].axes] == ["by angle", "by speed"] * 3
     labels = [label.get_text() for label in drawn[2].axes[0].get_xticklabels()]
     assert labels == ["0.125", "0.5", "CO"]
 

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from latentrl.envs.pendulum.camera import digitise, draw
+from latentrl.geometry.cylinder import Cylinder
 from latentrl.numerics.least_squares import unexplained
-from latentrl.training.penalties.position import leading_components, turn_unexplained, velocity_unexplained
+from latentrl.training.penalties.position import leading_components
+from latentrl.training.penalties.velocity import turn_unexplained, velocity_unexplained
 
 
 def ring(angle: Tensor) -> Tensor:
@@ -72,14 +74,16 @@ def test_on_a_straight_cylinder_the_velocity_is_the_turn_and_may_not_depend_on_w
     position = places @ torch.randn(3, 3, generator=g) + 2
     mixed = moved @ torch.tensor([[2.0, 0.3], [-1.0, 0.1]]) + 3
     states = torch.cat((position, mixed), -1).requires_grad_()
-    found = turn_unexplained(states, places)
+    found = turn_unexplained(states, places, Cylinder())
     assert float(found.detach()) < 1e-3
-    assert float(turn_unexplained(states.detach().double(), places)) == pytest.approx(float(found.detach()), abs=1e-3)
+    assert float(turn_unexplained(states.detach().double(), places, Cylinder())) == pytest.approx(
+        float(found.detach()), abs=1e-3
+    )
     found.backward()
     assert states.grad is not None and torch.equal(states.grad[..., :3], torch.zeros(40, 30, 3))
     local = moved * (1 + 0.7 * around.cos()).unsqueeze(-1)
     assert float(velocity_unexplained(torch.cat((position, moved / (1 + 0.1 * places[..., 2:])), -1), 3)) < 0.02
-    assert float(turn_unexplained(torch.cat((position, local), -1), places)) > 0.1
+    assert float(turn_unexplained(torch.cat((position, local), -1), places, Cylinder())) > 0.1
 
 
 def test_the_velocity_s_penalty_moves_velocities_and_not_what_they_are_measured_by() -> None:

@@ -9,7 +9,7 @@ import torch
 
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
-from latentrl.training.stages.gauge import apply_gauge, fix_velocity_gauge, orient_velocity, velocity_gauge
+from latentrl.training.stages.gauge import mirror, velocity_gauge
 from latentrl.types import Sequences
 
 GAUGE = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0.7, -0.4, 1]], dtype=torch.float64)
@@ -30,7 +30,7 @@ def make_data() -> Sequences:
 @torch.no_grad()
 def test_beliefs_transitions_and_prior_are_mapped_exactly() -> None:
     before, after, data = make_model(), make_model(), make_data()
-    apply_gauge(after, GAUGE)
+    after.change_coordinates(GAUGE)
     a, b = before.smooth(data.observations, data.actions), after.smooth(data.observations, data.actions)
     torch.testing.assert_close(b.mean, a.mean @ GAUGE.T, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(b.covariance, GAUGE @ a.covariance @ GAUGE.T, rtol=1e-4, atol=1e-6)
@@ -54,7 +54,7 @@ def test_the_bound_does_not_change(version: str) -> None:
     for gauge in (torch.eye(3, dtype=torch.float64), GAUGE):
         model = make_model()
         object.__setattr__(model.settings, "version", version)
-        apply_gauge(model, gauge)
+        model.change_coordinates(gauge)
         terms = model.rate_distortion(repeated, torch.Generator().manual_seed(0))
         bounds.append((terms.rate + terms.distortion).view(100, -1).mean(0))
     spread = (terms.rate + terms.distortion).view(100, -1).std(0) / 10
@@ -72,15 +72,21 @@ def test_velocity_is_uncorrelated_with_position_afterwards() -> None:
     torch.testing.assert_close(mapped[:, :2], position.double())
 
 
+def fix_gauge(model: EKVAE, data: Sequences) -> torch.Tensor:
+    gauge = velocity_gauge(model.smooth(data.observations, data.actions).mean.flatten(0, 1), 2)
+    model.change_coordinates(gauge)
+    return gauge
+
+
 @torch.no_grad()
 def test_fixing_the_gauge_of_a_model_decorrelates_its_states() -> None:
     model, data = make_model(), make_data()
-    apply_gauge(model, GAUGE)
-    fix_velocity_gauge(model, data)
+    model.change_coordinates(GAUGE)
+    fix_gauge(model, data)
     states = model.smooth(data.observations, data.actions).mean.flatten(0, 1)
     assert torch.corrcoef(states.T)[2, :2].abs().max() < 1e-4
     # Done twice, it is done: the second map is the identity.
-    torch.testing.assert_close(fix_velocity_gauge(model, data), torch.eye(3, dtype=torch.float64), rtol=0, atol=1e-4)
+    torch.testing.assert_close(fix_gauge(model, data), torch.eye(3, dtype=torch.float64), rtol=0, atol=1e-4)
 
 
 @torch.no_grad()
@@ -90,14 +96,18 @@ def test_controls_push_the_velocity_up_afterwards(prior: Literal["vhp", "normal"
     model, data = make_model(prior), make_data()
     model.dynamics.control_matrices[:, 2] = -0.3 * sign
     before = model.smooth(data.observations, data.actions).mean
-    mirror = orient_velocity(model, data)
-    assert mirror.diagonal().tolist() == [1.0, 1.0, -sign]
+    turned = mirror(model, before, data.actions)
+    assert turned.diagonal().tolist() == [1.0, 1.0, -sign]
+    model.change_coordinates(turned)
     assert (model.dynamics.control_matrices[:, 2] > 0).all()
     after = model.smooth(data.observations, data.actions).mean
-    torch.testing.assert_close(after, before @ mirror)
-    assert torch.equal(orient_velocity(model, data), torch.eye(3, dtype=torch.float64))
+    torch.testing.assert_close(after, before @ turned)
+    assert torch.equal(mirror(model, after, data.actions), torch.eye(3, dtype=torch.float64))
 
 
 def test_a_standard_normal_prior_has_no_free_gauge() -> None:
-    with pytest.raises(ValueError, match="VHP"):
-        apply_gauge(make_model("normal"), GAUGE)
+    model = make_model("normal")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(ValueError, match="standard normal"):
+        model.change_coordinates(GAUGE)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
-from latentrl.training.penalties.position import velocity_unexplained
+from latentrl.training.penalties.velocity import velocity_unexplained
 from latentrl.training.stages.transition import fit_transition
 from latentrl.types import Sequences
 from tests.arms import wander
@@ -36,6 +36,7 @@ def unexplained(states: Tensor, index: Tensor) -> Tensor:
 def figures(model: EKVAE, data: Sequences) -> tuple[float, float]:
     """Rate of a time step, and what the velocities leave unexplained."""
     sampled = model.sampled_rate_distortion(data, torch.Generator().manual_seed(0))
+    assert sampled.states is not None
     return float(sampled.terms.rate.mean()) / data.length, float(velocity_unexplained(sampled.states, 2))
 
 

@@ -17,8 +17,10 @@ from latentrl.objectives.elbo import ELBO
 from latentrl.objectives.rewo import REWO
 from latentrl.runs.folder import CHECKPOINT, HISTORY
 from latentrl.support.errors import UserError
-from latentrl.training.loop import best_start, fit
+from latentrl.training.building import trainer_for
+from latentrl.training.loop import fit, resume
 from latentrl.training.settings import TrainSettings
+from latentrl.training.stages.best_start import best_start
 from latentrl.training.trainer import DivergedError, Trainer
 from latentrl.types import RateDistortion, Sequences
 
@@ -41,7 +43,7 @@ def trainer(settings: TrainSettings = SETTINGS) -> Trainer:
     model = EKVAE(
         DataSpec.of(data()), EKVAESettings(base_matrices=2, hidden=(16,), gate_hidden=(8,), prior_hidden=(8,))
     )
-    return Trainer(model, REWO(0.05), data(), settings, seed=0)
+    return trainer_for(model, REWO(0.05), data(), settings, seed=0)
 
 
 class StopsAt(Trainer):
@@ -53,6 +55,11 @@ class StopsAt(Trainer):
         if self.step == self.last:
             raise KeyboardInterrupt
         return super().advance()
+
+
+def go_on(resumed: Trainer, folder: Path) -> None:
+    assert resume(resumed, folder) is not None
+    fit(resumed, folder, progress=False)
 
 
 def interrupted(folder: Path) -> None:
@@ -70,7 +77,7 @@ def test_the_velocity_is_aligned_where_there_are_as_many_as_positions() -> None:
             torch.manual_seed(0)
             sizes = EKVAESettings(state_size=position_size + 1, position_size=position_size, base_matrices=2)
             model = EKVAE(DataSpec.of(data()), sizes)
-            one = Trainer(model, REWO(0.05), data(), replace(SETTINGS, velocity_alignment=weight), seed=0)
+            one = trainer_for(model, REWO(0.05), data(), replace(SETTINGS, velocity_alignment=weight), seed=0)
             one.advance()
             ends.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
         assert torch.equal(*ends) is not differs
@@ -82,7 +89,7 @@ def test_a_prior_holds_base_matrices_together() -> None:
         torch.manual_seed(0)
         model = EKVAE(DataSpec.of(data()), EKVAESettings(base_matrices=4))
         settings = replace(SETTINGS, steps=40, decay_from=1.0, matrix_spread=matrix_spread)
-        one = Trainer(model, ELBO(), data(), settings, seed=0)
+        one = trainer_for(model, ELBO(), data(), settings, seed=0)
         for _ in range(40):
             one.advance()
         spread[matrix_spread] = float(model.dynamics.state_matrices.detach().std(0).mean())
@@ -96,7 +103,7 @@ def test_resumed_training_ends_bit_identical(tmp_path: Path) -> None:
     # The rest happens in a trainer whose weights, optimiser and random state are its own until it resumes.
     torch.manual_seed(99)
     second = trainer()
-    fit(second, tmp_path / "parts", progress=False)
+    go_on(second, tmp_path / "parts")
     assert second.step == whole.step == 24
     for (name, a), b in zip(whole.model.state_dict().items(), second.model.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
@@ -123,7 +130,7 @@ def test_ctrl_c_within_a_step_waits_for_its_end(tmp_path: Path) -> None:
         fit(parts, tmp_path / "parts", progress=False)
     assert parts.step == 14
     again = trainer()
-    fit(again, tmp_path / "parts", progress=False)
+    go_on(again, tmp_path / "parts")
     assert all(torch.equal(a, b) for a, b in zip(whole.model.parameters(), again.model.parameters(), strict=True))
 
 
@@ -131,7 +138,7 @@ def test_ctrl_c_saves_the_step_it_was_at(tmp_path: Path) -> None:
     interrupted(tmp_path)
     again = trainer()
     again.settings = replace(SETTINGS, steps=13)
-    fit(again, tmp_path, progress=False)
+    go_on(again, tmp_path)
     assert again.step == 13
     assert not list(tmp_path.glob("*.partial"))
 
@@ -141,13 +148,13 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     torch.manual_seed(0)
     other = EKVAE(DataSpec.of(data()), EKVAESettings(base_matrices=3, hidden=(16,)))
     with pytest.raises(UserError, match=r"checkpoint\.safetensors does not fit"):
-        fit(Trainer(other, REWO(0.05), data(), SETTINGS, seed=0), tmp_path, progress=False)
+        resume(trainer_for(other, REWO(0.05), data(), SETTINGS, seed=0), tmp_path)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT).write_bytes(b"not safetensors")
     with pytest.raises(UserError, match=r"checkpoint\.safetensors is damaged"):
-        fit(trainer(), tmp_path, progress=False)
+        resume(trainer(), tmp_path)
 
 
 def test_divergence_leaves_the_parameters_alone() -> None:
@@ -183,7 +190,7 @@ def test_sigma_is_held_and_then_released() -> None:
 def test_learning_rates_fall_to_zero_at_the_end() -> None:
     settings = TrainSettings(steps=100, decay_from=0.5)
     assert [settings.rate_factor(s) for s in (1, 50, 75, 100)] == [1.0, 1.0, 0.5, 0.0]
-    assert TrainSettings.source().rate_factor(6000) == 1.0
+    assert TrainSettings(decay_from=1.0).rate_factor(6000) == 1.0
     assert settings.settled(1) == 1.0
     assert [replace(settings, settle=20).settled(s) for s in (1, 20, 30, 40, 75)] == [0.0, 0.0, 0.5, 1.0, 1.0]
 

@@ -1,6 +1,6 @@
 """Keeping gradients through a model finite and bounded, however long or chaotic the roll-out.
 
-Backpropagation through H steps multiplies H Jacobians. Where the dynamics stretch (a pendulum near upright does, every
+Backpropagation through H steps multiplies H Jacobians. Where the dynamics stretch (whatever is balanced does, every
 chaotic system does), the product grows exponentially, and one roll-out in a thousand then decides the whole update. The
 remedy acts where the product is formed: after every step, each sample's gradient is shortened to a largest norm. Its
 direction stays, gradients within the bound stay exact, and the bound holds at any horizon, because what a step passes
