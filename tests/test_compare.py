@@ -15,8 +15,7 @@ from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
 from latentrl.agents.policies import MLPPolicy, save_policy
 from latentrl.compare import CompareOptions, compare, main, plan, unlearned
-from latentrl.envs import PENDULUM
-from latentrl.envs.tasks import TASKS, tasks_in
+from latentrl.envs import PENDULUM, TASKS, tasks_in
 from latentrl.evaluate import evaluate
 from latentrl.evaluation import judging
 from latentrl.evaluation.options import EvaluateOptions

@@ -14,8 +14,7 @@ import torch
 
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
-from latentrl.envs import PENDULUM
-from latentrl.envs.tasks import TASKS
+from latentrl.envs import PENDULUM, TASKS
 from latentrl.evaluate import evaluate
 from latentrl.evaluation.agents_by_name import AGENTS
 from latentrl.evaluation.judging import believed_picture

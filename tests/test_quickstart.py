@@ -11,7 +11,7 @@ import pytest
 from gymnasium.error import DependencyNotInstalled
 
 import latentrl.quickstart as module
-from latentrl.envs.tasks import TASKS
+from latentrl.envs import TASKS
 from latentrl.quickstart import QuickstartOptions, main, plan_of, quickstart
 from latentrl.quickstarts import QUICKSTARTS, Plan
 from latentrl.support.errors import UserError

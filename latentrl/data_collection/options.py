@@ -11,12 +11,11 @@ import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from latentrl.data_collection.workers import usable_cores
-from latentrl.envs import PENDULUM, REACHER
-from latentrl.envs.description import ANY, DEFAULTS, SETTINGS, Defaults
+from latentrl.envs import ENVIRONMENTS, environment_named
+from latentrl.envs.description import Collection, Environment
 from latentrl.support.errors import UserError
 from latentrl.support.options import default_hint
 
-ALIASES = {"pendulum": PENDULUM, "reacher": REACHER}
 NOT_OF_THE_DATA = ("out", "overwrite", "resume", "processes")
 MOST_WORKERS = 16
 """More than this write faster than one process reads."""
@@ -89,12 +88,12 @@ class CollectOptions:
     @property
     def env_id(self) -> str:
         """The Gymnasium id behind the alias."""
-        return ALIASES.get(self.env, self.env)
+        return ENVIRONMENTS[self.env].env_id if self.env in ENVIRONMENTS else self.env
 
     @property
-    def _name(self) -> str:
-        """The id without the module that registers it."""
-        return self.env_id.rpartition(":")[2]
+    def environment(self) -> Environment | None:
+        """What the environment says of itself, if it is one of this package."""
+        return environment_named(self.env_id)
 
     @property
     def folder(self) -> Path:
@@ -105,18 +104,18 @@ class CollectOptions:
     @property
     def env_kwargs(self) -> dict[str, Any]:
         """The environment's settings that were given."""
-        known = SETTINGS.get(self._name, {})
-        for owner, flags in SETTINGS.items():
-            for flag in flags:
+        known = self.environment.flags if self.environment else {}
+        for owner in ENVIRONMENTS.values():
+            for flag in owner.flags:
                 if flag not in known and getattr(self, flag) is not None:
                     name = flag.replace("_", "-")
-                    raise UserError(f"--{name} belongs to {owner}: leave it out for --env {self.env}")
+                    raise UserError(f"--{name} belongs to {owner.env_id}: leave it out for --env {self.env}")
         return {name: getattr(self, flag) for flag, name in known.items() if getattr(self, flag) is not None}
 
     @property
-    def defaults(self) -> Defaults:
+    def defaults(self) -> Collection:
         """What is collected from this environment when nothing else is said."""
-        return DEFAULTS.get(self._name, ANY)
+        return self.environment.collection if self.environment else Collection()
 
     def complete(self) -> CollectOptions:
         """These options, with the environment's defaults for what was not given."""

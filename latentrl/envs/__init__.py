@@ -10,26 +10,56 @@ or, with no import of our own, Gymnasium imports it: ``gymnasium.make("latentrl.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import gymnasium
 
-PENDULUM = "latentrl/Pendulum-v0"
-REACHER = "latentrl/Reacher-v0"
+from latentrl.envs import pendulum, reacher
+from latentrl.envs.coordinates import Coordinate, coordinates_from_json
+from latentrl.envs.description import Environment
+from latentrl.envs.tasks import Task
+
+ENVIRONMENTS: dict[str, Environment] = {one.alias: one for one in (pendulum.ENVIRONMENT, reacher.ENVIRONMENT)}
+"""By alias: an environment is one folder and one line."""
+TASKS: dict[str, Task] = {name: task for one in ENVIRONMENTS.values() for name, task in one.tasks.items()}
+PENDULUM = pendulum.ENVIRONMENT.env_id
+REACHER = reacher.ENVIRONMENT.env_id
 
 
 def register() -> None:
     """Make the environments known to Gymnasium; calling it again changes nothing."""
-    if PENDULUM not in gymnasium.registry:
-        gymnasium.register(
-            PENDULUM,
-            entry_point="latentrl.envs.pendulum.env:PendulumEnv",
-            vector_entry_point="latentrl.envs.pendulum.vector:PendulumVectorEnv",
-        )
-    if REACHER not in gymnasium.registry:
-        gymnasium.register(
-            REACHER,
-            entry_point="latentrl.envs.reacher.env:ReacherEnv",
-            vector_entry_point="latentrl.envs.reacher.vector:ReacherVectorEnv",
-        )
+    for one in ENVIRONMENTS.values():
+        if one.env_id not in gymnasium.registry:
+            gymnasium.register(one.env_id, one.entry_point, vector_entry_point=one.vector_entry_point)
+
+
+def tasks_in(env_id: str) -> tuple[str, ...]:
+    """Names of the tasks in an environment, the default one first."""
+    return tuple(name for name, task in TASKS.items() if task.env_id == env_id)
+
+
+def environment_named(env_id: str) -> Environment | None:
+    """What the environment of a Gymnasium id, also as ``module:id``, says of itself; None: it is not one of these."""
+    name = env_id.rpartition(":")[2]
+    return next((one for one in ENVIRONMENTS.values() if one.env_id == name), None)
+
+
+def coordinates_of(metadata: Mapping[str, Any]) -> tuple[Coordinate, ...]:
+    """The coordinates of a data folder's ground truth: as stored in its metadata, else as its environment says.
+
+    Data that was recorded before they were stored, or by an environment that says nothing, is told by its id.
+
+    Raises:
+        UserError: stored coordinates that are none.
+    """
+    if metadata.get("coordinates") is not None:
+        return coordinates_from_json(metadata["coordinates"], "metadata.json")
+    environment = environment_named(str(metadata.get("env_id")))
+    if environment is None:
+        return ()
+    seen = {"render_mode": "rgb_array"} if metadata.get("pixels") is not None else {}
+    return environment.coordinates({**metadata.get("env_kwargs", {}), **seen})
 
 
 register()

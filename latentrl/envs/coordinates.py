@@ -12,6 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from latentrl.support.errors import UserError
+
 Kind = Literal["angle", "line", "velocity"]
 KINDS: tuple[Kind, ...] = ("angle", "line", "velocity")
 
@@ -54,6 +56,11 @@ class Coordinate:
         left = np.asarray(value, np.float64) - other
         return (left + np.pi) % (2 * np.pi) - np.pi if self.kind == "angle" else left
 
+    def distance(self, value: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
+        """How far ``value`` is from ``other``, 0 or more; of angles the shorter way, at most pi."""
+        error = np.abs(np.asarray(value, np.float64) - other)
+        return np.abs((error + np.pi) % (2 * np.pi) - np.pi) if self.kind == "angle" else error
+
     def as_json(self) -> dict[str, Any]:
         """For ``metadata.json``."""
         return {**asdict(self), "limits": None if self.limits is None else list(self.limits)}
@@ -78,3 +85,42 @@ def positions(coordinates: Sequence[Coordinate]) -> tuple[Coordinate, ...]:
 def velocities(coordinates: Sequence[Coordinate]) -> tuple[Coordinate, ...]:
     """The velocities among ``coordinates``."""
     return tuple(one for one in coordinates if one.kind == "velocity")
+
+
+def coordinates_from_json(entries: Any, where: str) -> tuple[Coordinate, ...]:
+    """Coordinates as an environment declares them or a data folder stores them, checked.
+
+    Args:
+        entries: a list of dictionaries, each with ``name``, ``kind`` and ``key``, and perhaps ``index``, ``unit`` and
+            ``limits``: see :class:`Coordinate`.
+        where: they stand, for messages.
+
+    Raises:
+        UserError: something else; names the entry.
+    """
+    if not isinstance(entries, list | tuple):
+        raise UserError(f"{where}: coordinates {entries!r} are no list; give one dictionary for each coordinate")
+    found = tuple(_checked(entry, f"{where}: coordinates[{at}]") for at, entry in enumerate(entries))
+    for at, one in enumerate(found):
+        if one.name in {other.name for other in found[:at]}:
+            raise UserError(f"{where}: coordinates[{at}]: the name {one.name!r} is given twice")
+    return found
+
+
+def _checked(entry: Any, where: str) -> Coordinate:
+    if not isinstance(entry, Mapping):
+        raise UserError(f"{where} is {entry!r}; give a dictionary with name, kind and key")
+    for name in ("name", "kind", "key"):
+        if not isinstance(entry.get(name), str) or not entry[name]:
+            raise UserError(f"{where}: {name} is {entry.get(name)!r}; give a word")
+    index, limits = entry.get("index"), entry.get("limits")
+    if index is not None and (not isinstance(index, int) or index < 0):
+        raise UserError(f"{where}: index {index!r}; give 0 or more, or leave it out where {entry['key']!r} is a number")
+    try:
+        if limits is not None:
+            low, high = (float(limit) for limit in limits)
+            if not low < high:
+                raise ValueError(f"limits {limits!r} leave nothing between them")
+        return Coordinate.from_json(entry)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: {error}; see latentrl.envs.coordinates.Coordinate") from error

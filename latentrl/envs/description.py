@@ -1,15 +1,27 @@
-"""What is collected from an environment of this package when nothing else is said."""
+"""What an environment says of itself, so that nothing else has to know it: a new one is a folder and a line."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from latentrl.envs import PENDULUM, REACHER
+import numpy as np
+from numpy.typing import NDArray
+
+from latentrl.envs.coordinates import Coordinate
+from latentrl.envs.measures.base import Floats
+from latentrl.envs.tasks import Task
+
+if TYPE_CHECKING:  # an environment needs no torch: only who plans on its true physics does
+    from torch import Tensor
+
+    from latentrl.types import Distribution
 
 
 @dataclass(frozen=True)
-class Defaults:
-    """Defaults of ``latentrl collect`` for one environment.
+class Collection:
+    """What ``latentrl collect`` records when nothing else is said.
 
     Attributes:
         sequences: to train on.
@@ -30,14 +42,67 @@ class Defaults:
     goal: tuple[float, ...] | None = None
 
 
-ANY = Defaults()
-DEFAULTS: dict[str, Defaults] = {
-    PENDULUM: Defaults(goal=(0.0,)),
-    # Why these controls: docs/environments.md. One arm in a round, because every change of OpenGL context costs time.
-    REACHER: Defaults(sequences=2000, length=30, hold=0.8, amplitude=0.5, num_envs=1, goal=(1.0, 1.2)),
-}
-SETTINGS: dict[str, dict[str, str]] = {
-    PENDULUM: {"torque": "torque_limit", "picture": "picture", "noise": "noise"},
-    REACHER: {"observation": "observation", "control_step": "control_step", "noise": "noise"},
-}
-"""The flags of ``latentrl collect`` that are arguments of an environment, by environment and flag."""
+class TruePhysics(Protocol):
+    """An environment's true physics as dynamics to plan in (`latentrl.types.Dynamics`): for references above alone.
+
+    Attributes:
+        position_size: how many leading dimensions of the state are the position; those that follow are the velocity.
+    """
+
+    position_size: int
+
+    def transition(self, state: Tensor, action: Tensor) -> Distribution:
+        """The state one control step after ``state [..., Dz]`` under ``action [..., Du]``, nearly without noise."""
+        ...
+
+    def state(self, truth: Mapping[str, Floats]) -> Tensor:
+        """The states ``[N, Dz]`` float32 of ground truth, each entry ``[N]`` or ``[N, D]``."""
+        ...
+
+
+@runtime_checkable
+class TruthAgent(Protocol):
+    """Acts on ground truth, as an upper bound on what acting on observations can reach."""
+
+    def reset(self, seed: int | None = None) -> None:
+        """Forget everything: new episodes begin."""
+        ...
+
+    def act_on_truth(self, truth: Mapping[str, Floats]) -> NDArray[np.float32]:
+        """Actions ``[N, Du]`` for the task's ground truth, each entry ``[N]`` or ``[N, ...]``."""
+        ...
+
+
+def no_coordinates(env_kwargs: Mapping[str, Any]) -> tuple[Coordinate, ...]:
+    """Those of an environment that says nothing of its ground truth."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment of this package.
+
+    Attributes:
+        env_id: Gymnasium id.
+        alias: the name for people: ``--env ALIAS``.
+        entry_point: the Gymnasium environment, ``module:class``, imported when one is made.
+        vector_entry_point: the same of many at once; None: there is none, and Gymnasium makes several.
+        coordinates: what its ground truth is, given the arguments that it is made with.
+        tasks: by name, the default one first.
+        collection: what is recorded when nothing else is said.
+        flags: the flags of ``latentrl collect`` that are arguments of the environment: flag -> argument.
+        true_physics: makes its physics to plan in; imports them only then. None: they are not written down.
+        servo: makes an agent that is told the truth, of true goal poses ``[N, D]`` and the largest action; imports it
+            only then. None: there is none.
+    """
+
+    env_id: str
+    alias: str
+    entry_point: str
+    vector_entry_point: str | None = None
+    coordinates: Callable[[Mapping[str, Any]], tuple[Coordinate, ...]] = no_coordinates
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    collection: Collection = field(default_factory=Collection)
+    flags: Mapping[str, str] = field(default_factory=dict)
+    true_physics: Callable[[], TruePhysics] | None = None
+    servo: Callable[[Floats, float], TruthAgent] | None = None

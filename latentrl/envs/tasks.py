@@ -6,17 +6,12 @@ and a measure of them.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import latentrl.envs  # registers the environments
-from latentrl.envs.episodes import Ahead, Draw
-from latentrl.envs.measures import Measure, Passed, Reached, Score, SteadySpeed, Upright
-from latentrl.envs.reacher.tasks import anywhere, on_target
-
-REWARD = "reward"
-"""Stands among a task's truth for the environment's own reward."""
+from latentrl.envs.episodes import Draw
+from latentrl.envs.measures.base import Measure
 
 
 @dataclass(frozen=True)
@@ -26,7 +21,7 @@ class Task:
     Attributes:
         env_id: Gymnasium id.
         truth: the entries of ``info`` that are ground truth: for the measure, and for agents that are given the truth;
-            `REWARD` stands for the environment's own reward.
+            :data:`~latentrl.envs.measures.score.REWARD` stands for the environment's own reward.
         measure: judges the episodes.
         goal: what to reach, as ``--goal`` is written; a picture's relative path is one in the data folder. None where
             each episode has a goal of its own.
@@ -43,6 +38,11 @@ class Task:
             the agent alone.
         draw: how each episode begins and what its goal is; None: all alike, by ``reset_options`` and ``goal``.
         held_out: whether these are drawn from the test split.
+        state: the entries of ``truth`` that a reset takes as options of the same name and shape; together they are a
+            whole state, so that one episode can go on where another ended.
+        pose: the one of them that is a pose: the goals of the episodes are given in it.
+        unknown_goal: options of a reset where nobody knows the goal's pose, only its picture.
+        measure_unknown: what is measured then; None: nothing.
         env_kwargs: how the environment is made.
         reset_options: where an episode starts.
         description: one line for people.
@@ -62,6 +62,10 @@ class Task:
     torque_limit: str | None = "torque_limit"
     draw: Draw | None = None
     held_out: bool = False
+    state: tuple[str, ...] = ()
+    pose: str | None = None
+    unknown_goal: Mapping[str, Any] = field(default_factory=dict)
+    measure_unknown: Measure | None = None
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     reset_options: dict[str, Any] = field(default_factory=dict)
     description: str = ""
@@ -75,92 +79,3 @@ class Task:
         task = self.with_env(**kwargs)
         step = kwargs.get("control_step", self.control_step)
         return replace(task, control_step=step, steps=round(self.seconds / step) if self.seconds else self.steps)
-
-
-def _rotation(goal: str, description: str) -> Task:
-    return Task(
-        env_id=latentrl.envs.PENDULUM,
-        truth=("angle", "velocity"),
-        measure=SteadySpeed(),
-        goal=goal,
-        torque=30.0,
-        steps=200,
-        episodes=20,
-        target_of="velocity",
-        reset_options={"angle": math.pi, "velocity": 0.0},
-        description=f"from hanging at rest, {description} of the training data's top speed: "
-        "mean over the last 100 of 200 steps within 5%",
-    )
-
-
-def _reacher(truth: tuple[str, ...], measure: Measure, draw: Draw, **settings: Any) -> Task:
-    return Task(
-        env_id=latentrl.envs.REACHER,
-        truth=("angles", "velocities", *truth),
-        measure=measure,
-        goal=None,
-        control_step=0.04,
-        torque_limit=None,
-        draw=draw,
-        **settings,
-    )
-
-
-def _scored(target: str) -> Task:
-    return _reacher(
-        (REWARD,),
-        Score(),
-        on_target,
-        # On the way to a target the time counts: half of it costs 10 points even who knows the truth.
-        torque=1.0,
-        steps=500,
-        seconds=20.0,
-        env_kwargs={"target": target},
-        description=f"dm_control's reacher {target}: the return of 20 s at a random target that is told by the picture "
-        "of an arm with its finger there",
-    )
-
-
-TASKS: dict[str, Task] = {
-    "swing-up": Task(
-        env_id=latentrl.envs.PENDULUM,
-        truth=("angle", "velocity"),
-        measure=Upright(),
-        true_position=(1.0, 0.0),
-        goal="goal.png",
-        torque=7.0,
-        steps=200,
-        reset_options={"angle": math.pi, "velocity": 0.0},
-        description="from hanging at rest to within 0.2 rad of upright through the last 50 of 200 steps",
-    ),
-    "rotate-clockwise": _rotation("velocity:-0.5", "turn clockwise at 50%"),
-    "rotate-counter-clockwise": _rotation("velocity:0.85", "turn counter-clockwise at 85%"),
-    "reach": _reacher(
-        (),
-        Reached(),
-        anywhere,
-        # What the data is recorded with, half of what the motors give.
-        torque=0.5,
-        steps=150,
-        episodes=100,
-        description="from any pose at rest to any other: both joints within 0.05 rad through the last 25 of 150 steps, "
-        "the wrist never beyond its limit",
-    ),
-    "reach-ahead": _reacher(
-        (),
-        Passed(),
-        Ahead(25),
-        torque=0.5,
-        steps=50,
-        held_out=True,
-        description="from a held-out state to what was observed 25 steps later: both joints within 0.05 rad at any of "
-        "50 steps",
-    ),
-    "reacher-easy": _scored("easy"),
-    "reacher-hard": _scored("hard"),
-}
-
-
-def tasks_in(env_id: str) -> tuple[str, ...]:
-    """Names of the tasks in an environment, the default one first."""
-    return tuple(name for name, task in TASKS.items() if task.env_id == env_id)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -18,8 +18,9 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from PIL import Image
 
-from latentrl.envs.measures import Floats
-from latentrl.envs.tasks import REWARD, Task
+from latentrl.envs.description import TruthAgent
+from latentrl.envs.measures import REWARD, Floats
+from latentrl.envs.tasks import Task
 from latentrl.evaluation.sensing import Losses
 from latentrl.figures.video import side_by_side
 from latentrl.support.errors import UserError
@@ -28,19 +29,6 @@ from latentrl.types import Agent
 Pictures = dict[str, NDArray[np.uint8]]
 GOALS = 3
 """Sets the noise of photographed goals apart from others that are seeded with the same number."""
-
-
-@runtime_checkable
-class TruthAgent(Protocol):
-    """Acts on ground truth, as an upper bound on what acting on observations can reach."""
-
-    def reset(self, seed: int | None = None) -> None:
-        """Forget everything: new episodes begin."""
-        ...
-
-    def act_on_truth(self, truth: Mapping[str, Floats]) -> NDArray[np.float32]:
-        """Actions ``[N, Du]`` for the task's ground truth, each entry ``[N]`` or ``[N, ...]``."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from latentrl.agents.options import LearnOptions
 from latentrl.data_collection.options import CollectOptions
 from latentrl.data_collection.storage import load_ground_truth, load_sequences
-from latentrl.envs.tasks import TASKS
+from latentrl.envs import TASKS
 from latentrl.evaluation.options import EvaluateOptions
 from latentrl.metrics.held_out import predict_images
 from latentrl.quickstarts.plan import Plan, Showcase

@@ -7,17 +7,20 @@ import pytest
 
 from latentrl.envs.episodes import Ahead, Draw, Recorded
 from latentrl.envs.reacher.geometry import WRIST_LIMIT, finger_position
-from latentrl.envs.reacher.tasks import MARGIN, anywhere, on_target
+from latentrl.envs.reacher.tasks import MARGIN, STATE, anywhere, on_target, target_at
+
+AHEAD = Ahead(25, STATE, "angles", target_at)
 
 
 def recorded(count: int = 6, length: int = 30) -> Recorded:
     """Sequences whose every value tells where it is from."""
     place = np.arange(count)[:, None] + np.arange(length) / 100
     observations = np.stack((place, -place), -1).astype(np.float32)
-    return Recorded(observations, np.stack((place, -place), -1), 10 * np.stack((place, -place), -1))
+    truth = {"angles": np.stack((place, -place), -1), "velocities": 10 * np.stack((place, -place), -1)}
+    return Recorded(observations, truth)
 
 
-@pytest.mark.parametrize("draw", [anywhere, on_target, Ahead(25)], ids=str)
+@pytest.mark.parametrize("draw", [anywhere, on_target, AHEAD], ids=str)
 def test_a_seed_fixes_the_episodes(draw: Draw) -> None:
     first, again, other = (draw(np.random.default_rng(seed), 4, recorded()) for seed in (3, 3, 4))
     assert first.starts.keys() == again.starts.keys()
@@ -52,18 +55,18 @@ def test_the_goal_on_a_target_is_the_nearer_pose_with_the_finger_there() -> None
 
 
 def test_ahead_takes_start_and_goal_from_one_held_out_sequence() -> None:
-    drawn = Ahead(25)(np.random.default_rng(0), 6, recorded())
+    drawn = AHEAD(np.random.default_rng(0), 6, recorded())
     start = drawn.starts["angles"][:, 0]
     np.testing.assert_allclose(drawn.goals[:, 0] - start, 0.25)
     np.testing.assert_allclose(drawn.starts["velocities"], 10 * drawn.starts["angles"])
     assert drawn.observations is not None
     np.testing.assert_allclose(drawn.observations, drawn.goals, rtol=1e-6)
     assert sorted(start.astype(int)) == list(range(6)) and ((start % 1) <= 0.04 + 1e-9).all()
-    assert len(Ahead(25)(np.random.default_rng(0), 20, recorded()).goals) == 20
+    assert len(AHEAD(np.random.default_rng(0), 20, recorded()).goals) == 20
 
 
 def test_sequences_that_are_too_short_are_refused() -> None:
     with pytest.raises(ValueError, match="longer than 25"):
-        Ahead(25)(np.random.default_rng(0), 2, recorded(length=25))
+        AHEAD(np.random.default_rng(0), 2, recorded(length=25))
     with pytest.raises(ValueError, match="25 steps ahead"):
-        Ahead(25)(np.random.default_rng(0), 2)
+        AHEAD(np.random.default_rng(0), 2)

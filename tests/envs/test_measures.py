@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from latentrl.envs.measures import Passed, Reached, Score, Spread, SteadySpeed, Upright, settling_time
-from latentrl.evaluation.summary import control_rate, wilson_interval
+from latentrl.envs.measures import Held, Passed, Score, Spread, SteadySpeed, settling_time
+from latentrl.envs.pendulum.tasks import ANGLE, VELOCITY
+from latentrl.envs.reacher.tasks import POSE
+from latentrl.evaluation.summary import averages, control_rate, wilson_interval
 from latentrl.numerics.statistics import bootstrap_interval
 
 
@@ -40,7 +42,7 @@ def test_upright_means_all_of_the_last_fifty_steps_on_any_turn() -> None:
     angle[199, 3] = -0.21
     angle[150:, 4] = np.linspace(-0.199, 0.199, 50) - 4 * np.pi
     angle[150:, 5] = np.pi
-    outcome = Upright()({"angle": angle}, 0.1, None)
+    outcome = Held((ANGLE,), (0.0,), 0.2, 50, "seconds_to_upright")({"angle": angle}, 0.1, None)
     assert outcome.success is not None
     assert outcome.success.tolist() == [True, True, False, False, True, False]
     # Settled from the state after step 150 on, the 151st; one step later where that one is outside.
@@ -66,7 +68,7 @@ def test_speed_is_measured_over_the_second_half_with_its_direction() -> None:
     velocity[4:, 1] = [-3.0, -5.0, -3.0, -5.0]
     velocity[4:, 2] = 4.0
     velocity[4:, 3] = -4.21
-    outcome = SteadySpeed()({"velocity": velocity}, 0.1, -4.0)
+    outcome = SteadySpeed(VELOCITY)({"velocity": velocity}, 0.1, -4.0)
     assert outcome.success is not None
     assert outcome.success.tolist() == [True, True, False, False]
     assert outcome.figures["mean_speed"] == pytest.approx([-4, -4, 4, -4.21])
@@ -78,7 +80,7 @@ def test_speed_is_measured_over_the_second_half_with_its_direction() -> None:
 @pytest.mark.parametrize("target", [None, 0.0])
 def test_a_speed_needs_a_target(target: float | None) -> None:
     with pytest.raises(ValueError, match="target"):
-        SteadySpeed()({"velocity": np.ones((4, 1))}, 0.1, target)
+        SteadySpeed(VELOCITY)({"velocity": np.ones((4, 1))}, 0.1, target)
 
 
 def test_control_rate() -> None:
@@ -94,7 +96,7 @@ def poses(*path: tuple[float, float]) -> np.ndarray:
 
 def test_a_pose_is_reached_by_both_joints_and_held_without_the_wrist_beyond_its_limit() -> None:
     goal = np.array([[3.1, 1.0]])
-    judge = Reached(hold=2)
+    judge = Held(POSE, hold=2)
     close, turned, far = (3.06, 1.04), (-3.14 - 4 * np.pi, 0.96), (3.1, 1.06)
     for path, success, there in (
         ((far, close, close), True, 1.0),
@@ -117,7 +119,7 @@ def test_a_pose_is_reached_by_both_joints_and_held_without_the_wrist_beyond_its_
 def test_final_errors_are_summed_up_by_their_90th_percentile() -> None:
     wrist = np.linspace(0.0, 1.0, 11)
     angles = np.stack((np.zeros(11), wrist), -1)[None]
-    outcome = Reached(hold=1)({"angles": angles, "goal": np.zeros((11, 2))}, 0.04, None)
+    outcome = Held(POSE, hold=1)({"angles": angles, "goal": np.zeros((11, 2))}, 0.04, None)
     expected = {"shoulder_error_p90": 0.0, "wrist_error_p90": 0.9, "collisions": 0.0, "there_at_the_end": 1.0}
     assert outcome.overall == pytest.approx(expected)
 
@@ -126,7 +128,7 @@ def test_passing_a_pose_is_enough_if_both_joints_are_there_at_once() -> None:
     one_by_one = poses((0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
     passing = poses((1.0, 1.0), (0.04, -0.04), (1.0, 1.0))
     angles = np.concatenate((one_by_one, passing), 1)
-    outcome = Passed()({"angles": angles, "goal": np.zeros((2, 2))}, 0.04, None)
+    outcome = Passed(POSE)({"angles": angles, "goal": np.zeros((2, 2))}, 0.04, None)
     assert outcome.success is not None and outcome.success.tolist() == [False, True]
     assert outcome.figures["seconds_to_goal"] == pytest.approx(np.array([np.inf, 0.08]))
     assert outcome.figures["closest"] == pytest.approx(np.array([1.0, 0.04]))
@@ -137,13 +139,13 @@ def test_a_score_is_the_sum_of_rewards_with_its_interval() -> None:
     outcome = Score()({"reward": reward}, 0.04, None)
     assert outcome.success is None and outcome.figures["return"].tolist() == [3.0, 4.0, 0.0]
     interval = bootstrap_interval([3.0, 4.0, 0.0])
-    assert outcome.overall == {"return_mean": 7 / 3, "return_low": interval.low, "return_high": interval.high}
-    assert Score()({"reward": reward[:, :1]}, 0.04, None).overall == {"return_mean": 3.0}
+    assert averages(outcome) == {"return_mean": 7 / 3, "return_low": interval.low, "return_high": interval.high}
+    assert averages(Score()({"reward": reward[:, :1]}, 0.04, None)) == {"return_mean": 3.0}
 
 
 def test_spread_is_the_distance_from_the_mean_modulo_a_turn() -> None:
     angles = np.array([[[3.1, 0.2], [-3.1, 0.4]]])
-    outcome = Spread()({"angles": angles}, 0.04, None)
+    outcome = Spread(POSE)({"angles": angles}, 0.04, None)
     assert outcome.success is None
     assert outcome.figures["shoulder_spread"] == pytest.approx(np.full(2, np.pi - 3.1))
     assert outcome.figures["wrist_spread"] == pytest.approx(np.full(2, 0.1))

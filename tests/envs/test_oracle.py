@@ -11,12 +11,13 @@ import torch
 
 from latentrl.agents import PlannerController, PolicyController
 from latentrl.agents.planners import CEM, CEMOptions
+from latentrl.envs import TASKS
+from latentrl.envs.description import TruthAgent
 from latentrl.envs.pendulum import physics
 from latentrl.envs.pendulum.oracle import TruePendulum, advance
 from latentrl.envs.reacher.oracle import ServoAgent
-from latentrl.envs.tasks import TASKS
 from latentrl.evaluation.oracles import OracleAgent
-from latentrl.evaluation.protocol import TruthAgent, run_episodes
+from latentrl.evaluation.protocol import run_episodes
 from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
 from latentrl.types import Belief, Dynamics
@@ -57,7 +58,7 @@ def test_the_agent_is_told_angle_and_velocity() -> None:
         told.append(belief)
         return belief.mean[:, 2:]
 
-    agent = OracleAgent(PolicyController(policy))
+    agent = OracleAgent(PolicyController(policy), TruePendulum())
     assert isinstance(agent, TruthAgent)
     action = agent.act_on_truth({"angle": np.array([0.0, np.pi / 2]), "velocity": np.array([1.5, -2.0])})
     assert action.dtype == np.float32 and action.tolist() == [[1.5], [-2.0]]
@@ -72,7 +73,8 @@ def test_the_agent_is_told_angle_and_velocity() -> None:
 )
 def test_a_planner_on_the_true_physics_reaches_the_goal(reward: PositionReward | VelocityReward, torque: float) -> None:
     bound = torch.tensor([torque])
-    agent = OracleAgent(PlannerController(CEM(-bound, bound, CEMOptions(horizon=15)), TruePendulum(), reward))
+    model = TruePendulum()
+    agent = OracleAgent(PlannerController(CEM(-bound, bound, CEMOptions(horizon=15)), model, reward), model)
     agent.reset(0)
     angle, velocity = np.full(2, np.pi), np.zeros(2)
     late = []

@@ -11,10 +11,10 @@ from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
 import latentrl.evaluation.film as module
+from latentrl.envs import TASKS
 from latentrl.envs.episodes import Episodes
 from latentrl.envs.measures import Floats
 from latentrl.envs.reacher.tasks import anywhere
-from latentrl.envs.tasks import TASKS
 from latentrl.evaluation.film import film_goals
 
 pytest.importorskip("dm_control")

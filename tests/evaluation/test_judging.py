@@ -19,8 +19,7 @@ from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
 from latentrl.agents.policies import MLPPolicy, save_policy
 from latentrl.compare import CompareOptions, compare, plan, unlearned
-from latentrl.envs import REACHER
-from latentrl.envs.tasks import TASKS, tasks_in
+from latentrl.envs import REACHER, TASKS, tasks_in
 from latentrl.evaluate import evaluate
 from latentrl.evaluation.agents_by_name import latent_agent
 from latentrl.evaluation.judging import run_trial

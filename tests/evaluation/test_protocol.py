@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from latentrl.envs import TASKS
 from latentrl.envs.measures import Floats
-from latentrl.envs.tasks import TASKS, Task
+from latentrl.envs.tasks import Task
 from latentrl.evaluation.protocol import demonstrate, run_episodes
 from latentrl.evaluation.sensing import Losses
 

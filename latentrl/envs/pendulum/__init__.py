@@ -1,1 +1,35 @@
-"""The pendulum of Latent Matters."""
+"""The pendulum of Latent Matters. This face describes it; the parts are imported when they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from latentrl.envs.coordinates import Coordinate
+from latentrl.envs.description import Collection, Environment, TruePhysics
+from latentrl.envs.pendulum.tasks import ANGLE, ENV_ID, TASKS, VELOCITY
+
+
+def coordinates(env_kwargs: Mapping[str, Any]) -> tuple[Coordinate, ...]:
+    """Those of the ground truth; the same however the environment is made."""
+    return ANGLE, VELOCITY
+
+
+def true_physics() -> TruePhysics:
+    """The physics to plan in."""
+    from latentrl.envs.pendulum.oracle import TruePendulum
+
+    return TruePendulum()
+
+
+ENVIRONMENT = Environment(
+    env_id=ENV_ID,
+    alias="pendulum",
+    entry_point="latentrl.envs.pendulum.env:PendulumEnv",
+    vector_entry_point="latentrl.envs.pendulum.vector:PendulumVectorEnv",
+    coordinates=coordinates,
+    tasks=TASKS,
+    collection=Collection(goal=(0.0,)),
+    flags={"torque": "torque_limit", "picture": "picture", "noise": "noise"},
+    true_physics=true_physics,
+)

@@ -1,5 +1,4 @@
-"""Ground truth, for evaluation alone: the pendulum's true physics as a model to plan in, and agents that are told the
-true state.
+"""Ground truth, for evaluation alone: the pendulum's true physics as a model to plan in.
 
 A planner on the true physics is the upper bound of the same planner on a learned model. Nothing that learns, and no
 agent that is judged, may import this module; a test holds that.
@@ -7,22 +6,32 @@ agent that is judged, may import this module; a test holds that.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from latentrl.envs.measures.base import Floats
 from latentrl.envs.pendulum import physics
 from latentrl.numerics.distributions import DiagonalGaussian
 
-POSITION_SIZE = 2
 VARIANCE = 1e-12
 
 
 class TruePendulum:
     """The physics of ``latentrl/Pendulum-v0`` on states ``(cos angle, sin angle, velocity)``; rad/s, angle 0 upright.
 
-    Implements `latentrl.types.Dynamics`, differentiably and in the dtype of its arguments. The first two dimensions are
-    the position, the last is the velocity, so that the rewards of `latentrl.rewards.distance` read it like a learned state.
+    Implements `latentrl.envs.description.TruePhysics`, differentiably and in the dtype of its arguments. The first two
+    dimensions are the position, the last is the velocity, so that rewards read it like a learned state.
     """
+
+    position_size = 2
+
+    def state(self, truth: Mapping[str, Floats]) -> Tensor:
+        """States ``[N, 3]`` float32 of the true "angle" (rad) and "velocity" (rad/s), each ``[N]``."""
+        angle, velocity = (torch.from_numpy(np.array(truth[name], dtype=np.float32)) for name in ("angle", "velocity"))
+        return torch.stack((angle.cos(), angle.sin(), velocity), -1)
 
     def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
         """The state one control step after ``state [..., 3]`` under the torque ``action [..., 1]``, N m."""

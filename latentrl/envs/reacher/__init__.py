@@ -1,1 +1,39 @@
-"""The two-link arm of the DeepMind control suite."""
+"""The two-link arm of the DeepMind control suite. This face describes it and needs no MuJoCo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from latentrl.envs.coordinates import Coordinate
+from latentrl.envs.description import Collection, Environment, TruthAgent
+from latentrl.envs.reacher.geometry import Floats
+from latentrl.envs.reacher.tasks import ENV_ID, SHOULDER, TASKS, VELOCITIES, WRIST
+
+
+def coordinates(env_kwargs: Mapping[str, Any]) -> tuple[Coordinate, ...]:
+    """Those of the ground truth: joint sensors count the shoulder's turns, pictures cannot."""
+    pictures = env_kwargs.get("observation") == "pixels" or env_kwargs.get("render_mode") is not None
+    return (SHOULDER if pictures else replace(SHOULDER, kind="line")), WRIST, *VELOCITIES
+
+
+def servo(goals: Floats, torque: float) -> TruthAgent:
+    """An agent that is told the true angles, velocities and goal poses ``[N, 2]`` (rad)."""
+    from latentrl.envs.reacher.oracle import ServoAgent
+
+    return ServoAgent(goals, torque)
+
+
+ENVIRONMENT = Environment(
+    env_id=ENV_ID,
+    alias="reacher",
+    entry_point="latentrl.envs.reacher.env:ReacherEnv",
+    vector_entry_point="latentrl.envs.reacher.vector:ReacherVectorEnv",
+    coordinates=coordinates,
+    tasks=TASKS,
+    # Why these controls: docs/environments.md. One arm in a round, because every change of OpenGL context costs time.
+    collection=Collection(sequences=2000, length=30, hold=0.8, amplitude=0.5, num_envs=1, goal=(1.0, 1.2)),
+    flags={"observation": "observation", "control_step": "control_step", "noise": "noise"},
+    servo=servo,
+)

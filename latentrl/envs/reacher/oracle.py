@@ -13,8 +13,8 @@ from latentrl.envs.reacher.geometry import wrapped
 class ServoAgent:
     """Moves a reacher's joints to true poses by proportional-derivative control: how well one can do who is told all.
 
-    Implements `latentrl.evaluation.protocol.TruthAgent`. The shoulder turns the shorter way. The gains are set by hand for a
-    control step of 0.04 s, in torque (a share of the motors') per rad and per rad/s.
+    Implements `latentrl.envs.description.TruthAgent`. The shoulder turns the shorter way. The gains are set by hand for
+    a control step of 0.04 s, in torque (a share of the motors') per rad and per rad/s.
 
     Args:
         goals: true poses ``[N, 2]``, rad.

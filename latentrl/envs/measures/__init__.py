@@ -1,0 +1,35 @@
+"""What is measured of an agent: a measure is one file and one line."""
+
+from __future__ import annotations
+
+from latentrl.envs.measures.base import GOAL, Floats, Measure, Outcome, Truth, distances, settling_time
+from latentrl.envs.measures.held import Held
+from latentrl.envs.measures.passed import Passed
+from latentrl.envs.measures.score import REWARD, Score
+from latentrl.envs.measures.spread import Spread
+from latentrl.envs.measures.steady_speed import SteadySpeed
+
+MEASURES: dict[str, type[Measure]] = {
+    "held": Held,
+    "passed": Passed,
+    "steady_speed": SteadySpeed,
+    "score": Score,
+    "spread": Spread,
+}
+
+__all__ = [
+    "GOAL",
+    "MEASURES",
+    "REWARD",
+    "Floats",
+    "Held",
+    "Measure",
+    "Outcome",
+    "Passed",
+    "Score",
+    "Spread",
+    "SteadySpeed",
+    "Truth",
+    "distances",
+    "settling_time",
+]

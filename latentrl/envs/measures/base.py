@@ -1,0 +1,67 @@
+"""What every measure is: a pure function from ground truth to figures, one per episode.
+
+Ground truth is ``{key: [T, N]}``, or ``[T, N, D]`` where an entry holds several numbers: entry ``t`` is the state after
+the action of step ``t``, of ``N`` episodes. Where each of them has a goal of its own, ``"goal"`` is the true pose of
+each, ``[N, D]``, a column for each coordinate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentrl.envs.coordinates import Coordinate
+
+Floats = NDArray[np.float64]
+Truth = Mapping[str, Floats]
+GOAL = "goal"
+"""The entry of the truth that holds the goals of the episodes."""
+
+
+class Outcome(NamedTuple):
+    """What came of ``N`` episodes.
+
+    ``success [N]``, None where nothing tells; ``figures`` by name, each ``[N]``; ``overall``, figures of all of them;
+    ``averaged``, the figures whose mean over the episodes counts, with its interval: ``<name>_mean``, ``<name>_low``
+    and ``<name>_high`` of the summary.
+    """
+
+    success: NDArray[np.bool_] | None
+    figures: dict[str, Floats]
+    overall: Mapping[str, float] = MappingProxyType({})
+    averaged: tuple[str, ...] = ()
+
+
+class Measure(Protocol):
+    """Judges episodes by their ground truth."""
+
+    @property
+    def headings(self) -> Mapping[str, str]:
+        """How figures are called in a table for people, in its order; those without a heading are left out of it."""
+        ...
+
+    def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:
+        """The outcome.
+
+        Args:
+            truth: ground truth after every step, ``{key: [T, N]}`` or ``[T, N, D]``.
+            control_step: seconds between two actions.
+            target: what to reach in the truth's units, for measures that need it.
+        """
+        ...
+
+
+def distances(coordinates: Sequence[Coordinate], truth: Truth, goal: Floats) -> Floats:
+    """How far each of ``D`` coordinates is from ``goal [D]`` or ``[N, D]``, ``[T, N, D]`` in the coordinates' units."""
+    return np.stack([one.distance(one.values(truth), goal[..., at]) for at, one in enumerate(coordinates)], -1)
+
+
+def settling_time(inside: NDArray[np.bool_], control_step: float) -> Floats:
+    """Seconds until ``inside [T, N]`` holds for good, ``[N]``; infinite where it does not hold at the end."""
+    outside_last = len(inside) - np.argmin(inside[::-1], axis=0)  # steps up to the last one outside
+    settled = np.where(inside.all(axis=0), 0, outside_last)
+    return np.where(inside[-1], (settled + 1) * control_step, np.inf)
