@@ -14,7 +14,7 @@ from latentrl.agents.goal_conditioning import GoalConditioned
 from latentrl.agents.learning import learn_into
 from latentrl.agents.options import LearnOptions
 from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
-from latentrl.goals.any_position import AnyGoal
+from latentrl.goals.base import Goal
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.carried_goal import CarriedGoalReward
@@ -35,10 +35,11 @@ def learn(options: LearnOptions) -> Path:
     if not 0.0 < options.torque < float("inf"):
         raise UserError(f"--torque {options.torque}: give a positive number")
     kind, name = policy_kind(options.policy), policy_name(options)
-    settings = _settings(options, kind)
+    goal = parse_goal(str(options.goal))
+    settings = _settings(options, kind, goal)
     model = load_model(options.run).requires_grad_(False)
     try:
-        learner, target = _learner(options, kind, settings, model)
+        learner, target = _learner(options, kind, goal, settings, model)
     except ValueError as error:
         raise UserError(f"--policy {options.policy} --input {options.input}: {error}") from error
     notes: dict[str, object] = {
@@ -75,12 +76,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _learner(
-    options: LearnOptions, kind: PolicyKind, settings: Any, model: WorldModel
+    options: LearnOptions, kind: PolicyKind, goal: Goal, settings: Any, model: WorldModel
 ) -> tuple[Learner, list[float] | None]:
     """What learns the policy, and the goal in latent units; None for any."""
     bound = torch.full((model.spec.action_size,), options.torque)
-    goal = parse_goal(str(options.goal))
-    if isinstance(goal, AnyGoal):
+    if not goal.is_single:
         size = model.position_size
         carrying = GoalConditioned(model, model.initial_states, size, model.frozen())
         start = carrying.initial_states
@@ -90,13 +90,13 @@ def _learner(
     return learner, reward.goal.tolist()
 
 
-def _settings(options: LearnOptions, kind: PolicyKind) -> Any:
+def _settings(options: LearnOptions, kind: PolicyKind, goal: Goal) -> Any:
     defaults, given = kind.options, {"input": options.input, "drop": options.drop}
     if options.policy == "analytic-gradient":
         if options.steps is not None:
             raise UserError(f"--steps {options.steps}: analytic-gradient counts --updates")
         given |= {"horizon": options.horizon, "bootstrap": options.bootstrap}
-        if isinstance(parse_goal(str(options.goal)), AnyGoal):
+        if not goal.is_single:
             defaults = replace(defaults, **FOR_ANY_GOAL)
         if options.updates is not None:
             given["updates"] = options.updates

@@ -1,14 +1,15 @@
 """Charts: as many smooth coordinates as the position has, read off the pictures without any label.
 
-Strongly blurred pictures are nearly linear in the *large* motions, and :mod:`latentrl.training.penalties.position` needs no more where
-these are all there is. A joint at the end of an arm hardly moves the blurred picture, and the arm bent to the left
-blurs into the arm bent to the right. Its angle is found from neighbours: pictures that are nearly alike are linked into
-a graph, and the slowest functions on that graph are coordinates of the manifold that the pictures lie on, however it is
-bent (Laplacian eigenmaps, Belkin and Niyogi 2003; density divided out as in diffusion maps, Coifman and Lafon 2006).
+Strongly blurred pictures are nearly linear in the *large* motions, and leading components (the position's penalty in
+training) need no more where these are all there is. A joint at the end of an arm hardly moves the blurred picture, and
+the arm bent to the left blurs into the arm bent to the right. Its angle is found from neighbours: pictures that are
+nearly alike are linked into a graph, and the slowest functions on that graph are coordinates of the manifold that the
+pictures lie on, however it is bent (Laplacian eigenmaps, Belkin and Niyogi 2003; density divided out as in diffusion
+maps, Coifman and Lafon 2006).
 
 Of a cylinder these are (cos, sin) of an angle around it and a coordinate along it, but any twist of the one with the
-other is as slow. The ring is therefore turned within the slowest functions to where it explains most of the pictures,
-and what is still bent is made straight (:mod:`latentrl.geometry.cylinder.straightening`).
+other is as slow. The large motions are therefore rotated within the slowest functions to where they explain most of the
+pictures, and what is still bent is made straight by the topology (:mod:`latentrl.geometry.topologies`).
 """
 
 from __future__ import annotations
@@ -18,23 +19,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from latentrl.geometry.cylinder.even_motion import even_line
-from latentrl.geometry.cylinder.straightening import (
-    angle_and_line,
-    is_cylinder,
-    projected,
-    straightening,
-    twist_design,
-    untwisting,
-)
-from latentrl.geometry.descriptors import LANDMARKS, described
+from latentrl.geometry.descriptors import FRAMES_AT_ONCE, LANDMARKS, thumbnails
 from latentrl.geometry.neighbour_graph import NEIGHBOURS, Graph, NoChartError, similarities, slowest_functions
-from latentrl.numerics.neighbours import PIECE, _nearest
+from latentrl.geometry.topologies import topology_of
+from latentrl.numerics.neighbours import nearest
 from latentrl.numerics.pieces import frames_at, spread_frames
 from latentrl.types import Sequences
 
 SMOOTH = 10
-"""Slowest functions that a chart is made of, more if it must. Twice as many could follow harmonics, and would."""
+"""Slowest functions that a chart is made of, more if it must."""
 NEAR, FAR = 1 / 32, 1 / 4
 """Blurs, as fractions of the height: pictures are compared after the first, and what survives the second is large."""
 LARGE = 0.2
@@ -67,66 +60,19 @@ def chart(observations: Tensor, count: int, landmarks: int = LANDMARKS) -> Tenso
     sample = spread_frames(observations, landmarks)
     if len(sample) < 10 * NEIGHBOURS:
         raise NoChartError(f"{len(sample)} frames are too few for a chart; at least {10 * NEIGHBOURS} are needed")
-    near = described(sample, NEAR)
-    coordinates = _coordinates(similarities(near, NEIGHBOURS), described(sample, FAR), described(sample, 0.0), count)
-    numbers = torch.arange(observations.shape[:2].numel()).split(PIECE)
+    near = thumbnails(sample, NEAR)
+    coordinates = _coordinates(similarities(near, NEIGHBOURS), thumbnails(sample, FAR), thumbnails(sample, 0.0), count)
+    numbers = torch.arange(observations.shape[:2].numel()).split(FRAMES_AT_ONCE)
     pieces = (frames_at(observations, piece).cpu() for piece in numbers)
-    placed = torch.cat([_placed(described(piece, NEAR), near, coordinates) for piece in pieces])
+    placed = torch.cat([_placed(thumbnails(piece, NEAR), near, coordinates) for piece in pieces])
     places = placed.unflatten(0, observations.shape[:2])
-    return evened(straightened(places, observations, landmarks), observations, landmarks)
-
-
-def straightened(places: Tensor, observations: Tensor, landmarks: int = LANDMARKS) -> Tensor:
-    """``places [N, T, K]`` of ``observations``, with a unit ring and a straight line if they are a cylinder's.
-
-    Args:
-        places: coordinates of the pictures.
-        observations: ``[N, T, H, W, C]`` uint8.
-        landmarks: frames, evenly spread, that tell what is straight.
-    """
-    points = spread_frames(places, landmarks)
-    if not is_cylinder(points):
-        return places
-    return straightening(points, _sharp(observations, landmarks))(places)
-
-
-def evened(places: Tensor, observations: Tensor, landmarks: int = LANDMARKS) -> Tensor:
-    """Places ``[N, T, K]`` of ``observations``, of mean zero and unit variance; a cylinder's so that motion is even.
-
-    Args:
-        places: coordinates of the pictures, a cylinder's almost straight.
-        observations: ``[N, T, H, W, C]`` uint8.
-        landmarks: frames, evenly spread, that tell how the ring is twisted.
-    """
-    if is_cylinder(spread_frames(places, landmarks)):
-        centre, scale = places.double().mean((0, 1)), places.double().std((0, 1))
-        angle, line = angle_and_line((places.double() - centre) / scale)
-        line = even_line(angle, line)
-        seen = projected(_sharp(observations, landmarks))
-        twist = untwisting(spread_frames(angle, landmarks), spread_frames(line, landmarks), seen)
-        angle = angle - twist_design(line) @ twist
-        places = torch.stack((angle.cos(), angle.sin(), line), -1).float()
-    flat = places.flatten(0, 1)
-    return (places - flat.mean(0)) / flat.std(0)
-
-
-def _sharp(observations: Tensor, landmarks: int) -> Tensor:
-    return described(spread_frames(observations, landmarks), 0.0)
-
-
-def _coordinates(graph: Graph, blurred: Tensor, sharp: Tensor, count: int) -> Tensor:
-    """``[L, count]`` from as few functions as will do: a motion of few frames may be slower than others' harmonics."""
-    found = torch.empty(0)
-    for smooth in (SMOOTH, 2 * SMOOTH, 4 * SMOOTH):
-        found = turned(*slowest_functions(graph, smooth), blurred, sharp, count)
-        if found.shape[1] == count:
-            return found
-    raise NoChartError(f"the pictures have {found.shape[1]} coordinates, not {count}")
+    straight = topology_of(spread_frames(places, landmarks)).straighten(places, observations, landmarks)
+    return topology_of(spread_frames(straight, landmarks)).even(straight, observations, landmarks)
 
 
 def needs_chart(observations: Tensor, count: int, sample: int = 2000) -> bool:
     """Whether pictures ``[N, T, H, W, C]`` have fewer large motions than ``count``."""
-    blurred = described(spread_frames(observations, sample), FAR)
+    blurred = thumbnails(spread_frames(observations, sample), FAR)
     return large_motions(torch.linalg.svdvals(blurred - blurred.mean(0)).square()) < count
 
 
@@ -135,7 +81,7 @@ def large_motions(components: Tensor) -> int:
     return int((components >= LARGE * components[0]).sum())
 
 
-def turned(energies: Tensor, functions: Tensor, blurred: Tensor, sharp: Tensor, count: int) -> Tensor:
+def rotate_to_explain(energies: Tensor, functions: Tensor, blurred: Tensor, sharp: Tensor, count: int) -> Tensor:
     """``count`` combinations of ``functions [L, K]``: for the large motions those that explain most of the ``sharp``
     pictures ``[L, D]``, then the slowest that are left.
 
@@ -149,34 +95,45 @@ def turned(energies: Tensor, functions: Tensor, blurred: Tensor, sharp: Tensor, 
     Returns:
         ``[L, count]``, or fewer if the others are functions of those before.
     """
-
-    def explaining(pictures: Tensor) -> tuple[Tensor, Tensor]:
-        axes, explained, _ = torch.linalg.svd(functions.T @ (pictures - pictures.mean(0)), full_matrices=False)
-        return axes, explained.square()
-
-    large = min(count, large_motions(explaining(blurred)[1]))
-    leading = explaining(sharp)[0][:, :large]
+    large = min(count, large_motions(_explaining(functions, blurred)[1]))
+    leading = _explaining(functions, sharp)[0][:, :large]
     rest = torch.linalg.qr(leading, mode="complete").Q[:, large:]
     slow = functions @ rest @ torch.linalg.eigh(rest.T @ energies.diag() @ rest).eigenvectors
     chosen = functions @ leading
     for candidate in slow.split(1, dim=1):
-        if chosen.shape[1] < count and told_by(chosen, candidate) < NEW:
+        if chosen.shape[1] < count and explained_by_neighbours(chosen, candidate) < NEW:
             chosen = torch.cat((chosen, candidate), 1)
     return chosen
 
 
-def told_by(chosen: Tensor, candidate: Tensor) -> float:
-    """How much of ``candidate [L, 1]`` its neighbours in the coordinates ``chosen [L, K]`` tell: R^2, 1 for a harmonic.
+def explained_by_neighbours(chosen: Tensor, candidate: Tensor) -> float:
+    """R^2 of ``candidate [L, 1]`` as the mean over its neighbours in the coordinates ``chosen [L, K]``.
 
-    A slow function may be one of those before, once more around (Dsilva et al., 2018).
+    Near 1 for a harmonic: a slow function may be one of those before, once more around (Dsilva et al., 2018).
     """
-    index = _nearest(chosen, chosen, NEIGHBOURS + 1)[1][:, 1:]
+    index = nearest(chosen, chosen, NEIGHBOURS + 1)[1][:, 1:]
     left = candidate - candidate[index].mean(1)
     return 1 - float(left.var() / candidate.var())
 
 
+def _coordinates(graph: Graph, blurred: Tensor, sharp: Tensor, count: int) -> Tensor:
+    """``[L, count]`` from as few functions as will do: a motion of few frames may be slower than others' harmonics."""
+    found = torch.empty(0)
+    for smooth in (SMOOTH, 2 * SMOOTH, 4 * SMOOTH):
+        found = rotate_to_explain(*slowest_functions(graph, smooth), blurred, sharp, count)
+        if found.shape[1] == count:
+            return found
+    raise NoChartError(f"the pictures have {found.shape[1]} coordinates, not {count}")
+
+
+def _explaining(functions: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """Axes ``[K, M]`` among ``functions [L, K]`` that explain most of ``pictures [L, D]``, and how much each does."""
+    axes, explained, _ = torch.linalg.svd(functions.T @ (pictures - pictures.mean(0)), full_matrices=False)
+    return axes, explained.square()
+
+
 def _placed(points: Tensor, landmarks: Tensor, coordinates: Tensor) -> Tensor:
     """Coordinates of ``points [N, D]``: means over those of the nearest landmarks, weighed by distance."""
-    distance, index = _nearest(points, landmarks, NEIGHBOURS // 2 + 1)
+    distance, index = nearest(points, landmarks, NEIGHBOURS // 2 + 1)
     weight = torch.exp(-distance / distance[:, -1:].clamp(min=1e-12)).unsqueeze(-1)
     return (coordinates[index] * weight).sum(1) / weight.sum(1)

@@ -11,9 +11,10 @@ import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
-from latentrl.numerics.neighbours import _nearest
+from latentrl.numerics.neighbours import nearest
 
 NEIGHBOURS = 10
+"""Of every landmark, that it is linked to."""
 
 
 class Graph(NamedTuple):
@@ -29,12 +30,16 @@ class NoChartError(ValueError):
 
 def similarities(points: Tensor, neighbours: int) -> Graph:
     """The graph of nearest neighbours of ``points [L, D]``, each link weighed by the distances that are usual there
-    (self-tuning, Zelnik-Manor and Perona 2004), the points' density divided out.
+    (self-tuning, Zelnik-Manor and Perona 2004), the points' density divided out (Coifman and Lafon 2006).
+
+    Args:
+        points: what is to be linked.
+        neighbours: that every point is linked to at least.
 
     Raises:
         NoChartError: a graph of several parts.
     """
-    distance, index = _nearest(points, points, neighbours + 1)
+    distance, index = nearest(points, points, neighbours + 1)
     distance, index = distance[:, 1:], index[:, 1:]
     scale = distance[:, -1].sqrt().clamp(min=1e-12)
     weight = torch.exp(-distance / (scale[:, None] * scale[index]))

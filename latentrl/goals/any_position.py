@@ -4,16 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from torch import Tensor
 
+from latentrl.goals.base import WrittenGoal
 from latentrl.models.base import WorldModel
 from latentrl.support.errors import UserError
 
 
 @dataclass(frozen=True)
-class AnyGoal:
+class AnyGoal(WrittenGoal):
     """Every position a state can have: what a goal-conditioned policy learns, and no one goal to reach."""
+
+    is_position: ClassVar[bool] = True
+    is_single: ClassVar[bool] = False
+    syntax: ClassVar[str] = "any"
+
+    @classmethod
+    def parse(cls, rest: str) -> AnyGoal:
+        """Nothing follows the keyword."""
+        if rest:
+            raise ValueError(rest)
+        return cls()
+
+    def __str__(self) -> str:
+        return "any"
 
     def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
         """None.

@@ -1,4 +1,4 @@
-"""Goals: what a user points at instead of writing a reward function.
+"""What ``--goal`` means.
 
 ==================  ================================================  ==========
 text                goal                                              reward
@@ -13,17 +13,18 @@ text                goal                                              reward
 ==================  ================================================  ==========
 
 Recorded sequences are those of the training split, counted from 0; nothing but their observations and actions is read.
+A new kind of goal is a file, and a line in `GOALS`.
 """
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import torch
 
 from latentrl.goals.any_position import AnyGoal
-from latentrl.goals.picture import ObservedGoals, PictureGoal
+from latentrl.goals.base import Goal, WrittenGoal
+from latentrl.goals.picture import PictureGoal
 from latentrl.goals.recorded import FrameGoal, SequenceGoal
 from latentrl.goals.speed import SpeedGoal
 from latentrl.models.base import WorldModel
@@ -31,37 +32,29 @@ from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
 from latentrl.support.errors import UserError
 
-SYNTAX = "give a picture or readings, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION"
+GOALS: dict[str, type[WrittenGoal]] = {
+    "frame": FrameGoal,
+    "sequence": SequenceGoal,
+    "velocity": SpeedGoal,
+    "any": AnyGoal,
+}
+"""By the keyword that their texts begin with; all other texts name a picture or readings."""
 
 
-Goal = PictureGoal | FrameGoal | SequenceGoal | SpeedGoal | ObservedGoals | AnyGoal
-POSITIONS = (PictureGoal, FrameGoal, ObservedGoals, AnyGoal)
-"""The kinds of goals that are positions."""
-
-
-def parse_goal(text: str) -> Goal:
+def parse_goal(text: str) -> WrittenGoal:
     """What ``--goal`` means; see the module's table.
 
     Raises:
         UserError: the text begins like a goal of a known kind and does not go on like one.
     """
-    kind, _, rest = text.partition(":")
+    keyword, _, rest = text.partition(":")
+    if keyword not in GOALS:
+        return PictureGoal.parse(text)
     try:
-        if kind == "frame":
-            sequence, step = map(int, rest.split(":"))
-            return FrameGoal(sequence, step)
-        if kind == "sequence":
-            return SequenceGoal(int(rest))
-        if kind == "velocity":
-            fractions = tuple(map(float, rest.split(",")))
-            if all(map(math.isfinite, fractions)):
-                return SpeedGoal(fractions)
-            raise ValueError(text)
+        return GOALS[keyword].parse(rest)
     except ValueError as error:
-        raise UserError(f"--goal {text}: {SYNTAX}") from error
-    if text == "any":
-        return AnyGoal()
-    return PictureGoal(Path(text))
+        known = [PictureGoal.syntax, *(kind.syntax for kind in GOALS.values())]
+        raise UserError(f"--goal {text}: give {', '.join(known[:-1])} or {known[-1]}") from error
 
 
 @torch.no_grad()
@@ -77,7 +70,7 @@ def goal_reward(goal: Goal, model: WorldModel, run: Path, data: Path | None = No
     Raises:
         UserError: a picture that does not fit, no such sequence, or a model without velocity dimensions.
     """
-    if isinstance(goal, POSITIONS):
+    if goal.is_position:
         return PositionReward(goal.target(model, run, data))
     if model.position_size == model.latent_size:
         raise UserError("--goal: this model's state has no velocity dimensions of its own; give a picture, or an ekvae")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,17 +14,29 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from latentrl.goals.base import Goal, WrittenGoal
 from latentrl.models.base import WorldModel
 from latentrl.support.errors import UserError
 
 MODES = {1: "L", 3: "RGB"}
+"""Pillow's names for pictures of so many channels."""
 
 
 @dataclass(frozen=True)
-class PictureGoal:
-    """The position in a picture."""
+class PictureGoal(WrittenGoal):
+    """The position in a picture, or in readings: what a text means that begins with no goal's keyword."""
 
     path: Path
+    is_position: ClassVar[bool] = True
+    syntax: ClassVar[str] = "a picture or readings"
+
+    @classmethod
+    def parse(cls, rest: str) -> PictureGoal:
+        """The whole text is the file's name."""
+        return cls(Path(rest))
+
+    def __str__(self) -> str:
+        return str(self.path)
 
     def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
         """The position ``[Da]``."""
@@ -32,10 +44,12 @@ class PictureGoal:
 
 
 @dataclass(frozen=True, eq=False)
-class ObservedGoals:
+class ObservedGoals(Goal):
     """The positions in raw observations ``[N, ...]``, one for each of N parallel episodes; not written as text."""
 
     observations: NDArray[Any]
+    is_position: ClassVar[bool] = True
+    is_single: ClassVar[bool] = False
 
     def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
         """The positions ``[N, Da]``."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from torch import Tensor
 
+from latentrl.goals.base import WrittenGoal
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import load_settings
 from latentrl.support.errors import UserError
@@ -14,25 +16,46 @@ from latentrl.types import Sequences
 
 
 @dataclass(frozen=True)
-class FrameGoal:
+class FrameGoal(WrittenGoal):
     """The position in one frame of the training data."""
 
     sequence: int
     step: int
+    is_position: ClassVar[bool] = True
+    syntax: ClassVar[str] = "frame:SEQUENCE:STEP"
+
+    @classmethod
+    def parse(cls, rest: str) -> FrameGoal:
+        """Two numbers, counted from 0."""
+        sequence, step = map(int, rest.split(":"))
+        return cls(sequence, step)
+
+    def __str__(self) -> str:
+        return f"frame:{self.sequence}:{self.step}"
 
     def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
         """The position ``[Da]``."""
         recorded = _recorded(run, data, self.sequence)
         if not 0 <= self.step < recorded.length:
-            raise UserError(f"--goal frame:{self.sequence}:{self.step}: its steps are 0 to {recorded.length - 1}")
+            raise UserError(f"--goal {self}: its steps are 0 to {recorded.length - 1}")
         return model.encode_goal(recorded.observations[0, self.step])
 
 
 @dataclass(frozen=True)
-class SequenceGoal:
+class SequenceGoal(WrittenGoal):
     """The mean velocity of one sequence of the training data."""
 
     sequence: int
+    is_position: ClassVar[bool] = False
+    syntax: ClassVar[str] = "sequence:NUMBER"
+
+    @classmethod
+    def parse(cls, rest: str) -> SequenceGoal:
+        """One number, counted from 0."""
+        return cls(int(rest))
+
+    def __str__(self) -> str:
+        return f"sequence:{self.sequence}"
 
     def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
         """The velocity ``[Dv]``."""

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from latentrl.models.base import WorldModel
 from latentrl.models.over_data import PIECE, smooth
+from latentrl.numerics.neighbours import nearest, squared_distances
 from latentrl.types import Belief, Sequences
 
 FIRST_STATES = 2000
@@ -128,9 +129,9 @@ def off_manifold(
         order = torch.randperm(len(points), generator=generator)
         centres, others = points[order[:half]], points[order[half:]]
         # The nearest centre to a centre is itself.
-        radii = torch.cdist(centres, centres).kthvalue(neighbours + 1, dim=1).values.clamp(min=1e-12)
-        ours.append((torch.cdist(drawn, centres) / radii).amin(1))
-        theirs.append((torch.cdist(others, centres) / radii).amin(1))
+        radii = nearest(centres, centres, neighbours + 1)[0][:, -1].sqrt().clamp(min=1e-12)
+        ours.append((squared_distances(drawn, centres).sqrt() / radii).amin(1))
+        theirs.append((squared_distances(others, centres).sqrt() / radii).amin(1))
     bound = torch.cat(theirs).quantile(quantile)
     # Not "farther than": a NaN is no nearer than anything.
     off = 1 - (torch.stack(ours) <= bound).double().mean(0)

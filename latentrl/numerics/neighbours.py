@@ -1,21 +1,44 @@
-"""Nearest neighbours of points."""
+"""Nearest neighbours of points: one search for charts, the R^2 of neighbours and the off-manifold share."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-PIECE = 500
+ROWS = 500
+"""Points whose distances to all others are held at once."""
 
 
-def _nearest(points: Tensor, among: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Squared distances ``[N, count]`` and indices ``[N, count]`` of the nearest of ``among [L, D]``."""
+def squared_distances(points: Tensor, among: Tensor) -> Tensor:
+    """Squared Euclidean distances ``[N, L]`` from ``points [N, D]`` to ``among [L, D]``, never negative."""
+    centre = among.mean(0)
+    others = among - centre
+    return _squares(points - centre, others, others.square().sum(1))
+
+
+def nearest(
+    points: Tensor, among: Tensor, count: int, groups: tuple[Tensor, Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
+    """The nearest of ``among [L, D]`` to each of ``points [N, D]``, the nearest first.
+
+    Args:
+        points: whose neighbours are sought.
+        among: the candidates.
+        count: neighbours of each.
+        groups: numbers ``[N]`` of the points and ``[L]`` of the candidates; those with the same are no neighbours.
+
+    Returns:
+        Their squared distances and their indices, ``[N, count]`` each.
+    """
     centre = among.mean(0)
     others = among - centre
     norms = others.square().sum(1)
     distances, indices = [], []
-    for piece in (points - centre).split(PIECE):
-        squares = (norms - 2 * piece @ others.T + piece.square().sum(1, keepdim=True)).clamp(min=0)
+    for start in range(0, len(points), ROWS):
+        rows = slice(start, start + ROWS)
+        squares = _squares(points[rows] - centre, others, norms)
+        if groups is not None:
+            squares.masked_fill_(groups[0][rows].unsqueeze(1) == groups[1], torch.inf)
         distance, index = squares.topk(count, largest=False)
         distances.append(distance)
         indices.append(index)
@@ -39,10 +62,10 @@ def nearest_elsewhere(inputs: Tensor, neighbours: int = 10) -> Tensor:
     points = points - points.mean(0)
     deviation, axes = torch.linalg.eigh(points.T @ points / len(points))
     points = (points @ axes) / deviation.clamp(min=1e-12).sqrt()
-    found = []
-    for sequence in range(count):
-        own = slice(sequence * length, (sequence + 1) * length)
-        distance = torch.cdist(points[own], points)
-        distance[:, own] = torch.inf
-        found.append(distance.topk(min(neighbours, len(points) - length), largest=False).indices)
-    return torch.cat(found)
+    sequence = torch.arange(count, device=inputs.device).repeat_interleave(length)
+    return nearest(points, points, min(neighbours, len(points) - length), (sequence, sequence))[1]
+
+
+def _squares(points: Tensor, others: Tensor, norms: Tensor) -> Tensor:
+    """From points around a common centre, which keeps rounding small, and the squared ``norms [L]`` of the others."""
+    return (norms - 2 * points @ others.T + points.square().sum(1, keepdim=True)).clamp(min=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from latentrl.rewards.distance import _negative_squared_distance, _penalty_weight
+from latentrl.rewards.distance import negative_squared_distance, penalty_weight
 
 
 class CarriedGoalReward:
@@ -21,9 +21,9 @@ class CarriedGoalReward:
         if goal_size < 1:
             raise ValueError(f"goal_size must be at least 1, not {goal_size}")
         self.goal_size = goal_size
-        self.action_penalty = _penalty_weight(action_penalty)
+        self.action_penalty = penalty_weight(action_penalty)
 
     def __call__(self, state: Tensor, action: Tensor) -> Tensor:
         """Rewards ``[...]`` for ``state [..., Dz + Da]``, its goal last, and ``action [..., Du]``."""
         position, goal = state[..., : self.goal_size], state[..., -self.goal_size :]
-        return _negative_squared_distance(position, goal, action, self.action_penalty)
+        return negative_squared_distance(position, goal, action, self.action_penalty)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from latentrl.rewards.distance import _goal_vector, _goal_vectors, _negative_squared_distance, _penalty_weight
+from latentrl.rewards.distance import goal_vector, goal_vectors, negative_squared_distance, penalty_weight
 
 
 class PositionReward:
@@ -14,11 +14,14 @@ class PositionReward:
         goal: the encoded goal observation ``[Da]``, in latent units; or ``[N, Da]``, one for each of ``N`` parallel
             episodes.
         action_penalty: weight of the squared action (environment units) taken off the reward; 0 is the source's reward.
+
+    Raises:
+        ValueError: a goal of another shape, empty or not finite, or a negative weight.
     """
 
     def __init__(self, goal: Tensor, action_penalty: float = 0.0) -> None:
-        self.goal = _goal_vector(goal) if goal.ndim != 2 else _goal_vectors(goal)
-        self.action_penalty = _penalty_weight(action_penalty)
+        self.goal = goal_vectors(goal) if goal.ndim == 2 else goal_vector(goal)
+        self.action_penalty = penalty_weight(action_penalty)
 
     def __call__(self, state: Tensor, action: Tensor) -> Tensor:
         """Rewards ``[...]`` for ``state [..., Dz]`` and ``action [..., Du]``.
@@ -30,12 +33,12 @@ class PositionReward:
         """
         position = state[..., : self.goal.shape[-1]]
         if self.goal.ndim == 1:
-            return _negative_squared_distance(position, self.goal, action, self.action_penalty)
+            return negative_squared_distance(position, self.goal, action, self.action_penalty)
         count = len(self.goal)
         if state.ndim < 2 or state.shape[-2] % count:
             raise ValueError(
                 f"there are {count} goals, one for each episode, but the states have the shape {tuple(state.shape)}: "
                 f"their second dimension from the end must be a multiple of {count}"
             )
-        own = position.unflatten(-2, (count, -1)), action.unflatten(-2, (count, -1))
-        return _negative_squared_distance(own[0], self.goal.unsqueeze(-2), own[1], self.action_penalty).flatten(-2)
+        positions, actions = position.unflatten(-2, (count, -1)), action.unflatten(-2, (count, -1))
+        return negative_squared_distance(positions, self.goal.unsqueeze(-2), actions, self.action_penalty).flatten(-2)

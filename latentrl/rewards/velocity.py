@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from latentrl.rewards.distance import _goal_vector, _negative_squared_distance, _penalty_weight
+from latentrl.rewards.distance import goal_vector, negative_squared_distance, penalty_weight
 
 
 class VelocityReward:
@@ -14,16 +14,19 @@ class VelocityReward:
         goal: the velocity part of a smoothed latent state ``[Dv]``, in latent units.
         position_size: ``Da``, how many leading dimensions of a state are position.
         action_penalty: weight of the squared action (environment units) taken off the reward; 0 is the source's reward.
+
+    Raises:
+        ValueError: a goal that is no finite vector, or a negative size or weight.
     """
 
     def __init__(self, goal: Tensor, position_size: int, action_penalty: float = 0.0) -> None:
         if position_size < 0:
             raise ValueError(f"position_size must be at least 0, not {position_size}")
-        self.goal = _goal_vector(goal)
+        self.goal = goal_vector(goal)
         self.position_size = position_size
-        self.action_penalty = _penalty_weight(action_penalty)
+        self.action_penalty = penalty_weight(action_penalty)
 
     def __call__(self, state: Tensor, action: Tensor) -> Tensor:
         """Rewards ``[...]`` for ``state [..., Dz]`` and ``action [..., Du]``."""
         velocity = state[..., self.position_size : self.position_size + self.goal.shape[0]]
-        return _negative_squared_distance(velocity, self.goal, action, self.action_penalty)
+        return negative_squared_distance(velocity, self.goal, action, self.action_penalty)

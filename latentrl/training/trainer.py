@@ -9,7 +9,7 @@ import time
 import torch
 from torch import Tensor
 
-from latentrl.geometry.cylinder.straightening import is_cylinder
+from latentrl.geometry.cylinder import Cylinder
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameEncoder, StateSampler
 from latentrl.models.ekvae import EKVAE
@@ -86,7 +86,7 @@ class Trainer:
             self.components = components.to(self.generator.device)
             # A cylinder has two displacements, around and along, and a velocity is to tell each.
             charted = self.settings.warm_start > 0 and self.model.latent_size - self.model.position_size == 2
-            self.on_cylinder = charted and is_cylinder(components.flatten(0, 1))
+            self.on_cylinder = charted and Cylinder().detects(components.flatten(0, 1))
 
     def advance(self) -> RateDistortion:
         """One gradient step.

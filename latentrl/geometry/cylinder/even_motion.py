@@ -17,8 +17,9 @@ LAG = 3
 """Frames that a displacement spans: over one frame, a place's own error would be as large."""
 MOTION = 2.0
 """How much larger displacements over so many frames are, in mean squares, than over one where there is motion at all:
-nine times if it is steady, three if it is a random walk, and once where places have nothing to do with each other."""
+three times for a random walk, once where places have nothing to do with each other."""
 ROUNDS = 3
+"""Of removing what leans and making the speed equal: each changes a little what the other finds."""
 WAVES, POWERS = 4, 6
 """Harmonics of the angle and degree in the line of what leans."""
 BINS, ENDS = 40, 4
@@ -37,7 +38,7 @@ def even_line(angle: Tensor, line: Tensor) -> Tensor:
     if not shows_motion(line):
         return line
     for _ in range(ROUNDS):
-        line = evenly_fast(upright(angle, line))
+        line = equalise_speed(remove_lean(angle, line))
     return line
 
 
@@ -47,7 +48,7 @@ def shows_motion(line: Tensor) -> bool:
     return line.shape[1] > LAG and bool(_displaced(line).square().mean() > MOTION * once)
 
 
-def upright(angle: Tensor, line: Tensor) -> Tensor:
+def remove_lean(angle: Tensor, line: Tensor) -> Tensor:
     """``line [N, T]`` less what leans with ``angle [N, T]``: what makes it move more than it need, in mean squares.
 
     Of all ``line - sum_k c_k(line) wave_k(angle)`` it is the one whose displacements are least. Where motion is alike
@@ -61,7 +62,7 @@ def upright(angle: Tensor, line: Tensor) -> Tensor:
     return line - (leaning @ found).squeeze(-1)
 
 
-def evenly_fast(line: Tensor) -> Tensor:
+def equalise_speed(line: Tensor) -> Tensor:
     """``line [N, T]`` stretched to where its displacements are as large everywhere, from -1 to 1.
 
     At the ends a joint is stopped, and its speed tells nothing of the coordinate: there the stretch goes on as it was.

@@ -1,8 +1,8 @@
 """Straightening: of all charts of a cylinder, the one whose coordinates are an angle and a joint's position.
 
-A ring and a line that belong to neighbouring pictures (:mod:`latentrl.geometry.charts`) may still be bent: the line stretched
-here and there and leaning with the ring, the ring twisted along the line. A model starts with straight velocities where
-the coordinates are straight. No label says what straight is; the frames do:
+A ring and a line that belong to neighbouring pictures (:mod:`latentrl.geometry.charts`) may still be bent: the line
+stretched here and there and leaning with the ring, the ring twisted along the line. A model starts with straight
+velocities where the coordinates are straight. No label says what straight is; the frames do:
 
     line   random motion covers a joint's range evenly, wherever the other joint is: a coordinate becomes its rank
            among the frames of like angle
@@ -13,6 +13,7 @@ the coordinates are straight. No label says what straight is; the frames do:
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -31,40 +32,37 @@ EDGE = 1.1
 """Where the line ends: a little beyond the last rank, to whatever a polynomial would go on."""
 ALIKE = 0.01
 """Share of the frames, on either side, whose angle counts as like."""
-HOLE = 0.5
-"""A ring has no point nearer to its centre than this share of its usual radius."""
 PROJECTIONS = 512
+"""Random directions that pictures are compared along."""
 
 
-def is_cylinder(chart: Tensor) -> bool:
-    """Whether ``chart [L, 3]`` has a hole around the axis of its last coordinate."""
-    if chart.shape[1] != 3:
-        return False
-    ring = chart[:, :2] - chart[:, :2].mean(0)
-    radius = (ring / ring.std(0)).norm(dim=1)
-    return float((radius > HOLE * radius.median()).float().mean()) > 0.99
+class Round(NamedTuple):
+    """Coefficients of a line's straight coordinate ``[K]`` and of the ring's twist ``[TWIST]``, float64."""
+
+    line: Tensor
+    twist: Tensor
 
 
 class Straightening(NamedTuple):
     """From a bent cylinder's coordinates to straight ones: smooth functions of them, made for some and good for all.
 
-    ``mean [3]`` and ``scale [3]`` of the bent coordinates, the line's ``reach``, and for every round the coefficients
-    of the line's even coordinate ``[K]`` and of the twist ``[TWIST]``; float64.
+    ``mean [3]`` and ``scale [3]`` of the bent coordinates, the line's ``reach``, and the coefficients of every round;
+    float64.
     """
 
     mean: Tensor
     scale: Tensor
     reach: Tensor
-    rounds: tuple[tuple[Tensor, Tensor], ...]
+    rounds: tuple[Round, ...]
 
     def __call__(self, chart: Tensor) -> Tensor:
         """``chart [..., 3]`` as ``(cos, sin, line)``, float32."""
         angle, line = angle_and_line(((chart.double() - self.mean) / self.scale).flatten(0, -2))
-        even = line
-        for evening, twist in self.rounds:
-            even = (_line_design(angle, line, self.reach) @ evening).clamp(-EDGE, EDGE)
-            angle = angle - twist_design(even) @ twist
-        return torch.stack((angle.cos(), angle.sin(), even), 1).float().view(chart.shape)
+        straight = line
+        for found in self.rounds:
+            straight = (_line_design(angle, line, self.reach) @ found.line).clamp(-EDGE, EDGE)
+            angle = angle - twist_design(straight) @ found.twist
+        return torch.stack((angle.cos(), angle.sin(), straight), 1).float().view(chart.shape)
 
 
 def straightening(chart: Tensor, pictures: Tensor) -> Straightening:
@@ -80,37 +78,26 @@ def straightening(chart: Tensor, pictures: Tensor) -> Straightening:
     rounds = []
     for _ in range(ROUNDS):
         design = _line_design(angle, line, reach)
-        evening = least_squares(design, rank_among_like(angle, line).unsqueeze(1)).squeeze(1)
-        even = (design @ evening).clamp(-EDGE, EDGE)
-        twist = untwisting(angle, even, seen)
-        angle = angle - twist_design(even) @ twist
-        rounds.append((evening, twist))
+        coefficients = least_squares(design, rank_among_like(angle, line).unsqueeze(1)).squeeze(1)
+        straight = (design @ coefficients).clamp(-EDGE, EDGE)
+        twist = untwisting(angle, straight, seen)
+        angle = angle - twist_design(straight) @ twist
+        rounds.append(Round(coefficients, twist))
     return Straightening(mean, scale, reach, tuple(rounds))
 
 
 def angle_and_line(cylinder: Tensor) -> tuple[Tensor, Tensor]:
-    """``[..., 3]`` -> the angle around the axis and the place along it, ``[...]`` each."""
+    """``[..., 3]`` -> the angle around the axis (radians) and the place along it, ``[...]`` each."""
     return torch.atan2(cylinder[..., 1], cylinder[..., 0]), cylinder[..., 2]
 
 
 def projected(pictures: Tensor) -> Tensor:
-    """``pictures [L, D]`` less their mean along `PROJECTIONS` random directions, float64.
+    """``pictures [L, D]`` less their mean along random directions, ``[L, PROJECTIONS]`` float64.
 
-    They keep the share of the variance that is explained, and a sixth of the work.
+    They keep the share of the variance that is explained, at a fraction of the work.
     """
     directions = torch.randn(pictures.shape[1], PROJECTIONS, generator=torch.Generator().manual_seed(0))
     return ((pictures - pictures.mean(0)) @ directions).double()
-
-
-def _line_design(angle: Tensor, line: Tensor, reach: Tensor) -> Tensor:
-    powers = (line / reach).clamp(-1, 1).unsqueeze(1) ** torch.arange(BENT + 1)
-    waves = torch.cat((torch.ones_like(line).unsqueeze(1), harmonics(angle, LEAN)), 1)
-    return (waves.unsqueeze(2) * powers.unsqueeze(1)).flatten(1)
-
-
-def twist_design(line: Tensor) -> Tensor:
-    """Powers ``[..., TWIST]`` of ``line [...]``, that coefficients of :func:`untwisting` belong to."""
-    return line.unsqueeze(-1) ** torch.arange(1, TWIST + 1)
 
 
 def rank_among_like(angle: Tensor, line: Tensor) -> Tensor:
@@ -122,12 +109,6 @@ def rank_among_like(angle: Tensor, line: Tensor) -> Tensor:
     rank = torch.empty_like(line)
     rank[order] = 2 * (around < ordered.unsqueeze(1)).double().mean(1) - 1
     return rank
-
-
-def harmonics(angle: Tensor, count: int) -> Tensor:
-    """``angle [L]`` -> cosines, then sines, of its multiples 1 to ``count``, ``[L, 2 * count]``."""
-    multiples = angle.unsqueeze(1) * torch.arange(1, count + 1)
-    return torch.cat((multiples.cos(), multiples.sin()), 1)
 
 
 def untwisting(angle: Tensor, line: Tensor, pictures: Tensor) -> Tensor:
@@ -142,18 +123,39 @@ def untwisting(angle: Tensor, line: Tensor, pictures: Tensor) -> Tensor:
     twist = torch.zeros(TWIST, dtype=torch.float64, requires_grad=True)
     for count in HARMONICS:
         optimiser = torch.optim.LBFGS([twist], max_iter=80, line_search_fn="strong_wolfe")
-
-        def loss(count: int = count, optimiser: torch.optim.LBFGS = optimiser) -> Tensor:
-            optimiser.zero_grad()
-            left = 1 - explained_by(harmonics(angle - powers @ twist, count), pictures)
-            left.backward()
-            return left
-
-        optimiser.step(loss)
+        optimiser.step(partial(_left_by_twist, optimiser, twist, angle, powers, pictures, count))
     return twist.detach()
+
+
+def twist_design(line: Tensor) -> Tensor:
+    """Powers ``[..., TWIST]`` of ``line [...]``, that coefficients of :func:`untwisting` belong to."""
+    return line.unsqueeze(-1) ** torch.arange(1, TWIST + 1)
+
+
+def harmonics(angle: Tensor, count: int) -> Tensor:
+    """``angle [L]`` -> cosines, then sines, of its multiples 1 to ``count``, ``[L, 2 * count]``."""
+    multiples = angle.unsqueeze(1) * torch.arange(1, count + 1)
+    return torch.cat((multiples.cos(), multiples.sin()), 1)
 
 
 def explained_by(design: Tensor, pictures: Tensor) -> Tensor:
     """The share of the variance of ``pictures [L, D]``, with mean zero, that is linear in ``design [L, K]``."""
     common = design.T @ pictures
     return (torch.linalg.solve(design.T @ design, common) * common).sum() / pictures.square().sum()
+
+
+def _line_design(angle: Tensor, line: Tensor, reach: Tensor) -> Tensor:
+    """Powers of ``line [L]`` times waves of ``angle [L]``, ``[L, (1 + 2 * LEAN) * (BENT + 1)]``."""
+    powers = (line / reach).clamp(-1, 1).unsqueeze(1) ** torch.arange(BENT + 1)
+    waves = torch.cat((torch.ones_like(line).unsqueeze(1), harmonics(angle, LEAN)), 1)
+    return (waves.unsqueeze(2) * powers.unsqueeze(1)).flatten(1)
+
+
+def _left_by_twist(
+    optimiser: torch.optim.Optimizer, twist: Tensor, angle: Tensor, powers: Tensor, pictures: Tensor, count: int
+) -> Tensor:
+    """The share of ``pictures`` that the angle leaves unexplained without ``twist``, whose gradient is set."""
+    optimiser.zero_grad()
+    left = 1 - explained_by(harmonics(angle - powers @ twist, count), pictures)
+    left.backward()
+    return left

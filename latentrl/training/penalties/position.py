@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from latentrl.geometry.cylinder import Cylinder
 from latentrl.numerics.blur import blur
-from latentrl.numerics.least_squares import predicted, unexplained
+from latentrl.numerics.least_squares import unexplained
 from latentrl.numerics.pieces import evenly_spread
 
 LARGEST_SIDE, COARSE_SIDE = 32, 16
@@ -98,9 +99,6 @@ def turn_unexplained(states: Tensor, places: Tensor) -> Tensor:
             The position, nearly a linear map of them, tells the displacements; single places are less exact.
     """
     size = places.shape[-1]
-    position, velocity = states[..., :size].detach(), states[:, 1:, size:].flatten(0, 1)
-    flat = position.flatten(0, 1)
-    straight = predicted(flat, places.flatten(0, 1).to(flat)).view_as(position)
-    around = torch.atan2(straight[..., 1], straight[..., 0]).diff(dim=1)
-    moved = torch.stack((torch.atan2(around.sin(), around.cos()), straight[..., 2].diff(dim=1)), -1).flatten(0, 1)
+    velocity = states[:, 1:, size:].flatten(0, 1)
+    moved = Cylinder().displacements(states[..., :size], places)
     return unexplained(velocity, moved / moved.std(0))

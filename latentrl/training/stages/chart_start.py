@@ -14,11 +14,13 @@ import math
 import torch
 from torch import Tensor
 
-from latentrl.geometry.charts import Charted, evened
+from latentrl.geometry.charts import Charted
+from latentrl.geometry.descriptors import LANDMARKS
+from latentrl.geometry.topologies import topology_of
 from latentrl.models.ekvae import EKVAE
 from latentrl.models.over_data import encode_frames
 from latentrl.numerics.least_squares import least_squares
-from latentrl.numerics.pieces import frames_at
+from latentrl.numerics.pieces import frames_at, spread_frames
 from latentrl.training.fitting import LEARNING_RATE, Fitting
 from latentrl.types import Sequences
 
@@ -122,7 +124,8 @@ def _start_networks(
     fitting = Fitting(optimiser, steps, "warm start", progress)
     for step in fitting:
         if step == again:
-            straight = evened(encode_frames(model, data).mean.cpu(), data.observations)
+            positions = encode_frames(model, data).mean.cpu()
+            straight = topology_of(spread_frames(positions, LANDMARKS)).even(positions, data.observations)
             observations, places = data.observations, straight.flatten(0, 1)
         index = torch.randint(len(places), (FRAMES,), generator=generator)
         seen, wanted = frames_at(observations, index).to(device), places[index].to(device)

@@ -6,9 +6,12 @@ import math
 import time
 from pathlib import Path
 
-from latentrl.geometry.charts import Charted, chart, evened
+from latentrl.geometry.charts import Charted, chart
+from latentrl.geometry.descriptors import LANDMARKS
+from latentrl.geometry.topologies import topology_of
 from latentrl.models.ekvae import EKVAE
 from latentrl.models.over_data import encode_frames
+from latentrl.numerics.pieces import spread_frames
 from latentrl.objectives.constrained import Constrained
 from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.training.stages.chart_start import start_on_chart
@@ -74,7 +77,8 @@ def straighten_again(trainer: Trainer, folder: Path) -> None:
     assert isinstance(trainer.model, EKVAE)
     began = time.perf_counter()
     positions = encode_frames(trainer.model, trainer.data).mean.cpu()
-    places = evened(positions, trainer.data.observations)
+    topology = topology_of(spread_frames(positions, LANDMARKS))
+    places = topology.even(positions, trainer.data.observations)
     write_tensors(folder / CHART, {"places": places})
     trainer.align(places)
     trainer.seconds += time.perf_counter() - began

@@ -1,0 +1,20 @@
+"""Topologies by name, and which of them points lie on. A new one is a file or a folder, and a line here."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from latentrl.geometry.cylinder import Cylinder
+from latentrl.geometry.plane import Plane
+from latentrl.geometry.topology import Topology
+
+TOPOLOGIES: dict[str, Topology] = {
+    "cylinder": Cylinder(),
+    "plane": Plane(),
+}
+"""In the order of detection; the plane last, which takes whatever is left."""
+
+
+def topology_of(points: Tensor) -> Topology:
+    """The first of `TOPOLOGIES` that ``points [L, K]`` lie on."""
+    return next(topology for topology in TOPOLOGIES.values() if topology.detects(points))
