@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import policy_path
-from latentrl.envs.tasks import TASKS
+from latentrl.envs import TASKS
 from latentrl.evaluation.agents_by_name import contestant, goals_of_policies
 from latentrl.evaluation.comparison import planned, unlearned
 from latentrl.evaluation.judging import judge, time_alone

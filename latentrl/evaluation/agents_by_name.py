@@ -15,12 +15,12 @@ from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyCo
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import Policy, policy_path
 from latentrl.agents.policies.saving import read_policy
+from latentrl.envs.description import TruthAgent
 from latentrl.evaluation.oracles import ORACLE, Reference
-from latentrl.evaluation.protocol import TruthAgent
 from latentrl.evaluation.setting import Setting
-from latentrl.goals.any_position import AnyGoal
-from latentrl.goals.parsing import Goal, goal_reward, parse_goal
-from latentrl.goals.picture import ObservedGoals, PictureGoal
+from latentrl.goals.base import Goal
+from latentrl.goals.parsing import goal_reward, parse_goal
+from latentrl.goals.picture import PictureGoal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
@@ -130,8 +130,8 @@ def suits(own: Goal, goal: Goal) -> bool:
 
     Positions count as one, for a picture may have moved; several at once, or any, take a policy for any goal.
     """
-    if isinstance(goal, ObservedGoals | AnyGoal):
-        return isinstance(own, AnyGoal)
+    if not goal.is_single:
+        return not own.is_single
     return own == goal or (own.is_position and goal.is_position)
 
 
@@ -155,12 +155,12 @@ def _suitable_policy(setting: Setting) -> Policy:
     own = notes.get("goal")
     if suits(_goal_of(notes), setting.goal):
         return policy
-    if isinstance(setting.goal, ObservedGoals):
+    if not setting.goal.is_single:
         raise UserError(
             f"--policy {trial.policy}: was learned for one goal, {own}, but in --task {trial.task} every episode has "
             f"its own; learn one: latentrl learn --run {folder} --goal any, or give that one goal with --goal"
         )
-    if own == "any":
+    if not _goal_of(notes).is_single:
         raise UserError(
             f"--policy {trial.policy}: reaches any position, but the goal of --task {trial.task} is a velocity; "
             f"learn one for it: latentrl learn --run {folder} --goal velocity:FRACTION"

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentrl.agents import LatentAgent
+from latentrl.envs.description import TruthAgent
 from latentrl.envs.measures import Floats
-from latentrl.evaluation.protocol import Pictures, TruthAgent
+from latentrl.evaluation.protocol import Pictures
 from latentrl.figures.belief import deviations
 from latentrl.models.base import WorldModel
 from latentrl.types import Agent, is_image_shape

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from latentrl.agents.planners import PLANNERS
-from latentrl.envs import environment_named
-from latentrl.envs.tasks import TASKS, Task, tasks_in
+from latentrl.envs import TASKS, environment_named, tasks_in
+from latentrl.envs.tasks import Task
 from latentrl.evaluation.agents_by_name import AGENTS, suits
 from latentrl.evaluation.options import CompareOptions
 from latentrl.evaluation.oracles import ORACLE
 from latentrl.evaluation.trials import Trial
 from latentrl.goals.any_position import AnyGoal
-from latentrl.goals.parsing import Goal, parse_goal
+from latentrl.goals.base import Goal
+from latentrl.goals.parsing import parse_goal
 from latentrl.support.errors import UserError
 
 

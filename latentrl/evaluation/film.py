@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from latentrl.envs.description import TruthAgent
 from latentrl.envs.episodes import Episodes
 from latentrl.envs.measures import Floats
 from latentrl.envs.tasks import Task
 from latentrl.evaluation.agents_by_name import Contestant
 from latentrl.evaluation.beliefs import believed
-from latentrl.evaluation.protocol import Pictures, TruthAgent, demonstrate, render_poses
+from latentrl.evaluation.protocol import Pictures, demonstrate, render_poses
 from latentrl.evaluation.setting import Setting
 from latentrl.figures.video import one_palette
 from latentrl.models.base import WorldModel

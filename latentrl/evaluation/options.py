@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from latentrl.envs.tasks import TASKS
+from latentrl.envs import TASKS
 from latentrl.evaluation.agents_by_name import AGENTS
 from latentrl.evaluation.oracles import ORACLE
 from latentrl.evaluation.sensing import Losses, parse_blackout

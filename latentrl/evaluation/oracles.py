@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from latentrl.agents import Controller, PlannerController
 from latentrl.agents.planners import PLANNERS
 from latentrl.envs import environment_named
-from latentrl.envs.description import TruePhysics
+from latentrl.envs.description import TruePhysics, TruthAgent
 from latentrl.envs.measures import Floats
-from latentrl.evaluation.protocol import TruthAgent
 from latentrl.evaluation.setting import Setting
 from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
@@ -82,7 +81,7 @@ def servo(setting: Setting, index: int | None = None) -> TruthAgent:
 
 
 class OracleAgent:
-    """Acts on the true state instead of observations; implements `latentrl.evaluation.protocol.TruthAgent`.
+    """Acts on the true state instead of observations; implements `latentrl.envs.description.TruthAgent`.
 
     Args:
         controller: what to do, given a belief without doubt over the states of ``physics``.

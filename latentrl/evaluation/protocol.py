@@ -159,9 +159,7 @@ class _Course:
     @property
     def evaluation(self) -> Evaluation:
         """What happened, once all steps are done."""
-        return Evaluation(
-            {name: np.stack(values) for name, values in self.truth.items()}, self.seconds, self.arrived
-        )
+        return Evaluation({name: np.stack(values) for name, values in self.truth.items()}, self.seconds, self.arrived)
 
     def _timed_action(
         self, step: int, shown: NDArray[Any], seen: NDArray[np.bool_], info: Mapping[str, Any]

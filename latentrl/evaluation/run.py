@@ -79,9 +79,7 @@ class Run:
             ("observation shape", list(spec["observation_shape"]), own.get("observation_shape")),
         ):
             if expected != found:
-                raise UserError(
-                    f"--data {self.data}: {name} {found}, but the run has {expected}; give the run's data"
-                )
+                raise UserError(f"--data {self.data}: {name} {found}, but the run has {expected}; give the run's data")
         truth = load_ground_truth(self.data, "test")
         return Recorded(load_sequences(self.data, "test").observations.numpy(), truth)
 

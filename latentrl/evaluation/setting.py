@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from latentrl.envs import TASKS, tasks_in
 from latentrl.envs.episodes import Episodes
-from latentrl.envs.measures import Outcome, Truth
-from latentrl.envs.tasks import TASKS, Task, tasks_in
+from latentrl.envs.measures import GOAL, Outcome, Truth
+from latentrl.envs.tasks import Task
 from latentrl.evaluation.protocol import photographs
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.trials import Trial
-from latentrl.goals.parsing import Goal, is_position, parse_goal
-from latentrl.goals.any_position import AnyGoal
+from latentrl.goals.base import Goal
+from latentrl.goals.parsing import parse_goal
 from latentrl.goals.picture import ObservedGoals, PictureGoal
 from latentrl.goals.speed import SpeedGoal
 from latentrl.support.errors import UserError
@@ -80,17 +81,20 @@ class Setting:
         if self.episodes is None:
             return replace(self, count=1)
         one = self.episodes.only(index)
-        own = isinstance(self.goal, ObservedGoals) and one.observations is not None
-        return replace(self, count=1, episodes=one, goal=ObservedGoals(one.observations) if own else self.goal)
+        goal = self.goal
+        if isinstance(goal, ObservedGoals):
+            goal = ObservedGoals(goal.observations[index : index + 1])
+        return replace(self, count=1, episodes=one, goal=goal)
 
     def outcome(self, truth: Truth) -> Outcome:
         """What the task's measure says of ``truth``, ``{name: [T, N, ...]}``, the ground truth of all episodes."""
+        measure, step = self.task.measure, self.task.control_step
         if self.episodes is None:
-            return self.task.measure(truth, self.task.control_step, self.target)
-        if self.own_goals is None:
-            assert self.task.measure_unknown is not None
-            return self.task.measure_unknown(truth, self.task.control_step, self.target)
-        return self.task.measure({**truth, "goal": self.episodes.goals}, self.task.control_step, self.target)
+            return measure(truth, step, self.target)
+        if self.own_goals is not None:
+            return measure({**truth, GOAL: self.own_goals.goals}, step, self.target)
+        unknown = self.task.measure_unknown
+        return Outcome(None, {}) if unknown is None else unknown(truth, step, self.target)
 
 
 def _task(trial: Trial, run: Run) -> Task:
@@ -132,7 +136,7 @@ def _episodes(trial: Trial, task: Task, run: Run, count: int) -> Episodes:
             f"--task {trial.task}: {error}; {run.data} is too short, collect with a larger --length"
         ) from error
     if trial.goal is not None:
-        unknown = {name: np.tile(value, (count, 1)) for name, value in task.unknown_goal.items()}
+        unknown = {name: np.broadcast_to(value, (count, *np.shape(value))) for name, value in task.unknown_goal.items()}
         return Episodes({**drawn.starts, **unknown}, drawn.goals)
     if drawn.observations is None:
         return replace(drawn, observations=photographs(task, drawn.goals, trial.seed))
@@ -144,7 +148,7 @@ def _check_given(trial: Trial, task: Task) -> None:
     if trial.goal is None:
         return
     text, goal = trial.goal
-    if not goal.is_position or isinstance(goal, AnyGoal):
+    if not (goal.is_position and goal.is_single):
         raise UserError(f"--goal {text}: this task is to reach a position; give a picture or readings of it")
     first = tasks_in(task.env_id)[0]
     if trial.task != first:

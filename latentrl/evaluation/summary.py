@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from latentrl.envs.measures import Floats
+from latentrl.envs.measures import Floats, Outcome
 from latentrl.evaluation.judging import Alone, Judged
 from latentrl.evaluation.setting import Setting
+from latentrl.numerics.statistics import bootstrap_interval
 
 
 def summarise(setting: Setting, judged: Judged, alone: Alone) -> dict[str, Any]:
@@ -18,6 +19,7 @@ def summarise(setting: Setting, judged: Judged, alone: Alone) -> dict[str, Any]:
     trial, task, outcome, batch = setting.trial, setting.task, judged.outcome, judged.evaluation
     episodes = batch.arrived.shape[1]
     successes = None if outcome.success is None else int(outcome.success.sum())
+    overall = {**outcome.overall, **averages(outcome)}
     return {
         "agent": trial.contestant,
         "task": trial.task,
@@ -28,7 +30,7 @@ def summarise(setting: Setting, judged: Judged, alone: Alone) -> dict[str, Any]:
         "wilson_95": None if successes is None else list(wilson_interval(successes, episodes)),
         "success": None if outcome.success is None else outcome.success.tolist(),
         "measures": {name: _described(values) for name, values in outcome.figures.items()},
-        **({"overall": dict(outcome.overall)} if outcome.overall else {}),
+        **({"overall": overall} if overall else {}),
         "target": setting.target,
         "frames_lost": float(1 - batch.arrived.mean()),
         "control_rate": control_rate(alone.evaluation.seconds),
@@ -68,6 +70,18 @@ def wilson_interval(successes: int, episodes: int) -> tuple[float, float]:
 def control_rate(seconds: Floats) -> dict[str, float]:
     """Actions per second that the agent could give: ``hz_median``, and ``hz_p99`` that 99% of its actions reach."""
     return {"hz_median": float(1 / np.median(seconds)), "hz_p99": float(1 / np.quantile(seconds, 0.99))}
+
+
+def averages(outcome: Outcome) -> dict[str, float]:
+    """The mean over the episodes of each figure whose mean counts, and its 95% bootstrap interval."""
+    found = {}
+    for name in outcome.averaged:
+        interval = bootstrap_interval(outcome.figures[name])
+        found[f"{name}_mean"] = interval.mean
+        # JSON knows no NaN: a single episode has no interval.
+        if len(outcome.figures[name]) > 1:
+            found |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return found
 
 
 def _described(values: Floats) -> dict[str, Any]:

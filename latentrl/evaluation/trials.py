@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from latentrl.agents.policies import policy_path
-from latentrl.envs.tasks import TASKS, tasks_in
+from latentrl.envs import TASKS, tasks_in
 from latentrl.evaluation.sensing import Losses
-from latentrl.goals.parsing import Goal, parse_goal
+from latentrl.goals.base import Goal, WrittenGoal
+from latentrl.goals.parsing import parse_goal
 from latentrl.goals.picture import PictureGoal
 from latentrl.goals.speed import SpeedGoal
 
@@ -22,7 +23,7 @@ class GivenGoal(NamedTuple):
     """A goal as ``--goal`` is written, and what that means."""
 
     text: str
-    meaning: Goal
+    meaning: WrittenGoal
 
     @classmethod
     def parse(cls, text: str | None) -> GivenGoal | None:
