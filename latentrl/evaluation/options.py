@@ -8,18 +8,27 @@ from typing import Annotated
 
 import tyro
 
-from latentrl.envs import TASKS
+from latentrl.envs import ENVIRONMENTS, TASKS
 from latentrl.evaluation.agents_by_name import AGENTS
 from latentrl.evaluation.oracles import ORACLE
 from latentrl.evaluation.sensing import Losses, parse_blackout
 from latentrl.evaluation.trials import GivenGoal, Physics, Trial, task_of
 from latentrl.support.errors import UserError
 
+SERVOED = ", ".join(name for name, one in ENVIRONMENTS.items() if one.servo is not None)
+KNOWN = ", ".join(name for name, one in ENVIRONMENTS.items() if one.true_physics is not None)
 AGENT_HELP = (
-    f"What chooses the actions: {', '.join(AGENTS)}, or, where the environment has one, {ORACLE}, which is told the "
-    "truth; policy if left out, or cem where every episode has a goal of its own."
+    f"What chooses the actions: {', '.join(AGENTS)}, or ({SERVOED}) {ORACLE}, which is told the truth; policy if left "
+    "out, or cem where every episode has a goal of its own."
 )
-TASK_HELP = f"One of {', '.join(TASKS)}. The one that suits the run's environment and the goal if left out."
+TASK_HELP = (
+    "; ".join(f"{name}: {', '.join(one.tasks)}" for name, one in ENVIRONMENTS.items())
+    + ". The one that suits the run's environment and the goal if left out."
+)
+REFERENCES_HELP = (
+    f"Add references above: every planner on the true physics ({KNOWN}), an oracle, which is told the truth "
+    f"({SERVOED})."
+)
 
 
 @dataclass(frozen=True)
@@ -32,9 +41,8 @@ class EvaluateOptions:
     policy: str = "policy"
     """Which of the run's learned policies, for the agent policy."""
     goal: str | None = None
-    """A picture of the goal, or velocity:FRACTION; the task's own if left out. A policy has learned its own. Where
-    every episode would have a goal of its own, a picture does not tell the true pose: a film and the spread are then
-    all that comes of it."""
+    """A picture of the goal, or velocity:FRACTION; the task's own if left out. A policy has learned its own. A picture
+    does not tell the true pose: where the task's goals are poses, a film and the spread are all that comes of it."""
     task: Annotated[str | None, tyro.conf.arg(help=TASK_HELP)] = None
     episodes: int | None = None
     """Parallel episodes, each with noise of its own; as many as the task says if left out."""
@@ -64,9 +72,7 @@ class CompareOptions:
     """What to do; all tasks of the run's environment if left out."""
     agents: tuple[str, ...] = tuple(AGENTS)
     """Who does it: random, planners, and policy for every policy in the run that was learned for the task's goal."""
-    true_physics: bool = True
-    """Add references above: every planner on the true physics where these are known, and where the environment has one
-    an oracle, which is told the truth."""
+    true_physics: Annotated[bool, tyro.conf.arg(help=REFERENCES_HELP)] = True
     episodes: int | None = None
     """Parallel episodes; as many as each task says if left out."""
     seed: int = 0

@@ -65,13 +65,22 @@ class Run:
             raise UserError(f"{self.data}: the run's data is not there, but {why}; find it with --data")
 
     @cached_property
+    def metadata(self) -> Mapping[str, Any]:
+        """The data's ``metadata.json``.
+
+        Raises:
+            UserError: the data folder is none.
+        """
+        return load_metadata(self.data)
+
+    @cached_property
     def held_out(self) -> Recorded:
         """Observations and ground truth of the test split.
 
         Raises:
             UserError: the data folder is none, or is not the run's.
         """
-        own = load_metadata(self.data)
+        own = self.metadata
         recorded, spec = self.settings["data"], self.settings["model"]["spec"]
         for name, expected, found in (
             ("environment", recorded["env_id"], own.get("env_id")),
@@ -80,12 +89,12 @@ class Run:
         ):
             if expected != found:
                 raise UserError(f"--data {self.data}: {name} {found}, but the run has {expected}; give the run's data")
-        truth = load_ground_truth(self.data, "test")
-        return Recorded(load_sequences(self.data, "test").observations.numpy(), truth)
+        truth = load_ground_truth(self.data, "test", own)
+        return Recorded(load_sequences(self.data, "test", metadata=own).observations.numpy(), truth)
 
     @cached_property
     def _trained_on(self) -> dict[str, NDArray[Any]]:
-        return load_ground_truth(self.data, "train")
+        return load_ground_truth(self.data, "train", self.metadata)
 
     def largest(self, entry: str) -> float:
         """The largest absolute value of an entry of the ground truth of the training data.

@@ -61,10 +61,11 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 def test_a_verb_reads_settings_and_policy_once(pendulum_run: Path, short: None, read: Counter[str]) -> None:
     evaluate(EvaluateOptions(run=pendulum_run, goal="velocity:-0.5", policy="spin"))
-    assert [read[name] for name in ("settings.json", "policy-spin.json", "policy-spin.safetensors")] == [1, 1, 1]
+    once = ("settings.json", "metadata.json", "policy-spin.json", "policy-spin.safetensors")
+    assert [read[name] for name in once] == [1] * 4
     read.clear()
     compare(CompareOptions(pendulum_run, agents=("policy", "random", "cem")))
-    assert read["settings.json"] == 1
+    assert (read["settings.json"], read["metadata.json"]) == (1, 1)
 
 
 def test_a_film_of_many_goals_reads_settings_and_policy_once(
@@ -74,15 +75,16 @@ def test_a_film_of_many_goals_reads_settings_and_policy_once(
     saving.save_policy(policy, reacher_run, {"goal": "any"})
     read.clear()
     evaluate(EvaluateOptions(run=reacher_run, agent="policy", task="reach-ahead"))
-    assert [read[name] for name in ("settings.json", "policy.json", "policy.safetensors")] == [1, 1, 1]
+    once = ("settings.json", "metadata.json", "policy.json", "policy.safetensors")
+    assert [read[name] for name in once] == [1] * 4
 
 
 def test_all_trials_of_a_run_share_its_data(pendulum_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     splits: list[str] = []
 
-    def counted(folder: Path, split: str) -> Any:
+    def counted(folder: Path, split: str, metadata: Any) -> Any:
         splits.append(split)
-        return storage.load_ground_truth(folder, split)
+        return storage.load_ground_truth(folder, split, metadata)
 
     monkeypatch.setattr(run_module, "load_ground_truth", counted)
     run = Run.open(pendulum_run)
