@@ -14,16 +14,20 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import Comparison, compare, one_thread
+from latentrl.models.capabilities import Sampled
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.networks import NETWORKS, NetworkName
 from latentrl.networks.lean import halved
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.objectives.rewo import REWO
+from latentrl.training.building import trainer_for
 from latentrl.training.coarse_to_fine import Schedule
+from latentrl.training.penalties import PositionTarget, penalties_of
+from latentrl.training.recipes import on_chart
 from latentrl.training.settings import TrainSettings
 from latentrl.training.trainer import Trainer
-from latentrl.types import RateDistortion, Sequences
+from latentrl.types import Sequences
 
 LENGTH = 30
 SHAPE = (64, 64, 3)
@@ -51,9 +55,8 @@ class PlainEKVAE(EKVAE):
 class PlainTrainer(Trainer):
     """The same steps; frames are encoded again for the alignment."""
 
-    def _rate_distortion(self, batch: Sequences) -> tuple[RateDistortion, Tensor | None, Tensor | None]:
-        terms, states, _ = super()._rate_distortion(batch)
-        return terms, states, None
+    def _sample(self, batch: Sequences) -> Sampled:
+        return super()._sample(batch)._replace(positions=None)
 
 
 def make_trainer(network: NetworkName, batch: int, length: int = LENGTH, seed: int = 0) -> Trainer:
@@ -61,7 +64,7 @@ def make_trainer(network: NetworkName, batch: int, length: int = LENGTH, seed: i
     settings = replace(TABLE, network=network, hidden=NETWORKS[network].hidden)
     model, data = make_model(EKVAE, settings, seed), noise(2 * batch, length, seed)
     plain = replace(TrainSettings(), batch=batch, blur=Schedule(width=0.0), alignment=0.0)
-    return Trainer(model, REWO(0.03**2), data, plain, seed=seed)
+    return trainer_for(model, REWO(0.03**2), data, plain, seed=seed)
 
 
 def make_recipe(plainly: bool, batch: int, length: int = LENGTH, seed: int = 0) -> Trainer:
@@ -69,9 +72,10 @@ def make_recipe(plainly: bool, batch: int, length: int = LENGTH, seed: int = 0) 
     settings = replace(SETTINGS, network="lean", hidden=NETWORKS["lean"].hidden, drawn_frames=min(DRAWN, length - 1))
     model, data = make_model(PlainEKVAE if plainly else EKVAE, settings, seed), noise(2 * batch, length, seed)
     make = PlainTrainer if plainly else Trainer
-    trainer = make(model, REWO(0.03**2), data, replace(TrainSettings().on_chart(), batch=batch), seed=seed)
-    trainer.align(random_cylinder(2 * batch, length, seed))
-    return trainer
+    recipe, target = replace(on_chart(TrainSettings()), batch=batch), PositionTarget()
+    velocities = model.latent_size - model.position_size
+    target.move(random_cylinder(2 * batch, length, seed), velocities, torch.device("cpu"))
+    return make(model, REWO(0.03**2), data, recipe, seed, penalties_of(model, recipe, target).values())
 
 
 def make_model(kind: type[EKVAE], settings: EKVAESettings, seed: int) -> EKVAE:

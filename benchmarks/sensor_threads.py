@@ -15,9 +15,9 @@ from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.objectives.rewo import REWO
 from latentrl.rewards.position import PositionReward
-from latentrl.train import SENSORS_GATE
+from latentrl.training.building import trainer_for
+from latentrl.training.recipes import SENSORS_GATE, for_quiet_sensors
 from latentrl.training.settings import TrainSettings
-from latentrl.training.trainer import Trainer
 from latentrl.types import Belief, Sequences
 
 LENGTH = 30
@@ -40,8 +40,8 @@ def training_step(batch: int, length: int = LENGTH) -> Callable[[], object]:
     model = make_model()
     assert model.standard is not None
     model.standard.fit(angles.flatten(0, 1))
-    settings = TrainSettings(batch=batch).for_sensors(ekvae=True)
-    return Trainer(model, REWO(1.0), data, settings, seed=0).advance
+    settings = for_quiet_sensors(TrainSettings(batch=batch))
+    return trainer_for(model, REWO(1.0), data, settings, seed=0).advance
 
 
 def plan(goals: int) -> Callable[[], object]:

@@ -13,6 +13,7 @@ from benchmarks.timing import Comparison, compare, one_thread
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.objectives.rewo import REWO
+from latentrl.training.building import trainer_for
 from latentrl.training.coarse_to_fine import Schedule
 from latentrl.training.settings import TrainSettings
 from latentrl.training.trainer import Trainer
@@ -42,7 +43,7 @@ def make_model(version: Version, seed: int = 0) -> EKVAE:
 def make_trainer(model: EKVAE, data: Sequences, batch: int) -> Trainer:
     """The default training but for the blur of its first quarter, which is no part of the model."""
     settings = replace(TrainSettings(), batch=batch, blur=Schedule(width=0.0))
-    return Trainer(model, REWO(0.03**2), data, settings, seed=0)
+    return trainer_for(model, REWO(0.03**2), data, settings, seed=0)
 
 
 def compare_steps(version: Version, batch: int, validate: bool, repeats: int, steps: int = 2) -> Comparison:

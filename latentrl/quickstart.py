@@ -24,7 +24,7 @@ from latentrl.runs.folder import SETTINGS
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_json
 from latentrl.support.options import default_hint
-from latentrl.support.steps import Stages
+from latentrl.support.steps import FileMemory, Steps
 from latentrl.train import train
 
 STAGES = "stages.json"
@@ -142,7 +142,7 @@ def _check_camera(options: CollectOptions) -> None:
         raise UserError(f"--env {options.env}: {' '.join(str(error).split())}") from error
 
 
-def _open(options: QuickstartOptions) -> Stages:
+def _open(options: QuickstartOptions) -> Steps:
     """The quickstart's folder, emptied if asked for, and what is finished in it."""
     out, name = options.folder, options.showcase.name
     if out.exists() and any(out.iterdir()) and not (out / STAGES).is_file():
@@ -152,9 +152,7 @@ def _open(options: QuickstartOptions) -> Stages:
     out.mkdir(parents=True, exist_ok=True)
     # Folders from when there was one environment name none.
     which = {} if name == DEFAULT else {"environment": name}
-    stages = Stages(out / STAGES, {"seed": options.seed, **which})
-    stages.save()
-    return stages
+    return Steps(FileMemory(out / STAGES, {"seed": options.seed, **which}))
 
 
 @contextmanager

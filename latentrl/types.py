@@ -8,14 +8,15 @@ them itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Generic, NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import TypeVar
 
 
 @dataclass(frozen=True)
@@ -35,43 +36,84 @@ class Trajectory:
     seed: int | None = None
 
 
+Observations = TypeVar("Observations", bound="Tensor | Mapping[str, Tensor]", default=Tensor)
+"""One sensor's readings, or those of several by name."""
+
+
 @dataclass(frozen=True)
-class Sequences:
+class Sequences(Generic[Observations]):
     """A batch of equally long sequences: all that a model ever learns from.
 
     Attributes:
-        observations: ``[B, T, ...]``, uint8 (images, scaled by the model) or floating point.
+        observations: ``[B, T, ...]``, uint8 (images, scaled by the model) or floating point; of several sensors a
+            mapping from their names to such tensors.
         actions: ``[B, T - 1, Du]`` floating point, in the environment's units.
+        times: seconds ``[B, T]``, where the steps are not all alike.
+        seen: which observations arrived, boolean ``[B, T]``, or by sensor; None: all.
+
+    Raises:
+        ValueError: shapes that do not fit together.
     """
 
-    observations: Tensor
+    observations: Observations
     actions: Tensor
+    times: Tensor | None = None
+    seen: Tensor | Mapping[str, Tensor] | None = None
 
     def __post_init__(self) -> None:
-        obs, act = self.observations.shape, self.actions.shape
-        if len(act) != 3 or obs[0] != act[0] or obs[1] != act[1] + 1:
-            raise ValueError(
-                f"sequences need observations [B, T, ...] and actions [B, T - 1, Du]; got {tuple(obs)} and {tuple(act)}"
-            )
+        act = self.actions.shape
+        for name, values in _named(self.observations):
+            obs = values.shape
+            if len(act) != 3 or obs[0] != act[0] or obs[1] != act[1] + 1:
+                raise ValueError(
+                    f"sequences need observations [B, T, ...] and actions [B, T - 1, Du]; got {tuple(obs)}"
+                    f"{f' of {name}' if name else ''} and {tuple(act)}"
+                )
+        for what, found in (("times", self.times), ("seen", self.seen)):
+            for name, values in () if found is None else _named(found):
+                if values.shape != (act[0], act[1] + 1):
+                    raise ValueError(
+                        f"sequences need {what} [B, T], here {[act[0], act[1] + 1]}; got {list(values.shape)}"
+                        f"{f' of {name}' if name else ''}"
+                    )
 
     def __len__(self) -> int:
-        return self.observations.shape[0]
+        return self.actions.shape[0]
 
     @property
     def length(self) -> int:
         """Time steps T of every sequence."""
-        return self.observations.shape[1]
+        return self.actions.shape[1] + 1
 
-    def __getitem__(self, index: Tensor | slice) -> Sequences:
-        return Sequences(self.observations[index], self.actions[index])
+    def __getitem__(self, index: Tensor | slice) -> Sequences[Observations]:
+        return self._each(lambda values: values[index], self.actions[index])
 
-    def truncate(self, length: int) -> Sequences:
+    def truncate(self, length: int) -> Sequences[Observations]:
         """The first ``length`` time steps."""
-        return Sequences(self.observations[:, :length], self.actions[:, : length - 1])
+        return self._each(lambda values: values[:, :length], self.actions[:, : length - 1])
 
-    def to(self, device: torch.device | str) -> Sequences:
+    def to(self, device: torch.device | str) -> Sequences[Observations]:
         """The same sequences on ``device``."""
-        return Sequences(self.observations.to(device), self.actions.to(device))
+        return self._each(lambda values: values.to(device), self.actions.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor], actions: Tensor) -> Sequences[Observations]:
+        """The sequences with ``change`` made to everything that is ``[B, T, ...]``."""
+        times = None if self.times is None else change(self.times)
+        seen = None if self.seen is None else _changed(self.seen, change)
+        return Sequences(_changed(self.observations, change), actions, times, seen)
+
+
+Some = TypeVar("Some", bound="Tensor | Mapping[str, Tensor]")
+
+
+def _named(values: Tensor | Mapping[str, Tensor]) -> Iterable[tuple[str, Tensor]]:
+    return (("", values),) if isinstance(values, Tensor) else values.items()
+
+
+def _changed(values: Some, change: Callable[[Tensor], Tensor]) -> Some:
+    if isinstance(values, Tensor):
+        return cast(Some, change(values))
+    return cast(Some, {name: change(one) for name, one in values.items()})
 
 
 class Belief(NamedTuple):

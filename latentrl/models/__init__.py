@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from latentrl.models.base import WorldModel
@@ -15,14 +17,27 @@ from latentrl.models.spec import DataSpec
 
 
 class ModelEntry(NamedTuple):
-    """A model's class and the dataclass of its settings: ``model(spec, settings)``."""
+    """A model: ``model(spec, settings)``.
 
-    model: Callable[[DataSpec, Any], WorldModel]
+    Attributes:
+        model: its class.
+        settings: the dataclass of its settings; ``latentrl train`` sets those that it has a flag of the same name for.
+        source: settings of the source's plain recipe, where they are not the defaults.
+        flags: of ``latentrl train`` that a user chooses for this model alone, though others have such a setting.
+    """
+
+    model: type[WorldModel]
     settings: Callable[..., Any]
+    source: Mapping[str, Any] = MappingProxyType({})
+    flags: frozenset[str] = frozenset()
+
+    def has_setting(self, name: str) -> bool:
+        """Whether the model's settings know ``name``."""
+        return name in {field.name for field in fields(self.settings())}
 
 
 MODELS: dict[str, ModelEntry] = {
-    "ekvae": ModelEntry(EKVAE, EKVAESettings),
+    "ekvae": ModelEntry(EKVAE, EKVAESettings, {"version": "smoother"}, frozenset({"version"})),
     "dks": ModelEntry(DKS, DKSSettings),
     "dkf": ModelEntry(DKS, DKFSettings),
     "dvbs": ModelEntry(DVBS, DVBSSettings),

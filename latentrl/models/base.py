@@ -17,12 +17,12 @@ GOAL_FRAMES = 15
 """Length of the motionless sequence that a goal picture stands for: the source's training sequences."""
 
 
-class WorldModel(nn.Module, ABC):
-    """A deep state-space model with controls.
+class GenerativeModel(nn.Module, ABC):
+    """A latent-variable model of observations: what can be learned, and sampled from its prior.
 
-    All observations go in raw (uint8 images or floating-point sensors) and all actions in the environment's units.
-    ``state_size`` is the size of what a planner sees, ``latent_size`` how much of it is z, and ``position_size`` the
-    number Da of leading latent dimensions that hold the position (all of z where the model makes no difference).
+    Observations go in raw (uint8 images or floating-point sensors) and actions in the environment's units.
+    ``state_size`` is the size of a state, ``latent_size`` how much of it is z, and ``position_size`` the number Da of
+    leading latent dimensions that hold the position (all of z where the model makes no difference).
     """
 
     spec: DataSpec
@@ -31,7 +31,7 @@ class WorldModel(nn.Module, ABC):
     state_size: int
     position_size: int
     initial_distribution: InitialDistribution
-    """p(z_1) over the ``latent_size`` dimensions of z; see :meth:`initial_states` for whole states."""
+    """p(z_1) over the ``latent_size`` dimensions of z; see :meth:`WorldModel.initial_states` for whole states."""
 
     @property
     def latent_size(self) -> int:
@@ -41,13 +41,51 @@ class WorldModel(nn.Module, ABC):
         """
         return self.state_size
 
-    def initial_states(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """``count`` states ``[count, state_size]`` with z from p(z_1), and an empty memory if there is one."""
-        return self.initial_distribution.sample(count, generator)
-
     @abstractmethod
     def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
         """One-sample estimates of rate, distortion and error, each ``[B]``."""
+
+    @abstractmethod
+    def emission(self, state: Tensor) -> Distribution:
+        """p(x_t | z_t) with mean ``[..., *observation_shape]``; images in [0, 1]."""
+
+    @abstractmethod
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Every trainable parameter, once, by role.
+
+        In Algorithm 3, ``encoder``, ``decoder`` and ``emission_noise`` are phi and theta, ``transition`` and ``noise``
+        are psi, ``prior`` is psi_0 and phi_0.
+        """
+
+    def prepare(self, data: Sequences) -> None:
+        """Fit, before the first step, what is read off the training data and not learned; nothing by default."""
+
+    def fresh_prior(self) -> InitialDistribution | None:
+        """An initial distribution of the same kind and sizes with new weights; None where there is nothing to fit."""
+        return self.initial_distribution.fresh()
+
+    def to_unit(self, observations: Tensor) -> Tensor:
+        """Observations as float32, images scaled to [0, 1]."""
+        if observations.dtype == torch.uint8:
+            return observations.float() / 255
+        return observations.float()
+
+    def check_observation(self, observation: Tensor) -> None:
+        """Raise a ``ValueError`` unless the trailing shape is the model's."""
+        shape = self.spec.observation_shape
+        if tuple(observation.shape[-len(shape) :]) != shape:
+            raise ValueError(f"this model takes observations of shape {shape}; got {tuple(observation.shape)}")
+
+
+class WorldModel(GenerativeModel):
+    """A deep state-space model with controls: all that planners, policies and agents rely on.
+
+    A state is *one* tensor ``[..., state_size]``: all that a planner sees.
+    """
+
+    def initial_states(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """``count`` states ``[count, state_size]`` with z from p(z_1), and an empty memory if there is one."""
+        return self.initial_distribution.sample(count, generator)
 
     @abstractmethod
     def initial_belief(self, observation: Tensor) -> Belief:
@@ -73,22 +111,10 @@ class WorldModel(nn.Module, ABC):
         return self
 
     @abstractmethod
-    def emission(self, state: Tensor) -> Distribution:
-        """p(x_t | z_t) with mean ``[..., *observation_shape]``; images in [0, 1]."""
-
-    @abstractmethod
     def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
         """The goal position ``[Da]`` of one image, or with actions the goal velocity ``[Dv]`` of a sequence.
 
         The velocity is the mean over the smoothed sequence ``observations [T, ...]``, ``actions [T - 1, Du]``.
-        """
-
-    @abstractmethod
-    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Every trainable parameter, once, by role.
-
-        In Algorithm 3, ``encoder``, ``decoder`` and ``emission_noise`` are phi and theta, ``transition`` and ``noise``
-        are psi, ``prior`` is psi_0 and phi_0.
         """
 
     def motionless(self, observation: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,18 +124,6 @@ class WorldModel(nn.Module, ABC):
         """
         actions = torch.zeros(1, GOAL_FRAMES - 1, self.spec.action_size, device=observation.device)
         return observation.expand(1, GOAL_FRAMES, *observation.shape), actions
-
-    def to_unit(self, observations: Tensor) -> Tensor:
-        """Observations as float32, images scaled to [0, 1]."""
-        if observations.dtype == torch.uint8:
-            return observations.float() / 255
-        return observations.float()
-
-    def check_observation(self, observation: Tensor) -> None:
-        """Raise a ``ValueError`` unless the trailing shape is the model's."""
-        shape = self.spec.observation_shape
-        if tuple(observation.shape[-len(shape) :]) != shape:
-            raise ValueError(f"this model takes observations of shape {shape}; got {tuple(observation.shape)}")
 
 
 def leading_shape(tensor: Tensor, shape: Sequence[int]) -> torch.Size:

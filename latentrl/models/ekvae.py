@@ -17,7 +17,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from latentrl.inference import kalman, kalman_adjoint
+from latentrl.inference import kalman
+from latentrl.inference.filtering import filter_all
 from latentrl.models.capabilities import Sampled
 from latentrl.models.frame_autoencoder import FrameAutoencoder
 from latentrl.models.spec import DataSpec
@@ -33,8 +34,8 @@ from latentrl.numerics.distributions import (
 )
 from latentrl.priors import PRIORS
 from latentrl.transitions.frozen import FrozenTransition
-from latentrl.transitions.locally_linear import LocallyLinearGaussian, LocallyLinearTransition, Weights
-from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
+from latentrl.transitions.locally_linear import Linearisation, LocallyLinearGaussian, LocallyLinearTransition, Weights
+from latentrl.types import Belief, RateDistortion, Sequences
 
 
 @dataclass(frozen=True)
@@ -149,28 +150,14 @@ class EKVAE(FrameAutoencoder):
         self, positions: Tensor, controls: Tensor, weights: Weights, missing: Tensor | None = None
     ) -> kalman.Filtered:
         """The extended Kalman filter over pseudo-observations a ``[B, T, Da]`` (Eq. 4.21-4.23), float64."""
-        batch, length = positions.shape[:2]
-        emission, noise = self.projection, self.emission_variance().diag()
         gate_inputs = weights.gate_input(controls).unbind(1)
-        control, position = controls.unbind(1), positions.unbind(1)
-        skip = missing.unbind(1) if missing is not None else [None] * length
-        belief = self.filter_prior(batch)
-        predicted, filtered, locals_ = [belief], [], []
-        for t in range(length):
-            belief = kalman_adjoint.update(predicted[t], position[t], emission, noise, skip[t])
-            filtered.append(belief)
-            if t + 1 < length:
-                local = weights.linearise(belief.mean, gate_inputs[t])
-                locals_.append(local)
-                predicted.append(kalman_adjoint.predict(belief, local.dynamics, local.noise, control[t]))
-        size = self.state_size
-        empty = positions.new_zeros(batch, 0, size, size)
-        return kalman.Filtered(
-            stack_beliefs(filtered),
-            stack_beliefs(predicted),
-            torch.stack([x.dynamics for x in locals_], 1)[..., :size] if locals_ else empty,
-            torch.stack([x.noise for x in locals_], 1) if locals_ else empty,
-        )
+
+        def linearise(t: int, mean: Tensor) -> Linearisation:
+            return weights.linearise(mean, gate_inputs[t])
+
+        emissions, noise = [self.projection] * positions.shape[1], self.emission_variance().diag()
+        prior = self.filter_prior(len(positions))
+        return filter_all(prior, positions, controls, emissions, noise, linearise, missing)
 
     def smooth(self, observations: Tensor, actions: Tensor, missing: Tensor | None = None) -> Belief:
         """The extended Kalman smoother on the means of q(a | x); ``missing [B, T]`` skips observations."""
@@ -282,6 +269,36 @@ class EKVAE(FrameAutoencoder):
         emission = -diagonal_log_prob(a, states[..., : self.position_size], self.emission_variance()).sum(1)
         transition = -weights.conditional(states[:, :-1], controls).log_prob(states[:, 1:]).sum(1)
         return states, emission, transition, paths.log_prob
+
+    # -- what stages of a training ask for ---------------------------------------------------------------------------
+
+    def prepare(self, data: Sequences) -> None:
+        if self.standard is not None:
+            self.standard.fit(data.observations.flatten(0, 1))
+
+    def locally_linear(self) -> LocallyLinearTransition:
+        return self.dynamics
+
+    @torch.no_grad()
+    def draw_paths(self, positions: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        weights = self.dynamics.weights(torch.float64)
+        run = self.run_filter(positions.double(), weights.scaled(actions), weights)
+        return kalman.sample_paths(*run, generator).states
+
+    @torch.no_grad()
+    def fit_emission_noise(self, left: Tensor) -> None:
+        floor = self.settings.noise_floor
+        self.log_emission_noise.copy_((left - floor).clamp(min=floor).log())
+
+    def split(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        return state[..., : self.position_size], state[..., self.position_size :]
+
+    @torch.no_grad()
+    def change_coordinates(self, gauge: Tensor) -> None:
+        """F -> T F T^-1, B -> T B, Q -> T Q T', m_0 -> T m_0, P_0 -> T P_0 T'; alpha network and prior read T^-1 z."""
+        self.initial_distribution.change_coordinates(gauge)
+        self.dynamics.change_coordinates(gauge)
+        self.filter_mean.copy_(gauge @ self.filter_mean.double())
 
     # -- prediction and control --------------------------------------------------------------------------------------
 

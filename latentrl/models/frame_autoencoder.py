@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from latentrl.models.base import WorldModel, leading_shape
 from latentrl.models.spec import DataSpec
@@ -17,6 +17,8 @@ from latentrl.numerics.pieces import in_pieces
 
 class FrameAutoencoder(WorldModel):
     """A model of positions a that are read off single frames. Large frames go through the networks in pieces."""
+
+    log_sigma: nn.Parameter
 
     def make_networks(
         self, spec: DataSpec, network: NetworkName, hidden: tuple[int, ...], size: int, standardise: bool = False
@@ -74,6 +76,15 @@ class FrameAutoencoder(WorldModel):
         frames, flat = observations.reshape(-1, *shape), positions.reshape(-1, positions.shape[-1])
         (errors,) = in_pieces(self._squared_error, math.prod(shape), flat, frames)
         return errors.reshape(positions.shape[:-1])
+
+    def error_unit(self) -> Tensor:
+        """The deviation that errors count in for the networks; a scalar, 1 where observations are not standardised."""
+        return torch.ones(()) if self.standard is None else self.standard.scale
+
+    def set_deviation(self, error: Tensor) -> None:
+        """Set the standard deviation of p(x | a) to the root of ``error``, a scalar squared error."""
+        with torch.no_grad():
+            self.log_sigma.copy_(0.5 * error.log())
 
     def _encode(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         return self._encode_reduced(*self._reduced(frames))

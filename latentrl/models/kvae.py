@@ -22,7 +22,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from latentrl.inference import kalman, kalman_adjoint
+from latentrl.inference import kalman
+from latentrl.inference.filtering import Local, filter_all
 from latentrl.models.frame_autoencoder import FrameAutoencoder
 from latentrl.models.spec import DataSpec
 from latentrl.networks import NetworkName
@@ -38,7 +39,7 @@ from latentrl.numerics.distributions import (
     sample_gaussian,
 )
 from latentrl.priors import PRIORS
-from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
+from latentrl.types import Belief, RateDistortion, Sequences
 
 
 @dataclass(frozen=True)
@@ -161,22 +162,15 @@ class KVAE(FrameAutoencoder):
 
     def run_filter(self, positions: Tensor, controls: Tensor, matrices: Matrices) -> kalman.Filtered:
         """The Kalman filter over pseudo-observations a ``[B, T, Da]``, ``matrices`` over ``[B, T]``; float64."""
-        batch, length = positions.shape[:2]
-        variance = self.emission_variance().diag()
-        noises = torch.diag_embed(matrices.noise[:, 1:])
-        dynamics, noise = matrices.dynamics[:, 1:].unbind(1), noises.unbind(1)
-        shared = matrices.emission.dim() == 2
-        emission = [matrices.emission] * length if shared else matrices.emission.unbind(1)
-        position, control = positions.unbind(1), controls.unbind(1)
-        belief = self.filter_prior(batch)
-        predicted, filtered = [belief], []
-        for t in range(length):
-            belief = kalman_adjoint.update(predicted[t], position[t], emission[t], variance)
-            filtered.append(belief)
-            if t + 1 < length:
-                predicted.append(kalman_adjoint.predict(belief, dynamics[t], noise[t], control[t]))
-        transitions = matrices.dynamics[:, 1:, :, : self.latent_size]
-        return kalman.Filtered(stack_beliefs(filtered), stack_beliefs(predicted), transitions, noises)
+        noises = torch.diag_embed(matrices.noise[:, 1:]).unbind(1)
+        dynamics, length = matrices.dynamics[:, 1:].unbind(1), positions.shape[1]
+        emissions = [matrices.emission] * length if matrices.emission.dim() == 2 else matrices.emission.unbind(1)
+
+        def given(t: int, mean: Tensor) -> Local:
+            return Local(dynamics[t], noises[t])
+
+        prior = self.filter_prior(len(positions))
+        return filter_all(prior, positions, controls, emissions, self.emission_variance().diag(), given)
 
     def log_evidence(self, positions: Tensor, run: kalman.Filtered, matrices: Matrices) -> Tensor:
         """log p(a_1:T | u) ``[B]`` with z_1 ~ N(m_0, P_0), from the filter's innovations."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from latentrl.models.base import WorldModel
-from latentrl.models.frame_autoencoder import FrameAutoencoder
+from latentrl.models.capabilities import FrameEncoder
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.types import Belief, Sequences
 
@@ -52,8 +52,10 @@ def smooth(model: WorldModel, data: Sequences) -> Belief:
 
 
 @torch.no_grad()
-def encode_frames(model: FrameAutoencoder, data: Sequences) -> DiagonalGaussian:
-    """q(a_t | x_t) of every frame, ``[N, T, Da]``, on the model's device; ``data`` may lie on another."""
+def encode_frames(model: WorldModel, data: Sequences) -> DiagonalGaussian:
+    """q(a_t | x_t) of every frame, ``[N, T, Da]``, on the device of ``model``, a `FrameEncoder`; ``data`` may lie on
+    another."""
+    assert isinstance(model, FrameEncoder)
     device = next(model.parameters()).device
     found = [model.encode(piece.observations) for piece in sequence_pieces(data, device)]
     return DiagonalGaussian(torch.cat([one.mean for one in found]), torch.cat([one.variance for one in found]))

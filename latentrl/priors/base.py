@@ -34,6 +34,13 @@ class InitialDistribution(nn.Module, ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no density over z")
 
+    def fresh(self) -> InitialDistribution | None:
+        """One of the same kind and sizes with new weights, to be fitted again; None where there is nothing to fit."""
+        return None
+
+    def take_coordinates(self, other: InitialDistribution) -> None:
+        """Have the coordinates of ``other``, which is of the same kind; nothing to take by default."""
+
     def change_coordinates(self, gauge: Tensor) -> None:
         """Become the distribution of ``gauge z``, in place; ``gauge [Dz, Dz]`` has the determinant one or minus one.
 

@@ -22,7 +22,7 @@ class VHP(InitialDistribution):
 
     def __init__(self, size: int, hidden: Sequence[int] = (64, 64)) -> None:
         super().__init__()
-        self.size = size
+        self.size, self.hidden = size, tuple(hidden)
         # Narrow from the start: with variances near one, zeta is ignored before it is of use, and the prior collapses
         # to a normal that cannot hold the ring or the barrel it is there for.
         self.encoder = DiagonalGaussianMLP(size, hidden, size, log_variance=-4.0)
@@ -53,6 +53,14 @@ class VHP(InitialDistribution):
         """``count`` initial states ``[count, Dz]`` by ancestral sampling."""
         zeta = standard_normal_like(self.gauge.new_zeros(count, self.size), generator)
         return self.decoder(zeta).rsample(generator) @ self.gauge.T
+
+    def fresh(self) -> VHP:
+        return VHP(self.size, self.hidden)
+
+    @torch.no_grad()
+    def take_coordinates(self, other: InitialDistribution) -> None:
+        assert isinstance(other, VHP)
+        self.gauge.copy_(other.gauge)
 
     @torch.no_grad()
     def change_coordinates(self, gauge: Tensor) -> None:

@@ -67,6 +67,8 @@ class TrainOptions:
     """Replace an existing run folder."""
     progress: bool = True
     """Show a progress bar."""
+    explain: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print what would be done with these data and options, stage by stage and why, and do nothing."""
 
     @property
     def folder(self) -> Path:
@@ -90,10 +92,14 @@ def check_options(options: TrainOptions) -> None:
             raise UserError(f"--{flag} {value}: give one or more")
     if options.annealing_steps is not None and (options.annealing_steps < 1 or options.objective != "annealing"):
         raise UserError(f"--annealing-steps {options.annealing_steps}: give one or more, with --objective annealing")
-    if options.version is not None and options.model != "ekvae":
-        raise UserError(f"--version {options.version}: the EKVAE's; give --model dkf or dvbf for filter versions")
-    if options.standardise and options.model != "ekvae":
-        raise UserError("--standardise: of the models only ekvae knows it; leave it out, or give --model ekvae")
+    if options.version is not None and "version" not in MODELS[options.model].flags:
+        having = " and ".join(name for name, entry in MODELS.items() if "version" in entry.flags)
+        raise UserError(
+            f"--version {options.version}: of the models only {having} has it; others have versions by name"
+        )
+    if options.standardise and not MODELS[options.model].has_setting("standardise"):
+        having = " and ".join(name for name, entry in MODELS.items() if entry.has_setting("standardise"))
+        raise UserError(f"--standardise: of the models only {having} knows it; leave it out, or give --model {having}")
     if options.kappa is not None and options.kappa <= 0:
         raise UserError(f"--kappa {options.kappa}: give a positive number")
     if not 0 < options.position_size <= options.state_size:

@@ -5,30 +5,22 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from latentrl.geometry.cylinder import Cylinder
-from latentrl.models.base import WorldModel
-from latentrl.models.capabilities import FrameEncoder, StateSampler
-from latentrl.models.ekvae import EKVAE
-from latentrl.numerics.least_squares import unexplained
+from latentrl.models.base import GenerativeModel
+from latentrl.models.capabilities import Sampled, StateSampler
 from latentrl.objectives.base import Objective
 from latentrl.training.coarse_to_fine import CoarseToFine
 from latentrl.training.optimiser_state import load_optimiser, optimiser_tensors
-from latentrl.training.penalties.position import leading_components, turn_unexplained, velocity_unexplained
+from latentrl.training.penalties.base import Penalty, Step
 from latentrl.training.settings import TrainSettings
 from latentrl.types import RateDistortion, Sequences, is_image
 
 COLUMNS = ("step", "beta", "constraint", "bound", "rate", "distortion", "sigma", "learning_rate", "seconds")
-
-
-def alignment_target(data: Sequences, settings: TrainSettings, position_size: int) -> Tensor | None:
-    """The components ``[N, T, Da]`` that the position is aligned with; None where settings or data want none."""
-    if settings.alignment > 0 and not settings.warm_start and is_image(data.observations):
-        return leading_components(data.observations, position_size)
-    return None
 
 
 class DivergedError(RuntimeError):
@@ -47,19 +39,20 @@ class Trainer:
             are moved.
         settings: see :class:`TrainSettings`.
         seed: of batches and samples; the model was initialised by the caller.
-        components: of :func:`alignment_target`, where several trainers share them; computed if None.
+        penalties: what is added to the objective's loss, in this order.
     """
 
     def __init__(
         self,
-        model: WorldModel,
+        model: GenerativeModel,
         objective: Objective,
         data: Sequences,
         settings: TrainSettings,
         seed: int,
-        components: Tensor | None = None,
+        penalties: Iterable[Penalty] = (),
     ) -> None:
         self.model, self.objective, self.data, self.settings = model, objective, data, settings
+        self.penalties = tuple(penalties)
         self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, float]] = []
         device = next(model.parameters()).device
@@ -70,23 +63,6 @@ class Trainer:
         )
         blurred = is_image(data.observations) and settings.blur.width > 0
         self.blur = CoarseToFine(settings.blur, data.observations, device) if blurred else None
-        if components is None:
-            components = alignment_target(data, settings, model.position_size)
-        self.components: Tensor | None = None
-        self.on_cylinder = False
-        if components is not None:
-            self.align(components)
-
-    def align(self, components: Tensor) -> None:
-        """Keep the position where it tells ``components [N, T, K]``, of unit variance, linearly.
-
-        A recurrent posterior is left alone: aligned, it puts the velocity where no linear map of the state finds it.
-        """
-        if isinstance(self.model, FrameEncoder):
-            self.components = components.to(self.generator.device)
-            # A cylinder has two displacements, around and along, and a velocity is to tell each.
-            charted = self.settings.warm_start > 0 and self.model.latent_size - self.model.position_size == 2
-            self.on_cylinder = charted and Cylinder().detects(components.flatten(0, 1))
 
     def advance(self) -> RateDistortion:
         """One gradient step.
@@ -100,24 +76,17 @@ class Trainer:
         index = torch.randint(len(self.data), (self.settings.batch,), generator=self.generator, device=device)
         batch = self.data[index.to(self.data.actions.device)].to(device)
         if self.blur is not None:
-            batch = Sequences(self.blur(batch.observations, self.step), batch.actions)
-        terms, states, positions = self._rate_distortion(batch)
-        self.objective.update(terms)
+            batch = replace(batch, observations=self.blur(batch.observations, self.step))
+        sampled = self._sample(batch)
+        self.objective.update(sampled.terms)
         self._set_learning_rates()
         self.optimiser.zero_grad()
-        loss = self.objective.loss(terms)
-        if self.components is not None and self.step <= self.settings.sigma_hold:
-            if positions is None:
-                assert isinstance(self.model, FrameEncoder)
-                positions = self.model.encode(batch.observations).mean
-            told = unexplained(positions.flatten(0, 1), self.components[index].flatten(0, 1))
-            loss = loss + self.settings.alignment * told
-        if states is not None:
-            weight = self.settings.velocity_alignment * batch.length * self.objective.beta
-            loss = loss + weight * self.velocity_unexplained(states, index)
-        if self.settings.matrix_spread and isinstance(self.model, EKVAE):
-            prior = self.model.dynamics.matrix_prior(self.settings.matrix_spread)
-            loss = loss + self.objective.beta * prior / len(self.data)
+        loss = self.objective.loss(sampled.terms)
+        step = Step(self.step, index, batch, self.objective.beta, len(self.data))
+        for penalty in self.penalties:
+            found = penalty(sampled, step)
+            if found is not None:
+                loss = loss + found
         loss.backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         if not math.isfinite(float(norm)):
@@ -127,29 +96,16 @@ class Trainer:
             )
         self.optimiser.step()
         self.seconds += time.perf_counter() - started
-        terms = RateDistortion(*(term.detach() for term in terms))
+        terms = RateDistortion(*(term.detach() for term in sampled.terms))
         if self.step % self.settings.log_every == 0:
             self.history.append(self._row(terms))
         return terms
 
-    def _rate_distortion(self, batch: Sequences) -> tuple[RateDistortion, Tensor | None, Tensor | None]:
-        """The model's, and the states that are to be aligned, if any, with their positions as they were encoded."""
-        model = self.model
-        alignable = self.settings.warm_start > 0 or model.latent_size == 2 * model.position_size
-        if alignable and self.settings.velocity_alignment > 0 and isinstance(model, StateSampler):
-            return model.sampled_rate_distortion(batch, self.generator)
-        return model.rate_distortion(batch, self.generator), None, None
-
-    def velocity_unexplained(self, states: Tensor, index: Tensor) -> Tensor:
-        """The share of their displacements that the velocities of ``states [B, T, Dz]`` leave unexplained, a scalar.
-
-        Args:
-            states: sampled.
-            index: ``[B]``, the numbers of their sequences.
-        """
-        if self.components is not None and self.on_cylinder:
-            return turn_unexplained(states, self.components[index])
-        return velocity_unexplained(states, self.model.position_size)
+    def _sample(self, batch: Sequences) -> Sampled:
+        """The model's rate and distortion, with the states they were estimated with if a penalty reads them."""
+        if isinstance(self.model, StateSampler) and any(penalty.reads_states for penalty in self.penalties):
+            return self.model.sampled_rate_distortion(batch, self.generator)
+        return Sampled(self.model.rate_distortion(batch, self.generator))
 
     def _set_learning_rates(self) -> None:
         factor, frozen = self.settings.rate_factor(self.step), self.objective.frozen()

@@ -193,6 +193,22 @@ class LocallyLinearTransition(nn.Module):
         matrices = torch.cat((self.state_matrices, self.control_matrices), -1)
         return (matrices - matrices.mean(0)).square().sum() / (2 * spread**2)
 
+    @torch.no_grad()
+    def change_coordinates(self, gauge: Tensor) -> None:
+        """Become the transition of ``gauge z``, in place: F -> T F T^-1, B -> T B, Q -> T Q T'.
+
+        Args:
+            gauge: T ``[Dz, Dz]``, float64.
+        """
+        inverse = torch.linalg.inv(gauge)
+        first = self.gate[0]
+        assert isinstance(first, nn.Linear)
+        size = self.state_size
+        self.state_matrices.copy_(gauge @ self.state_matrices.double() @ inverse)
+        self.control_matrices.copy_(gauge @ self.control_matrices.double())
+        first.weight[:, :size] = (first.weight[:, :size].double() @ inverse).to(first.weight.dtype)
+        self.gauge.copy_(gauge @ self.gauge.double())
+
     def forward(self, state: Tensor, action: Tensor) -> LocallyLinearGaussian:
         """p(z_{t+1} | z_t, u_t) for ``state [..., Dz]``, ``action [..., Du]`` in the environment's units."""
         return self.weights(state.dtype).transition(state, action)

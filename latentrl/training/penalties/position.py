@@ -15,16 +15,52 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from latentrl.geometry.cylinder import Cylinder
+from latentrl.models.base import GenerativeModel
+from latentrl.models.capabilities import FrameEncoder, Sampled
 from latentrl.numerics.blur import blur
 from latentrl.numerics.least_squares import unexplained
 from latentrl.numerics.pieces import evenly_spread
+from latentrl.training.penalties.base import Penalty, Step
+from latentrl.training.penalties.target import PositionTarget
+from latentrl.training.settings import TrainSettings
 
 LARGEST_SIDE, COARSE_SIDE = 32, 16
 """Larger images are averaged down first: little is left of their detail in a strong blur, but the components of 12,288
 pixel values would take minutes."""
 PIECE = 2**20
 """Pixel values that are blurred at once: the floating-point copy of a large data set would not fit into memory."""
+
+
+class PositionPenalty(Penalty):
+    """The share of the target's components that the position does not tell linearly, while sigma is held.
+
+    A recurrent posterior is left alone: aligned, it puts the velocity where no linear map of the state finds it.
+    """
+
+    needs = (FrameEncoder,)
+
+    def __init__(self, model: FrameEncoder, target: PositionTarget, weight: float, until: int) -> None:
+        self.model, self.target, self.weight, self.until = model, target, weight, until
+
+    @classmethod
+    def of(cls, model: GenerativeModel, settings: TrainSettings, target: PositionTarget) -> PositionPenalty | None:
+        assert isinstance(model, FrameEncoder)
+        return cls(model, target, settings.alignment, settings.sigma_hold) if settings.alignment > 0 else None
+
+    @classmethod
+    def described(cls, settings: TrainSettings) -> str | None:
+        if not settings.alignment > 0:
+            return None
+        return f"{settings.alignment:g} nats of what the position does not tell of the target, for {settings.sigma_hold} steps"
+
+    def __call__(self, sampled: Sampled, step: Step) -> Tensor | None:
+        components = self.target.components
+        if components is None or step.number > self.until:
+            return None
+        positions = sampled.positions
+        if positions is None:
+            positions = self.model.encode(step.batch.observations).mean
+        return self.weight * unexplained(positions.flatten(0, 1), components[step.index].flatten(0, 1))
 
 
 def leading_components(observations: Tensor, count: int, width: float = 0.25, sample: int = 2000) -> Tensor:
@@ -64,41 +100,3 @@ def _coarse(images: Tensor) -> Tensor:
     scale = COARSE_SIDE / max(height, width)
     size = max(1, round(scale * height)), max(1, round(scale * width))
     return adaptive_avg_pool2d(images.permute(0, 3, 1, 2), size).permute(0, 2, 3, 1)
-
-
-def velocity_unexplained(states: Tensor, position_size: int) -> Tensor:
-    """The share of the last step's displacement that a linear map of the velocity leaves unexplained, a scalar.
-
-    The bound leaves the velocity's coordinates free, v -> G(a) v, and what a model finds may be momenta or worse. What
-    the position has moved since the last time step is a velocity in the position's own coordinates. It is the step
-    *before*: the one after it is the next control's too. Where there are fewer velocities than positions, the map is
-    linear in the velocity at every position, and affine in that: around a ring, one velocity moves two positions.
-
-    Args:
-        states: sampled ``[B, T, Dz]``.
-        position_size: Da.
-    """
-    position, velocity = states[..., :position_size], states[:, 1:, position_size:].flatten(0, 1)
-    moved = position.diff(dim=1).flatten(0, 1).detach()
-    if velocity.shape[-1] < position_size:
-        there = position[:, 1:].flatten(0, 1).detach()
-        there = (there - there.mean(0)) / there.std(0)
-        turning = (velocity.unsqueeze(-1) * there.unsqueeze(-2)).flatten(1)
-        velocity = torch.cat((velocity, turning), -1)
-    return unexplained(velocity, moved / moved.std(0))
-
-
-def turn_unexplained(states: Tensor, places: Tensor) -> Tensor:
-    """The same where positions lie on a cylinder: the share of its two displacements, around and along, a scalar.
-
-    Both are linear in the velocity there, at every position, which leaves it no coordinates of its own.
-
-    Args:
-        states: sampled ``[B, T, Dz]``.
-        places: ``[B, T, 3]``, where the states are on the straight cylinder, a ring and a line, each of unit variance.
-            The position, nearly a linear map of them, tells the displacements; single places are less exact.
-    """
-    size = places.shape[-1]
-    velocity = states[:, 1:, size:].flatten(0, 1)
-    moved = Cylinder().displacements(states[..., :size], places)
-    return unexplained(velocity, moved / moved.std(0))

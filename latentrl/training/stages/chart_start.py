@@ -10,6 +10,7 @@ everything goes on being trained. A departure from the source.
 from __future__ import annotations
 
 import math
+import time
 
 import torch
 from torch import Tensor
@@ -17,11 +18,18 @@ from torch import Tensor
 from latentrl.geometry.charts import Charted
 from latentrl.geometry.descriptors import LANDMARKS
 from latentrl.geometry.topologies import topology_of
-from latentrl.models.ekvae import EKVAE
+from latentrl.models.base import WorldModel
+from latentrl.models.capabilities import FrameDecoder, FrameEncoder, LocallyLinear
 from latentrl.models.over_data import encode_frames
 from latentrl.numerics.least_squares import least_squares
 from latentrl.numerics.pieces import frames_at, spread_frames
+from latentrl.objectives.constrained import Constrained
 from latentrl.training.fitting import LEARNING_RATE, Fitting
+from latentrl.training.kept_target import keep_target
+from latentrl.training.settings import TrainSettings
+from latentrl.training.situation import Situation
+from latentrl.training.stages.base import Stage
+from latentrl.training.training import Training
 from latentrl.types import Sequences
 
 FRAMES, DRAWN = 320, 100
@@ -86,8 +94,31 @@ def _velocities(frame: Tensor, affine: Tensor, moved: Tensor) -> Tensor:
     return found / found.std(0)
 
 
+class ChartStart(Stage):
+    """Encoder, decoder and transition begin on a chart of the pictures."""
+
+    needs = (FrameEncoder, FrameDecoder, LocallyLinear)
+
+    def why(self, situation: Situation, settings: TrainSettings) -> str | None:
+        if not settings.warm_start:
+            return None
+        return f"{settings.warm_start} steps: blurred pictures do not tell all of the position, a chart of them does"
+
+    def run(self, training: Training) -> None:
+        began = time.perf_counter()
+        model, charted, trainer = training.model, training.charted, training.trainer
+        assert charted is not None
+        steps = training.settings.warm_start
+        left, places = start_on_chart(model, training.data, charted, steps, training.seed, training.progress)
+        # What the networks draw by then is the best measure of what they can; the transition's noise costs some of it.
+        if isinstance(trainer.objective, Constrained) and training.loosen:
+            trainer.objective.loosen(2 * left)
+        keep_target(training, places)
+        trainer.seconds += time.perf_counter() - began
+
+
 def start_on_chart(
-    model: EKVAE, data: Sequences, charted: Charted, steps: int, seed: int = 0, progress: bool = True
+    model: WorldModel, data: Sequences, charted: Charted, steps: int, seed: int = 0, progress: bool = True
 ) -> tuple[float, Tensor]:
     """Fit ``model`` to a chart, in place.
 
@@ -95,7 +126,7 @@ def start_on_chart(
     takes that error away; the positions are then straightened once more, and fitted again.
 
     Args:
-        model: whose position is to be the chart.
+        model: with the capabilities of :class:`ChartStart`; its position is to be the chart.
         data: the training sequences.
         charted: those of them that the chart was read off, and their places.
         steps: of encoder and decoder.
@@ -113,11 +144,13 @@ def start_on_chart(
 
 
 def _start_networks(
-    model: EKVAE, data: Sequences, charted: Charted, steps: int, generator: torch.Generator, progress: bool
+    model: WorldModel, data: Sequences, charted: Charted, steps: int, generator: torch.Generator, progress: bool
 ) -> tuple[float, Tensor]:
     device = next(model.parameters()).device
     observations, places = charted.data.observations, charted.places.flatten(0, 1)
-    parameters = [*model.encoder.parameters(), *model.decoder.parameters()]
+    assert isinstance(model, FrameEncoder) and isinstance(model, FrameDecoder)
+    groups = model.parameter_groups()
+    parameters = [*groups["encoder"], *groups["decoder"]]
     optimiser = torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True)
     drawn_from, again = (math.floor(share * steps) for share in (DRAWN_FROM, AGAIN))
     straight = charted.places
@@ -136,18 +169,18 @@ def _start_networks(
         # Cut off at first: a decoder that cannot draw yet would bend the chart.
         position = posterior.mean[:DRAWN] if step >= drawn_from else posterior.mean[:DRAWN].detach()
         error = model.squared_error(position, seen[:DRAWN]).mean()
-        scale = model.standard.scale if model.standard is not None else error.new_ones(())
-        loss = missed.mean() + DOUBT * doubt + error / scale.square()
+        loss = missed.mean() + DOUBT * doubt + error / model.error_unit().square()
         fitting.step(loss, error, off_the_chart=missed.mean())
     return fitting.error, straight
 
 
-def _start_transition(model: EKVAE, chart: Tensor, generator: torch.Generator) -> None:
+def _start_transition(model: WorldModel, chart: Tensor, generator: torch.Generator) -> None:
     """F moves the position by ``J(a) v`` and keeps the velocity, for any state on the chart."""
+    assert isinstance(model, LocallyLinear)
     size, positions = model.state_size, model.position_size
     velocities = size - positions
     places = chart.flatten(0, 1)
-    frame, transition = moving_frame(chart, velocities), model.dynamics
+    frame, transition = moving_frame(chart, velocities), model.locally_linear()
     device = next(model.parameters()).device
     optimiser = torch.optim.Adam(transition.parameters(), lr=3e-3)
     for _ in range(MOTION_STEPS):

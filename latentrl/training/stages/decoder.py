@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from latentrl.models.ekvae import EKVAE
+from latentrl.models.base import WorldModel
+from latentrl.models.capabilities import FrameDecoder
 from latentrl.models.over_data import smooth, spread_sample
 from latentrl.numerics.pieces import frames_at, spread_frames
 from latentrl.runs.tensors import read_tensors, write_tensors
@@ -23,6 +24,10 @@ from latentrl.support.errors import UserError
 from latentrl.support.interrupts import deferred_interrupt
 from latentrl.training.fitting import LEARNING_RATE, Fitting
 from latentrl.training.optimiser_state import load_optimiser, optimiser_tensors
+from latentrl.training.settings import TrainSettings
+from latentrl.training.situation import Situation
+from latentrl.training.stages.base import Stage
+from latentrl.training.training import Training
 from latentrl.types import Sequences
 
 CURE = "remove it to fit the decoder from the start"
@@ -32,14 +37,31 @@ SEQUENCES = 10_000
 """At least, that the frames are from, where there are so many."""
 SAMPLE = 10_000
 """Frames that tell sigma."""
-
-
 SAVED_EVERY = 1000
 """Steps."""
+DECODER = "decoder.safetensors"
+"""What is done of it, in the run folder, until the training is finished."""
+
+
+class DecoderAlone(Stage):
+    """The decoder is fitted to single frames from all over the data, then sigma to the error that is left."""
+
+    needs = (FrameDecoder,)
+
+    def why(self, situation: Situation, settings: TrainSettings) -> str | None:
+        if not settings.decoder_steps:
+            return None
+        return f"{settings.decoder_steps} steps on single frames, then sigma: positions no longer move"
+
+    def run(self, training: Training) -> None:
+        steps, so_far = training.settings.decoder_steps, training.folder / DECODER
+        training.trainer.seconds += fit_decoder(
+            training.model, training.data, steps, training.seed, training.progress, so_far
+        )
 
 
 def fit_decoder(
-    model: EKVAE, data: Sequences, steps: int, seed: int = 0, progress: bool = True, so_far: Path | None = None
+    model: WorldModel, data: Sequences, steps: int, seed: int = 0, progress: bool = True, so_far: Path | None = None
 ) -> float:
     """Fit the decoder of ``model`` to the smoothed positions, then sigma to the error that is left, in place.
 
@@ -59,6 +81,7 @@ def fit_decoder(
     Raises:
         UserError: ``so_far`` is damaged, or of another model.
     """
+    assert isinstance(model, FrameDecoder)
     sample = spread_sample(data, SEQUENCES)
     smoothed = smooth(model, sample).mean[..., : model.position_size].float()
     fit = _Fit(model, seed)
@@ -79,17 +102,20 @@ def fit_decoder(
     device = smoothed.device
     with torch.no_grad():
         spread = (spread_frames(values, SAMPLE).to(device) for values in (smoothed, sample.observations))
-        error = model.squared_error(*spread).mean()
-        model.log_sigma.copy_(0.5 * error.log())
+        model.set_deviation(model.squared_error(*spread).mean())
     return fit.seconds
 
 
 class _Fit:
     """The decoder's fit at one moment."""
 
-    def __init__(self, model: EKVAE, seed: int) -> None:
+    def __init__(self, model: WorldModel, seed: int) -> None:
+        assert isinstance(model, FrameDecoder)
         self.model, self.step, self.seconds = model, 0, 0.0
-        self.optimiser = torch.optim.Adam(model.decoder.parameters(), lr=LEARNING_RATE, fused=True)
+        decoder = model.parameter_groups()["decoder"]
+        chosen = {id(parameter) for parameter in decoder}
+        self._decoder = {name: values for name, values in model.named_parameters() if id(values) in chosen}
+        self.optimiser = torch.optim.Adam(decoder, lr=LEARNING_RATE, fused=True)
         self._generator = torch.Generator().manual_seed(seed)
 
     def advance(self, smoothed: Tensor, observations: Tensor) -> float:
@@ -106,15 +132,15 @@ class _Fit:
         return float(error.detach())
 
     def save(self, path: Path) -> None:
-        decoder = {f"decoder.{name}": value for name, value in self.model.decoder.state_dict().items()}
-        tensors = {**decoder, **optimiser_tensors(self.optimiser), "generator": self._generator.get_state()}
+        tensors = {**self._decoder, **optimiser_tensors(self.optimiser), "generator": self._generator.get_state()}
         write_tensors(path, tensors, {"fit": json.dumps({"step": self.step, "seconds": self.seconds})})
 
     def load(self, path: Path) -> None:
         tensors, metadata = read_tensors(path, CURE)
         try:
-            names = self.model.decoder.state_dict()
-            self.model.decoder.load_state_dict({name: tensors[f"decoder.{name}"] for name in names})
+            with torch.no_grad():
+                for name, values in self._decoder.items():
+                    values.copy_(tensors[name])
             load_optimiser(self.optimiser, tensors)
             self._generator.set_state(tensors["generator"])
             numbers = json.loads(metadata["fit"])

@@ -9,13 +9,44 @@ model's distribution over observations stays the same: only the coordinates of i
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from latentrl.models.ekvae import EKVAE
-from latentrl.models.over_data import smooth
+from latentrl.models.base import WorldModel
+from latentrl.models.capabilities import ChangesCoordinates, LocallyLinear, SplitState
+from latentrl.models.over_data import smooth, spread_sample
 from latentrl.numerics.least_squares import least_squares
-from latentrl.priors.vhp import VHP
-from latentrl.types import Sequences
+from latentrl.runs.velocity_range import save_range, velocity_range
+from latentrl.training.settings import TrainSettings
+from latentrl.training.situation import Situation
+from latentrl.training.stages.base import Stage
+from latentrl.training.training import Training
+
+
+class VelocityCoordinates(Stage):
+    """The velocity is rid of what the position tells, pointed where controls push, and its range is measured.
+
+    The states are smoothed once; each change of coordinates takes them along.
+    """
+
+    needs = (SplitState, ChangesCoordinates, LocallyLinear)
+
+    def why(self, situation: Situation, settings: TrainSettings) -> str | None:
+        if not situation.splits:
+            return None
+        fixed = "rid of what the position tells, " if situation.fixes_gauge else ""
+        return f"velocities {fixed}pointed where controls push, their range measured: training leaves these free"
+
+    def run(self, training: Training) -> None:
+        model, sample = training.model, spread_sample(training.data)
+        assert isinstance(model, ChangesCoordinates)
+        states = smooth(model, sample).mean
+        if training.fix_gauge:
+            states = _moved(model, velocity_gauge(states.flatten(0, 1), model.position_size), states)
+        states = _moved(model, mirror(model, states, sample.actions), states)
+        try:
+            save_range(velocity_range(states, model.position_size), training.folder)
+        except ValueError as error:
+            print(f"{training.folder}: no goals of the form velocity:FRACTION for this run: {error}")
 
 
 def velocity_gauge(states: Tensor, position_size: int) -> Tensor:
@@ -34,56 +65,30 @@ def velocity_gauge(states: Tensor, position_size: int) -> Tensor:
 
 
 @torch.no_grad()
-def apply_gauge(model: EKVAE, gauge: Tensor) -> None:
-    """Replace the latent state z by ``gauge z``, in place, in every parameter that reads or writes z.
+def mirror(model: WorldModel, states: Tensor, actions: Tensor) -> Tensor:
+    """The diagonal of +-1, ``[Dz, Dz]`` float64, that points each velocity dimension where controls push it.
 
-    F -> T F T^-1, B -> T B, Q -> T Q T', m_0 -> T m_0, P_0 -> T P_0 T'; the alpha network and the VHP read T^-1 z.
+    Which way a velocity dimension points is free. The convention here needs no label: over the data, the control that
+    moves a dimension most moves it upwards, as a positive torque does with an angular velocity.
 
-    Raises:
-        ValueError: the prior is a standard normal and ``gauge`` more than a mirror, which is all that leaves it alone.
+    Args:
+        model: whose transition tells what controls do.
+        states: smoothed ``[N, T, Dz]``.
+        actions: ``[N, T - 1, Du]``, in the environment's units.
     """
-    prior = model.initial_distribution
-    if not isinstance(prior, VHP) and not torch.equal(gauge.abs(), torch.eye(len(gauge)).to(gauge)):
-        raise ValueError("the gauge can only be fixed for a model with the VHP: a standard normal prior fixes its own")
-    inverse = torch.linalg.inv(gauge)
-    dynamics = model.dynamics
-    first = dynamics.gate[0]
-    assert isinstance(first, nn.Linear)
-    size = model.state_size
-    dynamics.state_matrices.copy_(gauge @ dynamics.state_matrices.double() @ inverse)
-    dynamics.control_matrices.copy_(gauge @ dynamics.control_matrices.double())
-    first.weight[:, :size] = (first.weight[:, :size].double() @ inverse).to(first.weight.dtype)
-    model.filter_mean.copy_(gauge @ model.filter_mean.double())
-    dynamics.gauge.copy_(gauge @ dynamics.gauge.double())
-    if isinstance(prior, VHP):
-        prior.gauge.copy_(gauge @ prior.gauge.double())
-
-
-@torch.no_grad()
-def fix_velocity_gauge(model: EKVAE, data: Sequences) -> Tensor:
-    """Remove from the velocity what the position explains linearly over ``data``; returns the map applied."""
-    states = smooth(model, data).mean.flatten(0, 1)
-    gauge = velocity_gauge(states, model.position_size)
-    apply_gauge(model, gauge)
-    return gauge
-
-
-@torch.no_grad()
-def orient_velocity(model: EKVAE, data: Sequences) -> Tensor:
-    """Mirror each velocity dimension so that controls push it up; returns the map applied, a diagonal of +-1.
-
-    Which way a velocity dimension points is free too. The convention here needs no label: over ``data``, the control
-    that moves a dimension most moves it upwards, as a positive torque does with an angular velocity.
-    """
-    states = smooth(model, data).mean[:, :-1].flatten(0, 1)
-    weights = model.dynamics.weights(torch.float64)
-    local = weights.linearise(
-        states.double(), weights.gate_input(weights.scaled(data.actions.to(states.device).flatten(0, 1)))
-    )
+    assert isinstance(model, LocallyLinear)
+    weights = model.locally_linear().weights(torch.float64)
+    before, controls = states[:, :-1].flatten(0, 1).double(), weights.scaled(actions.to(states.device).flatten(0, 1))
+    local = weights.linearise(before, weights.gate_input(controls))
     effect = local.dynamics[:, model.position_size :, model.state_size :].mean(0)
     strongest = effect.gather(1, effect.abs().argmax(1, keepdim=True)).squeeze(1)
     gauge = torch.eye(model.state_size, dtype=torch.float64, device=states.device)
     velocity = gauge.diagonal()[model.position_size :]
     velocity.copy_(torch.where(strongest < 0, -1.0, 1.0))
-    apply_gauge(model, gauge)
     return gauge
+
+
+def _moved(model: ChangesCoordinates, gauge: Tensor, states: Tensor) -> Tensor:
+    """``states [N, T, Dz]`` in the coordinates ``gauge z``, which the model is given too."""
+    model.change_coordinates(gauge)
+    return states @ gauge.T.to(states)

@@ -13,11 +13,15 @@ import time
 
 import torch
 
-from latentrl.models.ekvae import EKVAE
+from latentrl.models.base import WorldModel
+from latentrl.models.capabilities import FreshPrior
 from latentrl.models.over_data import smooth, spread_sample
 from latentrl.numerics.distributions import cholesky
-from latentrl.priors.vhp import VHP
 from latentrl.training.fitting import Fitting
+from latentrl.training.settings import TrainSettings
+from latentrl.training.situation import Situation
+from latentrl.training.stages.base import Stage
+from latentrl.training.training import Training
 from latentrl.types import Sequences
 
 BATCH, SAMPLES = 128, 8
@@ -27,7 +31,23 @@ SEQUENCES = 10_000
 LEARNING_RATE = 3e-3
 
 
-def fit_prior(model: EKVAE, data: Sequences, steps: int, seed: int = 0, progress: bool = True) -> float:
+class PriorAfresh(Stage):
+    """The initial distribution is begun afresh and fitted to the smoothed first states."""
+
+    needs = (FreshPrior,)
+
+    def why(self, situation: Situation, settings: TrainSettings) -> str | None:
+        if not settings.prior_steps:
+            return None
+        return f"{settings.prior_steps} steps with {SAMPLES} importance samples: fitted along, it is too wide"
+
+    def run(self, training: Training) -> None:
+        training.trainer.seconds += fit_prior(
+            training.model, training.data, training.settings.prior_steps, training.seed, training.progress
+        )
+
+
+def fit_prior(model: WorldModel, data: Sequences, steps: int, seed: int = 0, progress: bool = True) -> float:
     """Fit the VHP of ``model`` to samples of the smoothed first states, in place; another prior stays as it is.
 
     Args:
@@ -41,15 +61,18 @@ def fit_prior(model: EKVAE, data: Sequences, steps: int, seed: int = 0, progress
         How long it took, in seconds.
     """
     began, prior = time.perf_counter(), model.initial_distribution
-    if not isinstance(prior, VHP) or not steps:
+    if not steps:
         return 0.0
-    device = prior.gauge.device
-    belief = smooth(model, spread_sample(data, SEQUENCES))
-    mean, factor = belief.mean[:, 0].float(), cholesky(belief.covariance[:, 0]).float()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        fresh = VHP(prior.size, model.settings.prior_hidden).to(device)
-    fresh.gauge.copy_(prior.gauge)
+        fresh = model.fresh_prior()
+    if fresh is None:
+        return 0.0
+    device = next(prior.parameters()).device
+    fresh.to(device)
+    belief = smooth(model, spread_sample(data, SEQUENCES))
+    mean, factor = belief.mean[:, 0].float(), cholesky(belief.covariance[:, 0]).float()
+    fresh.take_coordinates(prior)
     generator = torch.Generator(device).manual_seed(seed)
     fitting = Fitting(torch.optim.Adam(fresh.parameters(), lr=LEARNING_RATE), steps, "prior", progress, shown="nats")
     for _ in fitting:

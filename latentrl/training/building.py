@@ -1,0 +1,101 @@
+"""Model, objective and trainer of a start; and the training that its stages are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from latentrl.models import build
+from latentrl.models.base import GenerativeModel, WorldModel
+from latentrl.models.capabilities import FrameEncoder
+from latentrl.models.spec import DataSpec
+from latentrl.objectives import OBJECTIVES
+from latentrl.objectives.base import Objective, ObjectiveSettings
+from latentrl.training.penalties import PositionTarget, penalties_of
+from latentrl.training.penalties.position import leading_components
+from latentrl.training.recipes import Recipe
+from latentrl.training.settings import TrainSettings
+from latentrl.training.situation import Situation
+from latentrl.training.trainer import Trainer
+from latentrl.training.training import Training
+from latentrl.types import Sequences, is_image
+
+STARTS_APART = 1_000_003
+"""Between the seeds of two starts."""
+
+
+def build_model(situation: Situation, recipe: Recipe, seed: int) -> WorldModel:
+    """A freshly initialised model on the training's device; its weights depend on ``seed`` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build(situation.options.model, DataSpec.of(situation.data), recipe.model)
+    model.prepare(situation.data)
+    return model.to(situation.device)
+
+
+def build_objective(situation: Situation, settings: TrainSettings) -> Objective:
+    """What weighs rate against distortion."""
+    annealing = situation.options.annealing_steps or settings.steps // 2
+    return OBJECTIVES[situation.options.objective](ObjectiveSettings(situation.kappa**2, annealing))
+
+
+def leading_target(model: GenerativeModel, data: Sequences, settings: TrainSettings, count: int) -> PositionTarget:
+    """Where the position is to be at first: at the ``count`` leading components of pictures, unless on a chart."""
+    wanted = settings.alignment > 0 and not settings.warm_start and is_image(data.observations)
+    if not wanted or not isinstance(model, FrameEncoder):
+        return PositionTarget()
+    components = leading_components(data.observations, count)
+    return PositionTarget(components.to(next(model.parameters()).device))
+
+
+def trainer_for(
+    model: GenerativeModel,
+    objective: Objective,
+    data: Sequences,
+    settings: TrainSettings,
+    seed: int,
+    target: PositionTarget | None = None,
+) -> Trainer:
+    """A trainer with the penalties that ``model`` can have and ``settings`` want.
+
+    Args:
+        model: trained in place.
+        objective: weighs rate against distortion.
+        data: training sequences.
+        settings: of the training.
+        seed: of batches and samples.
+        target: where the position is to be, shared by several trainers; :func:`leading_target` if None.
+    """
+    target = leading_target(model, data, settings, model.position_size) if target is None else target
+    return Trainer(model, objective, data, settings, seed, penalties_of(model, settings, target).values())
+
+
+def build_trainer(
+    situation: Situation, recipe: Recipe, start: int, target: PositionTarget | None = None
+) -> tuple[Trainer, PositionTarget]:
+    """The trainer of one start, and its target; weights and random numbers depend on the seed and ``start`` alone."""
+    seed, settings = situation.options.seed + STARTS_APART * start, recipe.settings
+    model = build_model(situation, recipe, seed)
+    if target is None:
+        # What is asked for, not what the model makes of it: a KVAE's z may have no dimensions of the position's own.
+        target = leading_target(model, situation.data, settings, situation.options.position_size)
+    objective = build_objective(situation, settings)
+    return trainer_for(model, objective, situation.data, settings, seed, target), target
+
+
+def build_training(situation: Situation, recipe: Recipe, folder: Path) -> Training:
+    """The training of a run, at its beginning."""
+    options = situation.options
+    first, target = build_trainer(situation, recipe, 0)
+    return Training(
+        make=lambda start: build_trainer(situation, recipe, start, target)[0],
+        trainer=first,
+        target=target,
+        folder=folder,
+        seed=options.seed,
+        progress=options.progress,
+        charted=situation.charted,
+        loosen=options.kappa is None,
+        fix_gauge=situation.fixes_gauge,
+    )

@@ -1,0 +1,51 @@
+"""A recipe in words: what is done with these data and options, stage by stage, and why."""
+
+from __future__ import annotations
+
+from latentrl.training.penalties import PENALTIES
+from latentrl.training.recipes import Recipe
+from latentrl.training.settings import TrainSettings
+from latentrl.training.situation import Situation
+
+
+def notes(situation: Situation, recipe: Recipe) -> list[str]:
+    """What a user should know before the training begins: what is left out, and why."""
+    found = [] if situation.no_chart is None else [situation.no_chart]
+    if recipe.left_out:
+        missing = ", ".join(dict.fromkeys(name for lacks in recipe.left_out.values() for name in lacks))
+        stages = ", ".join(recipe.left_out)
+        found.append(f"{situation.options.model}: trained without {stages} (the model has no {missing})")
+    return found
+
+
+def explained(situation: Situation, recipe: Recipe) -> str:
+    """The text of ``latentrl train --explain``."""
+    options, data, settings = situation.options, situation.data, recipe.settings
+    shape = tuple(data.observations.shape[2:])
+    kind = "pictures" if situation.images else "sensors"
+    given = "given" if options.kappa is not None else "a sixth of the data's deviation"
+    lines = [
+        f"recipe {options.recipe} for {options.model}, on {options.data}",
+        f"  data         {len(data)} sequences of {data.length} {kind} {shape}, deviation {situation.deviation:.3g}",
+        f"  constraint   kappa {situation.kappa:.3g} ({given}), objective {options.objective}",
+        f"  model        {_numbers(recipe.model)}",
+        f"  batch        {settings.batch} sequences, {settings.steps} steps",
+        *_penalties(situation, settings),
+        "stages",
+    ]
+    width = max(map(len, recipe.stages), default=0)
+    lines += [f"  {number}. {name:<{width}}  {why}" for number, (name, why) in enumerate(recipe.stages.items(), 1)]
+    return "\n".join([*lines, *notes(situation, recipe)])
+
+
+def _numbers(model: dict[str, object]) -> str:
+    shown = ("network", "state_size", "position_size", "prior", "version", "initial_sigma", "standardise")
+    told = {name: model[name] for name in shown if name in model}
+    return ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in told.items()
+    )
+
+
+def _penalties(situation: Situation, settings: TrainSettings) -> list[str]:
+    possible = {name: kind.described(settings) for name, kind in PENALTIES.items() if not situation.lacks(kind.needs)}
+    return [f"  penalty      {name}: {text}" for name, text in possible.items() if text is not None]

@@ -1,0 +1,99 @@
+"""A penalty that gives the velocity coordinates: displacements of the position in a time step.
+
+The bound leaves the velocity's coordinates free, v -> G(a) v, and what a model finds may be momenta or worse. What the
+position has moved since the last time step is a velocity in the position's own coordinates. It is the step *before*:
+the one after it is the next control's too. A departure from the source.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from latentrl.geometry.plane import Plane
+from latentrl.geometry.topology import Topology
+from latentrl.models.base import GenerativeModel
+from latentrl.models.capabilities import Sampled, StateSampler
+from latentrl.numerics.least_squares import unexplained
+from latentrl.training.penalties.base import Penalty, Step
+from latentrl.training.penalties.target import PositionTarget
+from latentrl.training.settings import TrainSettings
+
+
+class VelocityPenalty(Penalty):
+    """The share of the displacements that the velocities do not tell linearly, as a part of the rate.
+
+    For models with as many velocities as positions, or that began on a chart.
+    """
+
+    needs = (StateSampler,)
+    reads_states = True
+
+    def __init__(self, position_size: int, target: PositionTarget, weight: float) -> None:
+        self.position_size, self.target, self.weight = position_size, target, weight
+
+    @classmethod
+    def of(cls, model: GenerativeModel, settings: TrainSettings, target: PositionTarget) -> VelocityPenalty | None:
+        wanted = settings.warm_start > 0 or model.latent_size == 2 * model.position_size
+        weight = settings.velocity_alignment
+        return cls(model.position_size, target, weight) if wanted and weight > 0 else None
+
+    @classmethod
+    def described(cls, settings: TrainSettings) -> str | None:
+        if not settings.velocity_alignment > 0:
+            return None
+        return f"{settings.velocity_alignment:.3g} nats a step of the displacements that the velocity does not tell"
+
+    def __call__(self, sampled: Sampled, step: Step) -> Tensor | None:
+        if sampled.states is None:
+            return None
+        weight = self.weight * step.batch.length * step.beta
+        return weight * self.unexplained(sampled.states, step.index)
+
+    def unexplained(self, states: Tensor, index: Tensor) -> Tensor:
+        """The share of their displacements that the velocities of ``states [B, T, Dz]`` leave unexplained, a scalar.
+
+        Args:
+            states: sampled.
+            index: ``[B]``, the numbers of their sequences.
+        """
+        components = self.target.components
+        if components is None or isinstance(self.target.topology, Plane):
+            return velocity_unexplained(states, self.position_size)
+        return turn_unexplained(states, components[index], self.target.topology)
+
+
+def velocity_unexplained(states: Tensor, position_size: int) -> Tensor:
+    """The share of the last step's displacement that a linear map of the velocity leaves unexplained, a scalar.
+
+    Where there are fewer velocities than positions, the map is linear in the velocity at every position, and affine in
+    that: around a ring, one velocity moves two positions.
+
+    Args:
+        states: sampled ``[B, T, Dz]``.
+        position_size: Da.
+    """
+    position, velocity = states[..., :position_size], states[:, 1:, position_size:].flatten(0, 1)
+    moved = position.diff(dim=1).flatten(0, 1).detach()
+    if velocity.shape[-1] < position_size:
+        there = position[:, 1:].flatten(0, 1).detach()
+        there = (there - there.mean(0)) / there.std(0)
+        turning = (velocity.unsqueeze(-1) * there.unsqueeze(-2)).flatten(1)
+        velocity = torch.cat((velocity, turning), -1)
+    return unexplained(velocity, moved / moved.std(0))
+
+
+def turn_unexplained(states: Tensor, places: Tensor, topology: Topology) -> Tensor:
+    """The same where positions lie on ``topology``: the share of its displacements, all together, a scalar.
+
+    They are linear in the velocity there, at every position, which leaves it no coordinates of its own.
+
+    Args:
+        states: sampled ``[B, T, Dz]``.
+        places: ``[B, T, K]``, where the states are in the topology's straight coordinates, each of unit variance. The
+            position, nearly a linear map of them, tells the displacements; single places are less exact.
+        topology: with as many displacements as there are velocities.
+    """
+    size = places.shape[-1]
+    moved = topology.displacements(states[..., :size], places)
+    return unexplained(states[:, 1:, size:].flatten(0, 1), moved / moved.std(0))

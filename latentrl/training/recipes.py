@@ -1,0 +1,175 @@
+"""Recipes: how a model is fitted in a situation. The one place where data, model and options decide.
+
+This project's recipe, and where it departs from the source, is explained in docs/ekvae.md; the source's plain recipe is
+that of Latent Matters, Table A.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from latentrl.models.capabilities import CAPABILITIES, PathSampler
+from latentrl.networks import NETWORKS
+from latentrl.training.coarse_to_fine import Schedule
+from latentrl.training.settings import TrainSettings
+from latentrl.training.situation import Situation
+from latentrl.training.stages import STAGES
+
+FEW_PIXELS = 256
+"""What a larger picture's dimensions count for in all, on a chart: those of a small one."""
+SENSORS_GATE = (64, 64)
+"""Hidden layers of the alpha network for sensors: Table A.2's for the reacher."""
+DRAWN_FRAMES = 6
+"""Of a sequence of large pictures, that a step of the training on a processor draws."""
+NO_BLUR = Schedule(width=0.0, start=0, end=0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is done in a situation.
+
+    Attributes:
+        settings: the numbers of the training.
+        model: the model's settings.
+        stages: names of `STAGES` in turn, with why each is there.
+        left_out: stages that the settings want, but of which the model lacks a capability: which, by stage.
+    """
+
+    settings: TrainSettings
+    model: dict[str, Any]
+    stages: dict[str, str]
+    left_out: dict[str, list[str]]
+
+
+def choose(situation: Situation, settings: TrainSettings | None = None) -> Recipe:
+    """The recipe for a situation; with the ``settings`` that a run was begun with, where it is continued."""
+    settings = settings or settings_for(situation)
+    wanted = {name: stage.why(situation, settings) for name, stage in STAGES.items()}
+    lacking = {name: situation.lacks(stage.needs) for name, stage in STAGES.items()}
+    stages = {name: why for name, why in wanted.items() if why is not None and not lacking[name]}
+    return Recipe(settings, model_settings(situation, settings), stages, _left_out(situation))
+
+
+def settings_for(situation: Situation) -> TrainSettings:
+    """The recipe's numbers with what the data and the options change."""
+    options = situation.options
+    settings = RECIPES[options.recipe](situation, TrainSettings(steps=options.steps or TrainSettings.steps))
+    blur = settings.blur if options.blur is None else replace(settings.blur, width=options.blur)
+    return replace(settings, batch=options.batch or settings.batch, blur=blur)
+
+
+def source(situation: Situation, settings: TrainSettings) -> TrainSettings:
+    """The plain recipe of Table A.2: one learning rate of 1e-3, sharp images, sigma learned from the first step."""
+    return replace(
+        settings,
+        learning_rates=dict.fromkeys(settings.learning_rates, 1e-3),
+        decay_from=1.0,
+        starts=1,
+        sigma_hold=0,
+        alignment=0.0,
+        velocity_alignment=0.0,
+        blur=NO_BLUR,
+    )
+
+
+def latentrl(situation: Situation, settings: TrainSettings) -> TrainSettings:
+    """This project's: for small pictures the settings' defaults, for others what follows."""
+    if situation.charted is not None:
+        return on_chart(settings)
+    if situation.images:
+        return settings
+    return for_quiet_sensors(settings) if PathSampler in situation.capabilities else for_sensors(settings)
+
+
+def on_chart(settings: TrainSettings) -> TrainSettings:
+    """For a model with a start on a chart.
+
+    It knows the shape of its latent space, which a fast encoder would forget again; with sigma held, the rate has the
+    weight that this takes. At the end sigma is set to the error that is left.
+    """
+    return replace(
+        settings,
+        batch=16,
+        learning_rates=settings.learning_rates | {"encoder": 1e-4},
+        settle=300,
+        starts=1,
+        sigma_hold=settings.steps,
+        alignment=10_000.0,
+        velocity_alignment=5.0,
+        warm_start=min(2500, settings.steps),
+        decoder_steps=min(16_000, settings.steps),
+        transition_steps=min(2000, settings.steps),
+        prior_steps=min(5000, settings.steps),
+        blur=NO_BLUR,
+    )
+
+
+def for_sensors(settings: TrainSettings) -> TrainSettings:
+    """For observations that are no images: quieter than pixels, so that sigma has a longer way to fall."""
+    return replace(settings, learning_rates=settings.learning_rates | {"emission_noise": 4e-3})
+
+
+def for_quiet_sensors(settings: TrainSettings) -> TrainSettings:
+    """For sensors and a model whose transition is fitted once more at the end.
+
+    Below a hundredth of the data's deviation what limits is how much encoder and decoder jitter from step to step. A
+    start tells nothing of itself before sigma has fallen.
+    """
+    faster = {"encoder": 3e-4, "decoder": 3e-4, "emission_noise": 1e-2, "transition": 4e-3, "noise": 2e-2}
+    return replace(
+        settings,
+        learning_rates=settings.learning_rates | faster,
+        decay_from=0.2,
+        starts=3,
+        start_steps=1000,
+        sigma_hold=min(500, settings.steps),
+        velocity_alignment=2.0,
+        em_steps=min(45_000, 6 * settings.steps),
+        matrix_spread=0.3,
+    )
+
+
+RECIPES: dict[str, Callable[[Situation, TrainSettings], TrainSettings]] = {"latentrl": latentrl, "source": source}
+
+
+def model_settings(situation: Situation, settings: TrainSettings) -> dict[str, Any]:
+    """The model's settings: its defaults, and of the options those that it knows."""
+    options, entry = situation.options, situation.entry
+    wanted: dict[str, Any] = {
+        "state_size": options.state_size,
+        "position_size": options.position_size,
+        "prior": options.prior,
+        "initial_sigma": initial_sigma(situation, settings),
+        "standardise": options.standardise,
+        "drawn_frames": DRAWN_FRAMES if options.network == "lean" else 0,
+        **(entry.source if situation.plain else {}),
+        **({"version": options.version} if options.version is not None else {}),
+    }
+    if not situation.images:
+        wanted["gate_hidden"] = SENSORS_GATE
+    if options.network != "auto":
+        wanted |= {"network": options.network, "hidden": NETWORKS[options.network].hidden}
+    known = asdict(entry.settings())
+    return {**known, **{key: value for key, value in wanted.items() if key in known}}
+
+
+def initial_sigma(situation: Situation, settings: TrainSettings) -> float:
+    """Twice the deviation: large enough that the rate shapes the latent space before the details count.
+
+    On a chart so much more that a picture counts for no more than a small one's pixels; the source has 1.
+    """
+    if situation.plain:
+        return 1.0
+    many = situation.data.observations[0, 0].numel() / FEW_PIXELS if settings.warm_start else 1.0
+    return 2 * situation.deviation * max(1.0, many) ** 0.5
+
+
+def _left_out(situation: Situation) -> dict[str, list[str]]:
+    """What a model with every capability would be trained with, and this one is not."""
+    able = replace(situation, capabilities=frozenset(CAPABILITIES))
+    settings = settings_for(able)
+    wanted = {name: stage for name, stage in STAGES.items() if stage.why(able, settings) is not None}
+    lacking = {name: situation.lacks(stage.needs) for name, stage in wanted.items()}
+    return {name: lacks for name, lacks in lacking.items() if lacks}

@@ -1,0 +1,139 @@
+"""What the data, the model and the options say, measured once: what a recipe is chosen by."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+
+from latentrl.geometry.charts import Charted, chart, needs_chart
+from latentrl.geometry.neighbour_graph import NoChartError
+from latentrl.models import MODELS, ModelEntry
+from latentrl.models.capabilities import CAPABILITIES, FrameDecoder, FrameEncoder, LatentRate, LocallyLinear
+from latentrl.networks import NetworkName, suggested_network
+from latentrl.networks.standardisation import data_deviation
+from latentrl.support.errors import UserError
+from latentrl.training.options import TrainOptions, choose_device
+from latentrl.types import Sequences, is_image, is_image_shape
+
+CHARTED_FRAMES = 100_000
+"""That a chart is read off, in whole sequences; each is compared with all landmarks."""
+STARTS_ON_CHART = (FrameEncoder, FrameDecoder, LocallyLinear, LatentRate)
+"""What a model needs for a start on a chart and what follows it."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What there is to choose a recipe by.
+
+    Attributes:
+        options: as given, with the network that was chosen.
+        data: the training sequences.
+        entry: the model's.
+        capabilities: of the model, among `CAPABILITIES`.
+        device: where the training runs.
+        images: whether observations are images.
+        deviation: root mean variance of an observation's dimensions (images in [0, 1]).
+        kappa: bound of the constraint, root mean squared error per observation dimension.
+        charted: the chart that the model is to start on, if blurred pictures do not tell all of its position.
+        no_chart: why there is none, though there should be.
+    """
+
+    options: TrainOptions
+    data: Sequences
+    entry: ModelEntry
+    capabilities: frozenset[type]
+    device: torch.device
+    images: bool
+    deviation: float
+    kappa: float
+    charted: Charted | None = None
+    no_chart: str | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the source's plain recipe is asked for."""
+        return self.options.recipe == "source"
+
+    @property
+    def splits(self) -> bool:
+        """Whether the state is to have dimensions for the velocity."""
+        return self.options.position_size < self.options.state_size
+
+    @property
+    def fixes_gauge(self) -> bool:
+        """Whether the velocity may be rid of what the position tells; a normal prior fixes its own coordinates."""
+        return self.splits and not self.plain and self.options.prior == "vhp"
+
+    def lacks(self, needs: tuple[type, ...]) -> list[str]:
+        """The names of the capabilities among ``needs`` that the model does not have."""
+        return [need.__name__ for need in needs if need not in self.capabilities]
+
+
+def measure(options: TrainOptions, data: Sequences, read_charts: bool = True) -> Situation:
+    """The situation of a training.
+
+    Args:
+        options: checked.
+        data: the training sequences.
+        read_charts: read a chart off pictures that need one, which takes up to a minute; else only whether they do
+            not is known. A training that has started needs none.
+
+    Raises:
+        UserError: a network that does not suit the model or the data.
+    """
+    entry = MODELS[options.model]
+    device = choose_device(options.device)
+    deviation = data_deviation(data)
+    situation = Situation(
+        options=options,
+        data=data,
+        entry=entry,
+        capabilities=frozenset(one for one in CAPABILITIES if issubclass(entry.model, one)),
+        device=device,
+        images=is_image(data.observations),
+        deviation=deviation,
+        kappa=deviation / 6 if options.kappa is None else options.kappa,
+    )
+    situation = replace(situation, options=replace(options, network=_network(situation)))
+    return _with_chart(situation) if read_charts else situation
+
+
+def _network(situation: Situation) -> NetworkName:
+    """The network that was asked for, or the one that suits the data."""
+    options, data = situation.options, situation.data
+    shape = tuple(data.observations.shape[2:])
+    chooses = situation.entry.has_setting("network")
+    if options.network == "auto":
+        return suggested_network(data.observations, situation.device) if chooses else "dense"
+    if options.network != "dense" and not chooses:
+        having = " and ".join(name for name, entry in MODELS.items() if entry.has_setting("network"))
+        raise UserError(f"--network {options.network}: of the models only {having} have it; give dense or auto")
+    if options.network != "dense" and not is_image_shape(shape):
+        raise UserError(f"--network {options.network}: {options.data} holds no images but {shape}; give dense or auto")
+    return options.network
+
+
+def _with_chart(situation: Situation) -> Situation:
+    options, data = situation.options, situation.data
+    able = not situation.plain and situation.images and not situation.lacks(STARTS_ON_CHART)
+    fewer = options.position_size < options.state_size < 2 * options.position_size
+    if not (able and fewer and needs_chart(data.observations, options.position_size)):
+        return situation
+    if options.progress:
+        print("reading a chart off the pictures", flush=True)
+    try:
+        return replace(situation, charted=read_chart(data, options.position_size))
+    except NoChartError as error:
+        return replace(situation, no_chart=f"{options.data}: {error}; the model starts anywhere")
+
+
+def read_chart(data: Sequences, count: int) -> Charted:
+    """A chart of ``count`` coordinates, of ``data`` or as much of it as will do.
+
+    Raises:
+        NoChartError: see :func:`latentrl.geometry.charts.chart`.
+    """
+    some = data[:: math.ceil(data.observations.shape[:2].numel() / CHARTED_FRAMES)]
+    return Charted(some, chart(some.observations, count))

@@ -1,0 +1,35 @@
+"""What every stage is: a part of a training that is run once, from its beginning to its end."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from latentrl.training.settings import TrainSettings
+from latentrl.training.situation import Situation
+from latentrl.training.training import Training
+
+
+class Stage(ABC):
+    """A stage has no state: it reads and changes a :class:`~latentrl.training.training.Training`.
+
+    What it does depends on that and its seed alone, so that a stage that was interrupted can be begun again.
+
+    Class attributes:
+        needs: the capabilities (:mod:`latentrl.models.capabilities`) of a model that can be trained so.
+    """
+
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    @abstractmethod
+    def why(self, situation: Situation, settings: TrainSettings) -> str | None:
+        """What the stage does here and why, in one line for people; None where there is nothing for it to do."""
+
+    @abstractmethod
+    def run(self, training: Training) -> None:
+        """Do it, in place.
+
+        Raises:
+            KeyboardInterrupt: on Ctrl-C.
+            UserError: what an interrupted run has left is damaged.
+        """

@@ -1,0 +1,32 @@
+"""The main training: everything at once, by gradient steps of the objective."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from latentrl.training.loop import fit
+from latentrl.training.settings import TrainSettings
+from latentrl.training.situation import Situation
+from latentrl.training.stages.base import Stage
+from latentrl.training.training import Training
+
+
+@dataclass(frozen=True)
+class Gradient(Stage):
+    """Gradient steps until the last, or until a model that began on a chart is to be straightened.
+
+    Args:
+        halfway: until then.
+    """
+
+    halfway: bool = False
+
+    def why(self, situation: Situation, settings: TrainSettings) -> str | None:
+        if self.halfway:
+            return f"until step {settings.halfway}: everything at once" if settings.warm_start else None
+        return f"until step {settings.steps}: everything at once, {settings.batch} sequences a step"
+
+    def run(self, training: Training) -> None:
+        settings = training.settings
+        until = settings.halfway if self.halfway else settings.steps
+        fit(training.trainer, training.folder, training.progress, until, training.remembered)
