@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -19,13 +19,16 @@ from tqdm import tqdm
 from latentrl.data_collection import storage
 from latentrl.data_collection.behaviour import held_uniform
 from latentrl.data_collection.folders import resumable_folder, unfinished_folder
+from latentrl.data_collection.ground_truth import check_recorded, coordinates_in
 from latentrl.data_collection.making import make
 from latentrl.data_collection.options import CollectOptions
 from latentrl.data_collection.photograph import write_goal
 from latentrl.data_collection.recording import UNFINISHED, Recording, record
-from latentrl.data_collection.rollout import gather, player
+from latentrl.data_collection.rollout import Tally, gather, player
 from latentrl.data_collection.workers import Workers
+from latentrl.envs.coordinates import Coordinate
 from latentrl.support.errors import UserError, reported
+from latentrl.types import Trajectory
 
 __all__ = ["CollectOptions", "collect", "main"]
 
@@ -119,7 +122,8 @@ def _record(options: CollectOptions, recording: Recording, folder: Path) -> None
     total, done = ((n * options.length) for n in (options.sequences + options.test_sequences, recording.sequences))
     with ExitStack() as stack:
         envs = stack.enter_context(closing(_made(options, how)))
-        metadata = _metadata(options, envs)
+        coordinates = coordinates_in(envs, options.env_id, options.env_kwargs, options.pixels)
+        metadata = _metadata(options, envs, coordinates)
         play = player(envs, options.reset_options)
         if options.worker_count > 1:
             play = stack.enter_context(Workers(how, options.worker_count, options.reset_options)).play
@@ -129,7 +133,7 @@ def _record(options: CollectOptions, recording: Recording, folder: Path) -> None
                 tally = recording.tally(split)
                 gathered = gather(play, envs, sequences, options.length, seed, behaviour, tally)
                 with closing(gathered):
-                    record(folder, split, gathered, recording, metadata, bar.update)
+                    record(folder, split, _checked(gathered, coordinates), recording, metadata, bar.update)
         seconds = time.perf_counter() - start
         write_goal(envs, options, folder)
     print(f"{options.folder}: {total:,} frames, {(total - done) / seconds:,.0f} frames/s")
@@ -144,7 +148,17 @@ def _made(options: CollectOptions, how: partial[VectorEnv]) -> VectorEnv:
         raise UserError(f"--env {options.env}: {error}") from error
 
 
-def _metadata(options: CollectOptions, envs: VectorEnv) -> dict[str, Any]:
+def _checked(
+    gathered: Iterable[tuple[list[Trajectory], Tally]], coordinates: Sequence[Coordinate]
+) -> Iterator[tuple[list[Trajectory], Tally]]:
+    """The same, refused before it is written where the coordinates do not fit it."""
+    for trajectories, tally in gathered:
+        for trajectory in trajectories[:1]:
+            check_recorded(coordinates, trajectory.infos, len(trajectory.observations))
+        yield trajectories, tally
+
+
+def _metadata(options: CollectOptions, envs: VectorEnv, coordinates: Sequence[Coordinate]) -> dict[str, Any]:
     action_space = envs.single_action_space
     assert isinstance(action_space, Box)
     return {
@@ -154,6 +168,7 @@ def _metadata(options: CollectOptions, envs: VectorEnv) -> dict[str, Any]:
         "grey": options.grey,
         "action_low": action_space.low.reshape(-1).tolist(),
         "action_high": action_space.high.reshape(-1).tolist(),
+        "coordinates": [one.as_json() for one in coordinates],
         "collection": options.settings,
     }
 

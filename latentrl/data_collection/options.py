@@ -16,6 +16,8 @@ from latentrl.envs.description import Collection, Environment
 from latentrl.support.errors import UserError
 from latentrl.support.options import default_hint
 
+COLLECTED = ("sequences", "test_sequences", "length", "hold", "amplitude", "num_envs")
+"""The options whose defaults an environment says."""
 NOT_OF_THE_DATA = ("out", "overwrite", "resume", "processes")
 MOST_WORKERS = 16
 """More than this write faster than one process reads."""
@@ -38,19 +40,31 @@ JSON_OBJECT = PrimitiveConstructorSpec(
 """How tyro reads a dictionary that is given as JSON."""
 
 
+def _by_environment(name: str, metavar: str, unless: str | None = None) -> Any:
+    """How ``--help`` shows a default that environments say: the general one, or ``unless``, then who has another."""
+    general = getattr(Collection(), name)
+    own = {alias: getattr(one.collection, name) for alias, one in ENVIRONMENTS.items()}
+    others = [f"{alias}: {value:g}" for alias, value in own.items() if value != general]
+    return default_hint("; ".join([unless or f"{general:g}", *others]), metavar)
+
+
 @dataclass(frozen=True)
 class CollectOptions:
     """Record random sequences from an environment: a train split and a test split from different seeds."""
 
-    env: str = "pendulum"
-    """An alias (pendulum, reacher) or any Gymnasium id with continuous actions, also as module:id."""
+    env: Annotated[
+        str,
+        tyro.conf.arg(
+            help=f"An alias ({', '.join(ENVIRONMENTS)}) or any Gymnasium id with continuous actions, also as module:id."
+        ),
+    ] = next(iter(ENVIRONMENTS))
     out: Annotated[Path | None, default_hint("data/ENV", "FOLDER")] = None
     """The data folder to make."""
-    sequences: Annotated[int | None, default_hint("500; reacher: 2000", "INT")] = None
+    sequences: Annotated[int | None, _by_environment("sequences", "INT")] = None
     """Sequences to train on."""
-    test_sequences: Annotated[int | None, default_hint("500", "INT")] = None
+    test_sequences: Annotated[int | None, _by_environment("test_sequences", "INT")] = None
     """Held-out sequences."""
-    length: Annotated[int | None, default_hint("15; reacher: 30", "INT")] = None
+    length: Annotated[int | None, _by_environment("length", "INT")] = None
     """Observations in each sequence."""
     seed: int = 0
     """Of environments and controls; the test split gets a stream of its own."""
@@ -62,11 +76,11 @@ class CollectOptions:
         dict[str, Any] | None, JSON_OBJECT, tyro.conf.arg(help_behavior_hint="(default: none)")
     ] = None
     """Options of every reset, such as where episodes start: '{"low": -1.2, "high": 0.6}'."""
-    hold: Annotated[float | None, default_hint("0; reacher: 0.8", "FLOAT")] = None
+    hold: Annotated[float | None, _by_environment("hold", "FLOAT")] = None
     """Probability that a control is held for another step; 0 draws a fresh one each step."""
-    amplitude: Annotated[float | None, default_hint("1; reacher: 0.5", "FLOAT")] = None
+    amplitude: Annotated[float | None, _by_environment("amplitude", "FLOAT")] = None
     """Share of the action space that controls are drawn from, around its middle."""
-    num_envs: Annotated[int | None, default_hint("100 if vectorised, else 8; reacher: 1", "INT")] = None
+    num_envs: Annotated[int | None, _by_environment("num_envs", "INT", "100 if vectorised, else 8")] = None
     """Environments that start together; part of what a seed fixes."""
     processes: Annotated[int | None, default_hint("1; reacher's pixels: as many as there are cores", "INT")] = None
     """Processes that move and render environments; the data does not depend on it."""
@@ -120,8 +134,7 @@ class CollectOptions:
     def complete(self) -> CollectOptions:
         """These options, with the environment's defaults for what was not given."""
         own = asdict(self.defaults)
-        names = ("sequences", "test_sequences", "length", "hold", "amplitude", "num_envs")
-        return replace(self, **{name: own[name] for name in names if getattr(self, name) is None})
+        return replace(self, **{name: own[name] for name in COLLECTED if getattr(self, name) is None})
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -30,7 +30,8 @@ class Collection:
         hold: probability that a control is held for another step.
         amplitude: share of the action space that controls are drawn from, around its middle.
         num_envs: environments in a round; None leaves it to :func:`~latentrl.data_collection.making.make`.
-        goal: the pose that is photographed as a goal; None: none is.
+        goal: the pose ``[D]`` that is photographed as a goal: by the ``photograph(pose)`` of the environment, or the
+            first picture of that of its vectorised version; None: none is.
     """
 
     sequences: int = 500

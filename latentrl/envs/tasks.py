@@ -36,7 +36,8 @@ class Task:
         seconds: what an episode lasts whatever the control step; None: ``steps`` of them.
         torque_limit: the environment's argument that ``torque`` is given as; None: it has none, and ``torque`` bounds
             the agent alone.
-        draw: how each episode begins and what its goal is; None: all alike, by ``reset_options`` and ``goal``.
+        draw: how each episode begins and what its goal is, for an environment with a vectorised version, whose reset
+            takes options ``[N, ...]``; None: all alike, by ``reset_options`` and ``goal``.
         held_out: whether these are drawn from the test split.
         state: the entries of ``truth`` that a reset takes as options of the same name and shape; together they are a
             whole state, so that one episode can go on where another ended.

@@ -27,7 +27,8 @@ from latentrl.data_collection.folders import resumable_folder
 from latentrl.data_collection.making import make
 from latentrl.data_collection.recording import Recording
 from latentrl.data_collection.rollout import collect, rollout
-from latentrl.envs import PENDULUM, REACHER
+from latentrl.envs import PENDULUM, REACHER, coordinates_of
+from latentrl.envs.coordinates import Coordinate
 from latentrl.envs.pendulum.env import PendulumEnv
 from latentrl.support.errors import UserError
 
@@ -346,6 +347,69 @@ class TestVerb:
         latentrl.collect.main([*self.SMALL, "--hold", "0.99", "--out", str(tmp_path / "held")])
         actions = storage.load_sequences(tmp_path / "held", "train").actions
         assert (actions[:, 1:] == actions[:, :-1]).float().mean() > 0.8
+
+    def test_coordinates_are_stored_as_the_environment_describes_or_declares_them(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        latentrl.collect.main([*self.SMALL, "--out", str(tmp_path / "known")])
+        stored = storage.load_metadata(tmp_path / "known")["coordinates"]
+        assert [(one["name"], one["key"], one["unit"]) for one in stored] == [
+            ("angle", "angle", "rad"),
+            ("velocity", "velocity", "rad/s"),
+        ]
+        latentrl.collect.main([*self.SMALL, "--env", BAR, "--out", str(tmp_path / "silent")])
+        assert storage.load_metadata(tmp_path / "silent")["coordinates"] == []
+        declared = [{"name": "progress", "kind": "line", "key": "step", "unit": "steps"}]
+        monkeypatch.setattr(BarEnv, "metadata", {**BarEnv.metadata, "coordinates": declared})
+        for pixels in ((), ("--pixels", "8")):
+            folder = tmp_path / f"declared{len(pixels)}"
+            latentrl.collect.main([*self.SMALL, "--env", BAR, *pixels, "--out", str(folder)])
+            (one,) = coordinates_of(storage.load_metadata(folder))
+            assert one == Coordinate("progress", "line", "step", unit="steps")
+            assert one.values(storage.load_ground_truth(folder, "test")).tolist() == [[0, 1, 2, 3, 4]] * 4
+
+    def test_wrappers_with_metadata_of_their_own_do_not_hide_the_coordinates(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Own(gymnasium.Wrapper[Any, Any, Any, Any]):
+            def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+                super().__init__(env)
+                self.metadata = {"render_modes": [], "ground_truth": ("step",)}
+
+        declared = [{"name": "progress", "kind": "line", "key": "step", "unit": "steps"}]
+        monkeypatch.setattr(BarEnv, "metadata", {**BarEnv.metadata, "coordinates": declared})
+        wrapped = replace(gymnasium.spec(BAR), entry_point=lambda **settings: Own(BarEnv(**settings)))
+        monkeypatch.setitem(gymnasium.registry, BAR, wrapped)
+        latentrl.collect.main([*self.SMALL, "--env", BAR, "--out", str(tmp_path / "bar")])
+        assert [one.name for one in coordinates_of(storage.load_metadata(tmp_path / "bar"))] == ["progress"]
+
+    @pytest.mark.parametrize(
+        ("declared", "complaint"),
+        [
+            ("step", "no list"),
+            ([{"name": "progress"}], 'metadata["coordinates"]: coordinates[0]: kind is None'),
+            ([{"name": "x", "kind": "bent", "key": "step"}], "'bent' is none of angle, line, velocity"),
+            (
+                [{"name": "x", "kind": "line", "key": "noise"}],
+                "metadata[\"coordinates\"][0] is about 'noise', but metadata[\"ground_truth\"] announces 'step'",
+            ),
+            (
+                [{"name": "x", "kind": "line", "key": "step", "index": 0}],
+                "'x': info['step'] has the shape ()",
+            ),
+        ],
+    )
+    def test_a_wrong_declaration_is_one_clear_line(
+        self,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+        declared: Any,
+        complaint: str,
+    ) -> None:
+        monkeypatch.setattr(BarEnv, "metadata", {**BarEnv.metadata, "coordinates": declared})
+        assert complaint in self.fails(capsys, "--env", BAR, *self.SMALL, "--out", str(tmp_path / "data"))
+        assert list(tmp_path.iterdir()) == []
 
     def test_takes_any_environment(self, tmp_path: Path) -> None:
         latentrl.collect.main([*self.SMALL, "--env", BAR, "--pixels", "8", "--out", str(tmp_path / "bar")])

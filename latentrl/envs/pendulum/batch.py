@@ -87,7 +87,7 @@ class PendulumBatch:
 
         Args:
             rng: draws angles uniform on the circle and velocities uniform within the settings' bound.
-            options: "angle" and "velocity", each one number or ``[N]``, take the place of what was drawn.
+            options: "angle" and "velocity", each one number, ``[N]`` or ``[N, 1]``, take the place of what was drawn.
             which: the others keep their state.
 
         Raises:
@@ -145,9 +145,10 @@ class PendulumBatch:
 
 
 def _numbers(name: str, value: ArrayLike, count: int) -> NDArray[np.float64]:
-    """One number or ``[count]`` of them as ``[count]``."""
+    """One number, ``[count]`` or ``[count, 1]`` of them as ``[count]``."""
     try:
-        numbers = np.broadcast_to(np.asarray(value, dtype=np.float64), (count,))
+        array = np.asarray(value, dtype=np.float64)
+        numbers = np.broadcast_to(array[:, 0] if array.shape == (count, 1) else array, (count,))
     except (TypeError, ValueError) as error:
         raise ValueError(f"reset option {name!r}={value!r}: give one number or {count}") from error
     if not np.isfinite(numbers).all():

@@ -6,7 +6,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from latentrl.envs.pendulum.batch import GROUND_TRUTH, RENDER_FPS, RENDER_MODES, PendulumBatch, PendulumSettings
 
@@ -49,9 +49,9 @@ class PendulumEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         observation, info = self._observe()
         return observation, float(reward[0]), False, False, info
 
-    def photograph(self, angle: float) -> NDArray[np.uint8]:
-        """A noisy picture ``[16, 16, 1]`` uint8 of a pendulum at ``angle``: the way to get a goal image."""
-        return self._pendulum.photograph(self.np_random, [angle])[0][0]
+    def photograph(self, angle: ArrayLike) -> NDArray[np.uint8]:
+        """A noisy picture ``[16, 16, 1]`` uint8 of a pendulum at ``angle``, a number or ``[1]``: for a goal image."""
+        return self._pendulum.photograph(self.np_random, np.reshape(angle, 1))[0][0]
 
     def render(self) -> NDArray[np.uint8] | None:
         """``[render_size, render_size, 3]`` uint8 if the render mode is "rgb_array"."""

@@ -69,8 +69,8 @@ class PendulumVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         return observation, reward, np.zeros(self.num_envs, dtype=bool), self._ended.copy(), info
 
     def photograph(self, angle: ArrayLike) -> NDArray[np.uint8]:
-        """Noisy pictures ``[N, 16, 16, 1]`` uint8 of pendulums at ``angle [N]``, for any ``N``."""
-        return self._pendulums.photograph(self.np_random, angle)[0]
+        """Noisy pictures ``[N, 16, 16, 1]`` uint8 of pendulums at ``angle [N]`` or ``[N, 1]``, for any ``N``."""
+        return self._pendulums.photograph(self.np_random, np.reshape(angle, -1))[0]
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """A frame of each pendulum if the render mode is "rgb_array"."""

@@ -32,7 +32,7 @@ ENVIRONMENT = Environment(
     vector_entry_point="latentrl.envs.reacher.vector:ReacherVectorEnv",
     coordinates=coordinates,
     tasks=TASKS,
-    # Why these controls: docs/environments.md. One arm in a round, because every change of OpenGL context costs time.
+    # Why these, and why one arm in a round: docs/environments.md.
     collection=Collection(sequences=2000, length=30, hold=0.8, amplitude=0.5, num_envs=1, goal=(1.0, 1.2)),
     flags={"observation": "observation", "control_step": "control_step", "noise": "noise"},
     servo=servo,

@@ -15,8 +15,7 @@ from latentrl.envs.opengl import make_context
 
 SIZE = 64
 FINER = 2
-"""Every pixel is the mean of FINER x FINER rendered ones. A pixel that is either arm or floor tells where the arm is to
-a pixel; a mixed one tells to a fraction of it. It costs half of what multisampling does."""
+"""Every pixel is the mean of FINER x FINER rendered ones: a mixed pixel tells where the arm is to a fraction of one."""
 OFF = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION, mujoco.mjtRndFlag.mjRND_SKYBOX)
 HIDDEN_GROUP = 5
 """MuJoCo draws the groups 0 to 2 unless told otherwise."""

@@ -19,8 +19,7 @@ from latentrl.envs.tasks import Task
 ENV_ID = "latentrl/Reacher-v0"
 SHOULDER = Coordinate("shoulder", "angle", "angles", 0)
 WRIST = Coordinate("wrist", "line", "angles", 1, limits=(-float(WRIST_LIMIT), float(WRIST_LIMIT)))
-"""The suite's links pass through each other; only the stop at the limit keeps them apart, and it gives way elastically
-by some degrees."""
+"""Beyond its limit the links pass through each other: the stop there gives way, see docs/environments.md."""
 POSE = (SHOULDER, WRIST)
 VELOCITIES = (
     Coordinate("shoulder_velocity", "velocity", "velocities", 0, "rad/s"),
