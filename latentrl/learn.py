@@ -40,6 +40,8 @@ def learn(options: LearnOptions) -> Path:
     model = load_model(options.run).requires_grad_(False)
     try:
         learner, target = _learner(options, kind, goal, settings, model)
+    except UserError:
+        raise
     except ValueError as error:
         raise UserError(f"--policy {options.policy} --input {options.input}: {error}") from error
     notes: dict[str, object] = {

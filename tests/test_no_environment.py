@@ -26,7 +26,7 @@ from latentrl import learn
 from latentrl.agents import PlannerController
 from latentrl.agents.planners import CEM, CEMOptions
 from latentrl.numerics.distributions import DiagonalGaussian
-from latentrl.rewards.distance import PositionReward
+from latentrl.rewards.position import PositionReward
 from latentrl.types import Belief
 
 class Toy(torch.nn.Module):

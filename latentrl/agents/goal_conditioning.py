@@ -1,8 +1,8 @@
 """One policy for any goal: a goal is a part of the state that nothing changes (Schaul et al., 2015, UVFA).
 
 A state ``z`` and a goal position make the state ``[z, goal]``, ``Dz + Da`` numbers. Its dynamics are the model's, and
-its reward is the distance between two of its parts (`latentrl.rewards.carried_goal.CarriedGoalReward`): whatever learns a policy for
-one goal learns one for every goal inside it.
+its reward is the distance between two of its parts (`latentrl.rewards.carried_goal.CarriedGoalReward`): whatever
+learns a policy for one goal learns one for every goal inside it.
 
 Goals are drawn as positions of start states, independently of the start: what the model believes its data to be like.
 That takes no label and no data.

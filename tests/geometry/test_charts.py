@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from latentrl.envs.pendulum.camera import digitise, draw
-from latentrl.geometry.charts import chart, needs_chart, told_by, turned
+from latentrl.geometry.charts import chart, explained_by_neighbours, needs_chart, rotate_to_explain
 from latentrl.geometry.neighbour_graph import NoChartError, similarities, slowest_functions
 from tests.arms import WRIST, draw_arms, explained
 
@@ -56,11 +56,11 @@ def test_there_are_no_more_coordinates_than_the_pictures_have(arms: tuple[Tensor
         chart(arms[0], 5, landmarks=2000)
 
 
-def test_a_harmonic_is_told_by_the_ring_and_another_joint_is_not() -> None:
+def test_a_harmonic_is_explained_by_neighbours_on_the_ring_and_another_joint_is_not() -> None:
     around, along = torch.rand(2, 2000, generator=torch.Generator().manual_seed(0)) * 2 * math.pi
     ring = torch.stack((around.cos(), around.sin()), 1)
-    assert told_by(ring, (2 * around).cos().unsqueeze(1)) > 0.95
-    assert told_by(ring, along.unsqueeze(1)) < 0.1
+    assert explained_by_neighbours(ring, (2 * around).cos().unsqueeze(1)) > 0.95
+    assert explained_by_neighbours(ring, along.unsqueeze(1)) < 0.1
 
 
 def test_a_pendulum_s_blurred_pictures_tell_all_of_its_position() -> None:
@@ -75,7 +75,7 @@ def test_large_motions_come_first_and_explain_the_pictures() -> None:
     functions = torch.linalg.qr(torch.randn(500, 4, generator=g)).Q * 500**0.5
     first, second, third, fourth = functions.unbind(1)
     pictures = torch.stack((3 * (first + second), 3 * (first - third), 0.1 * fourth), 1)
-    found = turned(torch.tensor([0.1, 0.2, 0.3, 0.05]), functions, pictures, pictures, 3)
+    found = rotate_to_explain(torch.tensor([0.1, 0.2, 0.3, 0.05]), functions, pictures, pictures, 3)
     assert explained(found[:, :2], first + second) > 0.999 and explained(found[:, :2], first - third) > 0.999
     assert explained(found[:, 2:], fourth) > 0.999, "the slowest that is left"
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.geometry.cylinder.even_motion import even_line, evenly_fast, shows_motion, upright
+from latentrl.geometry.cylinder.even_motion import equalise_speed, even_line, remove_lean, shows_motion
 from tests.arms import WRIST, explained
 
 
@@ -41,14 +41,14 @@ def straight(line: Tensor, wrist: Tensor) -> float:
 def test_a_line_that_leans_stands_up(motion: tuple[Tensor, Tensor]) -> None:
     shoulder, wrist = motion
     bent = leaning(shoulder, wrist)
-    assert straight(bent, wrist) < 0.92 and straight(upright(shoulder, bent), wrist) > 0.985
-    assert straight(upright(shoulder, wrist), wrist) > 0.995, "one that stands stays"
+    assert straight(bent, wrist) < 0.92 and straight(remove_lean(shoulder, bent), wrist) > 0.985
+    assert straight(remove_lean(shoulder, wrist), wrist) > 0.995, "one that stands stays"
 
 
 def test_a_stretched_line_is_as_fast_everywhere(motion: tuple[Tensor, Tensor]) -> None:
     _, wrist = motion
     bent = stretched(wrist)
-    even = evenly_fast(bent)
+    even = equalise_speed(bent)
     assert straight(bent, wrist) < 0.96 and straight(even, wrist) > 0.985
     assert float(even.min()) == -1 and float(even.max()) == pytest.approx(1)
     order = bent.flatten().argsort()

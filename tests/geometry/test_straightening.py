@@ -11,7 +11,6 @@ from torch import Tensor
 from latentrl.geometry.cylinder.straightening import (
     explained_by,
     harmonics,
-    is_cylinder,
     rank_among_like,
     straightening,
     untwisting,
@@ -34,12 +33,6 @@ def bent(shoulder: Tensor, wrist: Tensor) -> Tensor:
     twist = 0.5 * (1.3 * wrist).sin()
     line = wrist.sinh() / 5 + 0.15 * shoulder.cos() * wrist.cos()
     return torch.stack(((shoulder + twist).cos(), (shoulder + twist).sin(), line), 1)
-
-
-def test_a_cylinder_has_a_hole_and_a_ball_has_none(arms: tuple[Tensor, Tensor, Tensor]) -> None:
-    assert is_cylinder(bent(*arms[:2])) and is_cylinder(3 * bent(*arms[:2]) + 1)
-    assert not is_cylinder(torch.randn(2000, 3, generator=torch.Generator().manual_seed(0)))
-    assert not is_cylinder(bent(*arms[:2])[:, :2])
 
 
 def test_a_bent_chart_becomes_angle_and_joint(arms: tuple[Tensor, Tensor, Tensor]) -> None:
