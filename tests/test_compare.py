@@ -14,11 +14,14 @@ from latentrl import compare as module
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
 from latentrl.agents.policies import MLPPolicy, save_policy
-from latentrl.compare import CompareOptions, compare, main, plan, unlearned
+from latentrl.compare import compare, main
 from latentrl.envs import PENDULUM, TASKS, tasks_in
 from latentrl.evaluate import evaluate
 from latentrl.evaluation import judging
-from latentrl.evaluation.options import EvaluateOptions
+from latentrl.evaluation.agents_by_name import goals_of_policies
+from latentrl.evaluation.comparison import planned, unlearned
+from latentrl.evaluation.options import CompareOptions, EvaluateOptions
+from latentrl.evaluation.trials import Trial
 from latentrl.support.errors import UserError
 
 AGENTS = ("policy", "random", "cem")
@@ -37,14 +40,22 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the trials that really ran."""
     names: list[str] = []
-    original = judging.run_trial
+    original = judging.judge
 
-    def counted(trial: Any, *args: Any, **kwargs: Any) -> Any:
-        names.append(trial.name)
-        return original(trial, *args, **kwargs)
+    def counted(setting: Any, *args: Any) -> Any:
+        names.append(setting.trial.name)
+        return original(setting, *args)
 
-    monkeypatch.setattr(module, "run_trial", counted)
+    monkeypatch.setattr(module, "judge", counted)
     return names
+
+
+def plan(options: CompareOptions) -> list[Trial]:
+    return planned(options, PENDULUM, goals_of_policies(options.run))
+
+
+def commands_to_learn(options: CompareOptions) -> list[str]:
+    return unlearned(options, PENDULUM, goals_of_policies(options.run))
 
 
 def test_everyone_takes_part_with_the_references_and_the_policies_of_the_goal(pendulum_run: Path) -> None:
@@ -106,16 +117,16 @@ def test_what_is_finished_is_not_repeated(pendulum_run: Path, ran: list[str]) ->
 def test_an_interrupted_comparison_goes_on(
     pendulum_run: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    counted = getattr(module, "run_trial")  # noqa: B009, the fixture's
+    counted = getattr(module, "judge")  # noqa: B009, the fixture's
 
-    def interrupted(trial: Any, *args: Any, **kwargs: Any) -> Any:
-        if trial.agent == "cem":
+    def interrupted(setting: Any, *args: Any) -> Any:
+        if setting.trial.agent == "cem":
             raise KeyboardInterrupt
-        return counted(trial, *args, **kwargs)
+        return counted(setting, *args)
 
     arguments = ["--run", str(pendulum_run), "--tasks", "swing-up", "--agents", *AGENTS, "--no-true-physics"]
     with monkeypatch.context() as patch:
-        patch.setattr(module, "run_trial", interrupted)
+        patch.setattr(module, "judge", interrupted)
         with pytest.raises(SystemExit) as exit_code:
             main(arguments)
     assert exit_code.value.code == 130 and "to go on" in capsys.readouterr().out
@@ -137,11 +148,11 @@ def test_a_policy_that_was_learned_anew_and_other_settings_are_run_again(pendulu
 
 
 def test_a_missing_policy_is_named_with_the_command_that_learns_it(pendulum_run: Path) -> None:
-    assert len(unlearned(CompareOptions(pendulum_run))) == 1
+    assert len(commands_to_learn(CompareOptions(pendulum_run))) == 1
     (pendulum_run / "policy.json").unlink()
-    commands = unlearned(CompareOptions(pendulum_run))
+    commands = commands_to_learn(CompareOptions(pendulum_run))
     assert len(commands) == 2 and "--torque 7" in commands[0] and "--name" not in commands[0]
-    assert unlearned(CompareOptions(pendulum_run, agents=("random",))) == []
+    assert commands_to_learn(CompareOptions(pendulum_run, agents=("random",))) == []
 
 
 @pytest.mark.parametrize(

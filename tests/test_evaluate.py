@@ -17,12 +17,12 @@ from latentrl.agents.planners.cem import CEM
 from latentrl.envs import PENDULUM, TASKS
 from latentrl.evaluate import evaluate
 from latentrl.evaluation.agents_by_name import AGENTS
-from latentrl.evaluation.judging import believed_picture
+from latentrl.evaluation.beliefs import believed_picture
 from latentrl.evaluation.options import EvaluateOptions
 from latentrl.evaluation.sensing import Losses
-from latentrl.evaluation.setting import task_of
 from latentrl.evaluation.summary import wilson_interval
-from latentrl.evaluation.trials import Trial
+from latentrl.evaluation.trials import GivenGoal, Trial, task_of
+from latentrl.goals.parsing import parse_goal
 from latentrl.runs.folder import load_model, load_settings
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
@@ -35,6 +35,10 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(TASKS, name, replace(task, steps=6, episodes=2))
     quick = CEMOptions(horizon=2, samples=4, iterations=1, elites=2)
     monkeypatch.setitem(PLANNERS, "cem", lambda low, high: CEM(low, high, quick))
+
+
+def given(goal: str) -> GivenGoal:
+    return GivenGoal(goal, parse_goal(goal))
 
 
 @pytest.mark.parametrize("agent", ["policy", "cem", "random"])
@@ -87,9 +91,8 @@ def test_the_goal_sets_the_speed_and_the_task(pendulum_run: Path) -> None:
     summary = evaluate(EvaluateOptions(run=pendulum_run, agent="random", goal="velocity:0.25", video=False))
     assert (summary["task"], summary["target"]) == ("rotate-counter-clockwise", 2.0)
     assert (pendulum_run / "evaluation_random_rotate-counter-clockwise_velocity-0.25.json").is_file()
-    assert [task_of(goal, PENDULUM) for goal in (None, "goal.png", "velocity:-0.1")] == ["swing-up"] * 2 + [
-        "rotate-clockwise"
-    ]
+    goals = (None, parse_goal("goal.png"), parse_goal("velocity:-0.1"))
+    assert [task_of(goal, PENDULUM) for goal in goals] == ["swing-up", "swing-up", "rotate-clockwise"]
 
 
 def test_the_torque_reaches_agent_and_environment(pendulum_run: Path) -> None:
@@ -124,10 +127,10 @@ def test_every_trial_has_a_name_of_its_own() -> None:
     trials = [Trial(agent, task) for agent in AGENTS for task in TASKS]
     trials += [Trial("cem", "swing-up", losses=Losses(*loss)) for loss in ((0.3,), (0.0, 5, 20), (0.3, 5, 20))]
     trials += [Trial("cem", "swing-up", physics="true"), Trial("policy", "swing-up", policy="sac")]
-    trials += [Trial("cem", "rotate-clockwise", goal=goal) for goal in ("velocity:-0.4", "velocity:-0.3")]
+    trials += [Trial("cem", "rotate-clockwise", goal=given(goal)) for goal in ("velocity:-0.4", "velocity:-0.3")]
     names = [trial.name for trial in trials]
     assert len(set(names)) == len(names)
-    assert Trial("cem", "swing-up", goal="data/goal.png", episodes=3, seed=4).name == "cem"
+    assert Trial("cem", "swing-up", goal=given("data/goal.png"), episodes=3, seed=4).name == "cem"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ Each split is an ordinary Minari data set: with ``MINARI_DATASETS_PATH=data/pend
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +66,21 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
     return target
 
 
-def load_sequences(folder: Path, split: str, device: torch.device | str = "cpu") -> Sequences:
+def load_sequences(
+    folder: Path, split: str, device: torch.device | str = "cpu", metadata: Mapping[str, Any] | None = None
+) -> Sequences:
     """All sequences of a split: contiguous observations ``[N, T, ...]`` and actions ``[N, T - 1, Du]``.
 
     Observations of more than ``MAPPED_FROM`` bytes are not read into memory but mapped, from a copy that the first call
     makes beside the data (see :mod:`latentrl.data_collection.mapped`). They are read-only, and stay on the CPU whatever
-    ``device`` the others go to: a batch is for whoever draws it to move.
+    ``device`` the others go to: a batch is for whoever draws it to move. ``metadata`` is the folder's, where a caller
+    has it already.
 
     Raises:
         UserError: no such data folder or split; a copy is needed and cannot be made.
     """
-    dataset, shape = _open(folder, split), load_metadata(folder)["observation_shape"]
+    metadata = load_metadata(folder) if metadata is None else metadata
+    dataset, shape = _open(folder, split, metadata), metadata["observation_shape"]
     count, home = dataset.total_episodes, split_folder(folder, split)
     last = next(_pairs(dataset, shape, count - 1))
     if count * last[0].nbytes > MAPPED_FROM:
@@ -93,13 +97,16 @@ def load_sequences(folder: Path, split: str, device: torch.device | str = "cpu")
     return Sequences(torch.from_numpy(observations), torch.from_numpy(actions)).to(device)
 
 
-def load_ground_truth(folder: Path, split: str) -> dict[str, NDArray[Any]]:
+def load_ground_truth(folder: Path, split: str, metadata: Mapping[str, Any] | None = None) -> dict[str, NDArray[Any]]:
     """What the environment knew and no model may see, each ``[N, T, ...]``: for metrics and evaluation alone.
+
+    ``metadata`` is the folder's, where a caller has it already.
 
     Raises:
         UserError: no such data folder or split.
     """
-    infos = [_infos(episode) for episode in _episodes(_open(folder, split))]
+    metadata = load_metadata(folder) if metadata is None else metadata
+    infos = [_infos(episode) for episode in _episodes(_open(folder, split, metadata))]
     return {key: np.stack([info[key] for info in infos]) for key in infos[0]}
 
 
@@ -139,8 +146,8 @@ def update_metadata(folder: Path, split: str, layout: Layout, sequences: int, me
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
-def _open(folder: Path, split: str) -> minari.MinariDataset:
-    splits = load_metadata(folder)["splits"]
+def _open(folder: Path, split: str, metadata: Mapping[str, Any]) -> minari.MinariDataset:
+    splits = metadata["splits"]
     if split not in splits:
         raise UserError(f"{folder} has no split {split!r}: it has {', '.join(sorted(splits))}")
     return minari.MinariDataset(split_folder(folder, split) / DATA)

@@ -1,87 +1,135 @@
-"""Agents by name, made for one task: what is judged, and the references below and above."""
+"""Agents by name, made for one setting: what is judged, and the references below and above."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController, RandomController
 from latentrl.agents.planners import PLANNERS
-from latentrl.agents.policies import Policy, load_policy, policy_path
+from latentrl.agents.policies import Policy, policy_path
+from latentrl.agents.policies.saving import read_policy
+from latentrl.envs.description import TruthAgent
+from latentrl.evaluation.oracles import ORACLE, Reference
+from latentrl.evaluation.setting import Setting
 from latentrl.goals.base import Goal
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.goals.picture import PictureGoal
 from latentrl.models.base import WorldModel
+from latentrl.rewards.position import PositionReward
+from latentrl.rewards.velocity import VelocityReward
 from latentrl.support.errors import UserError
 from latentrl.support.files import read_json
-from latentrl.types import Belief
-
-AGENTS = ("policy", "random", *PLANNERS)
+from latentrl.types import Agent, Belief
 
 
-def latent_agent(
-    name: str, model: WorldModel, goal: Goal, run: Path, torque: float, data: Path | None, policy: str = "policy"
-) -> LatentAgent:
-    """An agent that sees observations alone and acts inside ``model``.
+class Contestant(Protocol):
+    """Who takes part in a setting."""
 
-    Args:
-        name: one of `AGENTS`.
+    def agent(self, index: int | None = None) -> Agent | TruthAgent:
+        """A new agent for all episodes of the setting, or for one of them."""
+        ...
+
+
+@dataclass(frozen=True)
+class InModel:
+    """Agents that see observations alone and act inside a model; what they need is read once.
+
+    Attributes:
+        setting: where they act, and what for; its trial's agent is one of `AGENTS`.
         model: the run's model.
-        goal: what a planner plans for, and what a policy for any goal is told; other policies have learned their own,
-            and chance has none.
-        run: the run folder.
-        torque: largest action, in the environment's units.
-        data: the data folder for recorded goals.
-        policy: which of the run's learned policies.
+        policy: what a policy's agent asks; None for the others.
+    """
+
+    setting: Setting
+    model: WorldModel
+    policy: Policy | None = None
+
+    def agent(self, index: int | None = None) -> LatentAgent:
+        """A new agent for all episodes, or for one of them."""
+        return LatentAgent(self.model, AGENTS[self.setting.trial.agent](self, index))
+
+    @property
+    def bound(self) -> Tensor:
+        """Largest action ``[Du]``."""
+        return torch.full((self.model.spec.action_size,), self.setting.bound)
+
+    def reward(self, index: int | None = None) -> PositionReward | VelocityReward:
+        """What all episodes, or one of them, are rewarded for."""
+        if index is None or self._reward.goal.ndim == 1:
+            return self._reward
+        return PositionReward(self._reward.goal[index : index + 1])
+
+    @cached_property
+    def _reward(self) -> PositionReward | VelocityReward:
+        run = self.setting.run
+        return goal_reward(self.setting.goal, self.model, run.folder, run.data)
+
+
+def contestant(setting: Setting, model: WorldModel) -> Contestant:
+    """Whoever the setting's trial names.
 
     Raises:
-        UserError: no such agent or policy, or an unsuitable goal.
+        UserError: no such agent or policy, or one that was not learned for the setting's goal.
     """
-    if name not in AGENTS:
-        raise UserError(f"--agent {name}: choose one of {', '.join(AGENTS)}")
-    bound = torch.full((model.spec.action_size,), torque)
-    controller: Controller
-    if name == "random":
-        controller = RandomController(-bound, bound)
-    elif name == "policy":
-        controller = _policy_controller(run, policy, goal, model, bound, data)
-    else:
-        controller = PlannerController(
-            PLANNERS[name](-bound, bound), model.frozen(), goal_reward(goal, model, run, data)
-        )
-    return LatentAgent(model, controller)
+    trial = setting.trial
+    if trial.agent == ORACLE or trial.physics == "true":
+        return Reference(setting)
+    if trial.agent not in AGENTS:
+        raise UserError(f"--agent {trial.agent}: choose one of {', '.join(AGENTS)}")
+    return InModel(setting, model, _suitable_policy(setting) if trial.agent == "policy" else None)
 
 
-def policies_for(run: Path, goal: Goal) -> list[str]:
-    """Names of the run's policies that were learned for such a goal, sorted."""
-    return [name for name in _policies(run) if suits(policy_settings(run, name), goal)]
+@dataclass(frozen=True)
+class Bounded:
+    """A policy within a bound ``[Du]``: it may have been learned with larger actions than it is given here."""
+
+    policy: Policy
+    bound: Tensor
+
+    def __call__(self, belief: Belief) -> Tensor:
+        """Actions ``[N, Du]`` for a belief over ``N`` states."""
+        return self.policy(belief).clamp(-self.bound, self.bound)
 
 
-def policy_settings(run: Path, name: str) -> dict[str, Any]:
-    """What was noted of a policy when it was learned.
+def _ask_policy(who: InModel, index: int | None) -> Controller:
+    assert who.policy is not None
+    goal = who.reward(index).goal if who.policy.goal_size else None
+    return PolicyController(Bounded(who.policy, who.bound), goal)
 
-    Raises:
-        UserError: the run holds no such policy.
+
+def _act_at_random(who: InModel, index: int | None) -> Controller:
+    return RandomController(-who.bound, who.bound)
+
+
+def _plan(who: InModel, index: int | None) -> Controller:
+    planner = PLANNERS[who.setting.trial.agent](-who.bound, who.bound)
+    return PlannerController(planner, who.model.frozen(), who.reward(index))
+
+
+AGENTS: dict[str, Callable[[InModel, int | None], Controller]] = {
+    "policy": _ask_policy,
+    "random": _act_at_random,
+    **dict.fromkeys(PLANNERS, _plan),
+}
+
+
+def goals_of_policies(run: Path) -> dict[str, Goal]:
+    """What each of the run's policies was learned for, by name, sorted."""
+    return {name: _goal_of(_read_notes(policy_path(run, name))) for name in _policies(run)}
+
+
+def suits(own: Goal, goal: Goal) -> bool:
+    """Whether a policy that was learned for ``own`` can be asked for ``goal``: both positions, or the same velocity.
+
+    Positions count as one, for a picture may have moved; several at once, or any, take a policy for any goal.
     """
-    weights = policy_path(run, name)
-    if not weights.is_file():
-        known = f"; it holds {', '.join(_policies(run))}" if _policies(run) else ""
-        raise UserError(f"--run {run}: holds no policy {name!r}{known}; learn one: latentrl learn --run {run}")
-    return read_json(weights.with_suffix(".json"), "learn the policy again").get("settings", {})
-
-
-def suits(settings: Mapping[str, Any], goal: Goal) -> bool:
-    """Whether a policy with these settings was learned for ``goal``: both for a position, or for the same velocity.
-
-    Positions count as one, for a picture may have moved; several at once, or any, take a policy for any goal. A policy
-    with no goal in words is from before there were goals other than pictures.
-    """
-    text = settings.get("goal")
-    own = parse_goal(text) if isinstance(text, str) else PictureGoal(Path())
     if not goal.is_single:
         return not own.is_single
     return own == goal or (own.is_position and goal.is_position)
@@ -91,21 +139,47 @@ def _policies(run: Path) -> list[str]:
     return [path.stem for path in sorted(run.glob("policy*.safetensors")) if path.with_suffix(".json").is_file()]
 
 
-def _policy_controller(
-    run: Path, name: str, goal: Goal, model: WorldModel, bound: Tensor, data: Path | None
-) -> PolicyController:
-    policy = _policy(run, name)
-
-    def bounded(belief: Belief) -> Tensor:
-        # A policy may have been learned with more torque than it is given here.
-        return policy(belief).clamp(-bound, bound)
-
-    return PolicyController(bounded, goal_reward(goal, model, run, data).goal if policy.goal_size else None)
+def _read_notes(weights: Path) -> dict[str, Any]:
+    return read_json(weights.with_suffix(".json"), "learn the policy again").get("settings", {})
 
 
-def _policy(run: Path, name: str) -> Policy:
-    policy_settings(run, name)
+def _goal_of(notes: dict[str, Any]) -> Goal:
+    """A policy with no goal in words is from before there were goals other than pictures."""
+    text = notes.get("goal")
+    return parse_goal(text) if isinstance(text, str) else PictureGoal(Path())
+
+
+def _suitable_policy(setting: Setting) -> Policy:
+    trial, folder = setting.trial, setting.run.folder
+    policy, notes = _policy(folder, trial.policy)
+    own = notes.get("goal")
+    if suits(_goal_of(notes), setting.goal):
+        return policy
+    if not setting.goal.is_single:
+        raise UserError(
+            f"--policy {trial.policy}: was learned for one goal, {own}, but in --task {trial.task} every episode has "
+            f"its own; learn one: latentrl learn --run {folder} --goal any, or give that one goal with --goal"
+        )
+    if not _goal_of(notes).is_single:
+        raise UserError(
+            f"--policy {trial.policy}: reaches any position, but the goal of --task {trial.task} is a velocity; "
+            f"learn one for it: latentrl learn --run {folder} --goal velocity:FRACTION"
+        )
+    raise UserError(
+        f"--policy {trial.policy}: was learned for the goal {own}, which is not that of --task {trial.task}; "
+        "give another --policy, or the goal of this one with --goal"
+    )
+
+
+def _policy(run: Path, name: str) -> tuple[Policy, dict[str, Any]]:
+    """One of the run's policies, and what was noted when it was learned."""
+    if not policy_path(run, name).is_file():
+        known = ", ".join(_policies(run))
+        holds = f"; it holds {known}" if known else ""
+        raise UserError(f"--run {run}: holds no policy {name!r}{holds}; learn one: latentrl learn --run {run}")
     try:
-        return load_policy(run, name)
+        return read_policy(run, name)
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} does not exist: learn the policy again") from error
     except (ValueError, ImportError) as error:
         raise UserError(f"--policy {name}: {error}") from error

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,53 +12,50 @@ from PIL import Image
 
 from latentrl.envs.description import TruthAgent
 from latentrl.envs.episodes import Episodes
+from latentrl.envs.measures import Floats
 from latentrl.envs.tasks import Task
+from latentrl.evaluation.agents_by_name import Contestant
+from latentrl.evaluation.beliefs import believed
 from latentrl.evaluation.protocol import Pictures, demonstrate, render_poses
-from latentrl.evaluation.sensing import Losses
+from latentrl.evaluation.setting import Setting
 from latentrl.figures.video import one_palette
+from latentrl.models.base import WorldModel
 from latentrl.types import Agent
 
 GOALS = 4
 STEPS = 75
-"""For each goal at most: 3 s at the reacher's control step, time to arrive and to be seen staying there."""
+"""For each goal at most: time to arrive and to be seen staying there, 3 s at a control step of 0.04 s."""
 
 
-def film_goals(
-    agent_for: Callable[[Episodes], Agent | TruthAgent],
-    task: Task,
-    episodes: Episodes,
-    believed: Callable[[Agent | TruthAgent], Pictures],
-    seed: int = 0,
-    losses: Losses | None = None,
-) -> list[Image.Image]:
-    """Frames of the first ``GOALS`` of ``episodes``, one after another, each goal's picture beside the arm.
+def film_goals(setting: Setting, who: Contestant, model: WorldModel) -> list[Image.Image]:
+    """Frames of the first ``GOALS`` episodes, one after another, each goal's picture beside the environment.
 
-    Where an episode may begin anywhere, it begins where the one before ended, in motion or not: the arm goes from goal
-    to goal. Episodes of held-out data begin where they were recorded.
+    Where an episode may begin anywhere, it begins where the one before ended, in motion or not: the agent goes from
+    goal to goal. Episodes of held-out data begin where they were recorded. Each has noise of its own.
 
     Args:
-        agent_for: makes the agent that is to reach the goal of one episode.
-        task: what to do; every goal gets ``STEPS`` of its steps.
-        episodes: with the observations of their goals.
-        believed: pictures ``[H, W, C]`` uint8 of what an agent believes in, by caption.
-        seed: as for `run_episodes`; the goals' noise differs.
-        losses: as for `run_episodes`.
+        setting: one whose episodes have goals of their own.
+        who: acts, each time as a new agent; every goal gets ``STEPS`` of the task's steps.
+        model: the one that it acts in.
     """
+    episodes, trial = setting.own_goals, setting.trial
+    assert episodes is not None
     frames: list[Image.Image] = []
-    ended: dict[str, NDArray[np.float64]] = {}
-    for index in range(min(GOALS, len(episodes.goals))):
-        episode = episodes.only(index)
-        starts = episode.starts | ({} if task.held_out else ended)
-        short = replace(task, steps=min(task.steps, STEPS), reset_options={**task.reset_options, **starts})
-        agent, goal = agent_for(episode), _goal_picture(task, episode)
-
-        def shown(agent: Agent | TruthAgent = agent, goal: NDArray[np.uint8] = goal) -> Pictures:
-            return {"goal": goal, **believed(agent)}
-
-        evaluation, part = demonstrate(agent, short, shown, seed + index, losses)
+    ended: dict[str, Floats] = {}
+    for index in range(min(GOALS, setting.count)):
+        task = setting.only(index).starting
+        task = replace(task, steps=min(task.steps, STEPS), reset_options={**task.reset_options, **ended})
+        agent = who.agent(index)
+        shown = partial(_shown, _goal_picture(setting.task, episodes.only(index)), agent, model)
+        evaluation, part = demonstrate(agent, task, shown, trial.seed + index, trial.losses)
         frames += part
-        ended = {name: evaluation.truth[name][-1] for name in task.state}
+        if not task.held_out:
+            ended = {name: evaluation.truth[name][-1] for name in task.state}
     return one_palette(frames)
+
+
+def _shown(goal: NDArray[np.uint8], agent: Agent | TruthAgent, model: WorldModel) -> Pictures:
+    return {"goal": goal, **believed(agent, model)}
 
 
 def _goal_picture(task: Task, episode: Episodes) -> NDArray[np.uint8]:

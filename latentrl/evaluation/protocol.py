@@ -71,7 +71,11 @@ def run_episodes(
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, not {episodes}")
     with _made(task, episodes) as envs:
-        return _run(agent, task, envs, seed, losses or Losses(), lambda _: on_act and on_act())
+        course = _Course(agent, task, envs, seed, losses)
+        for _ in course:
+            if on_act is not None:
+                on_act()
+        return course.evaluation
 
 
 def demonstrate(
@@ -90,16 +94,10 @@ def demonstrate(
         seed: as for `run_episodes`.
         losses: as for `run_episodes`; a lost frame is shown black.
     """
-    frames: list[Image.Image] = []
     with _made(task, 1, render_mode="rgb_array") as envs:
-
-        def film(observation: NDArray[Any]) -> None:
-            rendered = envs.render()
-            assert rendered is not None
-            seen = {"seen": observation[0]} if observation.dtype == np.uint8 and observation.ndim == 4 else {}
-            frames.append(side_by_side({"real": np.asarray(rendered[0]), **seen, **believed()}))
-
-        return _run(agent, task, envs, seed, losses or Losses(), film), frames
+        course = _Course(agent, task, envs, seed, losses)
+        frames = [_frame(envs, shown, believed()) for shown in course]
+        return course.evaluation, frames
 
 
 def photographs(task: Task, poses: Floats, seed: int = 0) -> NDArray[Any]:
@@ -116,9 +114,7 @@ def render_poses(task: Task, options: Mapping[str, Floats]) -> NDArray[np.uint8]
     """A picture for people, ``[H, W, 3]``, of the task's environment right after a reset with ``options``."""
     with _made(task, 1, render_mode="rgb_array") as envs:
         envs.reset(seed=0, options=dict(options))
-        rendered = envs.render()
-        assert rendered is not None
-        return np.asarray(rendered[0])
+        return _rendered(envs)
 
 
 @contextmanager
@@ -134,36 +130,62 @@ def _made(task: Task, episodes: int, **more: Any) -> Iterator[VectorEnv]:
         raise UserError(f"{task.env_id}: {' '.join(str(error).split())}") from error
 
 
-def _run(
-    agent: Agent | TruthAgent,
-    task: Task,
-    envs: VectorEnv,
-    seed: int,
-    losses: Losses,
-    on_act: Callable[[NDArray[Any]], object],
-) -> Evaluation:
-    agent.reset(seed)
-    observation, info = envs.reset(seed=seed, options=task.reset_options)
-    record: dict[str, list[Floats]] = {name: [] for name in task.truth}
-    arrived = losses.arrivals(task.steps, envs.num_envs, seed)
-    seconds = np.empty(task.steps)
-    for step, seen in enumerate(arrived):
-        shown = _blank_lost(observation, seen)
-        if isinstance(agent, TruthAgent):
-            truth = {name: np.asarray(info[name], dtype=np.float64) for name in task.truth if name != REWARD}
+class _Course:
+    """The episodes as they are run: iterating, what the agents were shown ``[N, ...]``, right after each action."""
+
+    def __init__(
+        self, agent: Agent | TruthAgent, task: Task, envs: VectorEnv, seed: int, losses: Losses | None
+    ) -> None:
+        self.agent, self.task, self.envs, self.seed = agent, task, envs, seed
+        self.arrived = (losses or Losses()).arrivals(task.steps, envs.num_envs, seed)
+        self.seconds = np.empty(task.steps)
+        self.truth: dict[str, list[Floats]] = {name: [] for name in task.truth}
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        self.agent.reset(self.seed)
+        observation, info = self.envs.reset(seed=self.seed, options=self.task.reset_options)
+        for step, seen in enumerate(self.arrived):
+            shown = _blank_lost(observation, seen)
+            action = self._timed_action(step, shown, seen, info)
+            yield shown
+            observation, reward, terminated, truncated, info = self.envs.step(action)
+            for name, values in self.truth.items():
+                values.append(np.array(reward if name == REWARD else info[name], dtype=np.float64))
+            if step + 1 < self.task.steps and (terminated.any() or truncated.any()):
+                raise ValueError(
+                    f"{self.task.env_id} ended an episode after {step + 1} of the task's {self.task.steps} steps"
+                )
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """What happened, once all steps are done."""
+        return Evaluation({name: np.stack(values) for name, values in self.truth.items()}, self.seconds, self.arrived)
+
+    def _timed_action(
+        self, step: int, shown: NDArray[Any], seen: NDArray[np.bool_], info: Mapping[str, Any]
+    ) -> NDArray[np.float32]:
+        if isinstance(self.agent, TruthAgent):
+            names = (name for name in self.task.truth if name != REWARD)
+            truth = {name: np.asarray(info[name], dtype=np.float64) for name in names}
             start = time.perf_counter()
-            action = agent.act_on_truth(truth)
+            action = self.agent.act_on_truth(truth)
         else:
             start = time.perf_counter()
-            action = agent.act(shown, seen)
-        seconds[step] = time.perf_counter() - start
-        on_act(shown)
-        observation, reward, terminated, truncated, info = envs.step(action)
-        for name, values in record.items():
-            values.append(np.array(reward if name == REWARD else info[name], dtype=np.float64))
-        if step + 1 < task.steps and (terminated.any() or truncated.any()):
-            raise ValueError(f"{task.env_id} ended an episode after {step + 1} of the task's {task.steps} steps")
-    return Evaluation({name: np.stack(values) for name, values in record.items()}, seconds, arrived)
+            action = self.agent.act(shown, seen)
+        self.seconds[step] = time.perf_counter() - start
+        return action
+
+
+def _frame(envs: VectorEnv, shown: NDArray[Any], believed: Pictures) -> Image.Image:
+    """The first episode for people: the environment, what was seen of it if that is a picture, what is believed."""
+    seen = {"seen": shown[0]} if shown.dtype == np.uint8 and shown.ndim == 4 else {}
+    return side_by_side({"real": _rendered(envs), **seen, **believed})
+
+
+def _rendered(envs: VectorEnv) -> NDArray[np.uint8]:
+    rendered = envs.render()
+    assert rendered is not None
+    return np.asarray(rendered[0])
 
 
 def _blank_lost(observation: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[Any]:

@@ -1,133 +1,178 @@
-"""What a trial means for a run: task, goal, starts and target."""
+"""What a trial means for a run: task, goal, starts, target and largest action, resolved once."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from latentrl.data_collection.storage import METADATA, load_ground_truth, load_metadata, load_sequences
 from latentrl.envs import TASKS, tasks_in
-from latentrl.envs.episodes import Episodes, Recorded
+from latentrl.envs.episodes import Episodes
+from latentrl.envs.measures import GOAL, Outcome, Truth
 from latentrl.envs.tasks import Task
+from latentrl.evaluation.protocol import photographs
+from latentrl.evaluation.run import Run
 from latentrl.evaluation.trials import Trial
 from latentrl.goals.base import Goal
 from latentrl.goals.parsing import parse_goal
 from latentrl.goals.picture import ObservedGoals, PictureGoal
 from latentrl.goals.speed import SpeedGoal
-from latentrl.runs.folder import load_settings
 from latentrl.support.errors import UserError
 
 STREAM = 2
 """Sets the generator of starts and goals apart from others that are seeded with the same number."""
 
 
-def task_of(goal: str | None, env_id: str) -> str:
-    """The task in an environment that a goal in words is meant for: a rotation by its sign, or the first one."""
-    meant = parse_goal(goal) if goal is not None else None
-    names = tasks_in(env_id) or tuple(TASKS)
-    for name in names:
-        own = parse_goal(TASKS[name].goal or "")
-        if isinstance(meant, SpeedGoal) and isinstance(own, SpeedGoal) and meant.fractions[0] * own.fractions[0] > 0:
-            return name
-    return names[0]
+@dataclass(frozen=True)
+class Setting:
+    """A trial in a run, with nothing left to look up: what agents are made for, judged by and filmed in.
 
-
-def environment_of(run: Path) -> str:
-    """The Gymnasium id of the environment that made the run's data."""
-    return str(load_settings(run)["data"]["env_id"])
-
-
-def task_for(trial: Trial, run: Path) -> Task:
-    """The trial's task, in the environment that made the run's data.
-
-    Raises:
-        UserError: no such task, the run was trained elsewhere, or on pictures that its environment does not give.
+    Attributes:
+        trial: who does what.
+        run: whose model acts.
+        task: in the environment that made the run's data, which takes actions up to ``bound``.
+        goal: what all episodes, or each of them, are to reach.
+        target: what the measure compares with, in the truth's units; None where it needs nothing.
+        bound: largest action, in the environment's units.
+        count: N, the parallel episodes.
+        episodes: how each of them begins and what its true goal is, with observations of the goals; None: all alike.
+            Where the user gives a goal its true pose is not known, and ``episodes`` tells the starts alone.
     """
+
+    trial: Trial
+    run: Run
+    task: Task
+    goal: Goal
+    target: float | None
+    bound: float
+    count: int
+    episodes: Episodes | None = None
+
+    @classmethod
+    def of(cls, trial: Trial, run: Run) -> Setting:
+        """Resolve a trial.
+
+        Raises:
+            UserError: the run does not fit the task, an unsuitable goal, data that is needed and missing.
+        """
+        task = _task(trial, run)
+        bound = _bound(trial, task)
+        if task.torque_limit is not None:
+            task = task.with_env(**{task.torque_limit: bound})
+        count = trial.episodes or task.episodes
+        episodes = None if task.draw is None else _episodes(trial, task, run, count)
+        goal = _goal(trial, task, run, episodes)
+        return cls(trial, run, task, goal, _target(goal, task, run), bound, count, episodes)
+
+    @property
+    def own_goals(self) -> Episodes | None:
+        """The episodes, where each has a goal of its own whose true pose is known."""
+        return self.episodes if self.trial.goal is None else None
+
+    @property
+    def starting(self) -> Task:
+        """The task with the starts of all episodes among its reset options."""
+        if self.episodes is None:
+            return self.task
+        return replace(self.task, reset_options={**self.task.reset_options, **self.episodes.starts})
+
+    def only(self, index: int) -> Setting:
+        """The setting of one of its episodes."""
+        if self.episodes is None:
+            return replace(self, count=1)
+        one = self.episodes.only(index)
+        goal = self.goal
+        if isinstance(goal, ObservedGoals):
+            goal = ObservedGoals(goal.observations[index : index + 1])
+        return replace(self, count=1, episodes=one, goal=goal)
+
+    def outcome(self, truth: Truth) -> Outcome:
+        """What the task's measure says of ``truth``, ``{name: [T, N, ...]}``, the ground truth of all episodes."""
+        measure, step = self.task.measure, self.task.control_step
+        if self.episodes is None:
+            return measure(truth, step, self.target)
+        if self.own_goals is not None:
+            return measure({**truth, GOAL: self.own_goals.goals}, step, self.target)
+        unknown = self.task.measure_unknown
+        return Outcome(None, {}) if unknown is None else unknown(truth, step, self.target)
+
+
+def _task(trial: Trial, run: Run) -> Task:
     if trial.task not in TASKS:
         raise UserError(f"--task {trial.task}: choose one of {', '.join(TASKS)}")
-    task, recorded = TASKS[trial.task], load_settings(run)["data"]
-    if recorded["env_id"] != task.env_id:
+    task, recorded = TASKS[trial.task], run.settings["data"]
+    if run.env_id != task.env_id:
         raise UserError(
-            f"--run {run}: was trained on {recorded['env_id']}, but --task {trial.task} takes place in "
+            f"--run {run.folder}: was trained on {run.env_id}, but --task {trial.task} takes place in "
             f"{task.env_id}; give a run that was trained there"
         )
     if task.draw is not None and recorded.get("pixels") is not None:
         raise UserError(
-            f"--run {run}: was trained on rendered pictures (collect --pixels), which show the target; "
+            f"--run {run.folder}: was trained on rendered pictures (collect --pixels), which show the target; "
             "collect with --observation pixels"
         )
     return task.of_run(recorded["env_kwargs"])
 
 
-def episodes_of(trial: Trial, task: Task, run: Path, data: Path) -> Episodes | None:
-    """How the episodes begin and what each is to reach; None where all are alike.
+def _bound(trial: Trial, task: Task) -> float:
+    bound = trial.torque or task.torque
+    if task.torque_limit is None and bound > 1.0:
+        raise UserError(f"--torque {bound:g}: {task.env_id} takes at most 1, all that its motors give")
+    return bound
 
-    Raises:
-        UserError: a goal for a task that has goals of its own, or held-out data that is missing or unsuitable.
-    """
-    if task.draw is None:
-        return None
-    if trial.goal is not None:
-        given = parse_goal(trial.goal)
-        if not (given.is_position and given.is_single):
-            raise UserError(f"--goal {trial.goal}: this task is to reach a position; give a picture or readings of it")
-        first = tasks_in(task.env_id)[0]
-        if trial.task != first:
-            raise UserError(f"--goal: in --task {trial.task} every episode has a goal of its own; give --task {first}")
-    count = trial.episodes or task.episodes
-    recorded = _held_out(trial.task, run, data) if task.held_out else None
+
+def _episodes(trial: Trial, task: Task, run: Run, count: int) -> Episodes:
+    """How the episodes begin and what each is to reach."""
+    assert task.draw is not None
+    _check_given(trial, task)
+    recorded = None
+    if task.held_out:
+        run.require_data(f"--task {trial.task} begins in it")
+        recorded = run.held_out
     try:
         drawn = task.draw(np.random.default_rng((trial.seed, STREAM)), count, recorded)
     except ValueError as error:
-        raise UserError(f"--task {trial.task}: {error}; {data} is too short, collect with a larger --length") from error
+        raise UserError(
+            f"--task {trial.task}: {error}; {run.data} is too short, collect with a larger --length"
+        ) from error
+    if trial.goal is not None:
+        unknown = {name: np.broadcast_to(value, (count, *np.shape(value))) for name, value in task.unknown_goal.items()}
+        return Episodes({**drawn.starts, **unknown}, drawn.goals)
+    if drawn.observations is None:
+        return replace(drawn, observations=photographs(task, drawn.goals, trial.seed))
+    return drawn
+
+
+def _check_given(trial: Trial, task: Task) -> None:
+    """Refuse a goal for a task that has goals of its own, unless it is one position in the environment's first task."""
     if trial.goal is None:
-        return drawn
-    unknown = {name: np.broadcast_to(value, (count, *np.shape(value))) for name, value in task.unknown_goal.items()}
-    return Episodes({**drawn.starts, **unknown}, drawn.goals)
+        return
+    text, goal = trial.goal
+    if not (goal.is_position and goal.is_single):
+        raise UserError(f"--goal {text}: this task is to reach a position; give a picture or readings of it")
+    first = tasks_in(task.env_id)[0]
+    if trial.task != first:
+        raise UserError(f"--goal: in --task {trial.task} every episode has a goal of its own; give --task {first}")
 
 
-def _held_out(task: str, run: Path, data: Path) -> Recorded:
-    settings = load_settings(run)
-    if not (data / METADATA).is_file():
-        raise UserError(f"{data}: the run's data is not there, but --task {task} begins in it; find it with --data")
-    own: dict[str, Any] = load_metadata(data)
-    for name, expected, found in (
-        ("environment", settings["data"]["env_id"], own.get("env_id")),
-        ("environment's settings", settings["data"]["env_kwargs"], own.get("env_kwargs")),
-        ("observation shape", list(settings["model"]["spec"]["observation_shape"]), own.get("observation_shape")),
-    ):
-        if expected != found:
-            raise UserError(f"--data {data}: {name} {found}, but the run has {expected}; give the run's data")
-    return Recorded(load_sequences(data, "test").observations.numpy(), load_ground_truth(data, "test"))
-
-
-def goal_of(trial: Trial, task: Task, data: Path, drawn: Episodes | None = None) -> Goal:
+def _goal(trial: Trial, task: Task, run: Run, episodes: Episodes | None) -> Goal:
     """What to reach: the trial's goal, the task's, whose picture lies in the data folder, or each episode's own."""
     if trial.goal is not None:
-        return parse_goal(trial.goal)
+        return trial.goal.meaning
     if task.goal is None:
-        assert drawn is not None and drawn.observations is not None
-        return ObservedGoals(drawn.observations)
+        assert episodes is not None and episodes.observations is not None
+        return ObservedGoals(episodes.observations)
     goal = parse_goal(task.goal)
-    return PictureGoal(data / goal.path) if isinstance(goal, PictureGoal) else goal
+    return PictureGoal(run.data / goal.path) if isinstance(goal, PictureGoal) else goal
 
 
-def target_of(goal: Goal, task: Task, data: Path) -> float | None:
-    """The speed that a velocity goal means in the truth's units: its fraction of the fastest in the training data.
-
-    None for a task that is not measured against a speed; it needs no data.
-
-    Raises:
-        UserError: a goal of the other kind, or the data is not there.
-    """
+def _target(goal: Goal, task: Task, run: Run) -> float | None:
+    """The speed that a velocity goal means in the truth's units: its fraction of the fastest in the training data."""
     if task.target_of is None:
         if isinstance(goal, SpeedGoal):
             raise UserError("--goal velocity:...: this task is to reach a position; give a picture, or another --task")
         return None
     if not isinstance(goal, SpeedGoal) or len(goal.fractions) != 1 or not goal.fractions[0]:
         raise UserError("--goal: this task is measured against a velocity; give velocity:FRACTION, not 0")
-    if not (data / METADATA).is_file():
-        raise UserError(f"{data}: the run's data is not there, but the task needs its top speed; find it with --data")
-    return goal.fractions[0] * float(np.abs(load_ground_truth(data, "train")[task.target_of]).max())
+    run.require_data("the task needs its top speed")
+    return goal.fractions[0] * run.largest(task.target_of)

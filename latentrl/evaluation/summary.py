@@ -1,18 +1,59 @@
-"""Outcomes of a trial as JSON values, with intervals."""
+"""Outcomes of a trial as JSON values, with intervals, and in a few lines for people."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from latentrl.envs.measures import Floats, Outcome
-from latentrl.envs.tasks import Task
-from latentrl.evaluation.protocol import Evaluation
-from latentrl.evaluation.trials import Trial
+from latentrl.evaluation.judging import Alone, Judged
+from latentrl.evaluation.setting import Setting
 from latentrl.numerics.statistics import bootstrap_interval
+
+
+def summarise(setting: Setting, judged: Judged, alone: Alone) -> dict[str, Any]:
+    """What ``evaluation_<trial>.json`` holds of a trial."""
+    trial, task, outcome, batch = setting.trial, setting.task, judged.outcome, judged.evaluation
+    episodes = batch.arrived.shape[1]
+    successes = None if outcome.success is None else int(outcome.success.sum())
+    overall = {**outcome.overall, **averages(outcome)}
+    return {
+        "agent": trial.contestant,
+        "task": trial.task,
+        "description": task.description,
+        "episodes": episodes,
+        "successes": successes,
+        "success_rate": None if successes is None else successes / episodes,
+        "wilson_95": None if successes is None else list(wilson_interval(successes, episodes)),
+        "success": None if outcome.success is None else outcome.success.tolist(),
+        "measures": {name: _described(values) for name, values in outcome.figures.items()},
+        **({"overall": overall} if overall else {}),
+        "target": setting.target,
+        "frames_lost": float(1 - batch.arrived.mean()),
+        "control_rate": control_rate(alone.evaluation.seconds),
+        "batch_control_rate": control_rate(batch.seconds),
+        "trial": trial.as_json(),
+    }
+
+
+def as_text(summary: Mapping[str, Any]) -> str:
+    """A summary as the few lines that `latentrl evaluate` prints."""
+    low, high = summary["wilson_95"] or (None, None)
+    known = low is not None
+    medians = {name: values["median"] for name, values in summary["measures"].items()}
+    measures = [f"{name} {median:.3g}" for name, median in medians.items() if median is not None]
+    overall = [f"{name} {value:.3g}" for name, value in summary.get("overall", {}).items()]
+    successes = f"{summary['successes'] if known else '?':>4} of {summary['episodes']:<3}"
+    rate = f"{summary['success_rate']:>6.0%}  {low:.3f} to {high:.3f}" if known else f"{'–':>6}  {'–':<14}"
+    return (
+        f"{'agent':<18} {'task':<25} {'successes':>10} {'rate':>6}  {'95% interval':<15} {'control rate':>12}\n"
+        f"{summary['agent']:<18} {summary['task']:<25} {successes}"
+        f"{rate} {summary['control_rate']['hz_median']:>10.0f} Hz\n"
+        f"medians: {', '.join(measures) or 'none'}" + (f"\noverall: {', '.join(overall)}" if overall else "")
+    )
 
 
 def wilson_interval(successes: int, episodes: int) -> tuple[float, float]:
@@ -41,31 +82,6 @@ def averages(outcome: Outcome) -> dict[str, float]:
         if len(outcome.figures[name]) > 1:
             found |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
     return found
-
-
-def _summary(
-    trial: Trial, task: Task, outcome: Outcome, target: float | None, batch: Evaluation, single: Evaluation
-) -> dict[str, Any]:
-    episodes = batch.arrived.shape[1]
-    successes = None if outcome.success is None else int(outcome.success.sum())
-    overall = {**outcome.overall, **averages(outcome)}
-    return {
-        "agent": trial.contestant,
-        "task": trial.task,
-        "description": task.description,
-        "episodes": episodes,
-        "successes": successes,
-        "success_rate": None if successes is None else successes / episodes,
-        "wilson_95": None if successes is None else list(wilson_interval(successes, episodes)),
-        "success": None if outcome.success is None else outcome.success.tolist(),
-        "measures": {name: _described(values) for name, values in outcome.figures.items()},
-        **({"overall": overall} if overall else {}),
-        "target": target,
-        "frames_lost": float(1 - batch.arrived.mean()),
-        "control_rate": control_rate(single.seconds),
-        "batch_control_rate": control_rate(batch.seconds),
-        "trial": asdict(trial),
-    }
 
 
 def _described(values: Floats) -> dict[str, Any]:

@@ -4,62 +4,56 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-TRUE_PHYSICS = "-true-physics"
-COLUMNS = {
+from latentrl.envs import ENVIRONMENTS, TASKS
+from latentrl.evaluation.trials import ON_TRUE_PHYSICS
+
+ABOUT = {
     "task": "task",
     "agent": "agent",
     "successes": "successes",
     "episodes": "of",
     "wilson_low": "95% from",
     "wilson_high": "to",
-    "seconds_to_upright": "s to upright",
-    "time_ratio": "/ true physics",
-    "speed_ratio": "speed / goal",
-    "ripple": "ripple, rad/s",
-    "ripple_peak_to_peak": "peak to peak, rad/s",
-    "hz_median": "Hz",
-    "hz_p99": "Hz, 99%",
 }
-"""Of a row, and their headings in the table for people."""
-OF_THE_REACHER = {
-    "seconds_to_goal": "s to goal",
-    "shoulder_error": "shoulder, rad",
-    "shoulder_error_p90": "90% below",
-    "wrist_error": "wrist, rad",
-    "wrist_error_p90": "90% below, rad",
-    "collisions": "collisions",
-    "there_at_the_end": "there at the end",
-    "closest": "closest, rad",
-    "return_mean": "return",
-    "return_low": "95% from, return",
-    "return_high": "to, return",
-}
-"""The same of rows that have such figures."""
+"""What every row begins with, and the headings in the table for people."""
+TIME = "seconds_to_"
+"""What the names of figures begin with that a planner on the true physics is the yardstick of."""
+RATIO = {"time_ratio": "/ true physics"}
+RATE = {"hz_median": "Hz", "hz_p99": "Hz, 99%"}
 
 Row = dict[str, Any]
 
 
 def rows(summaries: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """One row of `COLUMNS` per summary of a trial; None where a figure does not apply or is infinite.
+    """One row of :func:`columns` per summary of a trial; None where a figure does not apply or is infinite.
 
-    ``time_ratio`` is the time to upright over that of the same planner on the true physics; for an agent that is no
+    ``time_ratio`` is the time to the goal over that of the same planner on the true physics; for an agent that is no
     planner, over that of the fastest planner there.
     """
-    found = [_row(summary) for summary in summaries]
-    reference = {
-        (row["task"], row["agent"].removesuffix(TRUE_PHYSICS)): row["seconds_to_upright"]
-        for row in found
-        if row["agent"].endswith(TRUE_PHYSICS) and row["seconds_to_upright"]
-    }
+    always, sometimes = columns(), _headings(TASKS)
+    found = [_row(summary, always, sometimes) for summary in summaries]
+    reference: dict[tuple[str, str], float] = {}
     for row in found:
-        own = reference.get((row["task"], row["agent"].removesuffix(TRUE_PHYSICS)))
+        time = _time(row)
+        if row["agent"].endswith(ON_TRUE_PHYSICS) and time:
+            reference[row["task"], row["agent"].removesuffix(ON_TRUE_PHYSICS)] = time
+    for row in found:
+        time, own = _time(row), reference.get((row["task"], row["agent"].removesuffix(ON_TRUE_PHYSICS)))
         best = min((time for (task, _), time in reference.items() if task == row["task"]), default=None)
-        if row["seconds_to_upright"] and best:
-            row["time_ratio"] = row["seconds_to_upright"] / (own or best)
+        if time and best:
+            row["time_ratio"] = time / (own or best)
     return found
+
+
+def columns() -> dict[str, str]:
+    """The columns that every table has, with their headings: those of the first environment's tasks among them."""
+    figures: dict[str, str] = {}
+    for name, heading in _headings(next(iter(ENVIRONMENTS.values())).tasks).items():
+        figures |= {name: heading} | (RATIO if name.startswith(TIME) else {})
+    return ABOUT | figures | RATE
 
 
 def as_markdown(table: Sequence[Row]) -> str:
@@ -68,13 +62,13 @@ def as_markdown(table: Sequence[Row]) -> str:
     for task in dict.fromkeys(row["task"] for row in table):
         part = [row for row in table if row["task"] == task]
         named = _columns(part)
-        columns = [name for name in named if name != "task" and any(row.get(name) is not None for row in part)]
+        shown = [name for name in named if name != "task" and any(row.get(name) is not None for row in part)]
         lines = [
             f"## {task}",
             "",
-            "| " + " | ".join(named[name] for name in columns) + " |",
-            "| " + " | ".join("---" if name == "agent" else "---:" for name in columns) + " |",
-            *("| " + " | ".join(_cell(row.get(name)) for name in columns) + " |" for row in part),
+            "| " + " | ".join(named[name] for name in shown) + " |",
+            "| " + " | ".join("---" if name == "agent" else "---:" for name in shown) + " |",
+            *("| " + " | ".join(_cell(row.get(name)) for name in shown) + " |" for row in part),
         ]
         sections.append("\n".join(lines))
     return "\n\n".join(sections) + "\n"
@@ -91,19 +85,27 @@ def as_csv(table: Sequence[Row]) -> str:
 
 def _columns(table: Sequence[Row]) -> dict[str, str]:
     """The columns of these rows and their headings."""
-    extra = {name: heading for name, heading in OF_THE_REACHER.items() if any(name in row for row in table)}
-    return COLUMNS | extra
+    return columns() | {name: own for name, own in _headings(TASKS).items() if any(name in row for row in table)}
 
 
-def _row(summary: Mapping[str, Any]) -> Row:
+def _headings(tasks: Iterable[str]) -> dict[str, str]:
+    """How the figures of these tasks' measures are called."""
+    return {name: heading for task in tasks for name, heading in TASKS[task].measure.headings.items()}
+
+
+def _row(summary: Mapping[str, Any], always: Iterable[str], sometimes: Mapping[str, str]) -> Row:
     figures = {name: values["median"] for name, values in summary["measures"].items()} | summary.get("overall", {})
     return {
-        **dict.fromkeys(COLUMNS),
+        **dict.fromkeys(always),
         **{name: summary[name] for name in ("task", "agent", "successes", "episodes")},
         **dict(zip(("wilson_low", "wilson_high"), summary["wilson_95"] or (None, None), strict=True)),
-        **{name: value for name, value in figures.items() if name in COLUMNS or name in OF_THE_REACHER},
+        **{name: value for name, value in figures.items() if name in sometimes},
         **summary["control_rate"],
     }
+
+
+def _time(row: Row) -> float | None:
+    return next((value for name, value in row.items() if name.startswith(TIME) and value is not None), None)
 
 
 def _cell(value: Any) -> str:

@@ -13,9 +13,7 @@ import numpy as np
 from latentrl.agents.options import LearnOptions
 from latentrl.data_collection.options import CollectOptions
 from latentrl.data_collection.storage import load_metadata
-from latentrl.evaluation.options import EvaluateOptions
-from latentrl.evaluation.setting import task_of
-from latentrl.evaluation.trials import Trial
+from latentrl.evaluation.options import EvaluateOptions, trial_of
 from latentrl.runs.folder import HISTORY
 from latentrl.support.files import read_json
 from latentrl.training.options import TrainOptions
@@ -44,9 +42,7 @@ class Plan:
     def stem(self, key: Key) -> Path:
         """The path of an evaluation's files, without their ending."""
         options = self.evaluations[key]
-        task = options.task or task_of(options.goal, self.collect.env_id)
-        trial = Trial(agent=options.agent or "policy", task=task, goal=options.goal)
-        return options.run / f"evaluation_{trial.name}"
+        return options.run / f"evaluation_{trial_of(options, self.collect.env_id).name}"
 
     @property
     def film(self) -> Path:

@@ -11,6 +11,7 @@ runs/pendulum/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,21 @@ def load_settings(folder: Path) -> dict[str, Any]:
     return read_json(Path(folder) / SETTINGS, "give the folder of a run that python -m latentrl.train has made")
 
 
-def load_model(folder: Path, device: torch.device | str = "cpu") -> WorldModel:
+def load_model(
+    folder: Path, device: torch.device | str = "cpu", settings: Mapping[str, Any] | None = None
+) -> WorldModel:
     """The finished model of a run, in evaluation mode.
+
+    Args:
+        folder: the run folder.
+        device: where the model goes.
+        settings: the run's ``settings.json``, where a caller has it already.
 
     Raises:
         UserError: no such run, an unfinished or a damaged one, or a model this version does not know.
     """
     folder = Path(folder)
-    described = load_settings(folder)["model"]
+    described = (load_settings(folder) if settings is None else settings)["model"]
     if described["name"] not in MODELS:
         raise UserError(f"{folder / SETTINGS}: no model {described['name']!r}; there are {', '.join(MODELS)}")
     spec = described["spec"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,13 +18,19 @@ from latentrl.envs.episodes import Episodes
 from latentrl.envs.measures import Floats
 from latentrl.envs.reacher.tasks import anywhere
 from latentrl.evaluation.film import film_goals
+from latentrl.evaluation.run import Run
+from latentrl.evaluation.setting import Setting
+from latentrl.evaluation.trials import Trial
+from latentrl.goals.any_position import AnyGoal
+from latentrl.models.base import WorldModel
+from latentrl.models.spec import DataSpec
 
 pytest.importorskip("dm_control")
 STEPS = 5
 
 
 class Scripted:
-    """Turns the shoulder with all its might, and notes the angles it is told."""
+    """A stub of an agent that turns the shoulder with all its might, and notes the angles it is told."""
 
     def __init__(self, goal: Floats) -> None:
         self.goal = goal
@@ -52,18 +60,35 @@ def _few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STEPS", STEPS)
 
 
+@dataclass
+class Contestants:
+    """A stub that makes them, and keeps which."""
+
+    episodes: Episodes
+    agents: list[Scripted] = field(default_factory=list)
+
+    def agent(self, index: int | None = None) -> Scripted:
+        assert index == len(self.agents)
+        self.agents.append(Scripted(self.episodes.only(index).goals))
+        return self.agents[-1]
+
+
+def _setting(episodes: Episodes, held_out: bool = False) -> Setting:
+    task, count = replace(TASKS["reach"], held_out=held_out), len(episodes.goals)
+    run = Run(Path("no run"), {}, Path("no data"))
+    return Setting(Trial("scripted", "reach"), run, task, AnyGoal(), None, 1.0, count, episodes)
+
+
+def _model(shape: tuple[int, ...] = (2,)) -> WorldModel:
+    return SimpleNamespace(spec=DataSpec(shape, "float32", 2, (1.0, 1.0)))  # type: ignore[return-value]
+
+
 def _film(held_out: bool) -> tuple[Episodes, list[Scripted], int]:
     drawn = anywhere(np.random.default_rng(0), 3)
-    agents: list[Scripted] = []
-
-    def agent_for(episode: Episodes) -> Scripted:
-        agents.append(Scripted(episode.goals))
-        return agents[-1]
-
-    task = replace(TASKS["reach"], held_out=held_out)
-    frames = film_goals(agent_for, task, drawn, lambda agent: {})
+    who = Contestants(drawn)
+    frames = film_goals(_setting(drawn, held_out), who, _model())
     assert {frame.size for frame in frames} == {(2 * 192 + 6, 192 + 18)}
-    return drawn, agents, len(frames)
+    return drawn, who.agents, len(frames)
 
 
 def test_each_episode_begins_where_the_one_before_ended() -> None:
@@ -83,11 +108,9 @@ def test_recorded_starts_stay_what_they_were() -> None:
         np.testing.assert_allclose(agent.angles[0][0], start)
 
 
-def test_a_picture_that_the_agent_was_shown_is_the_one_in_the_film(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = anywhere(np.random.default_rng(0), 1)
+def test_a_picture_that_the_agent_was_shown_is_the_one_in_the_film() -> None:
     shown = np.full((1, 64, 64, 3), 200, np.uint8)
-    frames = film_goals(
-        lambda episode: Scripted(episode.goals), TASKS["reach"], replace(drawn, observations=shown), lambda agent: {}
-    )
+    drawn = replace(anywhere(np.random.default_rng(0), 1), observations=shown)
+    frames = film_goals(_setting(drawn), Contestants(drawn), _model((64, 64, 3)))
     goal = np.asarray(frames[0].convert("RGB"))[18:, 192 + 6 :]
     assert np.abs(goal.astype(int) - 200).max() <= 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,19 @@ from torch import Tensor
 
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
-from latentrl.agents.policies import MLPPolicy, save_policy
-from latentrl.compare import CompareOptions, compare, plan, unlearned
+from latentrl.agents.policies import MLPPolicy, load_policy, save_policy
+from latentrl.compare import compare
 from latentrl.envs import REACHER, TASKS, tasks_in
+from latentrl.envs.measures import Outcome
 from latentrl.evaluate import evaluate
-from latentrl.evaluation.agents_by_name import latent_agent
-from latentrl.evaluation.judging import run_trial
-from latentrl.evaluation.options import EvaluateOptions
+from latentrl.evaluation.agents_by_name import InModel, contestant, goals_of_policies
+from latentrl.evaluation.comparison import planned, unlearned
+from latentrl.evaluation.judging import judge
+from latentrl.evaluation.options import CompareOptions, EvaluateOptions
 from latentrl.evaluation.protocol import photographs
-from latentrl.evaluation.trials import Trial
+from latentrl.evaluation.run import Run
+from latentrl.evaluation.setting import Setting
+from latentrl.evaluation.trials import GivenGoal, Trial
 from latentrl.goals.picture import ObservedGoals
 from latentrl.models.base import WorldModel
 from latentrl.models.ekvae import EKVAE, EKVAESettings
@@ -89,17 +94,21 @@ def arm() -> WorldModel:
     return TrueArm()  # type: ignore[return-value]
 
 
+def outcome(trial: Trial, folder: Path) -> Outcome:
+    setting = Setting.of(trial, Run.open(folder))
+    return judge(setting, contestant(setting, arm())).outcome
+
+
 def test_a_planner_reaches_the_goal_of_each_episode(reacher_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a model that is nearly right all episodes end near their own goals, told by observations alone."""
     options = CEMOptions(horizon=10, samples=48, iterations=3, elites=6)
     monkeypatch.setitem(PLANNERS, "cem", lambda low, high: CEM(low, high, options))
     monkeypatch.setitem(TASKS, "reach", replace(TASKS["reach"], steps=70))
-    summary = run_trial(Trial("cem", "reach", episodes=5), arm(), reacher_run, single_steps=2).summary
-    measures = summary["measures"]
-    assert max(measures["shoulder_error"]["per_episode"]) < 0.1 and max(measures["wrist_error"]["per_episode"]) < 0.1
-    chance = run_trial(Trial("random", "reach", episodes=5), arm(), reacher_run, single_steps=2).summary
-    assert chance["successes"] == 0 and chance["measures"]["shoulder_error"]["median"] > 0.3
-    assert chance["overall"]["wrist_error_p90"] > 0.3
+    planner = outcome(Trial("cem", "reach", episodes=5), reacher_run)
+    assert planner.figures["shoulder_error"].max() < 0.1 and planner.figures["wrist_error"].max() < 0.1
+    chance = outcome(Trial("random", "reach", episodes=5), reacher_run)
+    assert chance.success is not None and not chance.success.any()
+    assert np.median(chance.figures["shoulder_error"]) > 0.3 and chance.overall["wrist_error_p90"] > 0.3
 
 
 def test_the_default_task_and_agent_are_those_of_the_run(short: None, reacher_run: Path) -> None:
@@ -125,18 +134,20 @@ def test_a_policy_for_any_goal_reaches_that_of_each_episode(reacher_run: Path, m
     monkeypatch.setitem(TASKS, "reach", replace(TASKS["reach"], steps=100))
     save_policy(steering(0.5), reacher_run, {"goal": "any"})
     trial = Trial("policy", "reach", episodes=5)
-    measures = run_trial(trial, arm(), reacher_run, single_steps=2).summary["measures"]
-    assert max(measures["shoulder_error"]["per_episode"]) < 0.1 and max(measures["wrist_error"]["per_episode"]) < 0.1
-    goal = Path(load_settings(reacher_run)["options"]["data"]) / "goal.json"
-    spread = run_trial(replace(trial, goal=str(goal)), arm(), reacher_run, single_steps=2).summary["measures"]
-    assert max(spread["shoulder_spread"]["per_episode"]) < 0.1 and max(spread["wrist_spread"]["per_episode"]) < 0.1
+    figures = outcome(trial, reacher_run).figures
+    assert figures["shoulder_error"].max() < 0.1 and figures["wrist_error"].max() < 0.1
+    goal = GivenGoal.parse(str(Path(load_settings(reacher_run)["options"]["data"]) / "goal.json"))
+    spread = outcome(replace(trial, goal=goal), reacher_run).figures
+    assert spread["shoulder_spread"].max() < 0.1 and spread["wrist_spread"].max() < 0.1
 
 
 def test_a_policy_gets_no_more_torque_than_the_task_gives(reacher_run: Path) -> None:
     save_policy(steering(1.0), reacher_run, {"goal": "any"})
-    goal, frame = ObservedGoals(np.full((3, 2), 9.0)), np.zeros((3, 2), np.float32)
+    frame = np.zeros((3, 2), np.float32)
     for torque in (0.5, 1.0):
-        action = latent_agent("policy", arm(), goal, reacher_run, torque, None).act(frame)
+        setting = Setting.of(Trial("policy", "reach", episodes=3, torque=torque), Run.open(reacher_run))
+        setting = replace(setting, goal=ObservedGoals(np.full((3, 2), 9.0)))
+        action = InModel(setting, arm(), load_policy(reacher_run)).agent().act(frame)
         assert action.shape == (3, 2) and np.allclose(action, torque)
 
 
@@ -215,16 +226,17 @@ def test_goals_are_photographed_with_noise_of_their_own() -> None:
 
 def test_a_comparison_takes_the_tasks_of_the_runs_environment(short: None, reacher_run: Path) -> None:
     assert tasks_in(REACHER) == REACHER_TASKS
-    planned = plan(CompareOptions(reacher_run, agents=("policy", "random", "cem")))
-    assert [(trial.task, trial.contestant) for trial in planned] == [
+    policies = partial(goals_of_policies, reacher_run)
+    trials = planned(CompareOptions(reacher_run, agents=("policy", "random", "cem")), REACHER, policies())
+    assert [(trial.task, trial.contestant) for trial in trials] == [
         (task, agent) for task in REACHER_TASKS for agent in ("random", "cem", "oracle")
     ]
     command = f"latentrl learn --run {reacher_run} --goal any --torque 0.5"
-    assert unlearned(CompareOptions(reacher_run)) == [command]
+    assert unlearned(CompareOptions(reacher_run), REACHER, policies()) == [command]
     save_policy(steering(0.5), reacher_run, {"goal": "any"}, "mine")
-    assert unlearned(CompareOptions(reacher_run)) == []
-    planned = plan(CompareOptions(reacher_run, agents=("policy",), true_physics=False))
-    assert [(trial.task, trial.contestant) for trial in planned] == [(task, "policy-mine") for task in REACHER_TASKS]
+    assert unlearned(CompareOptions(reacher_run), REACHER, policies()) == []
+    trials = planned(CompareOptions(reacher_run, agents=("policy",), true_physics=False), REACHER, policies())
+    assert [(trial.task, trial.contestant) for trial in trials] == [(task, "policy-mine") for task in REACHER_TASKS]
     table = compare(CompareOptions(reacher_run, tasks=("reach", "reacher-easy"), agents=("random",)))
     assert [row["agent"] for row in table] == ["random", "oracle"] * 2
     assert table[2]["successes"] is None and table[2]["return_mean"] is not None

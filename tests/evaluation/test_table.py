@@ -7,7 +7,43 @@ from typing import Any
 
 import pytest
 
-from latentrl.evaluation.table import COLUMNS, as_csv, as_markdown, rows
+from latentrl.evaluation.table import as_csv, as_markdown, rows
+
+COLUMNS = [
+    "task",
+    "agent",
+    "successes",
+    "episodes",
+    "wilson_low",
+    "wilson_high",
+    "seconds_to_upright",
+    "time_ratio",
+    "speed_ratio",
+    "ripple",
+    "ripple_peak_to_peak",
+    "hz_median",
+    "hz_p99",
+]
+"""Of every table: a file format."""
+HEADINGS = {
+    "seconds_to_upright": "s to upright",
+    "time_ratio": "/ true physics",
+    "speed_ratio": "speed / goal",
+    "ripple": "ripple, rad/s",
+    "ripple_peak_to_peak": "peak to peak, rad/s",
+    "seconds_to_goal": "s to goal",
+    "shoulder_error": "shoulder, rad",
+    "shoulder_error_p90": "90% below",
+    "wrist_error": "wrist, rad",
+    "wrist_error_p90": "90% below, rad",
+    "collisions": "collisions",
+    "there_at_the_end": "there at the end",
+    "closest": "closest, rad",
+    "return_mean": "return",
+    "return_low": "95% from, return",
+    "return_high": "to, return",
+}
+"""In the order of the table."""
 
 
 def summary(agent: str, task: str = "swing-up", **medians: float | None) -> dict[str, Any]:
@@ -71,7 +107,7 @@ def test_markdown_has_a_section_per_task_with_its_own_columns() -> None:
 def test_csv_holds_every_column_unrounded() -> None:
     table = rows([summary("policy", seconds_to_upright=1.8), summary("cem", "rotate", speed_ratio=0.987654)])
     read = list(csv.DictReader(as_csv(table).splitlines()))
-    assert list(read[0]) == list(COLUMNS)
+    assert list(read[0]) == COLUMNS
     assert float(read[1]["speed_ratio"]) == 0.987654 and read[0]["speed_ratio"] == ""
     assert [row["agent"] for row in read] == ["policy", "cem"]
 
@@ -82,7 +118,7 @@ def test_figures_of_the_reacher_have_columns_of_their_own() -> None:
     table = rows([summary("cem", "reach", shoulder_error=0.01, seconds_to_goal=1.2), scored])
     assert table[1]["successes"] is None and table[1]["return_low"] == 930.0
     header = as_csv(table).splitlines()[0].split(",")
-    assert header[: len(COLUMNS)] == list(COLUMNS) and header[len(COLUMNS) :] == [
+    assert header[: len(COLUMNS)] == COLUMNS and header[len(COLUMNS) :] == [
         "seconds_to_goal",
         "shoulder_error",
         "return_mean",
@@ -93,3 +129,12 @@ def test_figures_of_the_reacher_have_columns_of_their_own() -> None:
     assert "shoulder, rad" in reach and "return" not in reach
     assert "| 940 | 930 | 950 |" in easy and "successes" not in easy
     assert as_csv(rows([summary("cem")])).splitlines()[0] == ",".join(COLUMNS)
+
+
+def test_the_headings_are_the_measures_own() -> None:
+    everything = summary("cem")
+    everything["measures"] = {name: {"median": 1.0} for name in HEADINGS if name != "time_ratio"}
+    text = as_markdown(rows([everything, summary("cem-true-physics", seconds_to_upright=1.0)]))
+    header = [cell.strip() for cell in text.splitlines()[2].strip("| ").split("|")]
+    own = list(HEADINGS.values())
+    assert header == ["agent", "successes", "of", "95% from", "to", *own[:5], "Hz", "Hz, 99%", *own[5:]]

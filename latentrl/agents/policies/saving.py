@@ -52,12 +52,17 @@ def load_policy(folder: Path, name: str = "policy") -> Policy:
         ValueError: they do not describe the same policy, or one of a kind that this version does not know.
         ImportError: the policy needs stable-baselines3, which is not installed.
     """
+    return read_policy(folder, name)[0]
+
+
+def read_policy(folder: Path, name: str = "policy") -> tuple[Policy, dict[str, Any]]:
+    """The same, and the ``settings`` that it was saved with; raises what :func:`load_policy` does."""
     weights = policy_path(folder, name)
     text = weights.with_suffix(".json")
     try:
         description = json.loads(text.read_text())
         tensors = load_file(weights)
-        return KINDS[description["type"]](description, tensors)
+        return KINDS[description["type"]](description, tensors), description.get("settings", {})
     except (json.JSONDecodeError, SafetensorError, KeyError, RuntimeError) as error:
         raise ValueError(f"{folder}: {text.name} and {weights.name} do not belong together ({error})") from error
 
