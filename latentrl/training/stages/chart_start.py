@@ -2,9 +2,9 @@
 
 From pictures of an arm alone, encoder and transition find neither its last joint nor two velocities for three
 positions: the first chart that explains the frames is kept, and velocities in it are a local minimum. With a chart of
-:mod:`latentrl.geometry.charts` there is no need to look for either. On single frames, drawn anew for every step, the encoder learns the chart and
-the decoder to draw from it, then both together; last the transition learns to move along it. No label is involved, and
-everything goes on being trained. A departure from the source.
+:mod:`latentrl.geometry.charts` there is no need to look for either. On single frames, drawn anew for every step, the
+encoder learns the chart and the decoder to draw from it, then both together; last the transition learns to move along
+it. No label is involved, and everything goes on being trained. A departure from the source.
 """
 
 from __future__ import annotations
