@@ -2,7 +2,8 @@
 
 Covariances are kept positive definite in single precision by two habits: the update and the backward recursion are in
 Joseph form, a sum of positive semi-definite terms, and every covariance is symmetrised. Shapes: ``[..., Dz]`` means,
-``[..., Dz, Dz]`` covariances, ``[Da, Dz]`` or ``[..., Da, Dz]`` observation matrices; leading shapes broadcast.
+``[..., Dz, Dz]`` covariances, ``[Da, Dz]`` or ``[..., Da, Dz]`` observation matrices; leading shapes broadcast. All
+work in the dtype of their arguments; models call them in float64.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ def symmetrise(matrix: Tensor) -> Tensor:
 
 
 def small_inverse(matrix: Tensor) -> Tensor:
-    """Inverse of ``[..., D, D]``, in closed form for D <= 2: there LAPACK calls cost more than the arithmetic."""
+    """Inverse of ``[..., D, D]``, in closed form for D <= 2, where LAPACK calls cost more than the arithmetic.
+
+    A singular matrix gives infinite entries for D <= 2 and raises ``torch.linalg.LinAlgError`` above.
+    """
     size = matrix.shape[-1]
     if size == 1:
         return matrix.reciprocal()
@@ -66,6 +70,9 @@ def update(
         missing: boolean ``[...]``; where true, the update is skipped and the predicted belief returned.
     """
     mean, covariance = belief
+    if missing is not None:
+        # Whatever stands in for a missing observation, NaN included, must leak neither into a belief nor a gradient.
+        observation = torch.where(missing[..., None], 0.0, observation)
     cross = covariance @ emission.mT
     gain = cross @ small_inverse(emission @ cross + noise)
     innovation = observation - (emission @ mean.unsqueeze(-1)).squeeze(-1)
@@ -73,7 +80,6 @@ def update(
     new_mean = mean + (gain @ innovation.unsqueeze(-1)).squeeze(-1)
     new_covariance = symmetrise(shrink @ covariance @ shrink.mT + gain @ noise @ gain.mT)
     if missing is not None:
-        # where, not a multiplication: whatever stands in for a missing observation, NaN included, must not leak in.
         new_mean = torch.where(missing[..., None], mean, new_mean)
         new_covariance = torch.where(missing[..., None, None], covariance, new_covariance)
     return Belief(new_mean, new_covariance)
