@@ -86,7 +86,7 @@ def update(
 
 
 def smoother_gain(filtered: Belief, predicted_next: Belief, transition: Tensor) -> Tensor:
-    """``G_t = P_t F_t' (P-_{t+1})^-1``, Eq. 2.26. It needs no smoothed belief, so all time steps go in one call."""
+    """``G_t = P_t F_t' (P-_{t+1})^-1`` ``[..., Dz, Dz]``, Eq. 2.26; it needs no smoothed belief: one call for all t."""
     return (small_inverse(predicted_next.covariance) @ (transition @ filtered.covariance)).mT
 
 
@@ -111,7 +111,8 @@ def smooth(
 
 
 def smoother_remainder(filtered: Belief, transition: Tensor, noise: Tensor, gain: Tensor) -> Tensor:
-    """``(I - G F) P (I - G F)' + G Q G'``: Cov(z_t | z_{t+1}, a_1:t), the part of Eq. 2.28 that knows no future."""
+    """``(I - G F) P (I - G F)' + G Q G'`` ``[..., Dz, Dz]``: Cov(z_t | z_{t+1}, a_1:t), the part of Eq. 2.28 without
+    the future."""
     identity = torch.eye(gain.shape[-1], dtype=gain.dtype, device=gain.device)
     shrink = identity - gain @ transition
     return shrink @ filtered.covariance @ shrink.mT + gain @ noise @ gain.mT
@@ -170,7 +171,14 @@ def sample_paths(
 
     z_T is drawn from the filter's last belief, then
     ``z_t ~ N(m_t + G_t (z_{t+1} - m-_{t+1}), Cov(z_t | z_{t+1}, a_1:t))``. Unlike samples of the smoothed marginals,
-    neighbouring states of one trajectory belong together. Arguments as :func:`smooth_all`.
+    neighbouring states of one trajectory belong together.
+
+    Args:
+        filtered: means ``[B, T, Dz]``, covariances ``[B, T, Dz, Dz]``.
+        predicted: the same shapes; entry ``t`` is the prediction for ``t`` (entry 0 is not read).
+        transitions: F ``[B, T - 1, Dz, Dz]``.
+        noises: Q ``[B, T - 1, Dz, Dz]``.
+        generator: source of the noise.
     """
     before = Belief(filtered.mean[:, :-1], filtered.covariance[:, :-1])
     ahead = Belief(predicted.mean[:, 1:], predicted.covariance[:, 1:])
