@@ -50,7 +50,9 @@ class TransitionByEM(Stage):
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         if not settings.em_steps or situation.data.length < 2:
             return None
-        return f"{settings.em_steps} steps on drawn trajectories: a tenth of the price of a gradient step of the bound"
+        return (
+            f"{settings.em_steps} steps on drawn trajectories: a fraction of the price of a gradient step of the bound"
+        )
 
     def run(self, training: Training) -> None:
         settings = training.settings
