@@ -175,6 +175,9 @@ class DVBS(DeepStateSpaceModel):
     def transition(self, state: Tensor, action: Tensor) -> Gaussian:
         return self.dynamics(state, action)
 
+    def locally_linear(self) -> LocallyLinearTransition:
+        return self.dynamics
+
     def frozen(self) -> FrozenTransition:
         return FrozenTransition(self.dynamics)
 
