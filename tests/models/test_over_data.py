@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -90,7 +91,9 @@ def test_pieces_are_read_from_a_file_one_after_the_other(tmp_path: Path, monkeyp
     data, model = make_data(), make_model()
     expected = smooth(model, data)
     np.save(tmp_path / "frames.npy", data.observations.numpy())
-    with pytest.warns(UserWarning, match="not writable"):
+    with warnings.catch_warnings():
+        # PyTorch says once in a process that such a tensor must not be written to.
+        warnings.simplefilter("ignore", UserWarning)
         mapped = torch.from_numpy(np.load(tmp_path / "frames.npy", mmap_mode="r"))
     monkeypatch.setattr("latentrl.models.over_data.PIECE", 2 * 6 * 64)
     found = smooth(model, spread_sample(Sequences(mapped, data.actions)))
