@@ -10,7 +10,7 @@ import tyro
 
 from latentrl.data_collection.storage import load_sequences
 from latentrl.metrics.held_out import evaluate_model
-from latentrl.runs.folder import CHECKPOINT, MODEL
+from latentrl.runs.folder import CHECKPOINT, MODEL, is_finished
 from latentrl.runs.opening import check_folder, make_folder
 from latentrl.runs.tensors import write_tensors
 from latentrl.support.errors import UserError, reported
@@ -23,7 +23,7 @@ from latentrl.training.kept_target import load_target
 from latentrl.training.memory import CheckpointMemory
 from latentrl.training.options import TrainOptions, check_options, choose_device
 from latentrl.training.recipes import Recipe, choose
-from latentrl.training.resuming import next_command, resumed, stored_settings, write_settings
+from latentrl.training.resuming import begun, next_command, write_settings
 from latentrl.training.situation import Situation, measure
 from latentrl.training.stages import STAGES, STARTS
 from latentrl.training.trainer import DivergedError
@@ -37,17 +37,16 @@ def train(options: TrainOptions) -> Path:
         UserError: bad options, a folder that exists (or does not, for ``resume``), data that does not fit.
         SystemExit: on Ctrl-C, with the code 130; what is finished is kept.
     """
-    if options.resume:
-        options = resumed(options)
-        if (options.folder / MODEL).is_file() and not (options.folder / CHECKPOINT).is_file():
-            print(f"{options.folder} is finished already\n{next_command(options)}")
-            return options.folder
+    options, settings = begun(options)
+    if options.resume and is_finished(options.folder):
+        print(f"{options.folder} is finished already\n{next_command(options)}")
+        return options.folder
     check_options(options)
     if not (options.resume or options.explain):
         check_folder(options.folder, options.overwrite)
     data = load_sequences(options.data, "train", choose_device(options.device))
-    settings = stored_settings(options) if options.resume else None
-    situation = measure(options, data, read_charts=settings is None or not (options.folder / CHECKPOINT).is_file())
+    started = options.resume and (options.folder / CHECKPOINT).is_file()
+    situation = measure(options, data, read_charts=not started)
     recipe = choose(situation, settings)
     if options.explain:
         print(explained(situation, recipe))

@@ -19,7 +19,7 @@ from latentrl.models.over_data import smooth, spread_sample
 from latentrl.networks import NETWORKS
 from latentrl.networks.standardisation import data_deviation
 from latentrl.objectives.annealing import Annealing
-from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, load_model
+from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, load_model, load_settings
 from latentrl.runs.tensors import read_tensors
 from latentrl.support.errors import UserError
 from latentrl.support.options import options_to_json
@@ -373,3 +373,65 @@ def test_pictures_without_a_chart_are_trained_from_anywhere(
     run = train(options(pictures, tmp_path / "run", state_size=5, position_size=3, steps=4))
     assert "30 frames are too few for a chart" in capsys.readouterr().out
     assert json.loads((run / SETTINGS).read_text())["training"]["warm_start"] == 0
+
+
+def test_explain_names_every_stage_with_why_and_writes_nothing(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    train(options(data, run, explain=True))
+    told = capsys.readouterr().out
+    assert not run.exists()
+    situation = measure(options(data, run), load_sequences(data, "train"))
+    recipe = choose(situation)
+    for name, why in recipe.stages.items():
+        assert name in told and why in told
+    # With one velocity for two positions there is no penalty of the velocity.
+    assert "penalty      position" in told and "velocity:" not in told
+    assert "the lowest rate of 4 starts" in told and f"kappa {situation.kappa:.3g}" in told
+    train(options(data, run, explain=True, recipe="source", kappa=0.1))
+    plainly = capsys.readouterr().out
+    assert (
+        "starts" not in plainly
+        and "penalty" not in plainly
+        and "kappa 0.1 (given)" in plainly
+        and "smoother" in plainly
+    )
+    assert not run.exists()
+
+
+def test_explain_may_be_asked_of_a_run_that_is_there(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(options(data, tmp_path / "run"))
+    before = {path: path.stat().st_mtime_ns for path in run.iterdir()}
+    train(options(data, run, explain=True))
+    assert "stages" in capsys.readouterr().out
+    assert before == {path: path.stat().st_mtime_ns for path in run.iterdir()}
+    assert "explain" not in json.loads((run / SETTINGS).read_text())["options"]
+
+
+def test_a_model_that_lacks_a_capability_is_trained_without_its_stages_and_that_is_said(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(options(data, tmp_path / "dks", model="dks"))
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("dks: trained without")]
+    assert len(told) == 1 and "velocity coordinates" in told[0] and "ChangesCoordinates" in told[0]
+    train(options(data, tmp_path / "ekvae"))
+    assert "trained without" not in capsys.readouterr().out
+
+
+def test_settings_are_read_once_when_a_run_goes_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, reads = train(options(data, tmp_path / "run")), []
+
+    def counted(folder: Path) -> dict[str, object]:
+        reads.append(folder)
+        return load_settings(folder)
+
+    monkeypatch.setattr("latentrl.training.resuming.load_settings", counted)
+    train(TrainOptions(run=run, resume=True))
+    assert reads == [run]
+    stored = json.loads((run / SETTINGS).read_text())
+    (run / SETTINGS).write_text(json.dumps({**stored, "training": {"steps": 3}}))
+    with pytest.raises(UserError, match=r"settings\.json is damaged \(KeyError\('blur'\)\): start afresh"):
+        train(TrainOptions(run=run, resume=True))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from latentrl.priors.base import InitialDistribution
 from latentrl.priors.standard_normal import StandardNormal
 from latentrl.priors.vhp import VHP
 
-PRIORS: dict[str, Callable[[int, Sequence[int]], InitialDistribution]] = {"normal": StandardNormal, "vhp": VHP}
+PRIORS: dict[str, type[InitialDistribution]] = {"normal": StandardNormal, "vhp": VHP}
 """``PRIORS[name](size, hidden)``: Dz and the hidden layers of the prior's networks, if it has any."""
 
 __all__ = ["PRIORS", "InitialDistribution"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ class InitialDistribution(nn.Module, ABC):
     """
 
     size: int
+    tied: ClassVar[bool] = True
+    """Whether it is tied to its coordinates, but for mirrors: see :meth:`change_coordinates`."""
 
     @abstractmethod
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:

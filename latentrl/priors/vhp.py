@@ -20,6 +20,8 @@ class VHP(InitialDistribution):
     from one sample; as in the source, sequence models are trained without importance weights.
     """
 
+    tied = False
+
     def __init__(self, size: int, hidden: Sequence[int] = (64, 64)) -> None:
         super().__init__()
         self.size, self.hidden = size, tuple(hidden)

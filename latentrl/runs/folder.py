@@ -33,6 +33,11 @@ def model_settings(name: str, model: WorldModel) -> dict[str, Any]:
     return {"name": name, "settings": asdict(model.settings), "spec": asdict(model.spec)}
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether model and figures are there; the checkpoint is removed when they are."""
+    return (folder / MODEL).is_file() and not (folder / CHECKPOINT).is_file()
+
+
 def load_settings(folder: Path) -> dict[str, Any]:
     """``settings.json`` of a run.
 

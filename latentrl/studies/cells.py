@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from latentrl.data_collection.storage import METADATA
-from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS
+from latentrl.runs.folder import SETTINGS, is_finished
 from latentrl.studies.definition import Row, Study
 from latentrl.support.errors import UserError
 from latentrl.support.files import read_json, write_json
@@ -78,8 +78,8 @@ class Cell:
 
     @property
     def finished(self) -> bool:
-        """Whether model and figures are there; the checkpoint is removed when they are."""
-        return (self.folder / MODEL).is_file() and not (self.folder / CHECKPOINT).is_file()
+        """Whether the training has come to its end."""
+        return is_finished(self.folder)
 
     def state(self) -> State:
         """How far the run has come."""

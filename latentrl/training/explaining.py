@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from latentrl.training.penalties import PENALTIES
+import torch
+
+from latentrl.training.building import build_model
+from latentrl.training.penalties import PENALTIES, PositionTarget, penalties_of
 from latentrl.training.recipes import Recipe
-from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
 
 
@@ -30,7 +32,7 @@ def explained(situation: Situation, recipe: Recipe) -> str:
         f"  constraint   kappa {situation.kappa:.3g} ({given}), objective {options.objective}",
         f"  model        {_numbers(recipe.model)}",
         f"  batch        {settings.batch} sequences, {settings.steps} steps",
-        *_penalties(situation, settings),
+        *_penalties(situation, recipe),
         "stages",
     ]
     width = max(map(len, recipe.stages), default=0)
@@ -46,6 +48,11 @@ def _numbers(model: dict[str, object]) -> str:
     )
 
 
-def _penalties(situation: Situation, settings: TrainSettings) -> list[str]:
-    possible = {name: kind.described(settings) for name, kind in PENALTIES.items() if not situation.lacks(kind.needs)}
-    return [f"  penalty      {name}: {text}" for name, text in possible.items() if text is not None]
+def _penalties(situation: Situation, recipe: Recipe) -> list[str]:
+    """Those that a model made by the recipe has."""
+    settings, options = recipe.settings, situation.options
+    model = build_model(situation, recipe, options.seed)
+    # Which components they are does not matter here: there are some where the data are pictures.
+    target = PositionTarget(torch.zeros(0) if situation.images else None)
+    names = penalties_of(model, settings, target)
+    return [f"  penalty      {name}: {PENALTIES[name].described(settings)}" for name in names]

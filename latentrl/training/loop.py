@@ -64,7 +64,7 @@ def fit(
 ) -> None:
     """Train until ``settings.steps``, or until the step ``until``, logging and saving into ``folder``.
 
-    On Ctrl-C the state is saved and the interrupt goes on.
+    On Ctrl-C the state is saved after the step and the interrupt goes on; a second Ctrl-C does not wait, nor save.
 
     Args:
         trainer: goes on from its step; see :func:`resume`.
@@ -80,11 +80,14 @@ def fit(
     settings = trainer.settings
     last = settings.steps if until is None else until
     with SummaryWriter(str(folder), purge_step=trainer.step + 1) as board, deferred_interrupt() as stop_if_asked:
+        whole = True
         bar = tqdm(total=settings.steps, initial=trainer.step, disable=not progress, unit="step", dynamic_ncols=True)
         try:
             while trainer.step < last:
                 stop_if_asked()
+                whole = False
                 trainer.advance()
+                whole = True
                 bar.update()
                 if trainer.step % settings.log_every == 0:
                     row = trainer.history[-1]
@@ -96,7 +99,9 @@ def fit(
                 if trainer.step % settings.checkpoint_every == 0:
                     save(trainer, folder, notes)
         except KeyboardInterrupt:
-            save(trainer, folder, notes)
+            # A second Ctrl-C falls within a step, whose half is no state to go on from: the last checkpoint is.
+            if whole:
+                save(trainer, folder, notes)
             raise
         finally:
             bar.close()

@@ -24,7 +24,7 @@ class TrainOptions:
     """A data folder made by `latentrl collect`."""
     run: Annotated[Path | None, default_hint("runs/NAME_OF_DATA", "FOLDER")] = None
     """The run folder to make."""
-    model: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(MODELS) + "}")] = "ekvae"
+    model: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(MODELS) + "}")] = next(iter(MODELS))
     """Which state-space model: extended Kalman VAE, deep Kalman smoother or filter, deep variational Bayes s. or f.,
     Kalman VAE, recurrent state-space model."""
     recipe: Literal["latentrl", "source"] = "latentrl"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields, replace
+from typing import NamedTuple
 
 from latentrl.data_collection.storage import load_metadata
 from latentrl.runs.folder import SETTINGS, load_settings, model_settings
@@ -21,37 +22,34 @@ NOT_OF_THE_RUN = ("explain",)
 """Options that say nothing of a run."""
 
 
-def resumed(options: TrainOptions) -> TrainOptions:
-    """The options of an interrupted run, but for where and how it goes on.
+class Begun(NamedTuple):
+    """How a run was begun: its options, and its numbers if it is to be continued with them."""
+
+    options: TrainOptions
+    settings: TrainSettings | None
+
+
+def begun(options: TrainOptions) -> Begun:
+    """What ``options.folder`` says of its run, if that is to be resumed; else ``options`` alone.
+
+    Numbers that a run does not name are today's defaults. Where and how it goes on is said anew.
 
     Raises:
-        UserError: ``options.folder`` is no run folder.
+        UserError: no run folder, or its settings are damaged.
     """
-    stored = options_from_json(load_settings(options.folder)["options"])
-    return replace(
-        stored,
-        run=options.folder,
-        device=options.device,
-        progress=options.progress,
-        resume=True,
-        explain=options.explain,
-    )
-
-
-def stored_settings(options: TrainOptions) -> TrainSettings:
-    """The numbers that an interrupted run was begun with; those that it does not name are today's defaults.
-
-    Raises:
-        UserError: the folder's settings are damaged.
-    """
-    stored = load_settings(options.folder).get("training")
+    if not options.resume:
+        return Begun(options, None)
+    content = load_settings(options.folder)
     known = {field.name for field in fields(TrainSettings)}
     try:
-        found = {name: value for name, value in dict(stored or {}).items() if name in known}
-        return TrainSettings(**{**found, "blur": Schedule(**found["blur"])})
-    except (KeyError, TypeError) as error:
+        stored = options_from_json(content["options"])
+        numbers = {name: value for name, value in content["training"].items() if name in known}
+        settings = TrainSettings(**{**numbers, "blur": Schedule(**numbers["blur"])})
+    except (KeyError, TypeError, AttributeError) as error:
         path = options.folder / SETTINGS
-        raise UserError(f"{path} is damaged (training: {error!r}): start afresh with --overwrite") from error
+        raise UserError(f"{path} is damaged ({error!r}): start afresh with --overwrite") from error
+    stored = replace(stored, run=options.folder, resume=True, explain=options.explain)
+    return Begun(replace(stored, device=options.device, progress=options.progress), settings)
 
 
 def write_settings(situation: Situation, recipe: Recipe, training: Training) -> None:

@@ -13,6 +13,7 @@ from latentrl.models import MODELS, ModelEntry
 from latentrl.models.capabilities import CAPABILITIES, FrameDecoder, FrameEncoder, LatentRate, LocallyLinear
 from latentrl.networks import NetworkName, suggested_network
 from latentrl.networks.standardisation import data_deviation
+from latentrl.priors import PRIORS
 from latentrl.support.errors import UserError
 from latentrl.training.options import TrainOptions, choose_device
 from latentrl.types import Sequences, is_image, is_image_shape
@@ -63,8 +64,8 @@ class Situation:
 
     @property
     def fixes_gauge(self) -> bool:
-        """Whether the velocity may be rid of what the position tells; a normal prior fixes its own coordinates."""
-        return self.splits and not self.plain and self.options.prior == "vhp"
+        """Whether the velocity may be rid of what the position tells: a prior may be tied to its coordinates."""
+        return self.splits and not self.plain and not PRIORS[self.options.prior].tied
 
     def lacks(self, needs: tuple[type, ...]) -> list[str]:
         """The names of the capabilities among ``needs`` that the model does not have."""

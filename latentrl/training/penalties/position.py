@@ -45,7 +45,9 @@ class PositionPenalty(Penalty):
     @classmethod
     def of(cls, model: GenerativeModel, settings: TrainSettings, target: PositionTarget) -> PositionPenalty | None:
         assert isinstance(model, FrameEncoder)
-        return cls(model, target, settings.alignment, settings.sigma_hold) if settings.alignment > 0 else None
+        # A start on a chart says later where the position is to be.
+        wanted = settings.alignment > 0 and (target.components is not None or settings.warm_start > 0)
+        return cls(model, target, settings.alignment, settings.sigma_hold) if wanted else None
 
     @classmethod
     def described(cls, settings: TrainSettings) -> str | None:

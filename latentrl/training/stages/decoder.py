@@ -89,15 +89,19 @@ def fit_decoder(
     if so_far is not None and so_far.is_file():
         fit.load(so_far)
     fitting = Fitting(fit.optimiser, steps, "decoder", progress, fit.step)
+    whole = True
     with deferred_interrupt() as stop_if_asked:
         try:
             for _ in fitting:
                 stop_if_asked()
-                fitting.tell(fit.advance(smoothed, sample.observations))
+                whole = False
+                error = fit.advance(smoothed, sample.observations)
+                whole = True
+                fitting.tell(error)
                 if so_far is not None and fit.step % SAVED_EVERY == 0:
                     fit.save(so_far)
         except KeyboardInterrupt:
-            if so_far is not None:
+            if so_far is not None and whole:
                 fit.save(so_far)
             raise
     device = smoothed.device
