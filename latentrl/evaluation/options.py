@@ -18,8 +18,8 @@ from latentrl.support.errors import UserError
 SERVOED = ", ".join(name for name, one in ENVIRONMENTS.items() if one.servo is not None)
 KNOWN = ", ".join(name for name, one in ENVIRONMENTS.items() if one.true_physics is not None)
 AGENT_HELP = (
-    f"What chooses the actions: {', '.join(agents())}, or ({SERVOED}) {ORACLE}, which is told the truth; policy if left "
-    "out, or cem where every episode has a goal of its own."
+    f"What chooses the actions: {', '.join(agents())}, or ({SERVOED}) {ORACLE}, which is told the truth; policy if "
+    "left out, or cem where every episode has a goal of its own."
 )
 TASK_HELP = (
     "; ".join(f"{name}: {', '.join(one.tasks)}" for name, one in ENVIRONMENTS.items())

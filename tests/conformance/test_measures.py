@@ -115,7 +115,7 @@ def example(name: str) -> Measure:
     given = {"Coordinate": PLACE, "tuple[Coordinate, ...]": (TURN, PLACE)}
     kind: Any = MEASURES[name]
     needed = {one.name: one.type for one in fields(kind) if one.default is one.default_factory is MISSING}
-    return cast(Measure, kind(**{name: given[wanted] for name, wanted in needed.items()}))
+    return cast(Measure, kind(**{name: given[str(wanted)] for name, wanted in needed.items()}))
 
 
 def random_truth() -> dict[str, Floats]:

@@ -20,13 +20,13 @@ from latentrl.models.spec import DataSpec
 from latentrl.objectives import OBJECTIVES
 from latentrl.objectives.base import ObjectiveSettings
 from latentrl.objectives.elbo import ELBO
+from latentrl.priors import PRIORS
 from latentrl.rewards.position import PositionReward
 from latentrl.runs.folder import load_model, model_settings
 from latentrl.runs.tensors import write_tensors
 from latentrl.support.files import write_json
 from latentrl.training.building import trainer_for
 from latentrl.training.settings import TrainSettings
-from latentrl.priors import PRIORS
 from latentrl.types import Belief, Dynamics, Filter, Sequences
 from tests.conformance.planners import with_horizon
 
@@ -70,7 +70,7 @@ def expectation(name: str) -> Expectation:
     """That of a model; of one that is not named above, what it says of itself."""
     model = make_model(name)
     splits = model.position_size < model.latent_size
-    return EXPECTATIONS.get(name, Expectation(None, None, tells_velocity=splits))
+    return EXPECTATIONS.get(name, Expectation(None, None, tells_velocity=splits, learning_steps=800))
 
 
 SHAPE, ACTIONS = (8, 8, 1), 2

@@ -51,7 +51,7 @@ EXPECTATIONS: dict[str, Expectation] = {
 
 
 def expectation(name: str) -> Expectation:
-    """That of an objective; of one that is not named above, what follows from itself: with a bound it is constrained."""
+    """That of an objective; of one not named above, what it says itself: with a bound it is constrained."""
     constrained = not math.isnan(OBJECTIVES[name](SETTINGS).bound)
     return EXPECTATIONS.get(name, Expectation((0.0, math.inf), constrained))
 

@@ -186,8 +186,10 @@ def test_a_good_warm_start_is_improved_on_and_a_misshapen_one_refused(name: str)
     cold = planner.plan(dynamics(), quadratic, state, generator=seeded(1))
     warm = planner.plan(dynamics(), quadratic, state, warm_start=good, generator=seeded(1))
     costs = [cost(dynamics(), state, plan) for plan in (warm, cold)]
-    # A planner that finds the optimum from anywhere can gain nothing from a warm start, but for rounding.
-    assert (costs[0] < costs[1] if name in SAMPLERS else costs[0] <= 1.00001 * costs[1]).all()
+    # A planner that finds the optimum from anywhere can gain nothing from a warm start, but for rounding; one that is
+    # not named above does as much with it as without, and comes as close to the optimum as is asked of it.
+    largest = 1.00001 if name in QUICK else 1.05
+    assert (costs[0] < costs[1] if name in SAMPLERS else costs[0] <= largest * costs[1]).all()
     with pytest.raises(ValueError, match="warm_start"):
         planner.plan(dynamics(), quadratic, state, warm_start=good[:, 1:])
 

@@ -35,7 +35,7 @@ QUICK: dict[str, dict[str, Any]] = {
 BY_NAME: dict[str, dict[str, Any]] = {"DDPG": OFF_POLICY, "A2C": {**FEW, "settings": {"n_steps": 8}}}
 
 
-LITTLE: dict[str, Any] = {"steps": 64, "updates": 3, "envs": 4, "length": 6, "horizon": 4, "batch": 16, "hidden": (8, 5)}
+LITTLE: dict[str, Any] = {**FEW, "updates": 3, "horizon": 4, "batch": 16}
 """What usual settings are set to where a kind that is not named above has them."""
 
 

@@ -21,6 +21,7 @@ from latentrl.numerics.distributions import (
     sample_gaussian,
 )
 from latentrl.priors import PRIORS
+from latentrl.priors.standard_normal import StandardNormal
 from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
 
 
@@ -28,9 +29,9 @@ from latentrl.types import Belief, RateDistortion, Sequences, stack_beliefs
 class ToySettings:
     """Of the flags of ``latentrl train`` those that it knows."""
 
-    state_size: int = 8
-    position_size: int = 4
-    hidden: tuple[int, ...] = (64,)
+    state_size: int = 4
+    position_size: int = 2
+    hidden: tuple[int, ...] = (64, 64)
     initial_sigma: float = 0.3
     prior: str = "normal"
 
@@ -46,7 +47,8 @@ class ToyModel(WorldModel):
         self.encoder = DiagonalGaussianMLP(pixels, settings.hidden, seen, log_variance=-4.0)
         self.decoder = mlp((seen, *settings.hidden, pixels))
         self.initial_distribution = PRIORS[settings.prior](size, (8,))
-        self.state_matrix = nn.Parameter(torch.eye(size) + 0.05 * torch.randn(size, size))
+        # To begin with, unseen dimensions move the seen ones, as velocities do.
+        self.state_matrix = nn.Parameter(torch.eye(size) + 0.3 * torch.eye(size).roll(seen, 1).triu())
         self.control_matrix = nn.Parameter(0.05 * torch.randn(size, spec.action_size))
         self.log_noise = nn.Parameter(torch.full((size,), -4.0))
         self.log_feature_noise = nn.Parameter(torch.full((seen,), -4.0))
@@ -89,12 +91,13 @@ class ToyModel(WorldModel):
         predicted, filtered = self.run_filter(features, batch.actions)
         innovation = predicted.covariance[..., :seen, :seen] + self.log_feature_noise.double().exp().diag()
         evidence = gaussian_log_prob(features.double(), predicted.mean[..., :seen], cholesky(innovation)).sum(1)
-        smoothed = self.run_smoother(predicted, filtered, batch.actions)
-        first = sample_gaussian(smoothed.mean[:, 0], cholesky(smoothed.covariance[:, 0]), generator)[0].float()
-        other = self.initial_distribution.bound(first, generator)
-        other = other - diagonal_log_prob(first, torch.zeros_like(first), torch.ones_like(first))
+        if not isinstance(self.initial_distribution, StandardNormal):
+            smoothed = self.run_smoother(predicted, filtered, batch.actions)
+            first = sample_gaussian(smoothed.mean[:, 0], cholesky(smoothed.covariance[:, 0]), generator)[0].float()
+            normal = diagonal_log_prob(first, torch.zeros_like(first), torch.ones_like(first))
+            evidence = evidence + self.initial_distribution.bound(first, generator) - normal
         picture = self.emission(features)
-        rate = posterior.log_prob(features).sum(1) - evidence - other
+        rate = posterior.log_prob(features).sum(1) - evidence
         error = (picture.mean - target).square().flatten(1).mean(1)
         return RateDistortion(rate.float(), -picture.log_prob(target).sum(1), error)
 

@@ -1,6 +1,6 @@
 """A plugin of pytest that adds the toys: one line for each, and nothing of the package or its tests is edited.
 
-    python -m pytest -p tests.toys.plugin -k toy tests/conformance
+python -m pytest -p tests.toys.plugin -k toy tests/conformance
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import gymnasium
 
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import POLICIES, PolicyKind
@@ -77,6 +79,7 @@ def registered() -> Iterator[None]:
         for registry, entries in zip(REGISTRIES, before, strict=True):
             registry.clear()
             registry.update(entries)
+        gymnasium.registry.pop(TOY_ENVIRONMENT.env_id, None)
 
 
 def pytest_configure() -> None:

@@ -16,7 +16,7 @@ class ToyEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     """The place is told in metres and in feet."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10, "ground_truth": ("place", "speed")}  # noqa: RUF012
-    observation_space = Box(-np.inf, np.inf, (2,), np.float32)
+    observation_space = Box(-100.0, 100.0, (2,), np.float32)
     action_space = Box(-1.0, 1.0, (1,), np.float32)
 
     def __init__(self, render_mode: str | None = None) -> None:
@@ -34,7 +34,7 @@ class ToyEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         self.speed = self.speed + STEP * np.asarray(action, np.float64)
         return self._seen(), 0.0, False, False, self._truth()
 
-    def render(self) -> NDArray[np.uint8]:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8]:
         picture = np.zeros((PIXELS, PIXELS, 3), np.uint8)
         picture[:, int(np.clip((self.place[0] + 2) / 4, 0, 0.99) * PIXELS)] = 255
         return picture
