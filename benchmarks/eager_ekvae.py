@@ -93,21 +93,21 @@ class EagerEKVAE(EKVAE):
         return state_matrix, control_matrix, torch.diag_embed(variance)
 
     def transition_of(self, state: Tensor, control: Tensor) -> MultivariateNormal:
-        """p(z_{t+1} | z_t, u_t), Eq. 4.13."""
+        """p(z_{t+1} | z_t, u_t) for ``state [B, Dz]`` and ``control [B, Du]``, Eq. 4.13."""
         f, b, q = self.linearise_at(state, control)
         return MultivariateNormal(matvec(f, state) + matvec(b, control), covariance_matrix=q)
 
     def next_position_of(self, state: Tensor, control: Tensor) -> MultivariateNormal:
-        """p(a_{t+1} | z_t, u_t), with z_{t+1} integrated out."""
+        """p(a_{t+1} | z_t, u_t) for ``state [B, Dz]`` and ``control [B, Du]``, with z_{t+1} integrated out."""
         following, h, r = self.transition_of(state, control), self.projection, self.emission_variance().diag()
         return MultivariateNormal(matvec(h, following.loc), covariance_matrix=h @ following.covariance_matrix @ h.T + r)
 
     def emission_of(self, state: Tensor) -> MultivariateNormal:
-        """p(a_t | z_t), Eq. 4.17."""
+        """p(a_t | z_t) for ``state [B, Dz]``, Eq. 4.17."""
         return MultivariateNormal(matvec(self.projection, state), covariance_matrix=self.emission_variance().diag())
 
     def initial_log_prob(self, state: Tensor, generator: torch.Generator | None) -> Tensor:
-        """log p(z_1) or, of the VHP, its bound for one sample, Eq. 4.7."""
+        """log p(z_1) ``[B]`` of ``state [B, Dz]`` or, of the VHP, its bound for one sample, Eq. 4.7."""
         standard = independent(torch.zeros_like(state), torch.ones_like(state))
         if not isinstance(self.initial_distribution, VHP):
             return standard.log_prob(state)
@@ -121,7 +121,11 @@ class EagerEKVAE(EKVAE):
     # -- all time steps ----------------------------------------------------------------------------------------------
 
     def filter_all(self, a: Tensor, u: Tensor) -> tuple[list[Belief], list[Belief], list[Tensor]]:
-        """The extended Kalman filter, Eq. 4.21-4.23: filtered and predicted beliefs, and F between them."""
+        """The extended Kalman filter, Eq. 4.21-4.23, for ``a [B, T, Da]`` and ``u [B, T - 1, Du]``.
+
+        Returns:
+            T filtered and T predicted beliefs over ``[B]``, and F ``[B, Dz, Dz]`` between them.
+        """
         h, r = self.projection, self.emission_variance().diag()
         identity = torch.eye(self.state_size, dtype=a.dtype)
         filtered, predicted, transitions = [], [self.filter_prior(len(a))], []
@@ -139,7 +143,7 @@ class EagerEKVAE(EKVAE):
 
 
 def smooth_all(filtered: list[Belief], predicted: list[Belief], transitions: list[Tensor]) -> list[Belief]:
-    """The Rauch-Tung-Striebel recursion, Eq. 2.26-2.28."""
+    """The Rauch-Tung-Striebel recursion, Eq. 2.26-2.28: T smoothed beliefs, from F ``[B, Dz, Dz]`` of T - 1 steps."""
     smoothed = [filtered[-1]]
     for t in reversed(range(len(transitions))):
         gain = smoother_gain(filtered[t], predicted[t + 1], transitions[t])
@@ -167,7 +171,7 @@ def sample_trajectory(
 
 
 def smoother_gain(filtered: Belief, predicted_next: Belief, transition: Tensor) -> Tensor:
-    """G_t = P_t F_t' (P-_{t+1})^-1, Eq. 2.26."""
+    """G_t = P_t F_t' (P-_{t+1})^-1 ``[B, Dz, Dz]``, Eq. 2.26."""
     return torch.linalg.solve(predicted_next.covariance, transition @ filtered.covariance).mT
 
 
@@ -177,7 +181,7 @@ def normal(belief: Belief) -> MultivariateNormal:
 
 
 def independent(mean: Tensor, variance: Tensor) -> Independent:
-    """N(mean, diag(variance)) over the last dimension."""
+    """N(mean, diag(variance)) over the last dimension of ``mean [..., D]`` and ``variance [..., D]``."""
     return Independent(Normal(mean, variance.sqrt()), 1)
 
 
@@ -187,5 +191,5 @@ def matvec(matrix: Tensor, vector: Tensor) -> Tensor:
 
 
 def sum_terms(terms: list[Tensor]) -> Tensor:
-    """The sum over time."""
+    """The sum ``[B]`` over time of terms ``[B]``."""
     return torch.stack(terms).sum(0)

@@ -39,7 +39,7 @@ DRAWN = 6
 
 
 class PlainEKVAE(EKVAE):
-    """The same model; frames whole and all at once."""
+    """The EKVAE whose networks take all frames of a batch at once, whole and in floating point."""
 
     def encode(self, observations: Tensor) -> DiagonalGaussian:
         lead = observations.shape[:-3]
@@ -53,7 +53,7 @@ class PlainEKVAE(EKVAE):
 
 
 class PlainTrainer(Trainer):
-    """The same steps; frames are encoded again for the alignment."""
+    """The trainer whose alignment encodes the frames once more."""
 
     def _sample(self, batch: Sequences) -> Sampled:
         return super()._sample(batch)._replace(positions=None)

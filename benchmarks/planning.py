@@ -31,7 +31,7 @@ def as_is(model: EKVAE) -> Step:
 
 
 def hoisted(model: EKVAE) -> Step:
-    """The same arithmetic with the weights laid out once, outside the loop."""
+    """The model's transition with its weights laid out once, outside the loop."""
     frozen = model.frozen()
     return lambda state, action: frozen.transition(state, action).mean
 

@@ -54,6 +54,9 @@ def compare(
         repeats: two or more.
         warm_up: calls of each before the first that counts.
         seconds: the clock.
+
+    Raises:
+        ValueError: fewer than two repeats.
     """
     if repeats < 2:
         raise ValueError(f"repeats={repeats}: give two or more, a spread needs them")

@@ -41,7 +41,7 @@ class LinearSettings:
 
 
 class LinearModel(WorldModel):
-    """See the module docstring. The Kalman recursion runs in float64."""
+    """A linear-Gaussian state-space model in learned features; the Kalman recursion runs in float64."""
 
     def __init__(self, spec: DataSpec, settings: LinearSettings) -> None:
         super().__init__()
@@ -60,26 +60,26 @@ class LinearModel(WorldModel):
         self.identity: Tensor
 
     def encode(self, observations: Tensor) -> DiagonalGaussian:
-        """q(a | x): having it, the model takes part in the recipe's alignment of the position."""
+        """q(a | x) ``[..., Da]`` for ``observations [..., *shape]``; with it the recipe aligns the position."""
         self.check_observation(observations)
         return self.encoder(self.to_unit(observations).flatten(-len(self.spec.observation_shape)))
 
     def decode(self, features: Tensor) -> PixelGaussian:
-        """p(x | a)."""
+        """p(x | a) for ``features [..., Da]``."""
         shape = self.spec.observation_shape
         return PixelGaussian(self.decoder(features).unflatten(-1, shape), self.log_sigma.exp(), len(shape))
 
     def start(self, batch: int) -> Belief:
-        """N(0, I)."""
+        """N(0, I) over ``[batch, Dz]``."""
         return Belief(self.identity.new_zeros(batch, self.state_size), self.identity.expand(batch, -1, -1))
 
     def predict(self, belief: Belief, action: Tensor) -> Belief:
-        """A step of the dynamics, in float64."""
+        """The belief after ``action [B, Du]``, in float64."""
         state_matrix, noise = self.state_matrix.double(), self.log_process_noise.double().exp().diag()
         return kalman.predict(belief, state_matrix, noise, (action @ self.control_matrix.T).double())
 
     def update(self, belief: Belief, features: Tensor) -> Belief:
-        """What the features of a frame add."""
+        """The belief given the features ``[B, Da]`` of a frame."""
         noise = self.log_feature_noise.double().exp().diag()
         return kalman.update(belief, features.double(), self.identity[: self.position_size], noise)
 

@@ -1,4 +1,4 @@
-"""Compare all agents on all tasks, with references below (chance) and above (the same planners on the true physics)."""
+"""Compare all agents on all tasks, between random actions and the same planners on the true physics."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from latentrl.support.errors import UserError, reported
 from latentrl.support.threads import threads_for
 
 FOR_ANY_GOAL: dict[str, Any] = {"updates": 1200, "hidden": (128, 128)}
-"""What the analytic gradient needs beyond its defaults for a policy that is told its goal."""
+"""Options of the analytic gradient for a goal-conditioned policy, which has more to learn."""
 
 
 def learn(options: LearnOptions) -> Path:
@@ -63,7 +63,11 @@ def learn(options: LearnOptions) -> Path:
 
 
 def policy_name(options: LearnOptions) -> str:
-    """What the policy is called: several live in one run folder."""
+    """The name of the policy's files: several live in one run folder.
+
+    Raises:
+        UserError: a name with anything but letters, digits, '-', '_' and '.'.
+    """
     if options.name is None:
         return "policy" if options.policy == "analytic-gradient" else options.policy.lower()
     if not options.name or not all(character.isalnum() or character in "-_." for character in options.name):

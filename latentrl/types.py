@@ -93,7 +93,7 @@ class Sequences(Generic[Observations]):
         return self._each(lambda values: values[:, :length], self.actions[:, : length - 1])
 
     def to(self, device: torch.device | str) -> Sequences[Observations]:
-        """The same sequences on ``device``."""
+        """These sequences on ``device``."""
         return self._each(lambda values: values.to(device), self.actions.to(device))
 
     def _each(self, change: Callable[[Tensor], Tensor], actions: Tensor) -> Sequences[Observations]:
@@ -119,8 +119,8 @@ def _changed(values: Some, change: Callable[[Tensor], Tensor]) -> Some:
 class Belief(NamedTuple):
     """A Gaussian over the latent state: ``mean [..., Dz]`` and ``covariance [..., Dz, Dz]``.
 
-    Models with a recurrent memory append it to ``mean``, where it is known: the covariance stays that of the leading
-    Dz dimensions (a memory of 128 would make it a thousand times larger, all zeros).
+    Models with a recurrent memory append it to ``mean``, where it is known: the covariance is that of the leading Dz
+    dimensions alone, for the rest would be zeros.
     """
 
     mean: Tensor
@@ -143,7 +143,7 @@ def stack_beliefs(beliefs: Sequence[Belief]) -> Belief:
 
 
 class RateDistortion(NamedTuple):
-    """What a model tells an objective about a batch; each entry ``[B]``, summed over time.
+    """The terms of a batch that an objective weighs; each entry ``[B]``, summed over time.
 
     ``rate`` is KL(q(z_1:T | x, u) || p(z_1:T | u)) and ``distortion`` is -E_q[log p(x | z)], both in nats; ``error`` is
     the part of the distortion that constrained optimisation bounds (squared error per observation dimension, averaged
@@ -164,7 +164,7 @@ class Distribution(Protocol):
         ...
 
     def rsample(self, generator: torch.Generator | None = None) -> Tensor:
-        """A reparameterised sample, shaped as ``mean``."""
+        """A reparameterised sample ``[..., D]``."""
         ...
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -141,3 +141,20 @@ def test_a_row_without_registry_or_suite_is_found(root: Path) -> None:
     assert broken_rows(row.format("ROOMS", "suite"), root) == []
     assert broken_rows(row.format("ROOMS", "none"), root) == ["room: tests/none.py does not run over ROOMS"]
     assert len(broken_rows(row.format("FLOORS", "suite"), root)) == 2
+
+
+def test_the_table_of_capabilities_is_true() -> None:
+    """Rows and columns of docs/models.md against the classes."""
+    from latentrl.models import MODELS
+    from latentrl.models.capabilities import CAPABILITIES
+
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    head = next(row for row in rows if row[0] == "capability")
+    columns = [[name.strip(" `") for name in cell.split(",")] for cell in head[1:]]
+    assert sorted(name for column in columns for name in column) == sorted(MODELS)
+    found = {row[0].strip("`"): row[1:] for row in rows if row[0].strip("`") in {c.__name__ for c in CAPABILITIES}}
+    assert found.keys() == {capability.__name__ for capability in CAPABILITIES}
+    for capability in CAPABILITIES:
+        for names, cell in zip(columns, found[capability.__name__], strict=True):
+            assert {issubclass(MODELS[name].model, capability) for name in names} == {cell == "yes"}

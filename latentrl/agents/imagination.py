@@ -131,7 +131,8 @@ class Imagination:
         return self.follow(episodes, action, state, generator)
 
     def seen(self, episodes: Episodes) -> Belief | Tensor:
-        """What the policy is asked with: beliefs, or states where there are none; with the goals, where it has any."""
+        """What the policy acts on: beliefs over ``N`` states, or the states ``[N, Dz]`` themselves where it sees means;
+        goal-conditioned, they carry the goals, ``[N, Dz + Da]``."""
         if episodes.belief is None:
             return episodes.state
         if not self.goal_size:
@@ -144,9 +145,9 @@ class Imagination:
 
     @torch.no_grad()
     def typical_states(self, count: int, low: Tensor, high: Tensor, generator: torch.Generator) -> Tensor:
-        """``[count, Dz]`` that tell how large features and rewards get: start states, or with goals states under way.
+        """``[count, Dz]`` to normalise features and rewards by: start states or, goal-conditioned, states on the way.
 
-        Episodes towards any goal start at rest, which does not tell how large velocities get.
+        Goal-conditioned episodes start at rest, which does not show how large velocities get.
         """
         states = self.start_states(count, generator).detach()
         return self.under_way(states, low, high, generator) if self.goal_size else states

@@ -22,7 +22,7 @@ class Behaviour(Protocol):
 
 
 def uniform(rng: np.random.Generator, low: Floats, high: Floats, sequences: int, steps: int) -> Floats:
-    """White controls: uniform between the bounds, drawn afresh for every step."""
+    """White controls ``[sequences, steps, Du]``: uniform in ``low [Du]`` to ``high [Du]``, drawn afresh every step."""
     drawn = low + (high - low) * rng.random((sequences, steps, len(low)), dtype=np.float32)
     return np.clip(drawn, low, high)
 
@@ -36,10 +36,10 @@ def held_uniform(
     hold: float,
     amplitude: float = 1.0,
 ) -> Floats:
-    """Uniform controls, each step keeping the last one with probability ``hold``.
+    """Uniform controls ``[sequences, steps, Du]``, each step keeping the last one with probability ``hold``.
 
-    Held controls push a heavy system further than white ones, whose effect averages out. They are drawn from the middle
-    of the bounds, of which ``amplitude`` is the share.
+    They are drawn from the share ``amplitude`` of ``low [Du]`` to ``high [Du]``, around its middle. Held controls push
+    a heavy system further than white ones, whose effect averages out.
     """
     margin = 0.5 * (1.0 - amplitude) * (high - low)
     drawn = uniform(rng, low + margin, high - margin, sequences, steps)

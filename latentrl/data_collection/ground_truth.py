@@ -1,4 +1,4 @@
-"""What an environment says of the ground truth that is recorded with its data."""
+"""An environment's description of the ground truth that is recorded with its data."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def load_ground_truth(folder: Path, split: str, metadata: Mapping[str, Any] | No
 
 
 def load_metadata(folder: Path) -> dict[str, Any]:
-    """What :func:`write` was told, plus "observation_shape", "observation_dtype" and "splits" (their sizes).
+    """The ``metadata`` of :func:`write`, plus "observation_shape", "observation_dtype" and "splits" (their sizes).
 
     Raises:
         UserError: ``folder`` is no data folder.

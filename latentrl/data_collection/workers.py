@@ -129,7 +129,7 @@ def _attempt(work: Callable[[], Any]) -> Any:
 
 
 def _send(connection: Connection, task: Round) -> None:
-    # That a worker is dead is told when its result is missed.
+    # A dead worker is reported when its result is missing.
     with suppress(OSError):
         connection.send(task)
 

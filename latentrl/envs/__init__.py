@@ -73,7 +73,7 @@ def environment_named(env_id: str) -> Environment | None:
 def coordinates_of(metadata: Mapping[str, Any]) -> tuple[Coordinate, ...]:
     """The coordinates of a data folder's ground truth: as stored in its metadata, else as its environment says.
 
-    Data that was recorded before they were stored, or by an environment that says nothing, is told by its id.
+    For data that stores none, the environment's id decides.
 
     Raises:
         UserError: stored coordinates that are none.

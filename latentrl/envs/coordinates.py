@@ -52,12 +52,12 @@ class Coordinate:
         return entry if self.index is None else entry[..., self.index]
 
     def difference(self, value: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
-        """``value - other`` with its sign; of angles the shorter way, in [-pi, pi)."""
+        """``value - other [...]`` with its sign, in the coordinate's unit; of angles the shorter way, in [-pi, pi)."""
         left = np.asarray(value, np.float64) - other
         return (left + np.pi) % (2 * np.pi) - np.pi if self.kind == "angle" else left
 
     def distance(self, value: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
-        """How far ``value`` is from ``other``, 0 or more; of angles the shorter way, at most pi."""
+        """``|value - other| [...]``, in the coordinate's unit; of angles the shorter way, at most pi."""
         error = np.abs(np.asarray(value, np.float64) - other)
         return np.abs((error + np.pi) % (2 * np.pi) - np.pi) if self.kind == "angle" else error
 

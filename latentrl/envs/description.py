@@ -44,7 +44,7 @@ class Collection:
 
 
 class TruePhysics(Protocol):
-    """An environment's true physics as dynamics to plan in (`latentrl.types.Dynamics`): for references above alone.
+    """An environment's true physics as dynamics to plan in (`latentrl.types.Dynamics`): for upper baselines alone.
 
     Attributes:
         position_size: how many leading dimensions of the state are the position; those that follow are the velocity.
@@ -75,7 +75,7 @@ class TruthAgent(Protocol):
 
 
 def no_coordinates(env_kwargs: Mapping[str, Any]) -> tuple[Coordinate, ...]:
-    """Those of an environment that says nothing of its ground truth."""
+    """No coordinates: those of an environment that does not describe its ground truth."""
     return ()
 
 
@@ -93,8 +93,8 @@ class Environment:
         collection: what is recorded when nothing else is said.
         flags: the flags of ``latentrl collect`` that are arguments of the environment: flag -> argument.
         true_physics: makes its physics to plan in; imports them only then. None: they are not written down.
-        servo: makes an agent that is told the truth, of true goal poses ``[N, D]`` and the largest action; imports it
-            only then. None: there is none.
+        servo: makes a feedback controller on ground truth from true goal poses ``[N, D]`` and the largest action;
+            imports it only then. None: there is none.
     """
 
     env_id: str

@@ -1,4 +1,4 @@
-"""MuJoCo, imported so that a missing one is told in one line and a misconfigured one does no harm.
+"""MuJoCo, imported so that a missing one is reported in one line and a misconfigured one does no harm.
 
 ``import mujoco`` also imports the OpenGL backend that ``MUJOCO_GL`` names, and fails where that one is missing or
 misspelt. Moving a body needs no OpenGL, and :mod:`latentrl.envs.opengl` finds a backend for pictures by itself.

@@ -36,12 +36,12 @@ class PixelObservation(gymnasium.Wrapper[NDArray[np.uint8], Any, Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-        """Start an episode and photograph its first state."""
+        """Start an episode and observe the picture ``[size, size, C]`` of its first state."""
         observation, info = self.env.reset(seed=seed, options=options)
         return self._photograph(), self._with_state(info, observation)
 
     def step(self, action: Any) -> tuple[NDArray[np.uint8], Any, bool, bool, dict[str, Any]]:
-        """Act, then photograph."""
+        """Apply ``action``, then observe the picture ``[size, size, C]``."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         return self._photograph(), reward, terminated, truncated, self._with_state(info, observation)
 

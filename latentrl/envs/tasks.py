@@ -31,8 +31,8 @@ class Task:
         control_step: seconds between two actions.
         target_of: the entry of ``truth`` of whose largest absolute value in the training data the goal is a fraction;
             None where the measure needs no such target.
-        true_position: the goal position in the coordinates of the true physics, for the reference above; None where the
-            goal is a velocity.
+        true_position: the goal position in the coordinates of the true physics, for planners on it; None where the goal
+            is a velocity.
         seconds: what an episode lasts whatever the control step; None: ``steps`` of them.
         torque_limit: the environment's argument that ``torque`` is given as; None: it has none, and ``torque`` bounds
             the agent alone.
@@ -72,7 +72,7 @@ class Task:
     description: str = ""
 
     def with_env(self, **kwargs: Any) -> Task:
-        """The same task in an environment that is made with some other arguments."""
+        """This task with ``kwargs`` among the arguments that its environment is made with."""
         return replace(self, env_kwargs={**self.env_kwargs, **kwargs})
 
     def of_run(self, kwargs: dict[str, Any]) -> Task:

@@ -1,4 +1,4 @@
-"""Agents by name, made for one setting: what is judged, and the references below and above."""
+"""Agents by name, made for one setting: what is judged, and its lower and upper baselines."""
 
 from __future__ import annotations
 

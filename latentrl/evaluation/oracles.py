@@ -1,4 +1,4 @@
-"""References above: agents that are told the truth, from what an environment says of itself."""
+"""Upper baselines: agents that act on ground truth, from what an environment says of itself."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from latentrl.support.errors import UserError
 from latentrl.types import Belief
 
 ORACLE = "oracle"
-"""An agent that is told state and goal: the reference above where an environment has a servo."""
+"""The agent that acts on the true state and goal: the upper baseline where an environment has a servo."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Agents that are told the truth of a setting."""
+    """Agents that act on the ground truth of a setting."""
 
     setting: Setting
 
@@ -66,7 +66,7 @@ def planner_on_true_physics(setting: Setting) -> OracleAgent:
 
 
 def servo(setting: Setting, index: int | None = None) -> TruthAgent:
-    """An agent that is told the true state and the true goal pose of each episode, or of one of them.
+    """An agent that acts on the true state, for the true goal pose of each episode, or of one of them.
 
     Raises:
         UserError: an environment for which there is none, or goals whose true poses are not known.
@@ -84,7 +84,7 @@ class OracleAgent:
     """Acts on the true state instead of observations; implements `latentrl.envs.description.TruthAgent`.
 
     Args:
-        controller: what to do, given a belief without doubt over the states of ``physics``.
+        controller: acts on a belief with zero covariance over the states of ``physics``.
         physics: knows the state that ground truth stands for.
     """
 

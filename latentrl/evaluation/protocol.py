@@ -1,7 +1,7 @@
 """The protocol that every agent is judged by: episodes in the real environment, reached through Gymnasium alone.
 
 The agent gets observations. Ground truth (``info``) goes to the task's measure and nowhere else, except to agents that
-say of themselves that they act on it (:class:`TruthAgent`): the reference above.
+say of themselves that they act on it (:class:`TruthAgent`): the upper baselines.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def run_episodes(
         task: where, and for how long.
         episodes: N.
         seed: of the environment's noise, the agent's and the lost frames, each apart from the others.
-        losses: how frames get lost; None stands for none. The agent then sees zeros, and is told so.
+        losses: how frames get lost; None stands for none. The agent then sees zeros, and which they are.
         on_act: called after each of the T actions.
 
     Raises:

@@ -57,7 +57,11 @@ def as_text(summary: Mapping[str, Any]) -> str:
 
 
 def wilson_interval(successes: int, episodes: int) -> tuple[float, float]:
-    """The 95% Wilson score interval of a success rate (Wilson, 1927); it stays sensible at 0 and at all successes."""
+    """The 95% Wilson score interval of a success rate (Wilson, 1927); it is valid at 0 and at all successes.
+
+    Raises:
+        ValueError: no episodes, or more successes than episodes.
+    """
     if not 0 <= successes <= episodes or episodes < 1:
         raise ValueError(f"cannot have {successes} successes in {episodes} episodes")
     z = 1.959963984540054
@@ -68,7 +72,7 @@ def wilson_interval(successes: int, episodes: int) -> tuple[float, float]:
 
 
 def control_rate(seconds: Floats) -> dict[str, float]:
-    """Actions per second that the agent could give: ``hz_median``, and ``hz_p99`` that 99% of its actions reach."""
+    """Actions per second from the ``seconds [T]`` of each: ``hz_median``, and ``hz_p99`` that 99% of them reach."""
     return {"hz_median": float(1 / np.median(seconds)), "hz_p99": float(1 / np.quantile(seconds, 0.99))}
 
 

@@ -33,6 +33,9 @@ def belief_uncertainty(
         arrived: which frames reached the agent, ``[T]``.
         control_step: seconds between two of them.
         theme: colours.
+
+    Raises:
+        ValueError: no deviations, or other shapes.
     """
     if not deviation or any(values.shape != arrived.shape for values in deviation.values()):
         shapes = {name: values.shape for name, values in deviation.items()}

@@ -41,7 +41,7 @@ class Colouring:
         return cls(f"coloured by {coordinate.name.replace('_', ' ')}", np.ravel(values), coordinate.kind)
 
     def look(self) -> dict[str, Any]:
-        """How Matplotlib's ``scatter`` is told."""
+        """The keyword arguments of Matplotlib's ``scatter``."""
         if self.kind == "angle":
             return {"c": wrap(self.values), "cmap": cyclic(), "vmin": -np.pi, "vmax": np.pi}
         size = np.abs(self.values)
@@ -53,7 +53,8 @@ def latents(points: NDArray[np.floating], colourings: Sequence[Colouring], theme
     """Latent states or positions of held-out sequences, in a panel for each colouring.
 
     Args:
-        points: ``[N, D]``, D at least 2; of three the last stands upright, of more the three main axes are shown.
+        points: ``[N, D]``, D at least 2; of three the last is the vertical axis, of more the first three principal
+            components are shown.
         colourings: one or more, each of N values.
         theme: colours of the labels.
 

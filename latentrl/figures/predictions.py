@@ -25,6 +25,9 @@ def prediction_strips(
         context: how many first images the model inferred its first state from, marked by colour.
         theme: colours of the labels.
         every: show the first of every so many images.
+
+    Raises:
+        ValueError: other shapes.
     """
     if true.ndim not in (4, 5) or true.shape != predicted.shape:
         raise ValueError(
@@ -77,7 +80,7 @@ def sensor_predictions(
     context: int = 5,
     theme: Theme = LIGHT,
 ) -> Figure:
-    """What sensors told in held-out sequences, and what the model predicted open loop: a row a sensor.
+    """Recorded sensor readings of held-out sequences, and what the model predicted open loop: a row a sensor.
 
     Args:
         true: ``[K, T, S]``.

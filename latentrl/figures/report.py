@@ -35,7 +35,11 @@ def write_page(path: Path, title: str, body: str, parts: Mapping[str, str], scri
 
 
 def fill(template: str, parts: Mapping[str, str], finished: bool = False) -> str:
-    """``template`` with every ``{{name}}`` replaced; each part must be used and, if ``finished``, each place filled."""
+    """``template`` with every ``{{name}}`` replaced.
+
+    Raises:
+        ValueError: a part without a place or, if ``finished``, a place without a part.
+    """
     for name, text in parts.items():
         place = "{{" + name + "}}"
         if place not in template:
@@ -47,7 +51,11 @@ def fill(template: str, parts: Mapping[str, str], finished: bool = False) -> str
 
 
 def gif(animation: bytes | Path) -> str:
-    """The address of an animated GIF, given as its bytes or its file, for use within the page."""
+    """The data URI of an animated GIF, given as its bytes or its file.
+
+    Raises:
+        ValueError: no GIF.
+    """
     content = animation if isinstance(animation, bytes) else animation.read_bytes()
     if not content.startswith((b"GIF87a", b"GIF89a")):
         raise ValueError("the animation is not a GIF: give an animated GIF's bytes or file")

@@ -45,7 +45,11 @@ def one_palette(frames: Sequence[Image.Image], samples: int = 8, colours: int = 
 
 
 def write_gif(path: Path, frames: Sequence[Image.Image], frames_per_second: float) -> Path:
-    """Write an endlessly looping GIF, whole or not at all."""
+    """Write an endlessly looping GIF, whole or not at all.
+
+    Raises:
+        ValueError: no frames.
+    """
     if not frames:
         raise ValueError(f"{path}: a GIF needs at least one frame")
     duration = round(1000 / frames_per_second)

@@ -1,15 +1,12 @@
 """Charts: as many smooth coordinates as the position has, read off the pictures without any label.
 
-Strongly blurred pictures are nearly linear in the *large* motions, and leading components (the position's penalty in
-training) need no more where these are all there is. A joint at the end of an arm hardly moves the blurred picture, and
-the arm bent to the left blurs into the arm bent to the right. Its angle is found from neighbours: pictures that are
-nearly alike are linked into a graph, and the slowest functions on that graph are coordinates of the manifold that the
-pictures lie on, however it is bent (Laplacian eigenmaps, Belkin and Niyogi 2003; density divided out as in diffusion
-maps, Coifman and Lafon 2006).
+Strongly blurred pictures are nearly linear in the *large* motions alone; the small ones are found from neighbours.
+Pictures that are nearly alike are linked into a graph, and the slowest functions on that graph are coordinates of the
+manifold that the pictures lie on, however it is curved (Laplacian eigenmaps, Belkin and Niyogi 2003; density divided
+out as in diffusion maps, Coifman and Lafon 2006).
 
-Of a cylinder these are (cos, sin) of an angle around it and a coordinate along it, but any twist of the one with the
-other is as slow. The large motions are therefore rotated within the slowest functions to where they explain most of the
-pictures, and what is still bent is made straight by the topology (:mod:`latentrl.geometry.topologies`).
+The large motions are then rotated within the slowest functions to where they explain most of the pictures, and what is
+still distorted is straightened by the topology (:mod:`latentrl.geometry.topologies`).
 """
 
 from __future__ import annotations

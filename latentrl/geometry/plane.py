@@ -12,7 +12,7 @@ class Plane(Topology):
     """What points lie on of which nothing else is known; a point moves as far as its coordinates change."""
 
     def detects(self, points: Tensor) -> bool:
-        """Always, for it is what is left."""
+        """True for any ``points [L, K]``: the plane comes last."""
         return True
 
     def dimension(self, coordinates: int) -> int:

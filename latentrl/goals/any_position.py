@@ -23,7 +23,11 @@ class AnyGoal(WrittenGoal):
 
     @classmethod
     def parse(cls, rest: str) -> AnyGoal:
-        """Nothing follows the keyword."""
+        """The goal; nothing follows the keyword.
+
+        Raises:
+            ValueError: something does.
+        """
         if rest:
             raise ValueError(rest)
         return cls()
@@ -32,9 +36,9 @@ class AnyGoal(WrittenGoal):
         return "any"
 
     def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
-        """None.
+        """Refused: no one point ``[Da]`` stands for every position.
 
         Raises:
-            UserError: always; what to reach is to be said.
+            UserError: always.
         """
         raise UserError("--goal any: is for learning a policy; say which goal to reach, such as a picture of it")

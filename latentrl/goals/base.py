@@ -17,7 +17,7 @@ class Goal(ABC):
     is_position: ClassVar[bool]
     """Whether it is a position, rewarded by Eq. 4.32; else it is a velocity, rewarded by Eq. 4.33."""
     is_single: ClassVar[bool] = True
-    """Whether it is one and the same for all episodes; else a policy has to be told its goal when it acts."""
+    """Whether it is the same for all episodes; else a policy has to be goal-conditioned."""
 
     @abstractmethod
     def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:

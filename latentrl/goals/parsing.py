@@ -42,7 +42,7 @@ GOALS: dict[str, type[WrittenGoal]] = {
 
 
 def parse_goal(text: str) -> WrittenGoal:
-    """What ``--goal`` means; see the module's table.
+    """The goal that ``text`` stands for: a keyword of `GOALS`, a colon and numbers, or else the path of a file.
 
     Raises:
         UserError: the text begins like a goal of a known kind and does not go on like one.

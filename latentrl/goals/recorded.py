@@ -26,7 +26,11 @@ class FrameGoal(WrittenGoal):
 
     @classmethod
     def parse(cls, rest: str) -> FrameGoal:
-        """Two numbers, counted from 0."""
+        """The goal from ``SEQUENCE:STEP``, both counted from 0.
+
+        Raises:
+            ValueError: not two whole numbers.
+        """
         sequence, step = map(int, rest.split(":"))
         return cls(sequence, step)
 
@@ -34,7 +38,11 @@ class FrameGoal(WrittenGoal):
         return f"frame:{self.sequence}:{self.step}"
 
     def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
-        """The position ``[Da]``."""
+        """The position ``[Da]``, in latent units.
+
+        Raises:
+            UserError: no such sequence or step.
+        """
         recorded = _recorded(run, data, self.sequence)
         if not 0 <= self.step < recorded.length:
             raise UserError(f"--goal {self}: its steps are 0 to {recorded.length - 1}")
@@ -51,7 +59,11 @@ class SequenceGoal(WrittenGoal):
 
     @classmethod
     def parse(cls, rest: str) -> SequenceGoal:
-        """One number, counted from 0."""
+        """The goal from the number of a sequence, counted from 0.
+
+        Raises:
+            ValueError: no whole number.
+        """
         return cls(int(rest))
 
     def __str__(self) -> str:

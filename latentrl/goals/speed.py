@@ -25,7 +25,11 @@ class SpeedGoal(WrittenGoal):
 
     @classmethod
     def parse(cls, rest: str) -> SpeedGoal:
-        """Finite numbers, separated by commas."""
+        """The goal from numbers that are separated by commas.
+
+        Raises:
+            ValueError: one is no finite number.
+        """
         fractions = tuple(map(float, rest.split(",")))
         if not all(map(math.isfinite, fractions)):
             raise ValueError(rest)
@@ -35,7 +39,11 @@ class SpeedGoal(WrittenGoal):
         return f"velocity:{','.join(map(str, self.fractions))}"
 
     def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
-        """The velocity ``[Dv]``."""
+        """The velocity ``[Dv]``, in latent units.
+
+        Raises:
+            UserError: not one number for each velocity dimension, or a run without a velocity range.
+        """
         found = load_range(run)
         if len(self.fractions) != len(found.top):
             raise UserError(

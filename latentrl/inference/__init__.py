@@ -1,1 +1,7 @@
-"""Inference: Kalman recursions and filters as pure functions; they know no model."""
+"""Inference: Kalman recursions and filters as pure functions; they know no model.
+
+kalman           predict, update, smooth: one step at a time, and backwards over all; gradients by autograd
+kalman_adjoint   predict and update once more, for training: gradients by hand
+filtering        the one loop over time, with the steps of ``kalman_adjoint``
+emission_filter  a filter for any decoder, for models whose posterior cannot take one frame after another
+"""

@@ -42,7 +42,7 @@ def predict(belief: Belief, step: Callable[[Tensor], tuple[Tensor, Tensor]]) -> 
 
 @dataclass(frozen=True)
 class EmissionFilter:
-    """See the module docstring.
+    """Iterated extended Kalman updates for a model with p(x | z) = N(d(z), sigma^2 I) (Bell and Cathey 1993).
 
     Attributes:
         decoder: the mean of p(x | z), ``[N, Dz]`` -> ``[N, Dx]``, made by :func:`latentrl.networks.dense.mlp`.

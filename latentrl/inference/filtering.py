@@ -1,4 +1,8 @@
-"""The one loop over time of every Kalman filter here: what a model adds is its local linearisation."""
+"""The one loop over time of the Kalman filters that models are trained with.
+
+A model adds its local linearisation. The steps are those of :mod:`latentrl.inference.kalman_adjoint`; a filter with
+other steps (information form, square roots, a kernel) is another function of :func:`filter_all`'s signature.
+"""
 
 from __future__ import annotations
 

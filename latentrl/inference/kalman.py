@@ -2,7 +2,8 @@
 
 Covariances are kept positive definite in single precision by two habits: the update and the backward recursion are in
 Joseph form, a sum of positive semi-definite terms, and every covariance is symmetrised. Shapes: ``[..., Dz]`` means,
-``[..., Dz, Dz]`` covariances, ``[Da, Dz]`` or ``[..., Da, Dz]`` observation matrices; leading shapes broadcast.
+``[..., Dz, Dz]`` covariances, ``[Da, Dz]`` or ``[..., Da, Dz]`` observation matrices; leading shapes broadcast. All
+work in the dtype of their arguments; models call them in float64.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ def symmetrise(matrix: Tensor) -> Tensor:
 
 
 def small_inverse(matrix: Tensor) -> Tensor:
-    """Inverse of ``[..., D, D]``, in closed form for D <= 2: there LAPACK calls cost more than the arithmetic."""
+    """Inverse of ``[..., D, D]``, in closed form for D <= 2, where LAPACK calls cost more than the arithmetic.
+
+    A singular matrix gives infinite entries for D <= 2 and raises ``torch.linalg.LinAlgError`` above.
+    """
     size = matrix.shape[-1]
     if size == 1:
         return matrix.reciprocal()
@@ -66,6 +70,9 @@ def update(
         missing: boolean ``[...]``; where true, the update is skipped and the predicted belief returned.
     """
     mean, covariance = belief
+    if missing is not None:
+        # Whatever stands in for a missing observation, NaN included, must leak neither into a belief nor a gradient.
+        observation = torch.where(missing[..., None], 0.0, observation)
     cross = covariance @ emission.mT
     gain = cross @ small_inverse(emission @ cross + noise)
     innovation = observation - (emission @ mean.unsqueeze(-1)).squeeze(-1)
@@ -73,14 +80,13 @@ def update(
     new_mean = mean + (gain @ innovation.unsqueeze(-1)).squeeze(-1)
     new_covariance = symmetrise(shrink @ covariance @ shrink.mT + gain @ noise @ gain.mT)
     if missing is not None:
-        # where, not a multiplication: whatever stands in for a missing observation, NaN included, must not leak in.
         new_mean = torch.where(missing[..., None], mean, new_mean)
         new_covariance = torch.where(missing[..., None, None], covariance, new_covariance)
     return Belief(new_mean, new_covariance)
 
 
 def smoother_gain(filtered: Belief, predicted_next: Belief, transition: Tensor) -> Tensor:
-    """``G_t = P_t F_t' (P-_{t+1})^-1``, Eq. 2.26. It needs no smoothed belief, so all time steps go in one call."""
+    """``G_t = P_t F_t' (P-_{t+1})^-1`` ``[..., Dz, Dz]``, Eq. 2.26; it needs no smoothed belief: one call for all t."""
     return (small_inverse(predicted_next.covariance) @ (transition @ filtered.covariance)).mT
 
 
@@ -105,7 +111,8 @@ def smooth(
 
 
 def smoother_remainder(filtered: Belief, transition: Tensor, noise: Tensor, gain: Tensor) -> Tensor:
-    """``(I - G F) P (I - G F)' + G Q G'``: Cov(z_t | z_{t+1}, a_1:t), the part of Eq. 2.28 that knows no future."""
+    """``(I - G F) P (I - G F)' + G Q G'`` ``[..., Dz, Dz]``: Cov(z_t | z_{t+1}, a_1:t), the part of Eq. 2.28 without
+    the future."""
     identity = torch.eye(gain.shape[-1], dtype=gain.dtype, device=gain.device)
     shrink = identity - gain @ transition
     return shrink @ filtered.covariance @ shrink.mT + gain @ noise @ gain.mT
@@ -164,7 +171,14 @@ def sample_paths(
 
     z_T is drawn from the filter's last belief, then
     ``z_t ~ N(m_t + G_t (z_{t+1} - m-_{t+1}), Cov(z_t | z_{t+1}, a_1:t))``. Unlike samples of the smoothed marginals,
-    neighbouring states of one trajectory belong together. Arguments as :func:`smooth_all`.
+    neighbouring states of one trajectory belong together.
+
+    Args:
+        filtered: means ``[B, T, Dz]``, covariances ``[B, T, Dz, Dz]``.
+        predicted: the same shapes; entry ``t`` is the prediction for ``t`` (entry 0 is not read).
+        transitions: F ``[B, T - 1, Dz, Dz]``.
+        noises: Q ``[B, T - 1, Dz, Dz]``.
+        generator: source of the noise.
     """
     before = Belief(filtered.mean[:, :-1], filtered.covariance[:, :-1])
     ahead = Belief(predicted.mean[:, 1:], predicted.covariance[:, 1:])

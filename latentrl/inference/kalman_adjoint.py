@@ -78,6 +78,8 @@ def update(
 
     ``H`` is either learned for each sequence, ``[N, Da, Dz]``, or a constant ``[Da, Dz]``.
     """
+    if missing is not None:
+        observation = torch.where(missing[:, None], 0.0, observation)
     after = Belief(*_Update.apply(*belief, observation, noise, emission))
     if missing is None:
         return after
@@ -90,6 +92,7 @@ def update(
 def predict(belief: Belief, dynamics: Tensor, noise: Tensor, control: Tensor) -> Belief:
     """The prediction step of Eq. 4.21-4.23 with ``dynamics = [F | B]  [N, Dz, Dz + Du]`` and controls ``[N, Du]``.
 
+    Unlike :func:`latentrl.inference.kalman.predict` it takes F and B together, and the control in the place of B u.
     Controls are data: they get no gradient.
     """
     return Belief(*_Predict.apply(dynamics, noise, *belief, control))

@@ -28,7 +28,7 @@ def coordinate_r2(
         latents: z ``[N, T, Dz]`` of held-out sequences.
         position_size: Da, the leading dimensions that hold the position.
         truth: what the environment recorded, each entry ``[N, T, ...]``.
-        coordinates: what of it is to be told; those that ``truth`` does not hold are left out.
+        coordinates: what of it is predicted; those that ``truth`` does not hold are left out.
 
     Returns:
         ``r2_NAME`` of each, ``r2_NAME_neighbours`` and ``r2_NAME_from_velocity_dims`` of velocities, and

@@ -1,7 +1,7 @@
 """What a model says of held-out sequences: open-loop predictions, how far they are off, and the bound.
 
-Squared errors are per observation dimension, images in [0, 1]. They are taken a piece at a time: of 500 sequences of
-thirty 64 x 64 x 3 pictures, predictions and truth would fill 1.5 GB in single precision.
+Squared errors are per observation dimension, images in [0, 1]. They are taken a piece at a time, for predictions and
+truth of all sequences need not fit into memory.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def sequence_errors(model: WorldModel, states: Tensor, frames: Tensor) -> Tensor
 
 
 def mean_error(model: WorldModel, states: Tensor, frames: Tensor) -> float:
-    """Mean squared error of all sequences together; arguments as :func:`sequence_errors`."""
+    """Mean squared error of ``states [N, T, state_size]`` decoded, against ``frames [N, T, *shape]``."""
     return float(_mean((len(errors), errors.mean()) for errors in _squared_errors(model, states, frames)))
 
 

@@ -71,7 +71,7 @@ class GenerativeModel(nn.Module, ABC):
         return observations.float()
 
     def check_observation(self, observation: Tensor) -> None:
-        """Raise a ``ValueError`` unless the trailing shape is the model's."""
+        """Raise a ``ValueError`` unless ``observation`` is ``[..., *observation_shape]``."""
         shape = self.spec.observation_shape
         if tuple(observation.shape[-len(shape) :]) != shape:
             raise ValueError(f"this model takes observations of shape {shape}; got {tuple(observation.shape)}")

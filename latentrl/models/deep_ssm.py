@@ -2,7 +2,7 @@
 
     p(x_1:T, z_1:T | u_1:T-1) = p(z_1) p(x_1 | z_1) prod_t p(z_t | z_{t-1}, u_{t-1}) p(x_t | z_t)  (Eq. 4.1)
 
-A model adds its transition, its posterior over z_1:T, and the rate. Position and velocity are not told apart:
+A model adds its transition, its posterior over z_1:T, and the rate. The state is not split into position and velocity:
 ``position_size`` is ``state_size``, and a goal is a whole state.
 
 The recognition networks look at whole sequences, so they cannot take one frame after another. Online, states are
@@ -27,7 +27,16 @@ from latentrl.types import Belief, RateDistortion, Sequences
 
 
 class DeepStateSpaceModel(WorldModel):
-    """See the module docstring."""
+    """A Markovian deep state-space model (Eq. 4.1) whose decoder reads the whole state; a base class.
+
+    It filters online in its own transition and decoder, because its recognition networks read whole sequences.
+
+    Args:
+        spec: of the data.
+        state_size: Dz, and also the size of a position: the state is not split.
+        decoder_hidden: hidden layers of the decoder.
+        initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
+    """
 
     def __init__(self, spec: DataSpec, state_size: int, decoder_hidden: tuple[int, ...], initial_sigma: float) -> None:
         super().__init__()
@@ -50,7 +59,7 @@ class DeepStateSpaceModel(WorldModel):
 
     @abstractmethod
     def posterior_moments(self, observations: Tensor, controls: Tensor) -> Belief:
-        """Means and covariances over ``[B, T]`` of the posterior's marginals, for inputs as above."""
+        """Means and covariances over ``[B, T]`` of the posterior's marginals, for inputs of `sample_posterior`."""
 
     @abstractmethod
     def step(self, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,7 +90,7 @@ class DeepStateSpaceModel(WorldModel):
     # -- online ------------------------------------------------------------------------------------------------------
 
     def initial_belief(self, observation: Tensor) -> Belief:
-        """p(z_1 | x_1): the prior's samples, weighted by how well they explain the frame."""
+        """p(z_1 | x_1) for ``observation [B, ...]``: the prior's samples, weighted by how well they explain it."""
         self.check_observation(observation)
         return self._filter().initial(self.initial_states, self.to_unit(observation))
 

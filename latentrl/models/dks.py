@@ -61,7 +61,12 @@ class DKFSettings(DKSSettings):
 
 
 class DKS(DeepStateSpaceModel):
-    """See the module docstring."""
+    """The deep Kalman smoother, an MLP transition and an LSTM posterior (Latent Matters, 4.1.3.1; Table A.3).
+
+    Args:
+        spec: of the data.
+        settings: sizes and variants; the defaults if None.
+    """
 
     settings: DKSSettings
 

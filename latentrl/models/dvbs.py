@@ -72,7 +72,12 @@ class DVBFSettings(DVBSSettings):
 
 
 class DVBS(DeepStateSpaceModel):
-    """See the module docstring."""
+    """The deep variational Bayes smoother: the posterior contains the transition (Latent Matters, 4.1.3.2; Table A.4).
+
+    Args:
+        spec: of the data.
+        settings: sizes and variants; the defaults if None.
+    """
 
     settings: DVBSSettings
 
@@ -147,7 +152,7 @@ class DVBS(DeepStateSpaceModel):
         return self.initial_distribution(sample), diagonal_kl(first, DiagonalGaussian(zeros, zeros + 1))
 
     def posterior_moments(self, observations: Tensor, controls: Tensor) -> Belief:
-        """First-order moments of the chain of Eq. 4.12: F, B and Q at the mean, covariances through F."""
+        """First-order moments ``[B, T]`` of the chain of Eq. 4.12: F, B and Q at the mean, covariances through F."""
         first, factors = self.recognise(observations, controls)
         belief = Belief(first.mean, torch.diag_embed(first.variance))
         if isinstance(self.initial_distribution, TransformedNormal):
@@ -169,6 +174,9 @@ class DVBS(DeepStateSpaceModel):
 
     def transition(self, state: Tensor, action: Tensor) -> Gaussian:
         return self.dynamics(state, action)
+
+    def locally_linear(self) -> LocallyLinearTransition:
+        return self.dynamics
 
     def frozen(self) -> FrozenTransition:
         return FrozenTransition(self.dynamics)

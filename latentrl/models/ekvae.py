@@ -103,7 +103,14 @@ class RateTerms(NamedTuple):
 
 
 class EKVAE(FrameAutoencoder):
-    """See the module docstring. The Kalman recursion runs in float64, the networks in float32."""
+    """The extended Kalman variational autoencoder (Latent Matters, 4.2; Table A.2).
+
+    The Kalman recursion runs in float64, the networks in float32.
+
+    Args:
+        spec: of the data.
+        settings: sizes and variants; the defaults if None.
+    """
 
     settings: EKVAESettings
 
@@ -263,7 +270,7 @@ class EKVAE(FrameAutoencoder):
     def _joint_rate(
         self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Weights, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The same for one trajectory z_1:T from the joint smoothing distribution."""
+        """States and the three terms for one trajectory z_1:T from the joint smoothing distribution."""
         paths = kalman.sample_paths(*run, generator)
         states = paths.states
         emission = -diagonal_log_prob(a, states[..., : self.position_size], self.emission_variance()).sum(1)

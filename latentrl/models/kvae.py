@@ -83,11 +83,11 @@ class Matrices(NamedTuple):
     emission: Tensor  # H [..., Da, Dz]
 
     def predict(self, state: Tensor, control: Tensor) -> Tensor:
-        """F z + B u."""
+        """F z + B u ``[..., Dz]`` for ``state [..., Dz]`` and ``control [..., Du]``."""
         return (self.dynamics @ torch.cat((state, control), -1).unsqueeze(-1)).squeeze(-1)
 
     def position(self, state: Tensor) -> Tensor:
-        """H z."""
+        """H z ``[..., Da]`` for ``state [..., Dz]``."""
         return (self.emission @ state.unsqueeze(-1)).squeeze(-1)
 
 
@@ -100,7 +100,14 @@ class Parts(NamedTuple):
 
 
 class KVAE(FrameAutoencoder):
-    """See the module docstring. The Kalman recursion runs in float64, the networks in float32."""
+    """The Kalman variational autoencoder, linear given an LSTM's memory (Latent Matters, 4.4.3; Table A.5).
+
+    The Kalman recursion runs in float64, the networks in float32. Its states are ``(z_t, r_t, h_{t-1}, c_{t-1})``.
+
+    Args:
+        spec: of the data.
+        settings: sizes and variants; the defaults if None.
+    """
 
     settings: KVAESettings
 
@@ -186,7 +193,7 @@ class KVAE(FrameAutoencoder):
         return Parts(*state.split(sizes, -1))
 
     def smooth(self, observations: Tensor, actions: Tensor) -> Belief:
-        """The Kalman smoother on the means of q(a | x)."""
+        """The Kalman smoother ``[B, T]`` on the means of q(a | x)."""
         self.check_observation(observations)
         positions = self.encode(observations).mean
         memory = [self.recurrence.empty(len(positions))]

@@ -1,7 +1,6 @@
 """Positions and smoothed states of a whole data set: its frames, in single precision, need not fit into memory.
 
-A million colour pictures of 64 x 64 pixels are 12 GB as recorded and 49 GB in single precision; their states are a few
-megabytes, and those of a sample of the sequences tell as much about their distribution.
+States are small where pictures are not, and those of a sample of the sequences tell as much about their distribution.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.types import Belief, Sequences
 
 PIECE = 2**25
-"""Observation values in a piece, 134 MB in single precision. Data that holds no more is taken at once."""
+"""Observation values in a piece; data that holds no more is taken at once."""
 SAMPLE = 2000
-"""Sequences of a sample, at least: sixty thousand states where each sequence has thirty."""
+"""Sequences of a sample, at least."""
 
 
 def piece_slices(observations: Tensor) -> Iterator[slice]:

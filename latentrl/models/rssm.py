@@ -64,7 +64,14 @@ class RSSMSettings:
 
 
 class RSSM(WorldModel):
-    """See the module docstring."""
+    """The recurrent state-space model (Hafner et al. 2019; Latent Matters, 4.4.3 and Table A.6).
+
+    Its states are ``(z_t, h_{t-1}, c_{t-1})``, of which the first ``latent_size`` dimensions are z.
+
+    Args:
+        spec: of the data.
+        settings: sizes and variants; the defaults if None.
+    """
 
     settings: RSSMSettings
 
@@ -97,11 +104,11 @@ class RSSM(WorldModel):
         return self.head(torch.cat((features, self.recurrence.output(memory)), -1))
 
     def remember(self, latent: Tensor, control: Tensor, memory: Tensor) -> Tensor:
-        """The memory after z_t and u_t."""
+        """The memory ``(h, c)_t`` ``[..., K]`` after z_t ``[..., Dz]`` and u_t ``[..., Du]``."""
         return self.recurrence.step(torch.cat((latent, control), -1), memory)
 
     def smooth(self, observations: Tensor, actions: Tensor) -> Belief:
-        """Means and variances of q along the path of its means."""
+        """Means and variances ``[B, T]`` of q along the path of its means."""
         self.check_observation(observations)
         controls = actions / self.control_scale
         features = self.recurrent(self.to_unit(observations), controls)
@@ -119,7 +126,10 @@ class RSSM(WorldModel):
         return self._look(observation, self.recurrence.empty(len(observation)))
 
     def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
-        """See the module docstring; without an observation p(z_t | h_{t-1}), whose variance forgets earlier doubt."""
+        """q(z_t | h_{t-1}, x_t) for ``action [B, Du]`` and ``observation [B, ...]``; without one p(z_t | h_{t-1}).
+
+        The variance of the latter does not depend on how uncertain the last belief was.
+        """
         memory = self._advance(belief.mean.float(), action)
         if observation is not None:
             return self._look(observation, memory)

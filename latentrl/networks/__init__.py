@@ -42,8 +42,8 @@ NETWORKS: dict[NetworkName, Network] = {
 def suggested_network(observations: Tensor, device: torch.device) -> NetworkName:
     """What suits ``observations [N, T, ...]`` for a model on ``device``.
 
-    Dense layers for sensors and small images; for larger ones the table's convolutions on a GPU, and the lean network
-    on a processor, which those would keep busy for half a day.
+    Dense layers for sensors and small images; for larger ones Table A.2's convolutions on a GPU, and the lean network
+    on a processor, where it is much faster.
     """
     shape = observations.shape[2:]
     if observations.dtype != torch.uint8 or not is_image_shape(shape) or max(shape[:2]) <= SMALL_SIDE:

@@ -4,8 +4,8 @@
     decoder   512 waves, FC 128, 128 features for every 16 x 16 pixels, 64 for every 4 x 4 of them, pixels; ReLU
 
 The decoder's last layers have the same weights for all patches, like a transposed convolution whose stride is its
-width: no pixel is written twice. The table's convolutions (:mod:`latentrl.networks.convolutions`) would keep a machine
-of two cores busy for half a day. A departure from the source.
+width: no pixel is written twice. A departure from the source, whose convolutions
+(:mod:`latentrl.networks.convolutions`) are slow on a processor (docs/ekvae.md).
 """
 
 from __future__ import annotations
@@ -43,17 +43,16 @@ def halved(images: Tensor) -> Tensor:
     if height % 2 or width % 2:
         images = pad(images, (0, 0, 0, width % 2, 0, height % 2))
     count, height, width, _ = images.shape
-    # Two sums of slices: a mean over two axes that are not the last ones takes several times as long.
+    # Two sums of slices: a mean over two axes that are not the last ones is slower.
     rows = images.reshape(count, height // 2, 2, width // 2, 2 * channels)
     rows = rows[:, :, 0] + rows[:, :, 1]
     return 0.25 * (rows[..., :channels] + rows[..., channels:])
 
 
 class Waves(nn.Module):
-    """``a -> (a, sin(W a + b))`` ``[N, size + count]``: what lets a small network draw thin things that move.
+    """Learned Fourier features ``a -> (a, sin(W a + b))`` ``[N, size + count]`` (Tancik et al., 2020).
 
-    From positions alone it would take long to learn anything that changes within a fraction of their range (Tancik et
-    al., 2020). ``W`` starts random and is learned.
+    With them a small network learns what changes within a fraction of the positions' range. ``W`` starts random.
 
     Args:
         size: Da.
@@ -75,7 +74,7 @@ class PatchDecoder(nn.Module):
 
     Args:
         size: Da.
-        hidden: of the fully connected layers the first one alone is there: waves do the others' work.
+        hidden: fully connected layers, of which only the first is used: the Fourier features replace the others.
         shape: height, width and channels of an image; one that is no whole number of patches is cut from one that is.
 
     Raises:

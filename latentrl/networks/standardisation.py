@@ -1,9 +1,7 @@
-"""Standardisation: networks meet observations around zero and of unit size, whatever the camera or the sensor's unit.
+"""Standardisation: networks see observations around zero and of unit size, whatever the camera or the sensor's unit.
 
-A small dark car on a white page differs from frame to frame in three of five hundred pixels. The network's first
-layer sums the page and hardly sees the car: encoder and decoder settle on the mean picture and stay there. Around the
-mean and in units of the data's own deviation, the car is all there is to see. The likelihood is untouched: it stays in
-the observation's units.
+Otherwise a bright background hides a small object, and encoder and decoder settle on the mean picture
+(docs/own-environment.md). The likelihood stays in the observation's units.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from latentrl.types import Sequences
 class Standardisation(nn.Module):
     """Subtract a mean observation, divide by one scale for all dimensions; the identity before :meth:`fit`.
 
-    One scale, not one for each pixel: a pixel that hardly ever changes would be made as loud as the others.
+    One scale, not one for each pixel: else a pixel that hardly ever changes would count as much as the others.
 
     Args:
         shape: of an observation.
@@ -56,7 +54,7 @@ class Standardisation(nn.Module):
         return (observations - mean) / self.scale
 
     def undo(self, standardised: Tensor) -> Tensor:
-        """The inverse of :meth:`forward`: what a network gives, in the observation's units."""
+        """The inverse of :meth:`forward`: a network's output ``[N, *shape]`` in the observation's units."""
         return self.mean + self.scale * standardised
 
 

@@ -51,7 +51,13 @@ def gaussian_log_prob(value: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
 
 
 def sample_gaussian(mean: Tensor, factor: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-    """A reparameterised sample of N(mean, L L') and its log density, which needs no solve: the noise is known."""
+    """A reparameterised sample ``[..., D]`` of N(mean, L L') and its log density ``[...]`` in nats.
+
+    Args:
+        mean: ``[..., D]``.
+        factor: L ``[..., D, D]``.
+        generator: source of the noise, from which the density follows without a solve.
+    """
     whitened = standard_normal_like(mean, generator)
     sample = mean + (factor @ whitened.unsqueeze(-1)).squeeze(-1)
     log_prob = -0.5 * (whitened.square().sum(-1) + mean.shape[-1] * LOG_2PI) - half_log_det(factor)
@@ -59,7 +65,7 @@ def sample_gaussian(mean: Tensor, factor: Tensor, generator: torch.Generator | N
 
 
 def diagonal_log_prob(value: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    """log N(value; mean, diag(variance)) in nats, summed over the last dimension."""
+    """log N(value; mean, diag(variance)) in nats, ``[...]``, of ``value [..., D]``, summed over its dimensions."""
     return -0.5 * ((value - mean).square() / variance + variance.log() + LOG_2PI).sum(-1)
 
 

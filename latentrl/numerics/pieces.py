@@ -1,8 +1,6 @@
-"""Large frames a piece at a time: a batch of them does not fit into a processor's caches, and hardly into its memory.
+"""Large frames a piece at a time: whole batches of them cost more time to allocate than to compute (docs/ekvae.md).
 
-Fifty sequences of thirty colour pictures of 64 x 64 pixels are 74 MB in single precision, and a training step makes
-more than ten such temporaries. Above 32 MB the C library takes each from the operating system and gives it back, page
-by page, which costs more than the arithmetic. Small frames are left whole: nothing changes for them, not even a bit.
+Small frames are left whole, and their results bit for bit what they are without this module.
 """
 
 from __future__ import annotations
@@ -16,9 +14,9 @@ from torch.utils.checkpoint import checkpoint
 LARGEST_WHOLE = 32 * 32 * 3
 """Values in a frame up to which all frames are taken at once."""
 PIECE, GPU_PIECE = 2**19, 2**26
-"""Values in a piece: 2 MB stay in a processor's caches; on a GPU the pieces only bound the memory."""
+"""Values in a piece: few stay in a processor's caches; on a GPU the pieces only bound the memory."""
 KEPT = 2**22
-"""Values in all frames together up to which a processor keeps what it has computed of them, for their gradient."""
+"""Values in all frames together up to which a processor keeps their activations for the gradient."""
 SAMPLE = 24_000_000
 """Values that mean and variance of large frames are estimated from."""
 

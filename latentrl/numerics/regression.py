@@ -1,4 +1,4 @@
-"""How much of the truth a latent state tells: linearly, by ordinary least squares, and at all, by its neighbours."""
+"""R^2 of the true state given a latent state: linear, by ordinary least squares, and nonlinear, by neighbours."""
 
 from __future__ import annotations
 

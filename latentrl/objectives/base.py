@@ -46,7 +46,7 @@ class Objective(ABC):
 
 @dataclass(frozen=True)
 class ObjectiveSettings:
-    """What a training tells its objective.
+    """What an objective is made with.
 
     Attributes:
         bound: kappa^2, for constrained optimisation.

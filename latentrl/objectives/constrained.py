@@ -13,8 +13,8 @@ LARGEST_NU = {"geco": 30.0, "rewo": 300.0}
 
 
 FAMILIAR = 0.03**2
-"""Beyond this bound nu falls with it, so that nu times a violation stays what it was: with errors in rad^2, 300 drives
-beta to zero for good. Below it nu stays: let grow, on a car's pictures (kappa 0.006) one model of two was useless."""
+"""The source's kappa^2 for images: beyond it nu falls as 1 / kappa^2, so that nu times a violation does not depend on
+the unit of the error (docs/ekvae.md)."""
 
 
 def step_size(objective: str, bound: float) -> float:
@@ -36,7 +36,7 @@ class Constrained(Objective):
         self.bound, self.alpha = bound, alpha
 
     def loosen(self, bound: float) -> None:
-        """Do not ask for less than ``bound``."""
+        """Raise kappa^2 to ``bound``, unless it is larger already."""
         self.bound = max(self.bound, bound)
 
     def state(self) -> dict[str, float]:

@@ -16,9 +16,7 @@ class GECO(Constrained):
 
     Args:
         bound: kappa^2, squared error per observation dimension.
-        nu: step size of log lambda; :func:`step_size` if None. The source gives none for sequences: this one
-            halves beta in about a step while C is that of the mean image (36 times the bound), and doubles it in about
-            thirty once C is well below the bound.
+        nu: step size of log lambda; :func:`step_size` if None. The source gives none for sequences (docs/ekvae.md).
         alpha: weight of the past in the moving average of C.
         limits: smallest and largest beta. Without the first, the exponent of a long violation takes as long to undo.
     """

@@ -42,12 +42,12 @@ class InitialDistribution(nn.Module, ABC):
         return None
 
     def take_coordinates(self, other: InitialDistribution) -> None:
-        """Have the coordinates of ``other``, which is of the same kind; nothing to take by default."""
+        """Take over the coordinates of ``other``, which is of the same kind; by default there are none to take."""
 
     def change_coordinates(self, gauge: Tensor) -> None:
         """Become the distribution of ``gauge z``, in place; ``gauge [Dz, Dz]`` has the determinant one or minus one.
 
         Raises:
-            ValueError: this distribution is tied to its coordinates, and the gauge is more than it stands.
+            ValueError: ``gauge`` is a change of coordinates that this distribution does not allow.
         """
         raise ValueError(f"{type(self).__name__} is tied to its coordinates")

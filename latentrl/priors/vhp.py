@@ -25,11 +25,10 @@ class VHP(InitialDistribution):
     def __init__(self, size: int, hidden: Sequence[int] = (64, 64)) -> None:
         super().__init__()
         self.size, self.hidden = size, tuple(hidden)
-        # Narrow from the start: with variances near one, zeta is ignored before it is of use, and the prior collapses
-        # to a normal that cannot hold the ring or the barrel it is there for.
+        # With variances near one zeta is ignored at first, and the prior collapses to a normal.
         self.encoder = DiagonalGaussianMLP(size, hidden, size, log_variance=-4.0)
         self.decoder = DiagonalGaussianMLP(size, hidden, size, log_variance=-4.0)
-        # States are told to the networks as gauge_inverse z: see change_coordinates.
+        # The networks read gauge^-1 z: see change_coordinates.
         self.register_buffer("gauge", torch.eye(size))
         self.gauge: Tensor
 

@@ -89,7 +89,13 @@ def barrel_png(latents: np.ndarray, angle: np.ndarray, velocity: np.ndarray) -> 
 
 
 def scatter_data(latents: np.ndarray, angle: np.ndarray, velocity: np.ndarray) -> dict[str, Any]:
-    """What the 3-D views draw: int16 positions, each axis scaled to its own range, and palette indices."""
+    """What the 3-D views draw: int16 positions, each axis scaled to its own range, and palette indices.
+
+    Args:
+        latents: ``[N, 3]``.
+        angle: true angles ``[N]``, radians.
+        velocity: true velocities ``[N]``, radians per second.
+    """
     if len(latents) > MOST_POINTS:
         chosen = np.random.default_rng(0).choice(len(latents), MOST_POINTS, replace=False)
         latents, angle, velocity = latents[chosen], angle[chosen], velocity[chosen]

@@ -1,4 +1,4 @@
-"""What a quickstart does in one environment: the options of every verb, and what is told of the outcome."""
+"""What a quickstart does in one environment: the options of every verb, and what is reported of the outcome."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Plan:
     evaluations: Mapping[Key, EvaluateOptions]
 
     def without_policy(self) -> Plan:
-        """The same with planners alone."""
+        """This plan with planners alone: no policy is learned or evaluated."""
         kept = {key: options for key, options in self.evaluations.items() if key[-1] != "policy"}
         return replace(self, learn=None, evaluations=kept)
 

@@ -59,7 +59,7 @@ class Arm:
     words: Words
 
     def plan(self, out: Path, seed: int) -> Plan:
-        """The verbs' defaults for the reacher, and what they do not know of it."""
+        """The verbs' defaults for the reacher, and the options that depend on what is observed."""
         data, run = out / "data", out / "model"
         return Plan(
             CollectOptions(env="reacher", observation=self.observation, out=data, seed=seed),

@@ -10,7 +10,7 @@ from latentrl.rewards.distance import negative_squared_distance, penalty_weight
 class CarriedGoalReward:
     """Negative squared distance of a state's position to the goal that the state carries (Eq. 4.32).
 
-    What a policy for any goal is learned for: see `latentrl.agents.goal_conditioning`.
+    The reward of goal-conditioned policies: see `latentrl.agents.goal_conditioning`.
 
     Args:
         goal_size: ``Da``, the size of a position, and of a goal.

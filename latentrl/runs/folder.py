@@ -29,7 +29,7 @@ SETTINGS, MODEL, CHECKPOINT, HISTORY = "settings.json", "model.safetensors", "ch
 
 
 def model_settings(name: str, model: WorldModel) -> dict[str, Any]:
-    """What :func:`load_model` needs to build the model again."""
+    """What :func:`load_model` needs to build the model again, as JSON values."""
     return {"name": name, "settings": asdict(model.settings), "spec": asdict(model.spec)}
 
 

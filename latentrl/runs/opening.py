@@ -10,6 +10,11 @@ from latentrl.support.errors import UserError
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:
+    """Refuse a run folder that exists, unless it holds a run and may be replaced.
+
+    Raises:
+        UserError: it exists and ``overwrite`` is False, or it holds something else.
+    """
     if not folder.exists():
         return
     if not overwrite:
@@ -21,6 +26,7 @@ def check_folder(folder: Path, overwrite: bool) -> None:
 
 
 def make_folder(folder: Path) -> None:
+    """Make an empty run folder, with its parents; what was there is removed."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)

@@ -15,13 +15,13 @@ from latentrl.support.files import write_bytes
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write a safetensors file atomically; tensors that share memory are copied apart."""
+    """Write named tensors of any shapes to a safetensors file, atomically; those that share memory are copied apart."""
     apart = {key: tensor.detach().cpu().clone().contiguous() for key, tensor in tensors.items()}
     write_bytes(path, save(apart, metadata=dict(metadata or {})))
 
 
 def read_tensors(path: Path, cure: str, device: torch.device | str = "cpu") -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file.
+    """Tensors, by name and on ``device``, and metadata of a safetensors file.
 
     Raises:
         UserError: no such file, or damaged; ``cure`` says what to do.

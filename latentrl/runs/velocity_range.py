@@ -22,7 +22,7 @@ FILE = "velocity.json"
 
 @dataclass(frozen=True)
 class VelocityRange:
-    """What the training data says about velocities, per velocity dimension ``[Dv]`` and in latent units.
+    """The range of velocities in the training data, per velocity dimension ``[Dv]`` and in latent units.
 
     Attributes:
         rest: the velocity at which the position stands still.

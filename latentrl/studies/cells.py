@@ -180,7 +180,7 @@ def command(module: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def printed(module: str, arguments: tuple[str, ...]) -> str:
-    """The same for people to copy."""
+    """The command that `command` starts, as a line for people to copy."""
     return f"OMP_NUM_THREADS=1 python -m {module} {shlex.join(arguments)}"
 
 

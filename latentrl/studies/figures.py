@@ -40,7 +40,11 @@ class Lengths:
 
 
 def barrels(models: Mapping[str, Barrel], theme: Theme = LIGHT) -> Figure:
-    """The states of every model in space, in a panel for each colouring."""
+    """The states of every model in space, in a panel for each colouring.
+
+    Raises:
+        ValueError: no models.
+    """
     if not models:
         raise ValueError("a picture of barrels needs one model or more")
     lines = -(-len(models) // COLUMNS)
@@ -63,6 +67,9 @@ def strips(true: np.ndarray, predicted: Mapping[str, np.ndarray], context: int =
         predicted: the same shape, by model.
         context: how many first images the models inferred their first state from, marked by colour.
         theme: colours of the labels.
+
+    Raises:
+        ValueError: predicted images of another shape.
     """
     for label, images in predicted.items():
         if images.shape != true.shape:
@@ -92,6 +99,9 @@ def annealing_lengths(models: Sequence[Lengths], theme: Theme = LIGHT) -> Figure
     """R² of the velocity against the annealing length, beside that under constrained optimisation (Figure 4.4).
 
     Every run is a dot, a bar is the median of a column.
+
+    Raises:
+        ValueError: no models.
     """
     if not models:
         raise ValueError("the figure needs one model or more")

@@ -43,7 +43,7 @@ MINUTES = 5.0
 
 
 def read_study(path: Path) -> Study:
-    """The study that a JSON file describes; see the module docstring.
+    """The study that a JSON file describes: an object whose "rows" each have at least a "name" and a "model".
 
     Raises:
         UserError: no such file, unknown or missing keys, values of the wrong type, two rows of one name.

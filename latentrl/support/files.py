@@ -35,7 +35,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """The same for text, as UTF-8."""
+    """Replace the contents of ``path`` by ``content`` as UTF-8, or leave them as they are."""
     write_bytes(path, content.encode())
 
 

@@ -78,7 +78,7 @@ def build_trainer(
     seed, settings = situation.options.seed + STARTS_APART * start, recipe.settings
     model = build_model(situation, recipe, seed)
     if target is None:
-        # What is asked for, not what the model makes of it: a KVAE's z may have no dimensions of the position's own.
+        # The option, not the model's: a KVAE's z may have no dimensions of the position's own.
         target = leading_target(model, situation.data, settings, situation.options.position_size)
     objective = build_objective(situation, settings)
     return trainer_for(model, objective, situation.data, settings, seed, target), target

@@ -1,9 +1,7 @@
 """Coarse to fine: a model first learns from blurred images, then from ever sharper ones.
 
-What a thin or detailed object looks like varies with its position at all spatial frequencies, and an autoencoder that
-sees them all at once finds a crumpled latent space that the dynamics then freezes. A blurred image varies mostly in its
-first harmonic, which sets the topology; the detail follows once the latent space has its shape. The blur knows nothing
-of the scene and needs no label. It is a departure from the source, which trains on sharp images throughout.
+A blurred image varies smoothly with the position of what it shows, so that the latent space gets its topology before
+the detail is learned (docs/ekvae.md). A departure from the source, which trains on sharp images throughout.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ SHOWN_EVERY = 20
 
 
 class Fitting:
-    """The steps of a fit: iterate over it, and tell it every step's error.
+    """The steps of a fit: iterate over it, and report every step's error to it.
 
     Learning rates stay for a third of the steps, then fall linearly towards zero.
 
@@ -28,7 +28,7 @@ class Fitting:
         shown: what the error is called on the bar.
 
     Attributes:
-        error: running mean of the errors told, over about ten steps; NaN before the first.
+        error: running mean of the reported errors, over about ten steps; NaN before the first.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Fitting:
                 self._bar.update()
 
     def step(self, loss: Tensor, error: Tensor | None = None, **figures: Tensor) -> None:
-        """Descend ``loss``, and tell ``error``, or else the loss, and ``figures``."""
+        """One gradient step on ``loss``; reports ``error``, or else the loss, and ``figures``; all are scalars."""
         self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.step()
@@ -63,7 +63,7 @@ class Fitting:
         self.tell(float((loss if error is None else error).detach()), **told)
 
     def tell(self, error: float, **figures: float) -> None:
-        """What the step has left: ``error``, and other figures to show beside it."""
+        """Report the step's ``error``, and other figures to show beside it."""
         self.error = error if math.isnan(self.error) else 0.9 * self.error + 0.1 * error
         if self._step % SHOWN_EVERY == 0:
             shown = {name.replace("_", " "): value for name, value in figures.items()} | {self._shown: self.error}

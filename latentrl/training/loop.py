@@ -49,7 +49,7 @@ def resume(trainer: Trainer, folder: Path) -> dict[str, str] | None:
 
 
 def log_history(trainer: Trainer, folder: Path) -> None:
-    """Tell TensorBoard what happened before the trainer was chosen."""
+    """Write the steps before the trainer was chosen to TensorBoard's log."""
     with SummaryWriter(str(folder)) as board:
         for row in trainer.history:
             _log(board, row)

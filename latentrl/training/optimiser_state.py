@@ -1,4 +1,4 @@
-"""What an optimiser has gathered, as tensors by name: half of what a training needs to go on."""
+"""An optimiser's state as tensors by name, for checkpoints."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ PREFIX = "optimiser."
 
 
 def optimiser_tensors(optimiser: Optimizer) -> dict[str, Tensor]:
-    """The optimiser's state, ``optimiser.PARAMETER.KEY``."""
+    """The optimiser's state, each tensor of its parameter's shape or a scalar, as ``optimiser.PARAMETER.KEY``."""
     states = optimiser.state_dict()["state"]
     return {f"{PREFIX}{index}.{key}": value for index, state in states.items() for key, value in state.items()}
 
 
 def load_optimiser(optimiser: Optimizer, tensors: dict[str, Tensor]) -> None:
-    """The inverse of :func:`optimiser_tensors`, which may have others among them; its settings stay as they are."""
+    """Restore what :func:`optimiser_tensors` returned, among other ``tensors``; the optimiser keeps its settings."""
     states: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith(PREFIX):

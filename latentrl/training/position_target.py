@@ -1,4 +1,4 @@
-"""Where a training wants the position to be: components that it should tell linearly, and what they lie on."""
+"""Where a training wants the position to be: components that it should predict linearly, and what they lie on."""
 
 from __future__ import annotations
 

@@ -18,11 +18,11 @@ from latentrl.training.situation import Situation
 from latentrl.training.stages import STAGES
 
 FEW_PIXELS = 256
-"""What a larger picture's dimensions count for in all, on a chart: those of a small one."""
+"""Dimensions that a larger picture counts as in the likelihood, on a chart: those of a small one."""
 SENSORS_GATE = (64, 64)
 """Hidden layers of the alpha network for sensors: Table A.2's for joint angles."""
 DRAWN_FRAMES = 6
-"""Of a sequence of large pictures, that a step of the training on a processor draws."""
+"""Frames of a sequence of large pictures that a training step on a processor decodes."""
 NO_BLUR = Schedule(width=0.0, start=0, end=0)
 
 
@@ -86,8 +86,8 @@ def latentrl(situation: Situation, settings: TrainSettings) -> TrainSettings:
 def on_chart(settings: TrainSettings) -> TrainSettings:
     """For a model with a start on a chart.
 
-    It knows the shape of its latent space, which a fast encoder would forget again; with sigma held, the rate has the
-    weight that this takes. At the end sigma is set to the error that is left.
+    The encoder is slow and sigma held, so that the latent space keeps the chart's shape; at the end sigma is set to the
+    error that is left.
     """
     return replace(
         settings,
@@ -114,8 +114,8 @@ def for_sensors(settings: TrainSettings) -> TrainSettings:
 def for_quiet_sensors(settings: TrainSettings) -> TrainSettings:
     """For sensors and a model whose transition is fitted once more at the end.
 
-    Below a hundredth of the data's deviation what limits is how much encoder and decoder jitter from step to step. A
-    start tells nothing of itself before sigma has fallen.
+    Encoder and decoder are slow, for their noise from step to step limits how far sigma falls, and starts are compared
+    only once it has begun to fall (docs/ekvae.md).
     """
     faster = {"encoder": 3e-4, "decoder": 3e-4, "emission_noise": 1e-2, "transition": 4e-3, "noise": 2e-2}
     return replace(
@@ -158,7 +158,7 @@ def model_settings(situation: Situation, settings: TrainSettings) -> dict[str, A
 def initial_sigma(situation: Situation, settings: TrainSettings) -> float:
     """Twice the deviation: large enough that the rate shapes the latent space before the details count.
 
-    On a chart so much more that a picture counts for no more than a small one's pixels; the source has 1.
+    On a chart it is larger, so that a large picture weighs no more than a small one; the source has 1.
     """
     if situation.plain:
         return 1.0

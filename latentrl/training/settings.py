@@ -16,8 +16,8 @@ class TrainSettings:
         steps: gradient steps.
         batch: sequences in a batch, drawn with replacement.
         learning_rates: of Adam, by parameter group (see ``WorldModel.parameter_groups``).
-        settle: steps in which encoder and decoder rest, so that a transition that knows nothing yet does not spoil what
-            they know; their learning rates then rise for as many steps.
+        settle: steps in which encoder and decoder rest, so that an untrained transition does not spoil them; their
+            learning rates then rise for as many steps.
         decay_from: fraction of the steps after which all learning rates fall linearly to zero; 1 keeps them.
         starts: trainings begun with different weights, of which the one with the lowest rate goes on.
         start_steps: gradient steps before the choice.
@@ -78,5 +78,5 @@ class TrainSettings:
         return 1.0 if step <= start else 1 - (step - start) / (self.steps - start)
 
     def settled(self, step: int) -> float:
-        """What the learning rates of encoder and decoder are multiplied with at ``step``, besides."""
+        """What the learning rates of encoder and decoder are further multiplied with at ``step`` (1 .. steps)."""
         return min(1.0, max(0.0, step / self.settle - 1)) if self.settle else 1.0

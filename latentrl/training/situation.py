@@ -19,7 +19,7 @@ from latentrl.training.options import TrainOptions, choose_device
 from latentrl.types import Sequences, is_image, is_image_shape
 
 CHARTED_FRAMES = 100_000
-"""That a chart is read off, in whole sequences; each is compared with all landmarks."""
+"""Frames that a chart is read off, in whole sequences: each is compared with all landmarks."""
 STARTS_ON_CHART = (FrameEncoder, FrameDecoder, LocallyLinear, LatentRate)
 """What a model needs for a start on a chart and what follows it."""
 
@@ -64,7 +64,7 @@ class Situation:
 
     @property
     def fixes_gauge(self) -> bool:
-        """Whether the velocity may be rid of what the position tells: a prior may be tied to its coordinates."""
+        """Whether the velocity's coordinates may be changed: a prior may be tied to its own."""
         return self.splits and not self.plain and not PRIORS[self.options.prior].tied
 
     def lacks(self, needs: tuple[type, ...]) -> list[str]:

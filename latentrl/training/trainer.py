@@ -130,7 +130,7 @@ class Trainer:
         }
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, str]]:
-        """Everything that another process needs to go on: tensors, and the rest as strings."""
+        """Everything that another process needs to go on: tensors by name, and the rest as strings."""
         tensors = {f"model.{key}": value for key, value in self.model.state_dict().items()}
         tensors.update(optimiser_tensors(self.optimiser))
         tensors["generator"] = self.generator.get_state()
@@ -138,7 +138,7 @@ class Trainer:
         return tensors, {"training": json.dumps(numbers)}
 
     def load_state(self, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-        """Continue from :meth:`state`."""
+        """Continue from the tensors and strings that :meth:`state` returned."""
         self.model.load_state_dict(_strip(tensors, "model."))
         load_optimiser(self.optimiser, tensors)
         self.generator.set_state(tensors["generator"].cpu())

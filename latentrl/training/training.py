@@ -27,7 +27,7 @@ class Training:
         progress: whether to show progress bars.
         charted: the chart that the model is to start on, if any.
         loosen: whether the objective's bound may be loosened to what the networks reach.
-        fix_gauge: whether the velocity is rid of what the position tells.
+        fix_gauge: whether the part of the velocity that is linear in the position is removed.
         remembered: strings that every checkpoint carries: which stages are finished.
     """
 

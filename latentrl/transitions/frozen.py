@@ -27,7 +27,7 @@ class Columns(NamedTuple):
 
     @classmethod
     def of(cls, weights: Weights) -> Columns:
-        """The same parameters, copied into this order."""
+        """The parameters of ``weights``, copied into this order."""
         first = torch.cat((weights.state_in, weights.control_in)), weights.bias_in
         layers = [(weight.T.contiguous(), bias.unsqueeze(1)) for weight, bias in (first, *weights.layers)]
         return cls(layers, weights.dynamics.T.contiguous(), weights.control_scale.unsqueeze(1))

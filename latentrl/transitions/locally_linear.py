@@ -30,7 +30,7 @@ class Linearisation(NamedTuple):
         return self.dynamics[..., : self.dynamics.shape[-2]]
 
     def mean(self, state: Tensor, control: Tensor) -> Tensor:
-        """F z + B u."""
+        """F z + B u ``[..., Dz]`` for ``state [..., Dz]`` and ``control [..., Du]``."""
         return _apply(self.dynamics, state, control)
 
 
@@ -88,7 +88,7 @@ class Weights(NamedTuple):
         return action.to(self.control_scale.dtype) / self.control_scale
 
     def gate_input(self, control: Tensor) -> Tensor:
-        """What the controls add to the gating network's first layer: it needs no state, so all steps go at once."""
+        """What ``control [..., Du]`` adds to the gating network's first layer, ``[..., hidden]``; it needs no state."""
         return control @ self.control_in + self.bias_in
 
     def alpha(self, state: Tensor, gate_input: Tensor) -> Tensor:
@@ -110,9 +110,9 @@ class Weights(NamedTuple):
         return self.conditional(state, self.scaled(action))
 
     def conditional(self, state: Tensor, control: Tensor) -> LocallyLinearGaussian:
-        """The same for a control ``[..., Du]`` as :meth:`scaled` gives it."""
+        """p(z_{t+1} | z_t, u_t) for ``state [..., Dz]`` and a control ``[..., Du]`` as :meth:`scaled` gives it."""
         lead, size = state.shape[:-1], state.shape[-1]
-        # Not -1: of a single observation there is no step, and of nothing it cannot be told.
+        # Not -1, which cannot be inferred for a batch without elements.
         flat = state.reshape(lead.numel(), size)
         control = control.reshape(control.shape[:-1].numel(), control.shape[-1])
         alpha = self.alpha(flat, self.gate_input(control))
@@ -124,8 +124,8 @@ class LocallyLinearTransition(nn.Module):
     """p(z_{t+1} | z_t, u_t) = N(F z_t + B u_t, Q) with F, B, Q mixtures of ``M`` learned base matrices, Eq. 4.13-4.14.
 
     F starts at the identity plus noise, or at that of a point that moves on (``kinematic``), and Q is diagonal with a
-    small floor. After training the latent space may be given
-    another gauge (:mod:`latentrl.training.stages.gauge`): Q is then ``gauge diag(q) gauge'``.
+    small floor. After training the latent space may be given another gauge (:mod:`latentrl.training.stages.gauge`): Q
+    is then ``gauge diag(q) gauge'``.
 
     Args:
         state_size: Dz.
@@ -187,8 +187,7 @@ class LocallyLinearTransition(nn.Module):
     def matrix_prior(self, spread: float) -> Tensor:
         """-log N(base matrix; their mean, spread²) of every entry, summed and without its constant: a scalar, in nats.
 
-        Where no state was recorded a single base matrix may rule. Nothing else holds it to anything, and its powers, in
-        a roll-out that comes there, grow beyond all bounds. Near the others it carries on what is known.
+        Base matrices that no recorded state uses are bounded by nothing else, and roll-outs that reach them diverge.
         """
         matrices = torch.cat((self.state_matrices, self.control_matrices), -1)
         return (matrices - matrices.mean(0)).square().sum() / (2 * spread**2)

@@ -25,7 +25,7 @@ class CEMOptions:
         iterations: how often the sampling distribution is refitted.
         elites: how many of the best sequences it is refitted to.
         initial_std: standard deviation of the first iteration's noise, as a fraction of the action range.
-        warm_std: the same where there is a plan to start from, which bolder noise would lose again.
+        warm_std: the same with a warm start, which larger noise would lose again.
         noise_beta: colour of the noise, 0 is white; see :func:`latentrl.agents.planners.noise.coloured_noise`.
         kept_elites: how many of an iteration's elites are among the next one's samples (iCEM, Pinneri et al., 2020), at
             most all of them.

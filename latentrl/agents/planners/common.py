@@ -94,5 +94,5 @@ def path_rewards(reward: Reward, path: Tensor, actions: Tensor) -> Tensor:
 
 
 def finite_or_lost(total: Tensor) -> Tensor:
-    """Returns, minus infinity where not finite: *after* the sum, so that a roll-out that broke loses to every other."""
+    """Returns ``total [...]``, minus infinity where not finite: *after* the sum, so that divergence is worst."""
     return torch.where(total.isfinite(), total, -torch.inf)

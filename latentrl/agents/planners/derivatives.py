@@ -28,7 +28,8 @@ class QuadraticReward(NamedTuple):
 
 
 def jacobians(dynamics: Dynamics, state: Tensor, action: Tensor) -> LinearSteps:
-    """Exact Jacobians of the transition's mean by automatic differentiation: one backward pass for each of the Dz."""
+    """Exact Jacobians of the transition's mean at ``state [..., Dz]`` and ``action [..., Du]``, by automatic
+    differentiation: one backward pass for each of the Dz."""
     with torch.inference_mode(False), torch.enable_grad():
         inputs = [tensor.clone().requires_grad_() for tensor in (state, action)]
         mean = dynamics.transition(*inputs).mean
@@ -38,7 +39,7 @@ def jacobians(dynamics: Dynamics, state: Tensor, action: Tensor) -> LinearSteps:
 
 
 def quadratic(reward: Reward, state: Tensor, action: Tensor) -> QuadraticReward:
-    """The reward's second-order expansion by automatic differentiation."""
+    """The reward's expansion at ``state [..., Dz]`` and ``action [..., Du]``, by automatic differentiation."""
     with torch.inference_mode(False), torch.enable_grad():
         inputs = [tensor.clone().requires_grad_() for tensor in (state, action)]
         gradient = torch.cat(_gradient(reward(*inputs), inputs, keep=True), -1)
@@ -48,9 +49,9 @@ def quadratic(reward: Reward, state: Tensor, action: Tensor) -> QuadraticReward:
 
 
 def concave(reward: QuadraticReward) -> QuadraticReward:
-    """The same expansion without its upward curvature, so that the problem around a plan has a best solution.
+    """``reward`` with its Hessian's positive eigenvalues set to zero, so that the local problem has a maximum.
 
-    What is not finite counts as zero: a broken roll-out says nothing about where to go.
+    Entries that are not finite count as zero: a diverged roll-out carries no information.
     """
     gradient, hessian = reward.gradient.nan_to_num(0.0, 0.0, 0.0), reward.hessian.nan_to_num(0.0, 0.0, 0.0)
     values, vectors = torch.linalg.eigh(hessian)

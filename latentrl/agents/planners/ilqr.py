@@ -39,8 +39,8 @@ class ILQROptions:
         iterations: backward and forward passes.
         jacobians: ``"model"`` takes F and B where the dynamics offer them (`latentrl.types.LinearDynamics`) and
             differentiates where they do not; ``"exact"`` always differentiates.
-        starts: plans improved side by side, of which the best is returned: iLQR finds the nearest local optimum, and
-            a swing-up has many. The first is the warm start.
+        starts: plans improved side by side, of which the best is returned, since iLQR finds the nearest local optimum.
+            The first is the warm start.
         samples: random plans that the other starts are the best of.
         initial_std: standard deviation of the random plans around the warm start, as a fraction of the action range.
         noise_beta: their colour, see :func:`latentrl.agents.planners.noise.coloured_noise`.

@@ -81,7 +81,7 @@ def solve_box(q_uu: Tensor, q_u: Tensor, q_ux: Tensor, lower: Tensor, upper: Ten
         upper: ``[N, Du, 1]``.
 
     Returns:
-        The change ``[N, Du, 1]`` and the feedback ``[N, Du, Dz]``, zero for an action at a limit that it leans on.
+        The change ``[N, Du, 1]`` and the feedback ``[N, Du, Dz]``, zero for actions at an active limit.
     """
     controls = q_u.shape[1]
     if controls == 1:
@@ -99,7 +99,7 @@ def solve_box(q_uu: Tensor, q_u: Tensor, q_ux: Tensor, lower: Tensor, upper: Ten
 
 
 def _free_inverse(q_uu: Tensor, change: Tensor, gradient: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
-    """The inverse of ``q_uu`` on the actions that do not lean on a limit, zero on the others."""
+    """The inverse of ``q_uu [N, Du, Du]`` on the actions without an active limit, zero on the others."""
     held = ((change <= lower) & (gradient > 0)) | ((change >= upper) & (gradient < 0))
     free = (~held).to(q_uu.dtype)
     block = free * free.mT

@@ -38,8 +38,8 @@ class AnalyticGradientOptions:
             roll-outs visited, so that the policy also knows what comes after the horizon.
         buffer: how many visited states are kept.
         exploration: share of each imagined action that is uniformly random, at the start; it falls linearly to zero
-            over the first 60% of the updates. It is the expectation over a stochastic policy in Eq. 4.34, and it keeps
-            the policy from settling early on a saturated action in a region it could have left.
+            over the first 60% of the updates. It is the expectation over a stochastic policy in Eq. 4.34, and keeps
+            the policy from saturating early.
         sample: draw the transition's noise; else follow its mean.
         state_gradient: largest norm of the return's gradient with respect to one state, in standard deviations of the
             reward per standard deviation of the state.
@@ -47,7 +47,7 @@ class AnalyticGradientOptions:
         sane_radius: roll-outs may not leave the start states' mean by more than so many standard deviations.
         bootstrap: add the value of a roll-out's last state to its return (see `Critic`), so that a horizon of 5 to 10
             steps suffices. The return is then discounted. The value counts after 20% of the updates and in full after
-            50%: a policy that follows a value not yet learned soon saturates, and then learns no more.
+            50%, once it has been learned.
         discount: gamma of the bootstrapped return, per step.
         input: what the policy sees of a belief. With ``"belief"``, beliefs are imagined along with the states, and the
             gradient flows through the model's filter too.
@@ -182,7 +182,7 @@ class AnalyticGradient:
         return rewards @ weights[:-1] + self._trust() * weights[-1] * self._critic(states[:, -1])
 
     def _trust(self) -> float:
-        """How much the value counts by now, from 0 to 1."""
+        """The weight of the bootstrapped value at this update, from 0 to 1."""
         return min(1.0, max(0.0, (self._done / self.options.updates - 0.2) / 0.3))
 
     def _actor(self) -> Callable[[Tensor], Tensor]:

@@ -1,11 +1,8 @@
 """Keeping gradients through a model finite and bounded, however long or chaotic the roll-out.
 
-Backpropagation through H steps multiplies H Jacobians. Where the dynamics stretch (whatever is balanced does, every
-chaotic system does), the product grows exponentially, and one roll-out in a thousand then decides the whole update. The
-remedy acts where the product is formed: after every step, each sample's gradient is shortened to a largest norm. Its
-direction stays, gradients within the bound stay exact, and the bound holds at any horizon, because what a step passes
-on is shortened before the step before can stretch it again. Clipping the summed gradient alone cannot do this: it
-only rescales a sum that a few exploding samples already dominate.
+Backpropagation through H steps multiplies H Jacobians, whose product grows exponentially in unstable dynamics. After
+every step each sample's gradient is therefore clipped to a largest norm, before a few exploding samples can dominate
+the sum over all of them (docs/control.md).
 """
 
 from __future__ import annotations
@@ -15,9 +12,9 @@ from torch import Tensor
 
 
 def shorten(gradient: Tensor, scale: Tensor, max_norm: float) -> Tensor:
-    """Each ``gradient [..., D]`` rescaled to at most ``max_norm``, measured per ``scale [D]`` of its variable.
+    """Each ``gradient [..., D]`` rescaled so that the norm of ``gradient * scale [D]`` is at most ``max_norm``.
 
-    An entry that is not finite counts as zero: a roll-out that broke says nothing.
+    Entries that are not finite count as zero: a diverged roll-out carries no information.
     """
     gradient = gradient.nan_to_num(0.0, 0.0, 0.0)
     norm = torch.linalg.vector_norm(gradient * scale, dim=-1, keepdim=True)
@@ -32,15 +29,15 @@ def limit_gradient(tensor: Tensor, scale: Tensor, max_norm: float) -> Tensor:
 
 
 class StateGuard:
-    """Lets no roll-out leave the sane region around the start states, and bounds every state's gradient.
+    """Keeps roll-outs within a trusted region around the start states, and bounds every state's gradient.
 
-    A step that leads outside (or to NaN) is not taken: the roll-out stays where it was, cut off from the gradient of
-    that step. So one broken sample neither turns the loss into NaN nor pushes the policy anywhere.
+    A step that leads outside (or to NaN) is not taken: the roll-out stays where it was, without the gradient of that
+    step, so that a diverged sample neither turns the loss into NaN nor moves the policy.
 
     Args:
         centre: mean of the start states ``[Dz]``.
         scale: spread of the start states ``[Dz]``, positive.
-        radius: how many ``scale`` from ``centre`` still counts as sane, per dimension.
+        radius: half-width of the trusted region in units of ``scale``, per dimension.
         max_norm: largest norm of a sample's gradient, per ``scale``.
     """
 

@@ -81,7 +81,7 @@ class MLPPolicy(nn.Module):
 
     @classmethod
     def rebuild(cls, description: Mapping[str, Any], weights: Mapping[str, Tensor]) -> MLPPolicy:
-        """The policy with this description and these weights, bit for bit, for use alone."""
+        """The policy that `describe` and ``state_dict`` tell of, bit for bit; without gradients, to act with."""
         low, high, mean, scale = (weights[name] for name in ("low", "high", "state_mean", "state_scale"))
         # Policies from before there were other inputs, or goals, do not say theirs.
         given = description.get("input", "mean"), description.get("goal_size", 0)

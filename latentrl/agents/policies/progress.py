@@ -24,7 +24,7 @@ class Policy(Protocol):
 
     @property
     def goal_size(self) -> int:
-        """``Da`` of a policy for any goal, which it is asked with (see `attach_goal`); 0: it has learned one goal."""
+        """``Da`` of a goal-conditioned policy, whose beliefs carry the goal (see `attach_goal`); 0: it has one goal."""
         ...
 
     def __call__(self, belief: Belief | Tensor) -> Tensor:

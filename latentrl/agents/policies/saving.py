@@ -56,7 +56,11 @@ def load_policy(folder: Path, name: str = "policy") -> Policy:
 
 
 def read_policy(folder: Path, name: str = "policy") -> tuple[Policy, dict[str, Any]]:
-    """The same, and the ``settings`` that it was saved with; raises what :func:`load_policy` does."""
+    """The policy that :func:`load_policy` returns, and the ``settings`` that it was saved with.
+
+    Raises:
+        FileNotFoundError, ValueError, ImportError: as :func:`load_policy`.
+    """
     weights = policy_path(folder, name)
     text = weights.with_suffix(".json")
     try:

@@ -17,8 +17,8 @@ class StableBaselinesOptions:
         algorithm: name of its class in stable-baselines3.
         steps: imagined steps, of all episodes together.
         envs: parallel imagined episodes.
-        length: steps after which an episode is cut (the algorithm bootstraps across the cut). Short ones begin more
-            often, from all over the start states; in long ones most steps are spent at the goal.
+        length: steps after which an episode is cut (the algorithm bootstraps across the cut); in long ones most steps
+            are spent at the goal.
         discount: gamma, per step.
         hidden: widths of the hidden layers of actor and critics.
         action_noise: standard deviation of the exploration noise, as a share of half the action range; for algorithms
@@ -56,12 +56,11 @@ class StableBaselinesOptions:
             raise ValueError(f"sane_radius must be positive and finite, not {self.sane_radius}")
 
 
-# Many imagined steps for each gradient step, because imagining is the cheap part; replay buffers hold the whole budget.
-# Algorithms with a deterministic actor learn only where they have been, and need twice as many.
+# Many imagined steps for each gradient step, because imagining is cheap; replay buffers hold the whole budget.
 OFF_POLICY: dict[str, Any] = {"learning_rate": 1e-3, "buffer_size": 320_000, "batch_size": 256, "tau": 0.02}
 DETERMINISTIC: dict[str, Any] = {**OFF_POLICY, "learning_starts": 5000}
 DEFAULTS: dict[str, StableBaselinesOptions] = {
-    # At the usual target of -1 nat an action it crept towards the goal: up to 2.5 s to upright, not 2.2.
+    # The usual target of -1 nat per action dimension makes it approach a goal slowly (docs/policies.md).
     "SAC": StableBaselinesOptions(
         "SAC", hidden=(128, 128), target_entropy=-3.0, settings={**OFF_POLICY, "learning_starts": 1600}
     ),

@@ -90,7 +90,7 @@ class StableBaselinesPolicy(nn.Module):
 
     @classmethod
     def rebuild(cls, description: Mapping[str, Any], weights: Mapping[str, Tensor]) -> StableBaselinesPolicy:
-        """The policy with this description and these weights, bit for bit, for use alone."""
+        """The policy that `describe` and ``state_dict`` tell of, bit for bit; without gradients, to act with."""
         low, high, centre, scale = (weights[name] for name in ("low", "high", "centre", "scale"))
         arguments = description["algorithm"], description["policy_kwargs"]
         with isolated_randomness():

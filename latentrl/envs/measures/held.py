@@ -40,7 +40,7 @@ class Held:
 
     @property
     def headings(self) -> Mapping[str, str]:
-        """Of the figures."""
+        """Column headings of the figures in a table for people, by figure."""
         settling = {self.settling: f"s to {self.settling.removeprefix('seconds_to_')}"}
         if self.goal is not None:
             return settling | ({"collisions": "collisions"} if self._limited else {})

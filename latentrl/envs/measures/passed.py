@@ -29,7 +29,7 @@ class Passed:
 
     @property
     def headings(self) -> Mapping[str, str]:
-        """Of the figures."""
+        """Column headings of the figures in a table for people, by figure."""
         return {"seconds_to_goal": "s to goal", "closest": f"closest, {self.coordinates[0].unit}"}
 
     def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:

@@ -20,7 +20,7 @@ class Score:
 
     @property
     def headings(self) -> Mapping[str, str]:
-        """Of the figures."""
+        """Column headings of the figures in a table for people, by figure."""
         return {"return_mean": "return", "return_low": "95% from, return", "return_high": "to, return"}
 
     def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:

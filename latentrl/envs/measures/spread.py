@@ -23,7 +23,7 @@ class Spread:
 
     @property
     def headings(self) -> Mapping[str, str]:
-        """Of the figures."""
+        """Column headings of the figures in a table for people, by figure."""
         return {f"{one.name}_spread": f"{one.name} spread, {one.unit}" for one in self.coordinates}
 
     def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:

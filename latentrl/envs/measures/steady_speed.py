@@ -29,7 +29,7 @@ class SteadySpeed:
 
     @property
     def headings(self) -> Mapping[str, str]:
-        """Of the figures."""
+        """Column headings of the figures in a table for people, by figure."""
         unit = self.velocity.unit
         return {
             "speed_ratio": "speed / goal",

@@ -11,7 +11,7 @@ from latentrl.envs.pendulum.tasks import ANGLE, ENV_ID, TASKS, VELOCITY
 
 
 def coordinates(env_kwargs: Mapping[str, Any]) -> tuple[Coordinate, ...]:
-    """Those of the ground truth; the same however the environment is made."""
+    """The coordinates of the ground truth, which do not depend on how the environment is made."""
     return ANGLE, VELOCITY
 
 

@@ -137,7 +137,7 @@ class PendulumBatch:
         return camera.photograph(at, self.settings.picture, self.settings.noise, rng)
 
     def render(self, index: int) -> NDArray[np.uint8] | None:
-        """A frame of one pendulum for people, or None without a render mode."""
+        """``[render_size, render_size, 3]`` uint8, a picture of one pendulum; None without a render mode."""
         if self.settings.render_mode is None:
             return None
         angle, torque = float(self.angle[index]), float(self.torque[index])

@@ -1,9 +1,7 @@
 """What the pendulum's camera sees: 16 x 16 grey pixels drawn from the angle alone, then sensor noise.
 
-Intensities run from 0 (black) to 1 (full scale). The scene is ``BLACK_LEVEL + (1 - BLACK_LEVEL) * shape``: a real
-sensor has a black level too, and without one half of the noise on the dark background would be cut off at zero, which
-would leave the background with less noise than the object and a mean that is not the clean picture's. Four standard
-deviations of the default noise fit below it. Only a pixel in the very centre of the object can clip at full scale.
+Intensities run from 0 (black) to 1 (full scale). The scene is ``BLACK_LEVEL + (1 - BLACK_LEVEL) * shape``, so that the
+noise on the dark background is not cut off at zero (docs/environments.md).
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ BLOB_WIDTH = 2.0
 ROD_LENGTH = 6.0
 ROD_WIDTH = 0.5
 
-BLOCK = 128  # frames drawn at once: their arrays stay in a core's cache, which makes it two to three times faster
+BLOCK = 128  # frames drawn at once: their arrays stay in a core's cache
 
 Floats = NDArray[np.float32]
 Images = NDArray[np.uint8]
@@ -83,11 +81,10 @@ def digitise(grey: Floats) -> Images:
 
 
 def gaussian_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """Independent standard normal numbers, ten times faster than ``rng.standard_normal``.
+    """Independent standard normal numbers ``[*shape]`` float32, faster than ``rng.standard_normal``.
 
     Inverse-transform sampling with 16 random bits a number: a table holds 65,536 equally likely quantiles of the normal
-    distribution, rescaled to variance 1 exactly. They end at 4.3 standard deviations, and the widest gap between two of
-    them, 0.25, is less than one grey level at the default noise: rounding hides it.
+    distribution, rescaled to variance 1 exactly. Rounding to grey levels hides that they are discrete.
     """
     bits = np.frombuffer(rng.bytes(2 * int(np.prod(shape))), dtype="<u2").reshape(shape)
     return np.take(_normal_quantiles(), bits)

@@ -38,13 +38,21 @@ class PendulumEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-        """Start an episode, from a random state or the one in ``options``."""
+        """Start an episode, from a random state or the one in ``options``; observation ``[16, 16, 1]`` and info.
+
+        Raises:
+            ValueError: an unknown option, or a value that is not finite.
+        """
         super().reset(seed=seed)
         self._pendulum.reset(self.np_random, options)
         return self._observe()
 
     def step(self, action: NDArray[Any]) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
-        """Apply the torque ``action [1]`` for 0.1 s."""
+        """Apply the torque ``action [1]`` (N m) for 0.1 s.
+
+        Raises:
+            ValueError: a torque that is not a number.
+        """
         reward = self._pendulum.advance(action)
         observation, info = self._observe()
         return observation, float(reward[0]), False, False, info

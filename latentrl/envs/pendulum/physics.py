@@ -28,12 +28,15 @@ def wrap(angle: Floats) -> Floats:
 
 
 def acceleration(angle: Floats, velocity: Floats, torque: Floats) -> Floats:
-    """Angular acceleration in rad/s^2 for radians, rad/s and N m, all of one shape."""
+    """Angular acceleration ``[...]`` in rad/s^2 for ``angle`` (rad), ``velocity`` (rad/s) and ``torque`` (N m)."""
     return GRAVITY / LENGTH * np.sin(angle) - FRICTION * velocity + torque / (MASS * LENGTH**2)
 
 
 def energy(angle: Floats, velocity: Floats) -> Floats:
-    """Kinetic plus potential energy in joules; zero at rest at the height of the pivot."""
+    """Kinetic plus potential energy ``[...]`` in joules for ``angle`` (rad) and ``velocity`` (rad/s).
+
+    It is zero at rest at the height of the pivot.
+    """
     return 0.5 * MASS * (LENGTH * velocity) ** 2 + MASS * GRAVITY * LENGTH * np.cos(angle)
 
 
@@ -74,5 +77,5 @@ def advance(
 
 
 def cost(angle: Floats, velocity: Floats, torque: Floats) -> Floats:
-    """The usual swing-up cost: ``wrap(angle)^2 + 0.1 velocity^2 + 0.001 torque^2``, zero upright at rest."""
+    """The usual swing-up cost ``[...]``: ``wrap(angle)^2 + 0.1 velocity^2 + 0.001 torque^2``, zero upright at rest."""
     return wrap(angle) ** 2 + 0.1 * velocity**2 + 0.001 * torque**2

@@ -73,7 +73,7 @@ class PendulumVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         return self._pendulums.photograph(self.np_random, np.reshape(angle, -1))[0]
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
-        """A frame of each pendulum if the render mode is "rgb_array"."""
+        """``[render_size, render_size, 3]`` uint8 of each pendulum if the render mode is "rgb_array"."""
         frames = (self._pendulums.render(index) for index in range(self.num_envs))
         return None if self.render_mode is None else tuple(frame for frame in frames if frame is not None)
 

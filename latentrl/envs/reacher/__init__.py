@@ -13,13 +13,13 @@ from latentrl.envs.reacher.tasks import ENV_ID, SHOULDER, TASKS, VELOCITIES, WRI
 
 
 def coordinates(env_kwargs: Mapping[str, Any]) -> tuple[Coordinate, ...]:
-    """Those of the ground truth: joint sensors count the shoulder's turns, pictures cannot."""
+    """The coordinates of the ground truth: joint sensors count the shoulder's turns, pictures cannot."""
     pictures = env_kwargs.get("observation") == "pixels" or env_kwargs.get("render_mode") is not None
     return (SHOULDER if pictures else replace(SHOULDER, kind="line")), WRIST, *VELOCITIES
 
 
 def servo(goals: Floats, torque: float) -> TruthAgent:
-    """An agent that is told the true angles, velocities and goal poses ``[N, 2]`` (rad)."""
+    """A feedback controller on the true angles and velocities, for goal poses ``[N, 2]`` (rad) within ``torque``."""
     from latentrl.envs.reacher.oracle import ServoAgent
 
     return ServoAgent(goals, torque)

@@ -92,7 +92,11 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[Any], dict[str, Any]]:
-        """Start an episode, from a random state or the one in ``options``."""
+        """Start an episode, from a random state or that in ``options``; observation ``[2]`` or ``[64, 64, 3]``, info.
+
+        Raises:
+            ValueError: an unknown option, or a value that is not two finite numbers.
+        """
         super().reset(seed=seed)
         given = options or {}
         if not given.keys() <= {"angles", "velocities", "target"}:
@@ -108,7 +112,11 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         return self._observe()
 
     def step(self, action: NDArray[Any]) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
-        """Apply the torques ``action [2]`` for one control step."""
+        """Apply the torques ``action [2]`` for one control step.
+
+        Raises:
+            ValueError: a torque that is not a number.
+        """
         if np.isnan(action).any():
             raise ValueError(f"action {np.asarray(action).tolist()} holds a NaN: torques must be numbers")
         hits = self._physics.advance(action, self._steps)

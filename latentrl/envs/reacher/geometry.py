@@ -45,5 +45,5 @@ def poses_at(finger: ArrayLike) -> Floats:
 
 
 def wrapped(angle: ArrayLike) -> Floats:
-    """The same angles in [-pi, pi)."""
+    """``angle [...]`` in radians, mapped to [-pi, pi)."""
     return (np.asarray(angle, dtype=np.float64) + np.pi) % (2 * np.pi) - np.pi

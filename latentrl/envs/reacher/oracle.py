@@ -1,4 +1,4 @@
-"""The reference above for the arm: a servo that is told the true state and pose."""
+"""The arm's upper baseline: feedback control on its true state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from latentrl.envs.reacher.geometry import wrapped
 
 
 class ServoAgent:
-    """Moves a reacher's joints to true poses by proportional-derivative control: how well one can do who is told all.
+    """Moves a reacher's joints to true poses by proportional-derivative control on the true state.
 
     Implements `latentrl.envs.description.TruthAgent`. The shoulder turns the shorter way. The gains are set by hand for
     a control step of 0.04 s, in torque (a share of the motors') per rad and per rad/s.

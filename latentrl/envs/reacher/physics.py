@@ -37,7 +37,7 @@ def load_model() -> mujoco.MjModel:
 
 
 class ReacherPhysics:
-    """One arm.
+    """One arm, its state and its target.
 
     Args:
         model: MuJoCo's model, for arms that share one: most of its megabytes are textures. A model of its own if None.
@@ -61,12 +61,12 @@ class ReacherPhysics:
 
     @property
     def velocities(self) -> Floats:
-        """Of the joints, ``[2]`` rad/s."""
+        """Joint velocities of shoulder and wrist, ``[2]`` rad/s."""
         return self.data.qvel.copy()
 
     @property
     def finger(self) -> Floats:
-        """Of the finger's centre, ``[2]`` metres."""
+        """Position of the finger's centre, ``[2]`` metres."""
         return finger_position(self.data.qpos)
 
     def set_state(self, angles: ArrayLike, velocities: ArrayLike = (0.0, 0.0)) -> None:
@@ -79,7 +79,7 @@ class ReacherPhysics:
     def set_target(self, position: ArrayLike, radius: float) -> None:
         """Put the target at ``position [2]`` metres; only scores and :meth:`show_target` know of it."""
         self.target, self.radius = np.array(position, dtype=np.float64), radius
-        # Solved once more, the wrist's limit comes out otherwise in the last digit: data were recorded with this.
+        # A second solve changes the wrist's limit force in its last digit, with which data were recorded.
         mujoco.mj_forward(self.model, self.data)
 
     def show_target(self) -> None:

@@ -85,7 +85,7 @@ def _scored(target: str) -> Task:
         (REWARD,),
         Score(),
         on_target,
-        # On the way to a target the time counts: half of it costs 10 points even who knows the truth.
+        # The score counts the time on the way to a target, so the motors may use their whole torque.
         torque=1.0,
         steps=500,
         seconds=20.0,

@@ -15,7 +15,7 @@ from latentrl.envs.reacher.env import ReacherEnv
 class ReacherVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
     """``num_envs`` times :class:`~latentrl.envs.reacher.env.ReacherEnv`, seeded with ``seed``, ``seed + 1`` and so on.
 
-    A model takes 12 MB and an OpenGL context is slow to change: both are there once. After ``max_episode_steps``
+    A model is large and an OpenGL context is slow to change, so both are shared. After ``max_episode_steps``
     (default: never) all arms are truncated and start again on the next step, whose action they ignore and whose reward
     is zero (Gymnasium's NEXT_STEP convention).
 
@@ -71,7 +71,7 @@ class ReacherVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         return np.stack([self._arms[0].photograph(pose) for pose in np.atleast_2d(angles)])
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
-        """A frame of each arm if the render mode is "rgb_array"."""
+        """``[256, 256, 3]`` uint8 of each arm if the render mode is "rgb_array"."""
         frames = (arm.render() for arm in self._arms)
         return None if self.render_mode is None else tuple(frame for frame in frames if frame is not None)
 

@@ -1,9 +1,8 @@
-"""Even motion: what a straight cylinder's two coordinates still lack is told by how they move.
+"""Even motion: corrects a straightened cylinder's coordinates by the statistics of its displacements.
 
-How fast random motion goes, and how a joint moves with another, does not depend on where the limb points that turns
-freely; nor, away from its ends, does a joint's speed on where it is. A coordinate in which it seems to is bent. The
-displacements of frames tell that better than how often a place is visited: a sequence visits few places, and has many
-displacements. (Local covariances of what moves as the intrinsic geometry: Singer and Coifman 2008.)
+Under random controls the displacements have the same size everywhere, except near the ends of the line. A coordinate in
+which they seem not to is distorted, and is corrected until they do (local covariances of displacements as the intrinsic
+geometry: Singer and Coifman 2008).
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from latentrl.numerics.least_squares import least_squares
 LAG = 3
 """Frames that a displacement spans: over one frame, a place's own error would be as large."""
 MOTION = 2.0
-"""How much larger displacements over so many frames are, in mean squares, than over one where there is motion at all:
-three times for a random walk, once where places have nothing to do with each other."""
+"""Least ratio of mean squared displacements over `LAG` frames to those over one, below which there is no motion: 3 for
+a random walk, 1 for independent places."""
 ROUNDS = 3
-"""Of removing what leans and making the speed equal: each changes a little what the other finds."""
+"""Repetitions of both corrections, each of which changes a little what the other finds."""
 WAVES, POWERS = 4, 6
-"""Harmonics of the angle and degree in the line of what leans."""
+"""Harmonics of the angle, and degree in the line, of the part of the line that depends on the angle."""
 BINS, ENDS = 40, 4
-"""Of the line, with as many displacements each, and how many at either end have the speed of their neighbours."""
+"""Bins of the line, with equally many displacements each, and how many at either end get their neighbours' speed."""
 DEGREE = 6
-"""Of the speed's logarithm along the line."""
+"""Degree of the polynomial in the line that the speed's logarithm is fitted by."""
 
 
 def even_line(angle: Tensor, line: Tensor) -> Tensor:
@@ -49,10 +48,10 @@ def shows_motion(line: Tensor) -> bool:
 
 
 def remove_lean(angle: Tensor, line: Tensor) -> Tensor:
-    """``line [N, T]`` less what leans with ``angle [N, T]``: what makes it move more than it need, in mean squares.
+    """``line [N, T]`` without its spurious dependence on ``angle [N, T]`` (radians).
 
-    Of all ``line - sum_k c_k(line) wave_k(angle)`` it is the one whose displacements are least. Where motion is alike
-    at all angles, the true line is: what is added to it has no part in common with its displacements.
+    Of all ``line - sum_k c_k(line) wave_k(angle)`` it is the one with the smallest mean squared displacement: any
+    dependence on the angle adds to it where motion is alike at all angles.
     """
     multiples = angle.unsqueeze(-1) * torch.arange(1, WAVES + 1)
     waves = torch.cat((multiples.cos(), multiples.sin()), -1)
@@ -63,9 +62,9 @@ def remove_lean(angle: Tensor, line: Tensor) -> Tensor:
 
 
 def equalise_speed(line: Tensor) -> Tensor:
-    """``line [N, T]`` stretched to where its displacements are as large everywhere, from -1 to 1.
+    """``line [N, T]`` stretched until its displacements are equally large everywhere, from -1 to 1.
 
-    At the ends a joint is stopped, and its speed tells nothing of the coordinate: there the stretch goes on as it was.
+    Near its ends motion is stopped, which says nothing of the coordinate: there the stretch is extrapolated.
     """
     moved = _displaced(line).flatten()
     middle = line[:, :-LAG].flatten() + moved / 2

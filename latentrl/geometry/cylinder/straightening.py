@@ -1,12 +1,10 @@
 """Straightening: of all charts of a cylinder, the one whose coordinates are an angle and a joint's position.
 
-A ring and a line that belong to neighbouring pictures (:mod:`latentrl.geometry.charts`) may still be bent: the line
-stretched here and there and leaning with the ring, the ring twisted along the line. A model starts with straight
-velocities where the coordinates are straight. No label says what straight is; the frames do:
+A ring and a line read off pictures (:mod:`latentrl.geometry.charts`) may still be distorted: the line stretched and
+dependent on the angle, the angle shifted along the line. The frames themselves, without labels, tell what is straight:
 
-    line   random motion covers a joint's range evenly, wherever the other joint is: a coordinate becomes its rank
-           among the frames of like angle
-    ring   the limb that turns looks the same wherever the line is: the twist is undone for which the angle alone
+    line   random motion covers its range evenly, at every angle: it becomes its rank among the frames of similar angle
+    ring   the limb that turns looks the same wherever the line is: the shift is undone with which the angle alone
            explains most of the pictures
 """
 
@@ -23,15 +21,15 @@ from latentrl.numerics.least_squares import least_squares
 
 ROUNDS = 2
 LEAN, BENT = 2, 7
-"""Harmonics of the angle and degree in the line's coordinate that smooth the rank."""
+"""Harmonics of the angle, and degree in the line, of the function that smooths the ranks."""
 TWIST = 7
-"""Degree of the twist in the line's coordinate."""
+"""Degree of the polynomial in the line that the angle is shifted by."""
 HARMONICS = (4, 8, 16)
 """Of the angle, that pictures are explained with: few first, since many have many optima."""
 EDGE = 1.1
 """Where the line ends: a little beyond the last rank, to whatever a polynomial would go on."""
 ALIKE = 0.01
-"""Share of the frames, on either side, whose angle counts as like."""
+"""Share of the frames, on either side, whose angle counts as similar."""
 PROJECTIONS = 512
 """Random directions that pictures are compared along."""
 
@@ -44,7 +42,7 @@ class Round(NamedTuple):
 
 
 class Straightening(NamedTuple):
-    """From a bent cylinder's coordinates to straight ones: smooth functions of them, made for some and good for all.
+    """Smooth functions from a distorted cylinder's coordinates to straight ones, fitted to some points, for any.
 
     ``mean [3]`` and ``scale [3]`` of the bent coordinates, the line's ``reach``, and the coefficients of every round;
     float64.
@@ -66,7 +64,7 @@ class Straightening(NamedTuple):
 
 
 def straightening(chart: Tensor, pictures: Tensor) -> Straightening:
-    """What straightens ``chart [L, 3]``, a ring and a line.
+    """Fit the functions that straighten ``chart [L, 3]``, a ring and a line.
 
     Args:
         chart: two coordinates around a hole, and one along it.
@@ -101,7 +99,7 @@ def projected(pictures: Tensor) -> Tensor:
 
 
 def rank_among_like(angle: Tensor, line: Tensor) -> Tensor:
-    """The rank of ``line [L]`` among the points of like ``angle [L]``, from -1 to 1."""
+    """The rank ``[L]`` of ``line [L]`` among the points of similar ``angle [L]`` (radians), from -1 to 1."""
     near = max(1, round(ALIKE * len(line)))
     order = angle.remainder(2 * math.pi).argsort()
     ordered = line[order]

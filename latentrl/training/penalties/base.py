@@ -59,7 +59,7 @@ class Penalty(ABC):
     @classmethod
     @abstractmethod
     def described(cls, settings: TrainSettings) -> str | None:
-        """What it weighs under these settings, in one line for people; None where they want none."""
+        """What is penalised under these settings, in one line for people; None where they want no such penalty."""
 
     @abstractmethod
     def __call__(self, sampled: Sampled, step: Step) -> Tensor | None:

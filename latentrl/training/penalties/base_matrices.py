@@ -28,7 +28,7 @@ class BaseMatricesPenalty(Penalty):
     def described(cls, settings: TrainSettings) -> str | None:
         if not settings.matrix_spread > 0:
             return None
-        return f"base matrices within {settings.matrix_spread:g} of their mean"
+        return f"each entry within {settings.matrix_spread:g} of its mean, as a prior"
 
     def __call__(self, sampled: Sampled, step: Step) -> Tensor | None:
         return step.beta * self.model.locally_linear().matrix_prior(self.spread) / step.sequences

@@ -1,10 +1,8 @@
 """Alignment: a penalty that starts the position where the pictures' leading components are.
 
-Nothing in the bound asks for a round, evenly traversed ring: any closed curve explains the frames, and the one that
-an autoencoder happens to find is frozen within a few hundred steps. Strongly blurred, though, a picture changes almost
-linearly with where things are, so its leading principal components are a chart of the position that needs no label.
-While sigma is held, the encoder is drawn towards positions from which those components are *linearly* predictable;
-scale, rotation and all that is not linear stay free, and later the penalty is gone. A departure from the source.
+Strongly blurred, a picture changes almost linearly with where things are, so its leading principal components are a
+chart of the position that needs no label. While sigma is held, the encoder is drawn towards positions from which those
+components are *linearly* predictable (docs/ekvae.md). A departure from the source.
 """
 
 from __future__ import annotations
@@ -25,16 +23,16 @@ from latentrl.training.position_target import PositionTarget
 from latentrl.training.settings import TrainSettings
 
 LARGEST_SIDE, COARSE_SIDE = 32, 16
-"""Larger images are averaged down first: little is left of their detail in a strong blur, but the components of 12,288
-pixel values would take minutes."""
+"""Larger images are averaged down first: little is left of their detail in a strong blur, and components of few pixels
+are found soon."""
 PIECE = 2**20
-"""Pixel values that are blurred at once: the floating-point copy of a large data set would not fit into memory."""
+"""Pixel values that are blurred at once, so that no floating-point copy of the data set is needed."""
 
 
 class PositionPenalty(Penalty):
-    """The share of the target's components that the position does not tell linearly, while sigma is held.
+    """The share of the target's components that no linear map of the position predicts, while sigma is held.
 
-    A recurrent posterior is left alone: aligned, it puts the velocity where no linear map of the state finds it.
+    For models that encode frames alone: in a recurrent posterior it harms the velocity (docs/dvbs.md).
     """
 
     needs = (FrameEncoder,)

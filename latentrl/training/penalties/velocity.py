@@ -1,8 +1,7 @@
 """A penalty that gives the velocity coordinates: displacements of the position in a time step.
 
-The bound leaves the velocity's coordinates free, v -> G(a) v, and what a model finds may be momenta or worse. What the
-position has moved since the last time step is a velocity in the position's own coordinates. It is the step *before*:
-the one after it is the next control's too. A departure from the source.
+The bound leaves the velocity's coordinates free, v -> G(a) v. The displacement since the last time step is a velocity
+in the position's own coordinates, and the next control does not act on it yet. A departure from the source.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from latentrl.training.settings import TrainSettings
 
 
 class VelocityPenalty(Penalty):
-    """The share of the displacements that the velocities do not tell linearly, as a part of the rate.
+    """The share of the displacements that no linear map of the velocities predicts, as a part of the rate.
 
     For models with as many velocities as positions, or that began on a chart.
     """
@@ -66,8 +65,8 @@ class VelocityPenalty(Penalty):
 def velocity_unexplained(states: Tensor, position_size: int) -> Tensor:
     """The share of the last step's displacement that a linear map of the velocity leaves unexplained, a scalar.
 
-    Where there are fewer velocities than positions, the map is linear in the velocity at every position, and affine in
-    that: around a ring, one velocity moves two positions.
+    With fewer velocities than positions, the map is linear in the velocity and affine in the position: around a ring,
+    one velocity moves two positions.
 
     Args:
         states: sampled ``[B, T, Dz]``.
@@ -84,14 +83,14 @@ def velocity_unexplained(states: Tensor, position_size: int) -> Tensor:
 
 
 def turn_unexplained(states: Tensor, places: Tensor, topology: Topology) -> Tensor:
-    """The same where positions lie on ``topology``: the share of its displacements, all together, a scalar.
+    """The share of displacements on ``topology`` that a linear map of the velocity leaves unexplained, a scalar.
 
-    They are linear in the velocity there, at every position, which leaves it no coordinates of its own.
+    One map for all positions fixes the velocity's coordinates.
 
     Args:
         states: sampled ``[B, T, Dz]``.
-        places: ``[B, T, K]``, where the states are in the topology's straight coordinates, each of unit variance. The
-            position, nearly a linear map of them, tells the displacements; single places are less exact.
+        places: the states' coordinates on the topology ``[B, T, K]``, straight and of unit variance. Displacements are
+            those of the position, nearly a linear map of them, since single places are less exact.
         topology: with as many displacements as there are velocities.
     """
     size = places.shape[-1]

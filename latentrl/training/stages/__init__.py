@@ -14,15 +14,19 @@ from latentrl.training.stages.transition import TransitionAlone
 from latentrl.training.stages.transition_em import TransitionByEM
 
 STAGES: dict[str, Stage] = {
+    # Which weights to begin with: a stage here may exchange the trainer.
     "best start": BestStart(),
     "chart start": ChartStart(),
+    # Everything at once, by the trainer's own optimiser.
     "gradient to half-way": Gradient(halfway=True),
     "straighten": Straighten(),
     "gradient": Gradient(),
+    # One part after the other, each given those above: encoder and posterior stay, then decoder and transition too.
     "transition by EM": TransitionByEM(),
     "decoder": DecoderAlone(),
     "transition": TransitionAlone(),
     "prior": PriorAfresh(),
+    # Coordinates last: nothing that is fitted may depend on them.
     "velocity coordinates": VelocityCoordinates(),
 }
 """In the order in which they are run; a recipe has those that its settings want and its model can have."""

@@ -13,7 +13,10 @@ from latentrl.training.training import Training
 class Stage(ABC):
     """A stage has no state: it reads and changes a :class:`~latentrl.training.training.Training`.
 
-    What it does depends on that and its seed alone, so that a stage that was interrupted can be begun again.
+    What it does depends on that and its seed alone, so that a stage that was interrupted can be begun again. Shapes
+    stay: checkpoints and ``settings.json`` have those that the training began with. A number of a stage's own goes from
+    an option (:mod:`latentrl.training.options`) by :func:`latentrl.training.recipes.settings_for` into
+    :class:`~latentrl.training.settings.TrainSettings`, where :meth:`why` and :meth:`run` read it.
 
     Class attributes:
         needs: the capabilities (:mod:`latentrl.models.capabilities`) of a model that can be trained so.

@@ -32,13 +32,16 @@ class BestStart(Stage):
 def best_start(make: Callable[[int], Trainer], settings: TrainSettings, progress: bool = True) -> Trainer:
     """The best of several trainings after their first steps.
 
-    Some initial weights lead to a model that explains each frame but no motion. It never recovers, and it is known
-    early by a rate that stays high: what the transition does not predict, the posterior must tell. No label is needed.
+    Some initial weights lead to a model that explains each frame but no motion, which shows early in a high rate; no
+    label is needed.
 
     Args:
         make: the trainer of start 0, 1, ..., each with weights and random numbers of its own.
         settings: ``starts`` and ``start_steps``.
         progress: show a progress bar.
+
+    Returns:
+        The trainer with the lowest rate, after its ``start_steps``.
     """
     if settings.starts == 1:
         return make(0)

@@ -1,10 +1,9 @@
 """Warm start: a model that begins on a chart of the pictures instead of anywhere.
 
-From pictures of an arm alone, encoder and transition find neither its last joint nor two velocities for three
-positions: the first chart that explains the frames is kept, and velocities in it are a local minimum. With a chart of
-:mod:`latentrl.geometry.charts` there is no need to look for either. On single frames, drawn anew for every step, the
-encoder learns the chart and the decoder to draw from it, then both together; last the transition learns to move along
-it. No label is involved, and everything goes on being trained. A departure from the source.
+Where small motions matter, training from random weights ends in a local minimum (docs/ekvae.md). On single frames,
+drawn anew for every step, the encoder learns a chart of :mod:`latentrl.geometry.charts` and the decoder to draw from
+it, then both together; last the transition learns to move along it. No label is involved, and everything goes on being
+trained. A departure from the source.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ DOUBT = 0.01
 """Weight of the variance's likelihood beside the squared error of the mean."""
 MOTION_STEPS = 1500
 RIDGE = 0.1
-"""Relative to the mean of what it keeps from being singular: where two velocities move the position alike."""
+"""Of the velocities' fit, relative to the mean diagonal: two velocities may move the position alike."""
 
 
 def moving_frame(chart: Tensor, size: int, starts: int = 24, rounds: int = 60, sample: int = 6_000) -> Tensor:
@@ -111,7 +110,7 @@ class ChartStart(Stage):
         assert charted is not None
         steps = training.settings.warm_start
         left, places = start_on_chart(model, training.data, charted, steps, training.seed, training.progress)
-        # What the networks draw by then is the best measure of what they can; the transition's noise costs some of it.
+        # The networks' own error is the best estimate of what they can reach; the transition's noise adds to it.
         if isinstance(trainer.objective, Constrained) and training.loosen:
             trainer.objective.loosen(2 * left)
         keep_target(training, places)
@@ -165,7 +164,7 @@ def _start_networks(
         seen, wanted = frames_at(observations, index).to(device), places[index].to(device)
         posterior = model.encode(seen)
         missed = (posterior.mean - wanted).square()
-        # The variance is fitted to what the mean misses, which it must not make less of.
+        # The variance is fitted to the mean's error, without a gradient to the mean.
         doubt = (posterior.variance.log() + missed.detach() / posterior.variance).mean()
         # Cut off at first: a decoder that cannot draw yet would bend the chart.
         position = posterior.mean[:DRAWN] if step >= drawn_from else posterior.mean[:DRAWN].detach()

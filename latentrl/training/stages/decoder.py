@@ -1,9 +1,8 @@
 """The decoder of a model that began on a chart, alone, once all else is trained; then sigma.
 
-While everything is trained together, a decoder draws a few frames of few sequences per step, from positions that still
-move. Once they stay, there is no better use of a second than to draw single frames from all over the data: a step takes
-a fraction of the time, and no two of its frames are alike. The posterior stays as it is, so this is the bound's ascent
-in the decoder's parameters and sigma alone. A departure from the source.
+Once positions no longer change, the decoder is fitted to single frames from all over the data, which is faster than
+frames of whole sequences and more varied. The posterior stays as it is, so this is the bound's ascent in the decoder's
+parameters and sigma alone. A departure from the source.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ from latentrl.types import Sequences
 
 CURE = "remove it to fit the decoder from the start"
 FRAMES = 100
-"""In a step."""
+"""Frames in a step."""
 SEQUENCES = 10_000
-"""At least, that the frames are from, where there are so many."""
+"""Sequences that the frames are drawn from, at least, where there are so many."""
 SAMPLE = 10_000
-"""Frames that tell sigma."""
+"""Frames that sigma is estimated from."""
 SAVED_EVERY = 1000
 """Steps."""
 DECODER = "decoder.safetensors"
-"""What is done of it, in the run folder, until the training is finished."""
+"""The unfinished fit in the run folder, until the training is finished."""
 
 
 class DecoderAlone(Stage):

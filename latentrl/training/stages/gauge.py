@@ -2,7 +2,7 @@
 
 With H = [I 0] (Latent Matters, Eq. 4.31) the bound fixes the position but not the velocity: the map
 ``v -> v - C a`` leaves H z, and with it the likelihood, unchanged. Regressing v on a over the *training* states and
-folding the fit into the model removes the part of v that the position already tells. No label is involved, and the
+folding the fit into the model removes the part of v that is linear in the position. No label is involved, and the
 model's distribution over observations stays the same: only the coordinates of its latent space change.
 """
 
@@ -23,7 +23,7 @@ from latentrl.training.training import Training
 
 
 class VelocityCoordinates(Stage):
-    """The velocity is rid of what the position tells, pointed where controls push, and its range is measured.
+    """The velocity loses what is linear in the position, gets the controls' sign, and its range is measured.
 
     The states are smoothed once; each change of coordinates takes them along.
     """

@@ -1,10 +1,9 @@
 """The initial distribution of a model that began on a chart, fitted anew once all else is trained.
 
-Fitted along with everything else, from one sample of zeta, a VHP finds a stretched normal and stays there: of an arm's
-start states, which lie on a ring, nine in ten are off it, and a policy learns what to do where the arm never is.
-Begun afresh, with importance weights (Klushyn et al., 2019, use them for models of single frames) and first states that
-no longer move, it finds the ring. This is the bound's ascent in the prior's parameters alone; that it begins afresh is
-a departure from the source.
+Trained along with everything else, from one sample of zeta, a VHP may stay a stretched normal (docs/ekvae.md). Begun
+afresh, with importance weights (Klushyn et al., 2019, use them for models of single frames) and first states that no
+longer change, it finds their manifold. This is the bound's ascent in the prior's parameters alone; that it begins
+afresh is a departure from the source.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from latentrl.types import Sequences
 BATCH, SAMPLES = 128, 8
 """First states in a step, and importance samples of zeta for each."""
 SEQUENCES = 10_000
-"""At least, that the first states are from, where there are so many."""
+"""Sequences that the first states are from, at least, where there are so many."""
 LEARNING_RATE = 3e-3
 
 

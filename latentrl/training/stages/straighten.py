@@ -1,4 +1,4 @@
-"""Positions straightened half-way: training wears off the bumps that neighbours and ranks left in the chart."""
+"""Positions straightened half-way: by then training has smoothed the errors of single places on the chart."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """The transition of a model that began on a chart, alone, once encoder and decoder are trained.
 
-Without pictures a step costs a fraction, so that it can take four times as many sequences: what the transition still
-gets wrong is mostly the noise of small batches. This is the bound's ascent in the parameters of transition, noises and
-filter alone. A departure from the source.
+Without pictures a step is cheap and can take more sequences, so that its gradient has less noise. This is the bound's
+ascent in the parameters of transition, noises and filter alone. A departure from the source.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ BATCH = 64
 LEARNING_RATES = {"transition": 2e-3, "noise": 6e-3}
 
 ALIGNED = 0.1
-"""How much of the velocities' alignment is kept for the transition alone: more costs predictions."""
+"""The share of the velocities' alignment that is kept here: more makes predictions worse."""
 
 Unexplained = Callable[[Tensor, Tensor], Tensor]
 """``(states [B, T, Dz], index [B]) -> scalar``: see `latentrl.training.penalties.velocity.VelocityPenalty`."""

@@ -1,11 +1,9 @@
 """The transition of a model of sensors, alone, by expectation-maximisation, once all else is trained.
 
-A gradient step of the bound runs filter and smoother through thirty time steps to learn a little about the transition.
-With trajectories drawn from the posterior once in a while, what is left of the bound that depends on the transition is
-a regression of one state on the one before, and a step of that costs a tenth. Trajectories are drawn for all sequences
-(E), p(z_t | z_t-1, u_t-1) is fitted to them for a few hundred steps and p(a | z) in closed form (M), and so on: a
-generalised, stochastic EM (Dempster et al., 1977; Neal and Hinton, 1998). Encoder, decoder and prior stay. A departure
-from the source.
+Given trajectories from the posterior, the part of the bound that depends on the transition is a regression of one state
+on the one before, whose steps are cheap. Trajectories are drawn for all sequences (E), p(z_t | z_t-1, u_t-1) is fitted
+to them for some steps and p(a | z) in closed form (M), and so on: a generalised, stochastic EM (Dempster et al., 1977;
+Neal and Hinton, 1998). Encoder, decoder and prior stay. A departure from the source.
 """
 
 from __future__ import annotations
@@ -31,9 +29,9 @@ ROUND = 300
 BATCH = 1024
 """Pairs of neighbouring states in a step of M."""
 LEARNING_RATES = {"transition": 2e-3, "noise": 6e-3}
-"""Twice these gain as much, four times less, nine times make predictions worse than they were before."""
+"""Of Adam, by parameter group: larger ones gain nothing (docs/ekvae.md)."""
 SEQUENCES = 2000
-"""At least, that trajectories are drawn for, where there are so many."""
+"""Sequences that trajectories are drawn for, at least, where there are so many."""
 
 
 class Pairs(NamedTuple):
@@ -52,7 +50,9 @@ class TransitionByEM(Stage):
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         if not settings.em_steps or situation.data.length < 2:
             return None
-        return f"{settings.em_steps} steps on drawn trajectories: a tenth of the price of a gradient step of the bound"
+        return (
+            f"{settings.em_steps} steps on drawn trajectories: a fraction of the price of a gradient step of the bound"
+        )
 
     def run(self, training: Training) -> None:
         settings = training.settings
