@@ -16,7 +16,7 @@ from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
 from latentrl.envs import PENDULUM, TASKS
 from latentrl.evaluate import evaluate
-from latentrl.evaluation.agents_by_name import AGENTS
+from latentrl.evaluation.agents_by_name import agents
 from latentrl.evaluation.beliefs import believed_picture
 from latentrl.evaluation.options import EvaluateOptions
 from latentrl.evaluation.sensing import Losses
@@ -124,7 +124,7 @@ def test_planners_on_the_true_physics_are_named_as_such(pendulum_run: Path) -> N
 
 
 def test_every_trial_has_a_name_of_its_own() -> None:
-    trials = [Trial(agent, task) for agent in AGENTS for task in TASKS]
+    trials = [Trial(agent, task) for agent in agents() for task in TASKS]
     trials += [Trial("cem", "swing-up", losses=Losses(*loss)) for loss in ((0.3,), (0.0, 5, 20), (0.3, 5, 20))]
     trials += [Trial("cem", "swing-up", physics="true"), Trial("policy", "swing-up", policy="sac")]
     trials += [Trial("cem", "rotate-clockwise", goal=given(goal)) for goal in ("velocity:-0.4", "velocity:-0.3")]

@@ -10,7 +10,7 @@ or, with no import of our own, Gymnasium imports it: ``gymnasium.make("latentrl.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 import gymnasium
@@ -22,7 +22,32 @@ from latentrl.envs.tasks import Task
 
 ENVIRONMENTS: dict[str, Environment] = {one.alias: one for one in (pendulum.ENVIRONMENT, reacher.ENVIRONMENT)}
 """By alias: an environment is one folder and one line."""
-TASKS: dict[str, Task] = {name: task for one in ENVIRONMENTS.values() for name, task in one.tasks.items()}
+
+
+class Tasks(MutableMapping[str, Task]):
+    """The tasks of all `ENVIRONMENTS` in their order: looked up there, so that a new environment brings its own."""
+
+    def __getitem__(self, name: str) -> Task:
+        for one in ENVIRONMENTS.values():
+            if name in one.tasks:
+                return one.tasks[name]
+        raise KeyError(name)
+
+    def __setitem__(self, name: str, task: Task) -> None:
+        """Put a task of one's own among those of its environment, which has to be one of `ENVIRONMENTS`."""
+        next(one for one in ENVIRONMENTS.values() if one.env_id == task.env_id).tasks[name] = task
+
+    def __delitem__(self, name: str) -> None:
+        next(one for one in ENVIRONMENTS.values() if one.env_id == self[name].env_id).tasks.pop(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for one in ENVIRONMENTS.values() for name in one.tasks)
+
+    def __len__(self) -> int:
+        return sum(len(one.tasks) for one in ENVIRONMENTS.values())
+
+
+TASKS = Tasks()
 PENDULUM = pendulum.ENVIRONMENT.env_id
 REACHER = reacher.ENVIRONMENT.env_id
 

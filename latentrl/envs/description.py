@@ -102,7 +102,7 @@ class Environment:
     entry_point: str
     vector_entry_point: str | None = None
     coordinates: Callable[[Mapping[str, Any]], tuple[Coordinate, ...]] = no_coordinates
-    tasks: Mapping[str, Task] = field(default_factory=dict)
+    tasks: dict[str, Task] = field(default_factory=dict)
     collection: Collection = field(default_factory=Collection)
     flags: Mapping[str, str] = field(default_factory=dict)
     true_physics: Callable[[], TruePhysics] | None = None

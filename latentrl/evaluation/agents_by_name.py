@@ -42,7 +42,7 @@ class InModel:
     """Agents that see observations alone and act inside a model; what they need is read once.
 
     Attributes:
-        setting: where they act, and what for; its trial's agent is one of `AGENTS`.
+        setting: where they act, and what for; its trial's agent is one of `agents`.
         model: the run's model.
         policy: what a policy's agent asks; None for the others.
     """
@@ -53,7 +53,7 @@ class InModel:
 
     def agent(self, index: int | None = None) -> LatentAgent:
         """A new agent for all episodes, or for one of them."""
-        return LatentAgent(self.model, AGENTS[self.setting.trial.agent](self, index))
+        return LatentAgent(self.model, agents()[self.setting.trial.agent](self, index))
 
     @property
     def bound(self) -> Tensor:
@@ -81,8 +81,8 @@ def contestant(setting: Setting, model: WorldModel) -> Contestant:
     trial = setting.trial
     if trial.agent == ORACLE or trial.physics == "true":
         return Reference(setting)
-    if trial.agent not in AGENTS:
-        raise UserError(f"--agent {trial.agent}: choose one of {', '.join(AGENTS)}")
+    if trial.agent not in agents():
+        raise UserError(f"--agent {trial.agent}: choose one of {', '.join(agents())}")
     return InModel(setting, model, _suitable_policy(setting) if trial.agent == "policy" else None)
 
 
@@ -113,11 +113,9 @@ def _plan(who: InModel, index: int | None) -> Controller:
     return PlannerController(planner, who.model.frozen(), who.reward(index))
 
 
-AGENTS: dict[str, Callable[[InModel, int | None], Controller]] = {
-    "policy": _ask_policy,
-    "random": _act_at_random,
-    **dict.fromkeys(PLANNERS, _plan),
-}
+def agents() -> dict[str, Callable[[InModel, int | None], Controller]]:
+    """By name: what acts on observations alone, every planner among them."""
+    return {"policy": _ask_policy, "random": _act_at_random, **dict.fromkeys(PLANNERS, _plan)}
 
 
 def goals_of_policies(run: Path) -> dict[str, Goal]:

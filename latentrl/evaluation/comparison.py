@@ -8,7 +8,7 @@ from typing import Any
 from latentrl.agents.planners import PLANNERS
 from latentrl.envs import TASKS, environment_named, tasks_in
 from latentrl.envs.tasks import Task
-from latentrl.evaluation.agents_by_name import AGENTS, suits
+from latentrl.evaluation.agents_by_name import agents, suits
 from latentrl.evaluation.options import CompareOptions
 from latentrl.evaluation.oracles import ORACLE
 from latentrl.evaluation.trials import Trial
@@ -30,7 +30,7 @@ def planned(options: CompareOptions, env_id: str, policies: Mapping[str, Goal]) 
         UserError: an unknown task or agent, a bad number.
     """
     tasks = _tasks(options, env_id)
-    for flag, given, known in (("tasks", tasks, tuple(TASKS)), ("agents", options.agents, tuple(AGENTS))):
+    for flag, given, known in (("tasks", tasks, tuple(TASKS)), ("agents", options.agents, tuple(agents()))):
         unknown = [name for name in given if name not in known]
         if unknown or not given:
             raise UserError(f"--{flag} {' '.join(unknown)}: choose some of {', '.join(known)}")

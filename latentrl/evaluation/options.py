@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from latentrl.envs import ENVIRONMENTS, TASKS
-from latentrl.evaluation.agents_by_name import AGENTS
+from latentrl.evaluation.agents_by_name import agents
 from latentrl.evaluation.oracles import ORACLE
 from latentrl.evaluation.sensing import Losses, parse_blackout
 from latentrl.evaluation.trials import GivenGoal, Physics, Trial, task_of
@@ -18,8 +18,8 @@ from latentrl.support.errors import UserError
 SERVOED = ", ".join(name for name, one in ENVIRONMENTS.items() if one.servo is not None)
 KNOWN = ", ".join(name for name, one in ENVIRONMENTS.items() if one.true_physics is not None)
 AGENT_HELP = (
-    f"What chooses the actions: {', '.join(AGENTS)}, or ({SERVOED}) {ORACLE}, which is told the truth; policy if left "
-    "out, or cem where every episode has a goal of its own."
+    f"What chooses the actions: {', '.join(agents())}, or ({SERVOED}) {ORACLE}, which is told the truth; policy if "
+    "left out, or cem where every episode has a goal of its own."
 )
 TASK_HELP = (
     "; ".join(f"{name}: {', '.join(one.tasks)}" for name, one in ENVIRONMENTS.items())
@@ -70,7 +70,7 @@ class CompareOptions:
     """The run folder of a trained model."""
     tasks: tuple[str, ...] | None = None
     """What to do; all tasks of the run's environment if left out."""
-    agents: tuple[str, ...] = tuple(AGENTS)
+    agents: tuple[str, ...] = field(default_factory=lambda: tuple(agents()))
     """Who does it: random, planners, and policy for every policy in the run that was learned for the task's goal."""
     true_physics: Annotated[bool, tyro.conf.arg(help=REFERENCES_HELP)] = True
     episodes: int | None = None

@@ -18,6 +18,7 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from PIL import Image
 
+from latentrl import envs as environments
 from latentrl.envs.description import TruthAgent
 from latentrl.envs.measures import REWARD, Floats
 from latentrl.envs.tasks import Task
@@ -120,6 +121,7 @@ def render_poses(task: Task, options: Mapping[str, Floats]) -> NDArray[np.uint8]
 @contextmanager
 def _made(task: Task, episodes: int, **more: Any) -> Iterator[VectorEnv]:
     """The task's environment, closed in the end; a simulator that is missing is the user's to install."""
+    environments.register()
     try:
         envs = gymnasium.make_vec(task.env_id, num_envs=episodes, **task.env_kwargs, **more)
         try:

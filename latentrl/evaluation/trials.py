@@ -40,7 +40,7 @@ class Trial:
     """One agent on one task.
 
     Attributes:
-        agent: one of `agents_by_name.AGENTS`, or `oracles.ORACLE`.
+        agent: one of `agents_by_name.agents`, or `oracles.ORACLE`.
         task: one of `TASKS`.
         policy: which of the run's policies, for the agent "policy".
         physics: where a planner looks ahead.

@@ -12,9 +12,10 @@ TOPOLOGIES: dict[str, Topology] = {
     "cylinder": Cylinder(),
     "plane": Plane(),
 }
-"""In the order of detection; the plane last, which takes whatever is left."""
+"""In the order of detection, but for planes, which take whatever is left."""
 
 
 def topology_of(points: Tensor) -> Topology:
-    """The first of `TOPOLOGIES` that ``points [L, K]`` lie on."""
-    return next(topology for topology in TOPOLOGIES.values() if topology.detects(points))
+    """The first of `TOPOLOGIES` that ``points [L, K]`` lie on; what no other detects is a plane."""
+    planes_last = sorted(TOPOLOGIES.values(), key=lambda topology: isinstance(topology, Plane))
+    return next(topology for topology in planes_last if topology.detects(points))

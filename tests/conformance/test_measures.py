@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -107,6 +108,16 @@ CASES = {
 }
 
 
+def example(name: str) -> Measure:
+    """The measure of a case; of one that has none, a measure of the coordinates that it cannot be made without."""
+    if name in CASES:
+        return CASES[name].measure
+    given = {"Coordinate": PLACE, "tuple[Coordinate, ...]": (TURN, PLACE)}
+    kind: Any = MEASURES[name]
+    needed = {one.name: one.type for one in fields(kind) if one.default is one.default_factory is MISSING}
+    return cast(Measure, kind(**{name: given[str(wanted)] for name, wanted in needed.items()}))
+
+
 def random_truth() -> dict[str, Floats]:
     """Every entry that a case reads, ``[T, N, ...]``."""
     rng = np.random.default_rng(0)
@@ -160,12 +171,12 @@ def check_times_are_in_seconds(measure: Measure) -> None:
 CHECKS = (check_outcome, check_headings, check_episodes_are_judged_apart, check_times_are_in_seconds)
 
 
-def test_every_measure_has_a_case() -> None:
-    assert set(CASES) == set(MEASURES)
+def test_the_measures_of_this_package_have_cases() -> None:
+    assert set(CASES) <= set(MEASURES)
     assert all(isinstance(case.measure, MEASURES[name]) for name, case in CASES.items())
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", CASES)
 def test_a_measure_says_what_comes_of_a_case_by_hand(name: str) -> None:
     case = CASES[name]
     outcome = case.measure(case.truth, 0.5, case.target)
@@ -180,7 +191,7 @@ def test_a_measure_says_what_comes_of_a_case_by_hand(name: str) -> None:
 @pytest.mark.parametrize("name", MEASURES)
 def test_a_measure_keeps_the_contract(name: str, check: object) -> None:
     assert callable(check)
-    check(CASES[name].measure)
+    check(example(name))
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,19 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 # Not in POLICIES, but reachable by the name of their class.
 BY_NAME: dict[str, dict[str, Any]] = {"DDPG": OFF_POLICY, "A2C": {**FEW, "settings": {"n_steps": 8}}}
+
+
+LITTLE: dict[str, Any] = {**FEW, "updates": 3, "horizon": 4, "batch": 16}
+"""What usual settings are set to where a kind that is not named above has them."""
+
+
+def few(name: str) -> dict[str, Any]:
+    """Settings with which a kind learns in no time."""
+    named = {**QUICK, **BY_NAME}
+    if name in named:
+        return named[name]
+    known = {field.name for field in fields(POLICIES[name].options)}
+    return {setting: value for setting, value in LITTLE.items() if setting in known}
 
 
 class Tracker:
@@ -69,7 +82,7 @@ def starts(count: int, generator: torch.Generator) -> Tensor:
 
 def make(name: str, seed: int = 0, goal_size: int = 0, **changes: Any) -> Learner:
     kind = policy_kind(name)
-    options = replace(kind.options, **{**{**QUICK, **BY_NAME}[name], **changes})
+    options = replace(kind.options, **{**few(name), **changes})
     if not goal_size:
         return kind.learner(Tracker(), quadratic, starts, LOW, HIGH, options, seed)
     carrying = GoalConditioned(Tracker(), starts, goal_size)
@@ -83,7 +96,7 @@ def beliefs(count: int = 40, spread: float = 1.0) -> Belief:
     return Belief(spread * torch.randn(count, 3, generator=generator), torch.diag_embed(widths))
 
 
-@pytest.fixture(params=sorted({**QUICK, **BY_NAME}))
+@pytest.fixture(params=sorted({**POLICIES, **BY_NAME}))
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -93,8 +106,8 @@ def input(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_there_are_settings_for_every_kind() -> None:
-    assert set(QUICK) == set(POLICIES)
+def test_there_are_settings_for_the_kinds_of_this_package() -> None:
+    assert set(QUICK) <= set(POLICIES)
 
 
 def test_actions_stay_within_the_bounds_and_reach_for_them(name: str, input: str) -> None:

@@ -119,7 +119,7 @@ CHECKS: tuple[Callable[[Topology], None], ...] = (
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("topology", [*TOPOLOGIES.values(), Circle()], ids=lambda topology: type(topology).__name__)
+@pytest.mark.parametrize("topology", [*TOPOLOGIES.values(), Circle()], ids=[*TOPOLOGIES, "circle"])
 def test_topology(topology: Topology, check: Callable[[Topology], None]) -> None:
     check(topology)
 

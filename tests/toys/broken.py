@@ -1,0 +1,123 @@
+"""A second plugin, after `plugin`: the toys under the same names, each with one promise broken, for suites to find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from latentrl.agents.planners import PLANNERS
+from latentrl.agents.policies import POLICIES, MLPPolicy, PolicyKind
+from latentrl.agents.policies.progress import OnProgress
+from latentrl.envs import ENVIRONMENTS
+from latentrl.envs.description import Collection
+from latentrl.envs.measures import MEASURES, Outcome, Truth
+from latentrl.figures import FIGURES
+from latentrl.figures.base import Arrays, Drawing
+from latentrl.figures.theme import Theme
+from latentrl.geometry.topologies import TOPOLOGIES
+from latentrl.goals.parsing import GOALS
+from latentrl.models import MODELS, ModelEntry
+from latentrl.models.capabilities import Sampled
+from latentrl.objectives import OBJECTIVES
+from latentrl.priors import PRIORS
+from latentrl.training.penalties import PENALTIES, Step
+from latentrl.training.settings import TrainSettings
+from latentrl.training.situation import Situation
+from latentrl.training.stages import STAGES
+from latentrl.types import Dynamics, RateDistortion, Reward, Sequences
+from tests.toys.environment import TOY_ENVIRONMENT
+from tests.toys.goal import ToyGoal
+from tests.toys.measure import ToyMeasure
+from tests.toys.model import ToyModel, ToySettings
+from tests.toys.objective import ToyObjective
+from tests.toys.penalty import ToyPenalty
+from tests.toys.planner import ToyPlanner
+from tests.toys.policy import ToyLearner, ToyPolicyOptions
+from tests.toys.prior import ToyPrior
+from tests.toys.stage import ToyStage
+from tests.toys.topology import ToyRing
+
+
+class UnseededModel(ToyModel):
+    def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
+        return super().rate_distortion(batch)
+
+
+class BoastfulPrior(ToyPrior):
+    def bound(self, state: Tensor, generator: torch.Generator | None = None, samples: int = 1) -> Tensor:
+        return super().bound(state) + 0.5
+
+
+class SummingObjective(ToyObjective):
+    def loss(self, terms: RateDistortion) -> Tensor:
+        return (terms.distortion + self.beta * terms.rate).sum()
+
+
+class UnboundedPlanner(ToyPlanner):
+    def plan(
+        self,
+        dynamics: Dynamics,
+        reward: Reward,
+        state: Tensor,
+        warm_start: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        return 10 * super().plan(dynamics, reward, state, warm_start, generator)
+
+
+class SilentLearner(ToyLearner):
+    def learn(self, on_progress: OnProgress | None = None) -> MLPPolicy:
+        return super().learn()
+
+
+class DrawingPenalty(ToyPenalty):
+    def __call__(self, sampled: Sampled, step: Step) -> Tensor:
+        return super().__call__(sampled, step) * torch.rand(())
+
+
+class WordlessStage(ToyStage):
+    def why(self, situation: Situation, settings: TrainSettings) -> str:
+        return ""
+
+
+class RingEverywhere(ToyRing):
+    def detects(self, points: Tensor) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class UnequalGoal(ToyGoal):
+    def __str__(self) -> str:
+        return f"toy:{self.number + 1}"
+
+
+@dataclass(frozen=True)
+class NamelessMeasure(ToyMeasure):
+    def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:
+        return super().__call__(truth, control_step, target)._replace(figures={})
+
+
+def _blank(arrays: Arrays, theme: Theme) -> Figure:
+    return Figure()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """In the places of the toys."""
+    MODELS["toy"] = ModelEntry(UnseededModel, ToySettings)
+    PRIORS["toy"] = BoastfulPrior
+    OBJECTIVES["toy"] = SummingObjective
+    PENALTIES["toy"] = DrawingPenalty
+    STAGES["toy"] = WordlessStage()
+    TOPOLOGIES["toy"] = RingEverywhere()
+    PLANNERS["toy"] = UnboundedPlanner
+    POLICIES["toy"] = PolicyKind(ToyPolicyOptions(), SilentLearner)
+    GOALS["toy"] = UnequalGoal
+    MEASURES["toy"] = NamelessMeasure
+    FIGURES["toy"] = Drawing({"x": ("N",), "y": ("N",)}, _blank)
+    tasks = {name: replace(task, description="") for name, task in TOY_ENVIRONMENT.tasks.items()}
+    ENVIRONMENTS["toy"] = replace(TOY_ENVIRONMENT, tasks=tasks, collection=Collection(length=1))

@@ -1,0 +1,87 @@
+"""A plugin of pytest that adds the toys: one line for each, and nothing of the package or its tests is edited.
+
+python -m pytest -p tests.toys.plugin -k toy tests/conformance
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gymnasium
+
+from latentrl.agents.planners import PLANNERS
+from latentrl.agents.policies import POLICIES, PolicyKind
+from latentrl.envs import ENVIRONMENTS
+from latentrl.envs.measures import MEASURES
+from latentrl.figures import FIGURES
+from latentrl.geometry.topologies import TOPOLOGIES
+from latentrl.goals.parsing import GOALS
+from latentrl.models import MODELS, ModelEntry
+from latentrl.objectives import OBJECTIVES
+from latentrl.priors import PRIORS
+from latentrl.training.penalties import PENALTIES
+from latentrl.training.stages import STAGES
+from tests.toys.environment import TOY_ENVIRONMENT
+from tests.toys.figure import TOY_FIGURE
+from tests.toys.goal import ToyGoal
+from tests.toys.measure import ToyMeasure
+from tests.toys.model import ToyModel, ToySettings
+from tests.toys.objective import ToyObjective
+from tests.toys.penalty import ToyPenalty
+from tests.toys.planner import ToyPlanner
+from tests.toys.policy import ToyLearner, ToyPolicyOptions
+from tests.toys.prior import ToyPrior
+from tests.toys.stage import ToyStage
+from tests.toys.topology import ToyRing
+
+REGISTRIES: tuple[dict[str, Any], ...] = (
+    MODELS,
+    PRIORS,
+    OBJECTIVES,
+    PENALTIES,
+    STAGES,
+    TOPOLOGIES,
+    PLANNERS,
+    POLICIES,
+    GOALS,
+    MEASURES,
+    FIGURES,
+    ENVIRONMENTS,
+)
+
+
+def register() -> None:
+    """The one line of each; a task stands in its environment's own dictionary."""
+    MODELS["toy"] = ModelEntry(ToyModel, ToySettings)
+    PRIORS["toy"] = ToyPrior
+    OBJECTIVES["toy"] = ToyObjective
+    PENALTIES["toy"] = ToyPenalty
+    STAGES["toy"] = ToyStage()
+    TOPOLOGIES["toy"] = ToyRing()
+    PLANNERS["toy"] = ToyPlanner
+    POLICIES["toy"] = PolicyKind(ToyPolicyOptions(), ToyLearner)
+    GOALS["toy"] = ToyGoal
+    MEASURES["toy"] = ToyMeasure
+    FIGURES["toy"] = TOY_FIGURE
+    ENVIRONMENTS["toy"] = TOY_ENVIRONMENT
+
+
+@contextmanager
+def registered() -> Iterator[None]:
+    """The toys for a while; afterwards everything is as it was."""
+    before = [dict(registry) for registry in REGISTRIES]
+    register()
+    try:
+        yield
+    finally:
+        for registry, entries in zip(REGISTRIES, before, strict=True):
+            registry.clear()
+            registry.update(entries)
+        gymnasium.registry.pop(TOY_ENVIRONMENT.env_id, None)
+
+
+def pytest_configure() -> None:
+    """Before any suite is collected."""
+    register()
