@@ -18,7 +18,7 @@ from latentrl.goals.base import Goal
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.carried_goal import CarriedGoalReward
-from latentrl.runs.folder import load_model
+from latentrl.runs.folder import load_model, load_settings
 from latentrl.support.errors import UserError, reported
 from latentrl.support.threads import threads_for
 
@@ -35,7 +35,8 @@ def learn(options: LearnOptions) -> Path:
     if not 0.0 < options.torque < float("inf"):
         raise UserError(f"--torque {options.torque}: give a positive number")
     kind, name = policy_kind(options.policy), policy_name(options)
-    goal = parse_goal(str(options.goal))
+    text = own_goal(options.run) if options.goal is None else str(options.goal)
+    goal = parse_goal(text)
     settings = _settings(options, kind, goal)
     model = load_model(options.run).requires_grad_(False)
     try:
@@ -46,7 +47,7 @@ def learn(options: LearnOptions) -> Path:
         raise UserError(f"--policy {options.policy} --input {options.input}: {error}") from error
     notes: dict[str, object] = {
         "policy": options.policy,
-        "goal": str(options.goal),
+        "goal": text,
         "target": target,
         "torque": options.torque,
         "seed": options.seed,
@@ -57,9 +58,22 @@ def learn(options: LearnOptions) -> Path:
     print(f"{path}: the policy")
     chosen = "" if name == "policy" else f" --policy {path.stem}"
     # Goals of any kind come from the task, and there the policy is not the only one who can reach them.
-    given = " --agent policy" if target is None else f" --goal {options.goal}"
+    given = " --agent policy" if target is None else f" --goal {text}"
     print(f"next: python -m latentrl.evaluate --run {options.run}{given}{chosen}")
     return path
+
+
+def own_goal(run: Path) -> str:
+    """The goal that came with a run's data, a picture or readings; nothing of the data but its name is read.
+
+    Raises:
+        UserError: no run folder, or no goal came with its data.
+    """
+    data = Path(load_settings(run)["options"]["data"])
+    found = sorted(data.glob("goal.*"))
+    if not found:
+        raise UserError(f"--goal: {data} holds no goal.png or goal.json; give a picture or readings of the goal")
+    return str(found[0])
 
 
 def policy_name(options: LearnOptions) -> str:

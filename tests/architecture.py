@@ -41,7 +41,10 @@ SHARED_BY_MODELS = frozenset({"__init__", "base", "capabilities", "spec", "over_
 SHARED_BY_STAGES = frozenset({"__init__", "base"})
 SHARED_BY_PENALTIES = frozenset({"__init__", "base"})
 
-OF_ONE_ENVIRONMENT = re.compile(r"(?<![a-z])(pendulum|reacher|shoulder|wrist)s?(?![a-z])", re.IGNORECASE)
+OF_ONE_ENVIRONMENT = ("pendulum", "reacher", "shoulder", "wrist")
+"""Words that only an environment may say; the names of the folders in ``envs/`` come to them."""
+NO_ENVIRONMENTS = frozenset({"measures"})
+"""Folders in ``envs/`` that are none."""
 DEFAULT_FOLDERS = re.compile(r"\b(data|runs)/pendulum\b")
 """Folders that commands read and write when nothing else is said: names of files, which stay."""
 MAY_NAME_ENVIRONMENTS = ("envs/", "studies/", "quickstarts/", "data_collection/options.py")
@@ -337,12 +340,15 @@ def only_recipes_name_stages(sources: Sources) -> list[str]:
 
 def general_code_names_no_environment(sources: Sources) -> list[str]:
     """What an environment is like, it says itself: in code, comments and docstrings alike."""
+    folders = {path.split("/")[1] for path in sources if path.startswith("envs/") and path.count("/") > 1}
+    names = "|".join(sorted({*OF_ONE_ENVIRONMENT, *folders} - NO_ENVIRONMENTS))
+    words = re.compile(rf"(?<![a-z])({names})s?(?![a-z])", re.IGNORECASE)
     complaints: list[str] = []
     for path, source in sources.items():
         if path.startswith(MAY_NAME_ENVIRONMENTS):
             continue
         for number, line in enumerate(DEFAULT_FOLDERS.sub("", source).splitlines(), 1):
-            found = OF_ONE_ENVIRONMENT.search(line)
+            found = words.search(line)
             if found:
                 complaints.append(f"{path}:{number} says {found.group()!r}")
     return complaints

@@ -92,7 +92,13 @@ def reacher_run(tmp_path: Path) -> Path:
 
     data, run = tmp_path / "data", tmp_path / "run"
     run.mkdir()
-    recorded = {"env_id": REACHER, "env_kwargs": {"observation": "angles", "noise": 0.0}, "pixels": None}
+    recorded = {
+        "env_id": REACHER,
+        "env_kwargs": {"observation": "angles", "noise": 0.0},
+        "pixels": None,
+        "action_low": [-1.0] * 2,
+        "action_high": [1.0] * 2,
+    }
     env, rng = ReacherEnv(noise=0.0), np.random.default_rng(0)
     for split in ("train", "test"):
         trajectories = []

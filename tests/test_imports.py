@@ -85,7 +85,7 @@ HOUSE: dict[str, str] = {
     "training/stages/prior.py": "from latentrl.training.stages.base import Stage\nclass Prior(Stage): ...\n",
     "training/stages/gauge.py": "from latentrl.training.stages.base import Stage\n",
     "training/recipes.py": "from latentrl.training.stages.prior import Prior\n",
-    "evaluation/oracles.py": "from latentrl.envs.swing.oracle import True_\n",
+    "evaluation/oracles.py": "from latentrl.envs import ENVIRONMENTS\n",
     "compare.py": "from latentrl.evaluation.oracles import oracle_agent\n",
 }
 
@@ -182,6 +182,13 @@ def test_every_rule_but_that_of_registries_is_seen_to_fail() -> None:
 )
 def test_where_an_environment_may_be_named(path: str, source: str) -> None:
     assert general_code_names_no_environment({path: source}) == []
+
+
+def test_an_environment_s_own_folder_makes_its_name_one_that_general_code_must_not_say() -> None:
+    house = {"train.py": "# for a cart", "envs/tasks.py": ""}
+    assert general_code_names_no_environment(house) == []
+    found = general_code_names_no_environment({**house, "envs/cart/__init__.py": "", "envs/measures/held.py": ""})
+    assert found == ["train.py:1 says 'cart'"]
 
 
 FACE = "from latentrl.priors.normal import Normal\nfrom latentrl.priors import flow\n"

@@ -171,3 +171,12 @@ def test_what_cannot_work_is_refused_and_nothing_is_written(run: Path, wrong: di
     with pytest.raises(UserError, match=message):
         verb.learn(chosen)
     assert set(run.iterdir()) == before
+
+
+def test_the_goal_that_came_with_the_data_is_the_default(pendulum_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    verb.learn(LearnOptions(pendulum_run, updates=1, horizon=2))
+    data = pendulum_run.parent / "data"
+    assert json.loads((pendulum_run / "policy.json").read_text())["settings"]["goal"] == str(data / "goal.png")
+    (data / "goal.png").unlink()
+    with pytest.raises(UserError, match=r"--goal: .*data holds no goal\.png"):
+        verb.learn(LearnOptions(pendulum_run, updates=1, horizon=2))

@@ -15,7 +15,7 @@ class LearnOptions:
 
     run: Path
     """The run folder of a trained model; the policy is written into it."""
-    goal: str = "data/pendulum/goal.png"
+    goal: Annotated[str | None, default_hint("what came with the run's data", "GOAL")] = None
     """A picture of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION; or any, for a policy that is
     told which position to reach when it acts, as in tasks where every episode has a goal of its own."""
     policy: str = "analytic-gradient"

@@ -53,7 +53,15 @@ REACHER = reacher.ENVIRONMENT.env_id
 
 
 def register() -> None:
-    """Make the environments known to Gymnasium; calling it again changes nothing."""
+    """Make the environments known to Gymnasium; calling it again changes nothing.
+
+    Raises:
+        ValueError: two environments have a task of one name.
+    """
+    names = list(TASKS)
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f"tasks are named once in all environments; these are named twice: {', '.join(sorted(twice))}")
     for one in ENVIRONMENTS.values():
         if one.env_id not in gymnasium.registry:
             gymnasium.register(one.env_id, one.entry_point, vector_entry_point=one.vector_entry_point)

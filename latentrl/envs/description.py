@@ -1,4 +1,18 @@
-"""What an environment says of itself, so that nothing else has to know it: a new one is a folder and a line."""
+"""What an environment says of itself, so that nothing else has to know it: a new one is a folder and a line.
+
+Besides an :class:`Environment`, in the folder's ``__init__.py`` that imports neither torch nor a simulator, it takes:
+
+    env.py        a ``gymnasium.Env`` with a continuous action space; its ``info`` holds the ground truth that the
+                  coordinates name, and ``render_mode="rgb_array"`` makes pictures for people
+    photograph    if it has a goal: a method ``(pose [D]) -> observation`` of the environment as its sensors see it;
+                  of a vectorised environment ``([N, D]) -> [N, ...]``
+    tasks.py      its tasks, whose names no other environment has
+    vector.py     a ``gymnasium.vector.VectorEnv``, if tasks have goals drawn for every episode: resets take options
+                  ``[N, ...]`` for the entries of ``Task.state``
+    oracle.py     true physics or a servo, for upper baselines alone: the only file there that may import torch
+
+``tests/conformance/test_environments.py`` holds an entry to all of this; the pendulum's folder is the shortest example.
+"""
 
 from __future__ import annotations
 

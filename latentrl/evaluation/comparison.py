@@ -10,7 +10,7 @@ from latentrl.envs import TASKS, environment_named, tasks_in
 from latentrl.envs.tasks import Task
 from latentrl.evaluation.agents_by_name import agents, suits
 from latentrl.evaluation.options import CompareOptions
-from latentrl.evaluation.oracles import ORACLE
+from latentrl.evaluation.oracles import ORACLE, has_servo, plans_on_true_physics
 from latentrl.evaluation.trials import Trial
 from latentrl.goals.any_position import AnyGoal
 from latentrl.goals.base import Goal
@@ -45,9 +45,9 @@ def planned(options: CompareOptions, env_id: str, policies: Mapping[str, Goal]) 
         trials += [Trial(agent="random", **shared)] if "random" in options.agents else []
         trials += [Trial(agent="policy", policy=name, **shared) for name in names]
         trials += [Trial(agent=name, **shared) for name in planners]
-        if options.true_physics and environment is not None and environment.true_physics is not None:
+        if options.true_physics and plans_on_true_physics(environment, TASKS[task]):
             trials += [Trial(agent=name, physics="true", **shared) for name in planners]
-        if options.true_physics and environment is not None and environment.servo is not None:
+        if options.true_physics and has_servo(environment, TASKS[task]):
             trials += [Trial(agent=ORACLE, **shared)]
     return trials
 

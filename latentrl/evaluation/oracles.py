@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from latentrl.agents import Controller, PlannerController
 from latentrl.agents.planners import PLANNERS
 from latentrl.envs import environment_named
-from latentrl.envs.description import TruePhysics, TruthAgent
+from latentrl.envs.description import Environment, TruePhysics, TruthAgent
 from latentrl.envs.measures import Floats
+from latentrl.envs.tasks import Task
 from latentrl.evaluation.setting import Setting
 from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
@@ -39,6 +40,17 @@ class Reference:
         if self.setting.trial.agent == ORACLE:
             return servo(self.setting, index)
         return planner_on_true_physics(self.setting)
+
+
+def plans_on_true_physics(environment: Environment | None, task: Task) -> bool:
+    """Whether a planner on the true physics can take part in ``task``: it needs a goal in their coordinates."""
+    told = task.true_position is not None or task.target_of is not None
+    return told and environment is not None and environment.true_physics is not None
+
+
+def has_servo(environment: Environment | None, task: Task) -> bool:
+    """Whether a servo can take part in ``task``: it needs the true goal pose of every episode."""
+    return task.draw is not None and environment is not None and environment.servo is not None
 
 
 def planner_on_true_physics(setting: Setting) -> OracleAgent:

@@ -56,7 +56,7 @@ class Setting:
             UserError: the run does not fit the task, an unsuitable goal, data that is needed and missing.
         """
         task = _task(trial, run)
-        bound = _bound(trial, task)
+        bound = _bound(trial, task, run)
         if task.torque_limit is not None:
             task = task.with_env(**{task.torque_limit: bound})
         count = trial.episodes or task.episodes
@@ -108,16 +108,19 @@ def _task(trial: Trial, run: Run) -> Task:
         )
     if task.draw is not None and recorded.get("pixels") is not None:
         raise UserError(
-            f"--run {run.folder}: was trained on rendered pictures (collect --pixels), which show the target; "
-            "collect with --observation pixels"
+            f"--run {run.folder}: was trained on rendered pictures (collect --pixels), but the goals of "
+            f"--task {trial.task} are photographed by the environment's own camera or sensors; collect what these "
+            "observe, without --pixels"
         )
     return task.of_run(recorded["env_kwargs"])
 
 
-def _bound(trial: Trial, task: Task) -> float:
-    bound = trial.torque or task.torque
-    if task.torque_limit is None and bound > 1.0:
-        raise UserError(f"--torque {bound:g}: {task.env_id} takes at most 1, all that its motors give")
+def _bound(trial: Trial, task: Task, run: Run) -> float:
+    """The largest action, which an environment of fixed limits bounds."""
+    bound, recorded = trial.torque or task.torque, run.settings["data"]
+    limits = [abs(value) for name in ("action_low", "action_high") for value in recorded.get(name, ())]
+    if task.torque_limit is None and limits and bound > max(limits):
+        raise UserError(f"--torque {bound:g}: {task.env_id} takes at most {max(limits):g}")
     return bound
 
 

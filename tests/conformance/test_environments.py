@@ -538,6 +538,14 @@ def cart(monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
     del gymnasium.registry[CART_ID]
 
 
+def test_two_environments_with_a_task_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the one would silently stand for the other in every verb."""
+    first = next(iter(ENVIRONMENTS.values()))
+    monkeypatch.setitem(ENVIRONMENTS, "twin", replace(first, alias="twin", env_id="latentrl/Twin-v0"))
+    with pytest.raises(ValueError, match=next(iter(first.tasks))):
+        latentrl.envs.register()
+
+
 def test_an_environment_of_ones_own_passes_through_the_same_checks(cart: Environment) -> None:
     for check in CHECKS:
         check(cart)

@@ -285,5 +285,5 @@ def test_held_out_data_of_another_kind_is_a_clear_error(reacher_run: Path, chang
 def test_a_run_on_rendered_pictures_is_a_clear_error(reacher_run: Path) -> None:
     settings = load_settings(reacher_run)
     write_json(reacher_run / "settings.json", settings | {"data": {**settings["data"], "pixels": 64}})
-    with pytest.raises(UserError, match="--observation pixels"):
+    with pytest.raises(UserError, match="without --pixels"):
         evaluate(EvaluateOptions(run=reacher_run, video=False))
