@@ -177,6 +177,8 @@ def test_a_training_stopped_in_any_stage_ends_as_if_nothing_had_happened(
     one = next(one for one in recorded.values() if name in one.before)
     in_short(monkeypatch, one.situation.charted)
     run = shutil.copytree(one.before[name], tmp_path / "run")
+    if (run / CHECKPOINT).is_file():
+        monkeypatch.setattr(situation_module, "read_chart", None)  # a model that has started needs no other
     with monkeypatch.context() as patched, pytest.raises(STOPS[stop]):
         patched.setitem(STAGES, name, Stopping(STAGES[name], stop))
         resume(run)

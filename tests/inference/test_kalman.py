@@ -98,7 +98,7 @@ def test_gradients_equal_finite_differences(system: System) -> None:
     assert torch.autograd.gradcheck(smoothed, tuple(x.clone().requires_grad_() for x in inputs), rtol=1e-5)
 
 
-def test_float32_stays_positive_definite_for_100_000_steps() -> None:
+def test_float32_stays_positive_definite_for_30_000_steps() -> None:
     """A weakly damped rotation observed almost without noise: the case that breaks the short form of the update."""
     g = torch.Generator().manual_seed(0)
     rotation = torch.tensor(
@@ -110,7 +110,7 @@ def test_float32_stays_positive_definite_for_100_000_steps() -> None:
     belief = Belief(torch.zeros(batch, 3), torch.eye(3).expand(batch, 3, 3))
     smallest, asymmetry = [], []
     observations = torch.randn(1000, batch, 2, generator=g)
-    for step in range(100_000):
+    for step in range(30_000):
         belief = kalman.predict(belief, rotation, noise)
         # Every third observation is missing, so that the covariance swings between its two extremes.
         missing = torch.full((batch,), step % 3 == 0)
