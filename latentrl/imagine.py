@@ -71,7 +71,7 @@ def imagine_run(options: ImagineOptions) -> dict[str, float]:
     figures = _measure(model, options)
     for name, value in figures.items():
         print(f"  {name:<{max(map(len, figures))}}  {value:.4g}")
-    print(f"next: python -m latentrl.learn --run {options.run} --goal GOAL")
+    print(f"next: python -m latentrl.learn --run {options.run}")
     return figures
 
 

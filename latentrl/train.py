@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tyro
 
-from latentrl.data_collection.storage import load_sequences
+from latentrl.data_collection.storage import load_sequences, require_split
 from latentrl.metrics.held_out import evaluate_model
 from latentrl.runs.folder import CHECKPOINT, MODEL, is_finished
 from latentrl.runs.opening import check_folder, make_folder
@@ -48,6 +48,7 @@ def train(options: TrainOptions) -> Path:
     started = options.resume and (options.folder / CHECKPOINT).is_file()
     situation = measure(options, data, read_charts=not started)
     recipe = choose(situation, settings)
+    require_split(options.data, "test", "a model is measured on sequences that it was not trained on")
     if options.explain:
         print(explained(situation, recipe))
         return options.folder
@@ -58,7 +59,11 @@ def train(options: TrainOptions) -> Path:
         training = build_training(situation, recipe, options.folder)
         write_settings(situation, recipe, training)
         run_stages(recipe, training)
-    _write(situation, training)
+    try:
+        _write(situation, training)
+    except KeyboardInterrupt:
+        _say_interrupted(options.folder, "while the model was measured on held-out sequences; it is trained")
+        raise SystemExit(130) from None
     return options.folder
 
 
@@ -75,13 +80,15 @@ def run_stages(recipe: Recipe, training: Training) -> None:
         try:
             steps.run(name, partial(STAGES[name].run, training))
         except KeyboardInterrupt:
-            kept = f"up to step {training.trainer.step}" if name.startswith("gradient") else "what came before it"
-            left = kept if steps.finished or name.startswith("gradient") else "nothing yet"
-            print(f"\ninterrupted in the stage '{name}'; {training.folder} keeps {left}")
-            print(f"next: python -m latentrl.train --run {training.folder} --resume")
+            how = "goes on from its last step" if STAGES[name].continues else "begins again"
+            _say_interrupted(training.folder, f"in the stage '{name}', which {how}; what came before it is kept")
             raise SystemExit(130) from None
         except DivergedError as error:
             raise UserError(f"{training.folder}: {error}") from error
+
+
+def _say_interrupted(folder: Path, when: str) -> None:
+    print(f"\n{folder}: interrupted {when}\nnext: python -m latentrl.train --run {folder} --resume")
 
 
 def _write(situation: Situation, training: Training) -> None:

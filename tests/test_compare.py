@@ -101,7 +101,8 @@ def test_the_table_is_written_in_three_forms(pendulum_run: Path, capsys: pytest.
     assert all(f"## {task}" in text for task in tasks_in(PENDULUM))
     assert not list(pendulum_run.rglob("*.partial"))
     printed = capsys.readouterr().out
-    command = f"latentrl learn --run {pendulum_run} --goal velocity:0.85 --torque 30 --name rotate-counter-clockwise"
+    goal = "--goal velocity:0.85 --torque 30 --name rotate-counter-clockwise"
+    command = f"python -m latentrl.learn --run {pendulum_run} {goal}"
     assert command in printed and f"next: {command}" in printed
 
 

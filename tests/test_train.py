@@ -410,3 +410,47 @@ def test_settings_are_read_once_when_a_run_goes_on(data: Path, tmp_path: Path, m
     (run / SETTINGS).write_text(json.dumps({**stored, "training": {"steps": 3}}))
     with pytest.raises(UserError, match=r"settings\.json is damaged \(KeyError\('blur'\)\): start afresh"):
         train(TrainOptions(run=run, resume=True))
+
+
+def test_ctrl_c_while_the_model_is_measured_loses_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, run = train(options(data, tmp_path / "whole")), tmp_path / "run"
+
+    def interrupted(*arguments: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit) as stopped:
+        patched.setattr("latentrl.train.evaluate_model", interrupted)
+        train(options(data, run))
+    assert stopped.value.code == 130
+    assert f"it is trained\nnext: python -m latentrl.train --run {run} --resume" in capsys.readouterr().out
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "advance", None)  # nothing is left to train
+        train(TrainOptions(run=run, resume=True, progress=False, device="cpu"))
+    assert (run / MODEL).read_bytes() == (whole / MODEL).read_bytes()
+    figures = [json.loads((folder / "metrics.json").read_text()) for folder in (whole, run)]
+    assert {k: v for k, v in figures[0].items() if k != "train_seconds"} == {
+        k: v for k, v in figures[1].items() if k != "train_seconds"
+    }
+
+
+def test_data_without_a_held_out_split_is_refused_before_the_first_step(tmp_path: Path) -> None:
+    sensors = tmp_path / "sensors"
+    recorded = [Trajectory(np.zeros((5, 2), np.float32), np.ones((4, 1), np.float32)) for _ in range(3)]
+    storage.write(sensors, "train", recorded, {"action_low": [-1.0], "action_high": [1.0]})
+    with pytest.raises(UserError, match=r"sensors has no split 'test' but train: .* write one too"):
+        train(options(sensors, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_before_there_is_anything_to_keep_is_one_line(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("latentrl.train.load_sequences", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        main(["--data", str(data), "--run", str(tmp_path / "run")])
+    assert stopped.value.code == 130 and capsys.readouterr().err == "\ninterrupted\n"

@@ -125,6 +125,17 @@ def load_metadata(folder: Path) -> dict[str, Any]:
         ) from error
 
 
+def require_split(folder: Path, split: str, why: str) -> None:
+    """Refuse to go on without a split of a data folder.
+
+    Raises:
+        UserError: it has none of that name, but needs one: ``why``.
+    """
+    splits = load_metadata(folder)["splits"]
+    if split not in splits:
+        raise UserError(f"{folder} has no split {split!r} but {', '.join(sorted(splits))}: {why}; write one too")
+
+
 def split_folder(folder: Path, split: str) -> Path:
     """Where a split of a data folder is.
 

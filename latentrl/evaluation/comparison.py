@@ -60,7 +60,7 @@ def unlearned(options: CompareOptions, env_id: str, policies: Mapping[str, Goal]
         if goal not in commands and not any(suits(own, goal) for own in policies.values()):
             own = "" if name == tasks_in(task.env_id)[0] else f" --name {name}"
             text = "PICTURE" if task.true_position else task.goal or "any"
-            commands[goal] = f"latentrl learn --run {options.run} --goal {text} --torque {task.torque:g}{own}"
+            commands[goal] = f"python -m latentrl.learn --run {options.run} --goal {text} --torque {task.torque:g}{own}"
     return list(commands.values())
 
 

@@ -13,9 +13,15 @@ class UserError(ValueError):
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Within a verb: print a :class:`UserError` as one line on stderr, with no traceback, and exit with code 2."""
+    """Within a verb: print a :class:`UserError` as one line on stderr, with no traceback, and exit with code 2.
+
+    Ctrl-C that the verb itself has nothing to say to ends it in the same way, with the shell's code 130.
+    """
     try:
         yield
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        raise SystemExit(130) from None
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

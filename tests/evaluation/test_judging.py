@@ -231,7 +231,7 @@ def test_a_comparison_takes_the_tasks_of_the_runs_environment(short: None, reach
     assert [(trial.task, trial.contestant) for trial in trials] == [
         (task, agent) for task in REACHER_TASKS for agent in ("random", "cem", "oracle")
     ]
-    command = f"latentrl learn --run {reacher_run} --goal any --torque 0.5"
+    command = f"python -m latentrl.learn --run {reacher_run} --goal any --torque 0.5"
     assert unlearned(CompareOptions(reacher_run), REACHER, policies()) == [command]
     save_policy(steering(0.5), reacher_run, {"goal": "any"}, "mine")
     assert unlearned(CompareOptions(reacher_run), REACHER, policies()) == []

@@ -21,10 +21,12 @@ class Stage(ABC):
     Class attributes:
         needs: the capabilities (:mod:`latentrl.models.capabilities`) of a model that can be trained so.
         leaves: files in the run folder that only an unfinished training needs.
+        continues: whether it saves what it has done on Ctrl-C and goes on from there; else it begins again.
     """
 
     needs: ClassVar[tuple[type, ...]] = ()
     leaves: ClassVar[tuple[str, ...]] = ()
+    continues: ClassVar[bool] = False
 
     @abstractmethod
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:

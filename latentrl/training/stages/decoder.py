@@ -47,6 +47,7 @@ class DecoderAlone(Stage):
 
     needs = (FrameDecoder,)
     leaves = (DECODER,)
+    continues = True
 
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         if not settings.decoder_steps:

@@ -19,6 +19,7 @@ class Gradient(Stage):
         halfway: until then.
     """
 
+    continues = True
     halfway: bool = False
 
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
