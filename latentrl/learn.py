@@ -18,7 +18,7 @@ from latentrl.goals.base import Goal
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.carried_goal import CarriedGoalReward
-from latentrl.runs.folder import load_model, load_settings
+from latentrl.runs.folder import SETTINGS, load_model, load_settings
 from latentrl.support.errors import UserError, reported
 from latentrl.support.threads import threads_for
 
@@ -69,7 +69,10 @@ def own_goal(run: Path) -> str:
     Raises:
         UserError: no run folder, or no goal came with its data.
     """
-    data = Path(load_settings(run)["options"]["data"])
+    try:
+        data = Path(load_settings(run)["options"]["data"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{run / SETTINGS} does not say where its data is ({error!r}): give a --goal") from error
     found = sorted(data.glob("goal.*"))
     if not found:
         raise UserError(f"--goal: {data} holds no goal.png or goal.json; give a picture or readings of the goal")

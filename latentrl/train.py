@@ -8,8 +8,8 @@ from pathlib import Path
 
 import tyro
 
-from latentrl.data_collection.storage import load_sequences, require_split
-from latentrl.metrics.held_out import evaluate_model
+from latentrl.data_collection.storage import load_sequences
+from latentrl.metrics.held_out import check_held_out, evaluate_model
 from latentrl.runs.folder import CHECKPOINT, MODEL, is_finished
 from latentrl.runs.opening import check_folder, make_folder
 from latentrl.runs.tensors import write_tensors
@@ -20,7 +20,7 @@ from latentrl.support.threads import threads_for
 from latentrl.training.building import build_training
 from latentrl.training.explaining import explained, notes
 from latentrl.training.kept_target import load_target
-from latentrl.training.memory import CheckpointMemory
+from latentrl.training.memory import CheckpointMemory, finished_stages
 from latentrl.training.options import TrainOptions, check_options, choose_device
 from latentrl.training.recipes import Recipe, choose
 from latentrl.training.resuming import begun, next_command, write_settings
@@ -48,15 +48,15 @@ def train(options: TrainOptions) -> Path:
     started = options.resume and (options.folder / CHECKPOINT).is_file()
     situation = measure(options, data, read_charts=not started)
     recipe = choose(situation, settings)
-    require_split(options.data, "test", "a model is measured on sequences that it was not trained on")
+    check_held_out(options.data)
     if options.explain:
-        print(explained(situation, recipe))
+        print(explained(situation, recipe, finished_stages(options.folder, STARTS) if started else ()))
         return options.folder
     print("".join(f"{note}\n" for note in notes(situation, recipe)), end="")
-    if not options.resume:
-        make_folder(options.folder)
     with threads_for(data.observations.shape[2:]):
         training = build_training(situation, recipe, options.folder)
+        if not options.resume:
+            make_folder(options.folder)
         write_settings(situation, recipe, training)
         run_stages(recipe, training)
     try:
@@ -75,7 +75,7 @@ def run_stages(recipe: Recipe, training: Training) -> None:
         SystemExit: on Ctrl-C, with the code 130.
     """
     load_target(training)
-    steps = Steps(CheckpointMemory(training, STARTS))
+    steps = Steps(CheckpointMemory(training, STARTS, STAGES))
     for name in recipe.stages:
         try:
             steps.run(name, partial(STAGES[name].run, training))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from latentrl.networks import NETWORKS
 from latentrl.networks.standardisation import data_deviation
 from latentrl.objectives.annealing import Annealing
 from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, load_model, load_settings
-from latentrl.runs.tensors import read_tensors
+from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
 from latentrl.support.options import options_to_json
 from latentrl.train import main, train
@@ -29,8 +30,10 @@ from latentrl.training.kept_target import CHART
 from latentrl.training.options import TrainOptions, choose_device, options_from_json
 from latentrl.training.recipes import choose
 from latentrl.training.situation import measure
+from latentrl.training.stages.gauge import VelocityCoordinates
 from latentrl.training.stages.transition_em import fit_transition_by_em
 from latentrl.training.trainer import Trainer
+from latentrl.training.training import Training
 from latentrl.types import Belief, RateDistortion, Sequences, Trajectory
 from tests.arms import wander
 
@@ -454,3 +457,82 @@ def test_ctrl_c_before_there_is_anything_to_keep_is_one_line(
     with pytest.raises(SystemExit) as stopped:
         main(["--data", str(data), "--run", str(tmp_path / "run")])
     assert stopped.value.code == 130 and capsys.readouterr().err == "\ninterrupted\n"
+
+
+def test_coordinates_that_the_data_does_not_hold_are_refused_before_the_first_step(data: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(data, tmp_path / "data")
+    metadata = json.loads((copy / storage.METADATA).read_text())
+    angle = {"name": "a", "kind": "angle", "key": "angle", "index": 4}
+    for wrong, named in (
+        ([angle], r"coordinate a: 'angle' holds \(10, 6\), not at least 5 numbers .* metadata\.json"),
+        ([{**angle, "kind": "turn"}], r"data/metadata\.json"),
+        (3, r"data/metadata\.json"),
+    ):
+        (copy / storage.METADATA).write_text(json.dumps({**metadata, "coordinates": wrong}))
+        with pytest.raises(UserError, match=named):
+            train(options(copy, tmp_path / "run"))
+    (copy / storage.METADATA).write_text("{")
+    with pytest.raises(UserError, match=r"metadata\.json is damaged"):
+        train(options(copy, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def interrupted_run(data: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run that was stopped after its sixth step, before the first row of its history."""
+    advance = Trainer.advance
+
+    def stopping(trainer: Trainer) -> RateDistortion:
+        if trainer.step == 5:
+            signal.raise_signal(signal.SIGINT)
+        return advance(trainer)
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(Trainer, "advance", stopping)
+        train(options(data, run, recipe="source"))
+    return run
+
+
+def test_what_is_damaged_in_an_interrupted_run_is_named_with_its_cure(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = interrupted_run(data, tmp_path / "run", monkeypatch)
+    settings, history = (run / SETTINGS).read_text(), (run / "history.csv").read_text()
+    stored = json.loads(settings)
+    for wrong in ({"steps": "x"}, {"blur": None}, {"learning_rates": 3}):
+        (run / SETTINGS).write_text(json.dumps({**stored, "training": {**stored["training"], **wrong}}))
+        with pytest.raises(UserError, match=r"settings\.json is damaged .* --overwrite"):
+            train(TrainOptions(run=run, resume=True, progress=False))
+    (run / SETTINGS).write_text(settings)
+    tensors, notes = read_tensors(run / CHECKPOINT, "")
+    for key, wrong_note in (
+        ("steps", '{"finished": "gradient", "seconds": {}}'),
+        ("steps", '{"finished": ["foo"], "seconds": {}}'),
+        ("steps", '{"finished": [], "seconds": {"a": "x"}}'),
+        ("training", "[]"),
+    ):
+        write_tensors(run / CHECKPOINT, tensors, {**notes, key: wrong_note})
+        with pytest.raises(UserError, match="--overwrite"):
+            train(TrainOptions(run=run, resume=True, progress=False))
+    write_tensors(run / CHECKPOINT, tensors, {**notes, "training": notes["training"].replace('"step": 6', '"step": 9')})
+    (run / "history.csv").write_text("rubbish\n1\n")
+    with pytest.raises(UserError, match=r"history\.csv is damaged .* remove it"):
+        train(TrainOptions(run=run, resume=True, progress=False))
+    (run / "history.csv").write_text(history)
+
+
+def test_explain_marks_what_a_run_has_finished_and_writes_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(stage: VelocityCoordinates, training: Training) -> None:
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(VelocityCoordinates, "run", interrupted)
+        train(options(data, run))
+    capsys.readouterr()
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    train(TrainOptions(run=run, resume=True, explain=True))
+    told = [line.split("  ")[1] for line in capsys.readouterr().out.splitlines() if "(done)" in line]
+    assert told == ["1. best start", "2. gradient"]
+    assert before == {path.name: path.read_bytes() for path in run.iterdir()}

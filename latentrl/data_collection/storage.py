@@ -123,6 +123,8 @@ def load_metadata(folder: Path) -> dict[str, Any]:
             f"{folder} is no data folder (it has no {METADATA}): "
             f"make one with python -m latentrl.collect --out {folder}"
         ) from error
+    except ValueError as error:
+        raise UserError(f"{folder / METADATA} is damaged ({error}): record the data again") from error
 
 
 def require_split(folder: Path, split: str, why: str) -> None:

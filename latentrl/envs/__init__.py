@@ -78,16 +78,16 @@ def environment_named(env_id: str) -> Environment | None:
     return next((one for one in ENVIRONMENTS.values() if one.env_id == name), None)
 
 
-def coordinates_of(metadata: Mapping[str, Any]) -> tuple[Coordinate, ...]:
+def coordinates_of(metadata: Mapping[str, Any], where: str = "metadata.json") -> tuple[Coordinate, ...]:
     """The coordinates of a data folder's ground truth: as stored in its metadata, else as its environment says.
 
-    For data that stores none, the environment's id decides.
+    For data that stores none, the environment's id decides. ``where`` names the file in errors.
 
     Raises:
         UserError: stored coordinates that are none.
     """
     if metadata.get("coordinates") is not None:
-        return coordinates_from_json(metadata["coordinates"], "metadata.json")
+        return coordinates_from_json(metadata["coordinates"], where)
     environment = environment_named(str(metadata.get("env_id")))
     if environment is None:
         return ()

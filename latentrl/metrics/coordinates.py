@@ -12,6 +12,7 @@ from torch import Tensor
 from latentrl.envs.coordinates import Coordinate, positions, velocities
 from latentrl.numerics.neighbours import nearest_elsewhere
 from latentrl.numerics.regression import angle_r2, ols_r2, r2_of_means
+from latentrl.support.errors import UserError
 
 
 def coordinate_r2(
@@ -35,10 +36,10 @@ def coordinate_r2(
         ``r2_NAME_from_position_dims`` of angles and lines.
 
     Raises:
-        ValueError: a coordinate that is not one number a step.
+        UserError: a coordinate that is not one number a step.
     """
     known = [one for one in coordinates if one.key in truth]
-    values = {one.name: _checked(one, one.values(truth), latents.shape[:2]) for one in known}
+    values = coordinate_values(truth, known, latents.shape[:2])
     moving, placed = velocities(known), positions(known)
     states = latents.flatten(0, 1).cpu().numpy()
     figures = {f"r2_{one.name}": _r2(one, states, values[one.name]) for one in known}
@@ -58,11 +59,30 @@ def _r2(coordinate: Coordinate, states: NDArray[np.floating], values: NDArray[np
     return (angle_r2 if coordinate.kind == "angle" else ols_r2)(states, values)
 
 
-def _checked(coordinate: Coordinate, values: NDArray[np.floating], shape: Sequence[int]) -> NDArray[np.floating]:
-    """``values [N * T]``."""
-    if values.shape != tuple(shape):
-        raise ValueError(
-            f"coordinate {coordinate.name}: '{coordinate.key}' holds {values.shape}, not a number for each of the "
-            f"{tuple(shape)} steps"
-        )
-    return values.ravel()
+def coordinate_values(
+    truth: Mapping[str, NDArray[np.floating]], coordinates: Sequence[Coordinate], shape: Sequence[int]
+) -> dict[str, NDArray[np.floating]]:
+    """The values ``[N * T]`` of those of ``coordinates`` that ``truth`` holds, by name.
+
+    Args:
+        truth: what the environment recorded, each entry ``[N, T, ...]``.
+        coordinates: what to read off it.
+        shape: N and T.
+
+    Raises:
+        UserError: a coordinate that is not one number a step.
+    """
+    found = {}
+    for one in coordinates:
+        if one.key not in truth:
+            continue
+        entry = np.asarray(truth[one.key])
+        fits = entry.ndim == 2 if one.index is None else entry.ndim == 3 and one.index < entry.shape[2]
+        if not fits or entry.shape[:2] != tuple(shape):
+            wanted = "one number" if one.index is None else f"at least {one.index + 1} numbers"
+            raise UserError(
+                f"coordinate {one.name}: '{one.key}' holds {entry.shape}, not {wanted} for each of {tuple(shape)} "
+                "steps; mend its entry among the coordinates in metadata.json"
+            )
+        found[one.name] = one.values(truth).ravel()
+    return found

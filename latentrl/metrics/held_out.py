@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentrl.data_collection.storage import load_ground_truth, load_metadata, load_sequences
+from latentrl.data_collection.storage import METADATA, load_ground_truth, load_metadata, load_sequences, require_split
 from latentrl.envs import coordinates_of
 from latentrl.envs.coordinates import Coordinate
-from latentrl.metrics.coordinates import coordinate_r2
+from latentrl.metrics.coordinates import coordinate_r2, coordinate_values
 from latentrl.metrics.generation import FEWEST_SEQUENCES, generation_metrics
 from latentrl.metrics.prediction import (
     elbo_per_step,
@@ -47,6 +47,20 @@ def evaluate_model(
         data = load_sequences(folder, "test", next(model.parameters()).device)
     truth, coordinates = load_ground_truth(folder, "test"), coordinates_of(load_metadata(folder))
     return held_out_figures(model, data, truth, coordinates, seed, belief)
+
+
+def check_held_out(folder: Path) -> None:
+    """Refuse data that no model can be measured on, before one is trained.
+
+    Raises:
+        UserError: no ``test`` split, or coordinates that its ground truth does not hold.
+    """
+    require_split(folder, "test", "a model is measured on sequences that it was not trained on")
+    metadata = load_metadata(folder)
+    coordinates = coordinates_of(metadata, str(folder / METADATA))
+    if coordinates:
+        shape = tuple(metadata["splits"]["test"][name] for name in ("sequences", "length"))
+        coordinate_values(load_ground_truth(folder, "test", metadata), coordinates, shape)
 
 
 @torch.no_grad()

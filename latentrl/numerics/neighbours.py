@@ -7,6 +7,8 @@ from torch import Tensor
 
 ROWS = 500
 """Points whose distances to all others are held at once."""
+CACHED = 2**19
+"""Distances that a processor's caches hold, about: of many points, fewer rows at once are faster."""
 
 
 def squared_distances(points: Tensor, among: Tensor) -> Tensor:
@@ -17,7 +19,7 @@ def squared_distances(points: Tensor, among: Tensor) -> Tensor:
 
 
 def nearest(
-    points: Tensor, among: Tensor, count: int, groups: tuple[Tensor, Tensor] | None = None
+    points: Tensor, among: Tensor, count: int, groups: tuple[Tensor, Tensor] | None = None, rows: int = ROWS
 ) -> tuple[Tensor, Tensor]:
     """The nearest of ``among [L, D]`` to each of ``points [N, D]``, the nearest first.
 
@@ -26,6 +28,7 @@ def nearest(
         among: the candidates.
         count: neighbours of each.
         groups: numbers ``[N]`` of the points and ``[L]`` of the candidates; those with the same are no neighbours.
+        rows: points at once.
 
     Returns:
         Their squared distances and their indices, ``[N, count]`` each.
@@ -34,11 +37,11 @@ def nearest(
     others = among - centre
     norms = others.square().sum(1)
     distances, indices = [], []
-    for start in range(0, len(points), ROWS):
-        rows = slice(start, start + ROWS)
-        squares = _squares(points[rows] - centre, others, norms)
+    for start in range(0, len(points), rows):
+        some = slice(start, start + rows)
+        squares = _squares(points[some] - centre, others, norms)
         if groups is not None:
-            squares.masked_fill_(groups[0][rows].unsqueeze(1) == groups[1], torch.inf)
+            squares.masked_fill_(groups[0][some].unsqueeze(1) == groups[1], torch.inf)
         distance, index = squares.topk(count, largest=False)
         distances.append(distance)
         indices.append(index)
@@ -63,9 +66,11 @@ def nearest_elsewhere(inputs: Tensor, neighbours: int = 10) -> Tensor:
     deviation, axes = torch.linalg.eigh(points.T @ points / len(points))
     points = (points @ axes) / deviation.clamp(min=1e-12).sqrt()
     sequence = torch.arange(count, device=inputs.device).repeat_interleave(length)
-    return nearest(points, points, min(neighbours, len(points) - length), (sequence, sequence))[1]
+    rows = max(1, min(ROWS, CACHED // len(points)))
+    return nearest(points, points, min(neighbours, len(points) - length), (sequence, sequence), rows)[1]
 
 
 def _squares(points: Tensor, others: Tensor, norms: Tensor) -> Tensor:
     """From points around a common centre, which keeps rounding small, and the squared ``norms [L]`` of the others."""
-    return (norms - 2 * points @ others.T + points.square().sum(1, keepdim=True)).clamp(min=0)
+    squares = 2 * points @ others.T
+    return torch.sub(norms, squares, out=squares).add_(points.square().sum(1, keepdim=True)).clamp_(min=0)

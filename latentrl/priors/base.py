@@ -37,6 +37,11 @@ class InitialDistribution(nn.Module, ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no density over z")
 
+    @classmethod
+    def can_begin_afresh(cls) -> bool:
+        """Whether :meth:`fresh` gives anything."""
+        return cls.fresh is not InitialDistribution.fresh
+
     def fresh(self) -> InitialDistribution | None:
         """One of the same kind and sizes with new weights, to be fitted again; None where there is nothing to fit."""
         return None

@@ -36,10 +36,14 @@ class Record:
             ValueError: something else.
         """
         stored = json.loads(text)
-        try:
-            return cls(list(stored["finished"]), dict(stored["seconds"]))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"no record of steps: {error!r}") from error
+        if not isinstance(stored, dict):
+            raise ValueError(f"no record of steps: {text}")
+        finished, seconds = stored.get("finished"), stored.get("seconds")
+        if not isinstance(finished, list) or not all(isinstance(name, str) for name in finished):
+            raise ValueError(f"no record of steps: finished {finished!r}")
+        if not isinstance(seconds, dict) or not all(isinstance(value, int | float) for value in seconds.values()):
+            raise ValueError(f"no record of steps: seconds {seconds!r}")
+        return cls(finished, seconds)
 
 
 class Memory(Protocol):

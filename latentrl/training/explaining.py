@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 
 from latentrl.training.building import build_model
@@ -20,8 +22,8 @@ def notes(situation: Situation, recipe: Recipe) -> list[str]:
     return found
 
 
-def explained(situation: Situation, recipe: Recipe) -> str:
-    """The text of ``latentrl train --explain``."""
+def explained(situation: Situation, recipe: Recipe, finished: Collection[str] = ()) -> str:
+    """The text of ``latentrl train --explain``; stages that are ``finished`` in a run to be resumed are marked."""
     options, data, settings = situation.options, situation.data, recipe.settings
     shape = tuple(data.observations.shape[2:])
     kind = "pictures" if situation.images else "sensors"
@@ -36,7 +38,8 @@ def explained(situation: Situation, recipe: Recipe) -> str:
         "stages",
     ]
     width = max(map(len, recipe.stages), default=0)
-    lines += [f"  {number}. {name:<{width}}  {why}" for number, (name, why) in enumerate(recipe.stages.items(), 1)]
+    for number, (name, why) in enumerate(recipe.stages.items(), start=1):
+        lines.append(f"  {number}. {name:<{width}}  {'(done) ' if name in finished else ''}{why}")
     return "\n".join([*lines, *notes(situation, recipe)])
 
 

@@ -42,9 +42,12 @@ def resume(trainer: Trainer, folder: Path) -> dict[str, str] | None:
     tensors, metadata = read_tensors(checkpoint, "start afresh with --overwrite")
     try:
         trainer.load_state(tensors, metadata)
-    except (RuntimeError, KeyError, ValueError) as error:
+    except (RuntimeError, KeyError, ValueError, TypeError) as error:
         raise UserError(f"{checkpoint} does not fit {folder}/settings.json ({error}): use --overwrite") from error
-    trainer.history = list(_read_history(folder / HISTORY, trainer.step))
+    try:
+        trainer.history = list(_read_history(folder / HISTORY, trainer.step))
+    except (KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{folder / HISTORY} is damaged ({error!r}): remove it to go on without it") from error
     return metadata
 
 

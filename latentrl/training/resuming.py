@@ -45,11 +45,21 @@ def begun(options: TrainOptions) -> Begun:
         stored = options_from_json(content["options"])
         numbers = {name: value for name, value in content["training"].items() if name in known}
         settings = TrainSettings(**{**numbers, "blur": Schedule(**numbers["blur"])})
+        _check_kinds(settings)
     except (KeyError, TypeError, AttributeError) as error:
         path = options.folder / SETTINGS
         raise UserError(f"{path} is damaged ({error!r}): start afresh with --overwrite") from error
     stored = replace(stored, run=options.folder, resume=True, explain=options.explain)
     return Begun(replace(stored, device=options.device, progress=options.progress), settings)
+
+
+def _check_kinds(settings: TrainSettings) -> None:
+    """Raise a ``TypeError`` where something else stands in the place of a number or a table."""
+    for field in fields(settings):
+        value, default = getattr(settings, field.name), getattr(TrainSettings(), field.name)
+        kinds = (int, float) if isinstance(default, int | float) else type(default)
+        if not isinstance(value, kinds):
+            raise TypeError(f"{field.name} is {value!r}")
 
 
 def write_settings(situation: Situation, recipe: Recipe, training: Training) -> None:

@@ -232,3 +232,9 @@ def test_a_stage_that_is_another_the_second_time_is_found_out(
         resume(parts)
     resume(parts)
     assert not same(whole, parts)
+
+
+def test_a_prior_that_cannot_begin_afresh_is_not_said_to(recorded: dict[str, Recorded]) -> None:
+    situation = recorded["arms"].situation
+    plain = replace(situation, options=replace(situation.options, prior="normal"))
+    assert "prior" in choose(situation).stages and "prior" not in choose(plain).stages

@@ -51,7 +51,7 @@ class PositionPenalty(Penalty):
     def described(cls, settings: TrainSettings) -> str | None:
         if not settings.alignment > 0:
             return None
-        held = settings.sigma_hold
+        held = min(settings.sigma_hold, settings.steps)
         return f"{settings.alignment:g} nats of what the position does not tell of its target, for {held} steps"
 
     def __call__(self, sampled: Sampled, step: Step) -> Tensor | None:

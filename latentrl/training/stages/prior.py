@@ -16,6 +16,7 @@ from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FreshPrior
 from latentrl.models.over_data import smooth, spread_sample
 from latentrl.numerics.distributions import cholesky
+from latentrl.priors import PRIORS
 from latentrl.training.fitting import Fitting
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
@@ -36,7 +37,7 @@ class PriorAfresh(Stage):
     needs = (FreshPrior,)
 
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
-        if not settings.prior_steps:
+        if not settings.prior_steps or not PRIORS[situation.options.prior].can_begin_afresh():
             return None
         return f"{settings.prior_steps} steps with {SAMPLES} importance samples: fitted along, it is too wide"
 
