@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -49,6 +50,21 @@ def rows() -> dict[str, tuple[str, str]]:
     return {kind: (registry, suite) for kind, registry, suite in table}
 
 
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Names, Names]]:
+    """Of the suites with the toys, and with broken ones: a process each, side by side."""
+    given: dict[str, tuple[tuple[str, ...], str]] = {
+        "toys": (("tests.toys.plugin",), "toy and not little_training"),
+        "broken": (("tests.toys.plugin", "tests.toys.broken"), " and not ".join(("toy", *SLOW))),
+    }
+    with ThreadPoolExecutor() as pool:
+        running = {
+            name: pool.submit(conformance, tmp_path_factory.mktemp(name), *arguments)
+            for name, arguments in given.items()
+        }
+        return {name: one.result() for name, one in running.items()}
+
+
 def conformance(folder: Path, plugins: tuple[str, ...], tests: str) -> tuple[Names, Names]:
     """The tests that passed and those that failed, in a process that has the plugins."""
     report = folder / "report.xml"
@@ -79,8 +95,8 @@ def test_the_table_has_a_row_for_every_registry() -> None:
     assert named == every | {"tasks"}
 
 
-def test_every_suite_picks_up_its_toy(tmp_path: Path) -> None:
-    passed, failed = conformance(tmp_path, ("tests.toys.plugin",), "toy")
+def test_every_suite_picks_up_its_toy(outcomes: dict[str, tuple[Names, Names]]) -> None:
+    passed, failed = outcomes["toys"]
     assert not failed
     for kind, (_, suite) in rows().items():
         assert of_toys(passed.get(suite, [])), f"{suite} tests no {kind}"
@@ -88,9 +104,8 @@ def test_every_suite_picks_up_its_toy(tmp_path: Path) -> None:
     assert any("-toy]" in name for name in passed[rows()["model"][1]]), "models with priors and planners from elsewhere"
 
 
-def test_every_suite_finds_a_broken_toy(tmp_path: Path) -> None:
-    plugins = ("tests.toys.plugin", "tests.toys.broken")
-    _, failed = conformance(tmp_path, plugins, " and not ".join(("toy", *SLOW)))
+def test_every_suite_finds_a_broken_toy(outcomes: dict[str, tuple[Names, Names]]) -> None:
+    _, failed = outcomes["broken"]
     for kind, (_, suite) in rows().items():
         assert of_toys(failed.get(suite, [])), f"{suite} finds nothing wrong with a broken {kind}"
     for of_both in ("[toy-park", "[toy-check_description"):

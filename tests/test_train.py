@@ -327,7 +327,10 @@ def arm_options(data: Path, run: Path, **changes: object) -> TrainOptions:
     return options(data, run, state_size=5, position_size=3, standardise=True, steps=30, batch=None, **changes)
 
 
-def test_a_model_of_an_arm_starts_on_a_chart_and_ends_with_the_error_s_sigma(arms: Path, tmp_path: Path) -> None:
+def test_a_model_of_an_arm_starts_on_a_chart_and_ends_with_the_error_s_sigma(
+    arms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("latentrl.training.stages.chart_start.MOTION_STEPS", 100)
     run = train(arm_options(arms, tmp_path / "run"))
     settings = json.loads((run / SETTINGS).read_text())["training"]
     assert settings["warm_start"] == settings["sigma_hold"] == 30 and settings["batch"] == 16

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from latentrl.data_collection import storage
 from latentrl.data_collection.storage import load_sequences
+from latentrl.geometry.charts import Charted
 from latentrl.training.options import TrainOptions
 from latentrl.training.situation import Situation, measure
-from latentrl.types import Trajectory
+from latentrl.types import Sequences, Trajectory
 from tests.arms import wander
 
+ARMS = 100
 LIMITS = {"action_low": [-4.0, -4.0], "action_high": [4.0, 4.0]}
 
 
@@ -30,11 +33,18 @@ def write_sensors(folder: Path) -> Path:
 
 def write_arms(folder: Path) -> Path:
     """Pictures of a drawn arm, of which blurred pictures do not tell all."""
-    for seed, (split, count) in enumerate((("train", 400), ("test", 3))):
+    for seed, (split, count) in enumerate((("train", ARMS), ("test", 3))):
         data, _ = wander(count, 6, seed, size=24)
         pairs = zip(data.observations.numpy(), data.actions.numpy(), strict=True)
         storage.write(folder, split, [Trajectory(*pair) for pair in pairs], LIMITS)
     return folder
+
+
+def true_chart(data: Sequences, count: int) -> Charted:
+    """The cylinder that the arms' poses lie on, in the place of one read off their pictures: what takes long."""
+    shoulder, wrist = wander(ARMS, 6, 0, size=24)[1].unbind(-1)
+    places = torch.stack((shoulder.cos(), shoulder.sin(), wrist), -1)
+    return Charted(data, (places - places.mean((0, 1))) / places.std((0, 1)))
 
 
 def options_for(data: Path, **changes: Any) -> TrainOptions:
