@@ -18,7 +18,7 @@ from latentrl.goals.base import Goal
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.carried_goal import CarriedGoalReward
-from latentrl.runs.folder import SETTINGS, load_model, load_settings
+from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_settings
 from latentrl.support.errors import UserError, reported
 from latentrl.support.threads import threads_for
 
@@ -73,10 +73,10 @@ def own_goal(run: Path) -> str:
         data = Path(load_settings(run)["options"]["data"])
     except (KeyError, TypeError) as error:
         raise UserError(f"{run / SETTINGS} does not say where its data is ({error!r}): give a --goal") from error
-    found = sorted(data.glob("goal.*"))
-    if not found:
+    found = goal_beside(data)
+    if found is None:
         raise UserError(f"--goal: {data} holds no goal.png or goal.json; give a picture or readings of the goal")
-    return str(found[0])
+    return str(found)
 
 
 def policy_name(options: LearnOptions) -> str:

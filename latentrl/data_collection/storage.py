@@ -127,15 +127,18 @@ def load_metadata(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder / METADATA} is damaged ({error}): record the data again") from error
 
 
-def require_split(folder: Path, split: str, why: str) -> None:
-    """Refuse to go on without a split of a data folder.
+def require_split(folder: Path, split: str, metadata: Mapping[str, Any]) -> None:
+    """Refuse to go on without a split of a data folder, whose ``metadata`` are known.
 
     Raises:
-        UserError: it has none of that name, but needs one: ``why``.
+        UserError: it has none of that name.
     """
-    splits = load_metadata(folder)["splits"]
+    splits = metadata["splits"]
     if split not in splits:
-        raise UserError(f"{folder} has no split {split!r} but {', '.join(sorted(splits))}: {why}; write one too")
+        raise UserError(
+            f"{folder} has no split {split!r} but {', '.join(sorted(splits))}: a model is trained on 'train' and "
+            "measured on 'test'; write one too"
+        )
 
 
 def split_folder(folder: Path, split: str) -> Path:
@@ -160,9 +163,7 @@ def update_metadata(folder: Path, split: str, layout: Layout, sequences: int, me
 
 
 def _open(folder: Path, split: str, metadata: Mapping[str, Any]) -> minari.MinariDataset:
-    splits = metadata["splits"]
-    if split not in splits:
-        raise UserError(f"{folder} has no split {split!r}: it has {', '.join(sorted(splits))}")
+    require_split(folder, split, metadata)
     return minari.MinariDataset(split_folder(folder, split) / DATA)
 
 

@@ -45,7 +45,8 @@ def evaluate_model(
     """
     if data is None:
         data = load_sequences(folder, "test", next(model.parameters()).device)
-    truth, coordinates = load_ground_truth(folder, "test"), coordinates_of(load_metadata(folder))
+    metadata = load_metadata(folder)
+    truth, coordinates = load_ground_truth(folder, "test", metadata), coordinates_of(metadata, str(folder / METADATA))
     return held_out_figures(model, data, truth, coordinates, seed, belief)
 
 
@@ -55,8 +56,8 @@ def check_held_out(folder: Path) -> None:
     Raises:
         UserError: no ``test`` split, or coordinates that its ground truth does not hold.
     """
-    require_split(folder, "test", "a model is measured on sequences that it was not trained on")
     metadata = load_metadata(folder)
+    require_split(folder, "test", metadata)
     coordinates = coordinates_of(metadata, str(folder / METADATA))
     if coordinates:
         shape = tuple(metadata["splits"]["test"][name] for name in ("sequences", "length"))

@@ -33,6 +33,11 @@ def model_settings(name: str, model: WorldModel) -> dict[str, Any]:
     return {"name": name, "settings": asdict(model.settings), "spec": asdict(model.spec)}
 
 
+def goal_beside(data: Path) -> Path | None:
+    """The goal that came with a data folder, a picture or readings; None where none did."""
+    return next(iter(sorted(data.glob("goal.*"))), None)
+
+
 def is_finished(folder: Path) -> bool:
     """Whether model and figures are there; the checkpoint is removed when they are."""
     return (folder / MODEL).is_file() and not (folder / CHECKPOINT).is_file()

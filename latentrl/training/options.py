@@ -82,9 +82,11 @@ def check_options(options: TrainOptions) -> None:
     Raises:
         UserError: it names the flag, the value and the cure.
     """
-    if options.model not in MODELS:
-        raise UserError(f"--model {options.model}: there is no such model; give one of {', '.join(MODELS)}")
-    for flag, name, known in (("objective", options.objective, OBJECTIVES), ("prior", options.prior, PRIORS)):
+    for flag, name, known in (
+        ("model", options.model, MODELS),
+        ("objective", options.objective, OBJECTIVES),
+        ("prior", options.prior, PRIORS),
+    ):
         if name not in known:
             raise UserError(f"--{flag} {name}: there is no such {flag}; give one of {', '.join(known)}")
     for flag, value in (("steps", options.steps), ("batch", options.batch)):

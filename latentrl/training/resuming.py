@@ -6,7 +6,7 @@ from dataclasses import asdict, fields, replace
 from typing import NamedTuple
 
 from latentrl.data_collection.storage import load_metadata
-from latentrl.runs.folder import SETTINGS, load_settings, model_settings
+from latentrl.runs.folder import SETTINGS, goal_beside, load_settings, model_settings
 from latentrl.runs.versions import describe_environment
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
@@ -82,5 +82,5 @@ def write_settings(situation: Situation, recipe: Recipe, training: Training) -> 
 
 def next_command(options: TrainOptions) -> str:
     """What is to be done with a finished run."""
-    goal = next(iter(sorted(options.data.glob("goal.*"))), options.data / "goal.png")
+    goal = goal_beside(options.data) or options.data / "goal.png"
     return f"next: python -m latentrl.learn --run {options.folder} --goal {goal}"
