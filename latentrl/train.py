@@ -9,6 +9,7 @@ from pathlib import Path
 import tyro
 
 from latentrl.data_collection.storage import load_sequences
+from latentrl.metrics.failures import failures
 from latentrl.metrics.held_out import check_held_out, evaluate_model
 from latentrl.runs.folder import CHECKPOINT, MODEL, is_finished
 from latentrl.runs.opening import check_folder, make_folder
@@ -18,6 +19,7 @@ from latentrl.support.files import write_json
 from latentrl.support.steps import Steps
 from latentrl.support.threads import threads_for
 from latentrl.training.building import build_training
+from latentrl.training.constraint import objective_failures, raised_bound
 from latentrl.training.explaining import explained, notes
 from latentrl.training.kept_target import load_target
 from latentrl.training.memory import CheckpointMemory, finished_stages
@@ -29,13 +31,17 @@ from latentrl.training.stages import STAGES, STARTS
 from latentrl.training.trainer import DivergedError
 from latentrl.training.training import Training
 
+FAILED = 3
+"""Exit code of a training that is not to be used, with ``--strict``."""
+
 
 def train(options: TrainOptions) -> Path:
     """Make or continue a run; returns its folder.
 
     Raises:
         UserError: bad options, a folder that exists (or does not, for ``resume``), data that does not fit.
-        SystemExit: on Ctrl-C, with the code 130; what is finished is kept.
+        SystemExit: on Ctrl-C, with the code 130; what is finished is kept. With ``strict``, after a training that
+            failed at something, with the code 3; all is written.
     """
     options, settings = begun(options)
     if options.resume and is_finished(options.folder):
@@ -60,10 +66,12 @@ def train(options: TrainOptions) -> Path:
         write_settings(situation, recipe, training)
         run_stages(recipe, training)
     try:
-        _write(situation, training)
+        warnings = _write(situation, training)
     except KeyboardInterrupt:
         _say_interrupted(options.folder, "while the model was measured on held-out sequences; it is trained")
         raise SystemExit(130) from None
+    if warnings and options.strict:
+        raise SystemExit(FAILED)
     return options.folder
 
 
@@ -91,19 +99,29 @@ def _say_interrupted(folder: Path, when: str) -> None:
     print(f"\n{folder}: interrupted {when}\nnext: python -m latentrl.train --run {folder} --resume")
 
 
-def _write(situation: Situation, training: Training) -> None:
-    """Write the model and its figures on the held-out split; remove what only an unfinished training needs."""
+def _write(situation: Situation, training: Training) -> list[str]:
+    """Write the model and its figures on the held-out split; remove what only an unfinished training needs.
+
+    Returns:
+        What the training failed at, in sentences that are printed and stand in ``metrics.json``.
+    """
     options, folder = situation.options, training.folder
     write_tensors(folder / MODEL, training.model.state_dict())
     figures = evaluate_model(training.model, options.data, seed=options.seed)
-    write_json(folder / "metrics.json", {**figures, "train_seconds": training.trainer.seconds})
+    warnings = [*objective_failures(training.trainer.objective), *failures(figures)]
+    write_json(folder / "metrics.json", {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})
     width = max(map(len, figures))
     print(f"{folder}: trained in {training.trainer.seconds:.0f} s; on held-out sequences:")
     for name, value in figures.items():
         print(f"  {name:<{width}}  {value:.4g}")
+    for note in raised_bound(training.trainer.objective, situation.kappa):
+        print(f"note: {note}")
+    for warning in warnings:
+        print(f"warning: {warning}")
     for passing in (CHECKPOINT, *(left for stage in STAGES.values() for left in stage.leaves)):
         (folder / passing).unlink(missing_ok=True)
     print(next_command(options))
+    return warnings
 
 
 def main(argv: Sequence[str] | None = None) -> None:

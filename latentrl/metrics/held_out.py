@@ -13,19 +13,30 @@ from torch import Tensor
 from latentrl.data_collection.storage import METADATA, load_ground_truth, load_metadata, load_sequences, require_split
 from latentrl.envs import coordinates_of
 from latentrl.envs.coordinates import Coordinate
+from latentrl.geometry.charts import NEAR
+from latentrl.geometry.descriptors import thumbnails
 from latentrl.metrics.coordinates import coordinate_r2, coordinate_values
+from latentrl.metrics.failures import told_displacement, untold_share
 from latentrl.metrics.generation import FEWEST_SEQUENCES, generation_metrics
 from latentrl.metrics.prediction import (
     elbo_per_step,
+    filtered_belief,
     mean_error,
     mean_frame_error,
+    open_loop,
     predict_filtered_states,
     predict_states,
     sequence_errors,
 )
 from latentrl.models.base import WorldModel
-from latentrl.models.over_data import smooth
+from latentrl.models.capabilities import FrameEncoder, SplitState
+from latentrl.models.over_data import encode_frames, smooth
 from latentrl.types import Belief, Sequences, is_image
+
+NEAR_STEPS = 10
+"""Predictions by which it is judged whether any motion is learned: far ahead the best models fail."""
+FRAMES = 3000
+"""Frames whose positions are compared with what they look like, about."""
 
 
 def evaluate_model(
@@ -88,15 +99,17 @@ def held_out_figures(
         belief: the smoothed states of ``data``, where they are known already.
 
     Returns:
-        The figures of :func:`~latentrl.metrics.coordinates.coordinate_r2`, of :func:`prediction_figures` and of
-        :func:`~latentrl.metrics.generation.generation_metrics`.
+        The figures of :func:`~latentrl.metrics.coordinates.coordinate_r2`, of :func:`prediction_figures`, of
+        :func:`motion_figures` and of :func:`~latentrl.metrics.generation.generation_metrics`, and ``untold_share``.
     """
     device = next(model.parameters()).device
     belief = smooth(model, data) if belief is None else belief
     figures = coordinate_r2(belief.mean[..., : model.latent_size], model.position_size, truth, coordinates)
     seeded = torch.Generator(device=device).manual_seed(seed)
     figures |= prediction_figures(model, data, belief, _noise_free(data, truth), seeded)
+    figures |= motion_figures(model, data, belief, _noise_free(data, truth))
     if len(data) >= FEWEST_SEQUENCES:
+        figures["untold_share"] = _untold_share(model, data, belief)
         # A generator of its own: these figures are those of `imagine` with the same seed.
         figures |= generation_metrics(model, data, torch.Generator(device=device).manual_seed(seed), belief)
     return figures
@@ -135,6 +148,47 @@ def prediction_figures(
         "mse_reconstruction": mean_error(model, belief.mean.float(), frames),
         "test_elbo_per_step": elbo,
     }
+
+
+@torch.no_grad()
+def motion_figures(model: WorldModel, data: Sequences, belief: Belief, frames: Tensor) -> dict[str, float]:
+    """Is any motion learned? Predictions a few steps ahead, beside those that nothing moves; none of short sequences.
+
+    ``mse_predict_near`` is the error of up to `NEAR_STEPS` predictions from the mean of the filtered z_5,
+    ``mse_still_near`` that of z_5 held still; ``told_displacement`` the R^2 of how far positions move in them, of
+    models whose state has positions.
+
+    Args:
+        model: a trained model.
+        data: held-out sequences.
+        belief: their smoothed states, ``[N, T]``.
+        frames: what there is to predict, ``[N, T, *shape]``.
+    """
+    start, first = filtered_belief(model, data, belief.mean.device)
+    last = min(first + NEAR_STEPS, data.length - 1)
+    if last == first:
+        return {}
+    states = open_loop(model, start.mean.float(), data.actions[:, first:last])
+    ahead, still, seen = states[:, 1:], states[:, :1].expand(-1, last - first, -1), frames[:, first + 1 : last + 1]
+    found = {
+        "mse_predict_near": float(sequence_errors(model, ahead, seen).mean()),
+        "mse_still_near": float(sequence_errors(model, still, seen).mean()),
+    }
+    if isinstance(model, SplitState):
+        positions = belief.mean[:, first : last + 1, : model.position_size].float()
+        found["told_displacement"] = told_displacement(ahead[..., : model.position_size], positions)
+    return found
+
+
+def _untold_share(model: WorldModel, data: Sequences, belief: Belief) -> float:
+    """:func:`~latentrl.metrics.failures.untold_share` of a sample: of positions where frames alone tell them, else of
+    whole states."""
+    stride = max(1, data.observations.shape[:2].numel() // FRAMES)
+    sample, latents = data[::stride], belief.mean[::stride, :, : model.latent_size]
+    positions = encode_frames(model, sample).mean if isinstance(model, FrameEncoder) else latents
+    frames = sample.observations.flatten(0, 1)
+    looks = thumbnails(frames, NEAR) if is_image(sample.observations) else frames.float().flatten(1)
+    return untold_share(positions.cpu(), looks.cpu().unflatten(0, sample.observations.shape[:2]))
 
 
 def _noise_free(data: Sequences, truth: Mapping[str, NDArray[np.floating]]) -> Tensor:

@@ -46,12 +46,17 @@ def predict_filtered_states(model: WorldModel, data: Sequences, generator: torch
     For recurrent models the memory has seen x_1:5 too (Latent Matters, 4.4.3). Sequences shorter than five steps are
     filtered to their end.
     """
-    device, steps = generator.device, min(PREDICTION_CONTEXT, data.length)
+    belief, first = filtered_belief(model, data, generator.device)
+    return open_loop(model, belief.sample(generator).float(), data.actions[:, first:])
+
+
+def filtered_belief(model: WorldModel, data: Sequences, device: torch.device) -> tuple[Belief, int]:
+    """The online filter's belief over z_5, ``[B]``, and the index of its step; the last of shorter sequences."""
+    last = min(PREDICTION_CONTEXT, data.length) - 1
     belief = model.initial_belief(data.observations[:, 0].to(device))
-    for t in range(1, steps):
-        belief = model.filter(belief, data.actions[:, t - 1].to(device), data.observations[:, t].to(device))
-    first = belief.sample(generator).float()
-    return open_loop(model, first, data.actions[:, steps - 1 :])
+    for t in range(last):
+        belief = model.filter(belief, data.actions[:, t].to(device), data.observations[:, t + 1].to(device))
+    return belief, last
 
 
 @torch.no_grad()

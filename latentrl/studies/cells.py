@@ -17,7 +17,7 @@ from latentrl.support.files import read_json, write_json
 
 State = Literal["finished", "failed", "interrupted", "waiting"]
 STATES: tuple[State, ...] = get_args(State)
-METRICS = "metrics.json"
+METRICS, WARNINGS = "metrics.json", "warnings"
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Cell:
     def metrics(self) -> dict[str, float]:
         """The figures of a finished run; what is not finite is NaN."""
         stored = read_json(self.folder / METRICS, f"remove {self.folder} to train this run again")
-        return {key: float(math.nan if value is None else value) for key, value in stored.items()}
+        return {key: float(math.nan if value is None else value) for key, value in stored.items() if key != WARNINGS}
 
     def settings(self) -> dict[str, Any]:
         """``settings.json`` of a run that was begun."""

@@ -65,6 +65,8 @@ class TrainOptions:
     """Continue the run where it was interrupted, with its own settings."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Replace an existing run folder."""
+    strict: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Exit with code 3 where the training failed at something that shows without labels; it is said in any case."""
     progress: bool = True
     """Show a progress bar."""
     explain: tyro.conf.FlagCreatePairsOff[bool] = False

@@ -18,7 +18,7 @@ from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
 from latentrl.training.training import Training
 
-NOT_OF_THE_RUN = ("explain",)
+NOT_OF_THE_RUN = ("explain", "strict")
 """Options that say nothing of a run."""
 
 
@@ -49,7 +49,7 @@ def begun(options: TrainOptions) -> Begun:
     except (KeyError, TypeError, AttributeError) as error:
         path = options.folder / SETTINGS
         raise UserError(f"{path} is damaged ({error!r}): start afresh with --overwrite") from error
-    stored = replace(stored, run=options.folder, resume=True, explain=options.explain)
+    stored = replace(stored, run=options.folder, resume=True, explain=options.explain, strict=options.strict)
     return Begun(replace(stored, device=options.device, progress=options.progress), settings)
 
 

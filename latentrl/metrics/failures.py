@@ -1,0 +1,128 @@
+"""What a training failed at, told without labels: each function is one test, of arrays, with its threshold beside it.
+
+The figures are shares of what there is to tell, so that a threshold suits any system, camera and unit. They were
+compared with labels on systems that went well and on some that did not (docs/ekvae.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from latentrl.numerics.neighbours import nearest_elsewhere
+
+NEIGHBOURS = 8
+DIRECTIONS = 16
+"""Leading directions of the pictures that are looked at, at most: what is seen at a glance."""
+SEEN = 0.01
+"""Share of the pictures' variance that a direction has at least."""
+
+MOST_UNTOLD = 0.3
+"""Of what is seen best, at most: models that went well have less than 0.05, half a fold more than 0.4."""
+MOST_ERROR = 1.2
+"""Of the bound: what the scatter of batches explains."""
+LEAST_TOLD = 0.8
+"""Of the displacements, at least: models that went well tell 0.95 and more, of those that learned no motion the best
+0.6."""
+
+
+def failures(figures: Mapping[str, float]) -> list[str]:
+    """What the held-out ``figures`` say that a training failed at, in sentences; empty where all went well.
+
+    Args:
+        figures: those of :func:`latentrl.metrics.held_out.held_out_figures`; what is missing is not judged.
+    """
+    found = []
+    untold, told = figures.get("untold_share", 0.0), figures.get("told_displacement", 1.0)
+    if untold > MOST_UNTOLD:
+        found.append(
+            f"frames that look different share a position: along a direction that is seen well, positions leave "
+            f"{untold:.0%} untold; try other sizes (--position-size, --state-size), another --seed, or --standardise"
+        )
+    if told < LEAST_TOLD:
+        found.append(
+            f"the motion is hardly learned: of how far positions move in a few steps {max(0.0, told):.0%} is foreseen; "
+            "try another --seed, a larger --state-size, longer sequences or stronger actions"
+        )
+    predicted = figures.get("mse_predict_near", 0.0)
+    for yardstick, what in (
+        ("mse_still_near", "that nothing moves"),
+        ("mse_mean_image", "the mean picture"),
+        ("mse_mean_observation", "the mean observation"),
+    ):
+        if predicted > figures.get(yardstick, math.inf):
+            found.append(
+                f"predictions a few steps ahead are no better than {what}: an error of {predicted:.2g}, where that has "
+                f"{figures[yardstick]:.2g}; train longer, or try another --seed"
+            )
+    return found
+
+
+def constraint_failures(error: float, bound: float, began: bool) -> list[str]:
+    """What a constrained training failed at; empty without a bound.
+
+    Args:
+        error: C at the end, smoothed over batches.
+        bound: kappa^2 as it was then; NaN for none.
+        began: whether the dynamics were trained at all: they wait until the constraint was met once.
+    """
+    if not error > MOST_ERROR * bound:
+        return []
+    what = "not met" if began else "never met, so that the dynamics were not trained"
+    return [
+        f"the constraint was {what}: C is {error:.2g} where {bound:.2g} is the bound; try more --steps, "
+        f"--standardise, or a larger --kappa than {bound**0.5:.2g}: noise of the sensor counts as error"
+    ]
+
+
+def untold_share(positions: Tensor, pictures: Tensor) -> float:
+    """How much of what is seen best of the pictures their positions do not tell: 0 for all told, 1 for nothing.
+
+    Frames that share a position should look alike, as frames that follow one another do. Of the pictures' leading
+    directions it takes the one along which frames of like position tell least of each other and consecutive frames
+    most, and returns by how much. Two places that are folded onto each other differ along some direction as much as any
+    two frames; camera noise differs between consecutive frames too, and does not count.
+
+    Args:
+        positions: ``[N, T, Da]``.
+        pictures: ``[N, T, D]``, thumbnails or sensors, in any unit.
+    """
+    scores = _leading(pictures)
+    follows = _shared(scores[:, :-1].flatten(0, 1), scores[:, 1:].flatten(0, 1))
+    index = nearest_elsewhere(positions, NEIGHBOURS)
+    flat = scores.flatten(0, 1)
+    left = flat - flat[index].mean(1)
+    # The mean of NEIGHBOURS values has a variance of its own.
+    spread = left.T @ left / len(left) / (1 + 1 / NEIGHBOURS)
+    told = torch.eye(len(spread), dtype=spread.dtype) - spread
+    return float(torch.linalg.eigvalsh(follows - told)[-1].clamp(0, 1))
+
+
+def told_displacement(predicted: Tensor, positions: Tensor) -> float:
+    """R^2 of how far positions move: 1 for exact predictions, 0 for those no better than that nothing moves.
+
+    Args:
+        predicted: ``[N, H, Da]``, open loop.
+        positions: ``[N, 1 + H, Da]``, where each began and where it then was.
+    """
+    moved = positions[:, 1:] - positions[:, :1]
+    left = (predicted - positions[:, 1:]).square().sum()
+    return float(1 - left / moved.square().sum())
+
+
+def _leading(pictures: Tensor) -> Tensor:
+    """Leading principal components ``[N, T, K]``, each with unit variance."""
+    flat = pictures.flatten(0, 1).double()
+    centred = flat - flat.mean(0)
+    values, directions = torch.linalg.eigh(centred.T @ centred / len(centred))
+    kept = (values >= SEEN * values.sum()).nonzero().flatten()[-DIRECTIONS:]
+    return (centred @ directions[:, kept] / values[kept].sqrt()).unflatten(0, pictures.shape[:2])
+
+
+def _shared(first: Tensor, second: Tensor) -> Tensor:
+    """Covariance ``[K, K]`` of values ``[N, K]`` and those that follow, alike in both directions of time."""
+    covariance = first.T @ second / len(first)
+    return (covariance + covariance.T) / 2

@@ -1,0 +1,22 @@
+"""What became of the constraint of a training."""
+
+from __future__ import annotations
+
+from latentrl.metrics.failures import constraint_failures
+from latentrl.objectives.base import Objective
+from latentrl.objectives.constrained import Constrained
+
+
+def objective_failures(objective: Objective) -> list[str]:
+    """What a training with ``objective`` failed at, in sentences: see :func:`constraint_failures`."""
+    return constraint_failures(objective.constraint, objective.bound, began=not objective.frozen())
+
+
+def raised_bound(objective: Objective, kappa: float) -> list[str]:
+    """What is to be said where the bound was raised beyond ``kappa``, with which the training began."""
+    if not isinstance(objective, Constrained) or objective.bound <= kappa**2 * (1 + 1e-9):
+        return []
+    return [
+        f"kappa was raised from {kappa:.3g} to {objective.bound**0.5:.3g}, the error that the networks were left with "
+        "in time: noise of the sensor, or more detail than they draw"
+    ]

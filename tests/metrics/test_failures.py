@@ -1,0 +1,105 @@
+"""What a training failed at: folds, motion that is not learned and bounds that are not met, on cases made for it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from latentrl.metrics.failures import (
+    LEAST_TOLD,
+    MOST_UNTOLD,
+    constraint_failures,
+    failures,
+    told_displacement,
+    untold_share,
+)
+
+
+def swinging(count: int = 100, length: int = 20, seed: int = 0) -> Tensor:
+    """Angles ``[count, length]`` of turning things."""
+    g = torch.Generator().manual_seed(seed)
+    first, speed = 2 * math.pi * torch.rand(count, 1, generator=g), 0.3 * torch.randn(count, 1, generator=g)
+    return first + speed * torch.arange(length)
+
+
+def looks(angle: Tensor, noise: float, seed: int = 1, harmonics: int = 4) -> Tensor:
+    """Pictures ``[N, T, 60]``, bent: as many harmonics of the angle, each weaker than the one before."""
+    g = torch.Generator().manual_seed(seed)
+    waves = [part / k for k in range(1, harmonics + 1) for part in ((k * angle).cos(), (k * angle).sin())]
+    drawn = torch.stack(waves, -1) @ torch.linalg.qr(torch.randn(60, 60, generator=g)).Q[: 2 * harmonics]
+    return drawn + noise * torch.randn(drawn.shape, generator=g)
+
+
+def ring(angle: Tensor) -> Tensor:
+    return torch.stack((angle.cos(), angle.sin()), -1)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_positions_that_tell_all_of_a_picture_leave_nothing_untold_however_they_are_bent(noise: float) -> None:
+    angle = swinging()
+    for positions in (ring(angle), ring(angle) @ torch.tensor([[3.0, 0.5], [0.0, 0.2]]), ring(angle).sinh()):
+        assert untold_share(positions, looks(angle, noise)) < 0.5 * MOST_UNTOLD
+    jitter = 0.05 * torch.randn(*angle.shape, 2, generator=torch.Generator().manual_seed(2))
+    assert untold_share(ring(angle) + jitter, looks(angle, noise)) < 0.5 * MOST_UNTOLD
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_a_fold_leaves_what_tells_its_halves_apart_untold(noise: float) -> None:
+    angle = swinging()
+    folded = torch.stack((angle.cos(), angle.sin().abs()), -1)
+    assert untold_share(folded, looks(angle, noise)) > 2 * MOST_UNTOLD
+    anywhere = torch.randn(*angle.shape, 2, generator=torch.Generator().manual_seed(2))
+    assert untold_share(anywhere, looks(angle, noise)) > 0.9
+
+
+def test_a_small_thing_on_a_large_one_may_not_be_folded_either() -> None:
+    """A pole on a cart: most of the picture is the cart, and left and right of the pole look alike to the encoder."""
+    angle = swinging()
+    place = swinging(seed=3).sin()
+    picture = torch.cat((3 * torch.stack((place, (3 * place).sin()), -1), 0.7 * looks(angle, 0.05)), -1)
+    whole = torch.cat((place.unsqueeze(-1), ring(angle)), -1)
+    folded = torch.stack((place, angle.cos(), angle.sin().abs()), -1)
+    assert untold_share(whole, picture) < 0.5 * MOST_UNTOLD
+    assert untold_share(folded, picture) > 2 * MOST_UNTOLD
+
+
+def test_displacements_are_told_by_exact_predictions_and_not_by_none() -> None:
+    positions = torch.randn(7, 6, 2, generator=torch.Generator().manual_seed(0))
+    assert told_displacement(positions[:, 1:], positions) == 1.0
+    assert told_displacement(positions[:, :1].expand(-1, 5, -1), positions) == pytest.approx(0.0)
+    half = positions[:, :1] + 0.5 * (positions[:, 1:] - positions[:, :1])
+    assert told_displacement(half, positions) == pytest.approx(0.75)
+
+
+GOOD = {"untold_share": 0.02, "told_displacement": 0.98, "mse_predict_near": 1e-3, "mse_still_near": 5e-2}
+
+
+def test_good_figures_and_missing_ones_say_nothing() -> None:
+    assert failures({**GOOD, "mse_mean_image": 3e-2}) == failures({}) == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "word"),
+    [
+        ({"untold_share": MOST_UNTOLD + 0.1}, "share a position"),
+        ({"told_displacement": LEAST_TOLD - 0.1}, "motion is hardly learned"),
+        ({"told_displacement": -4.0}, " 0% is foreseen"),
+        ({"mse_still_near": 5e-4}, "nothing moves"),
+        ({"mse_mean_image": 5e-4}, "the mean picture"),
+        ({"mse_mean_observation": 5e-4}, "the mean observation"),
+    ],
+)
+def test_each_failure_is_said_alone(bad: dict[str, float], word: str) -> None:
+    (said,) = failures({**GOOD, **bad})
+    assert word in said and "try" in said
+
+
+def test_a_bound_that_is_not_met_is_said_with_its_cure() -> None:
+    assert constraint_failures(1.1e-3, 1e-3, began=True) == constraint_failures(9.0, math.nan, began=True) == []
+    (said,) = constraint_failures(4e-3, 1e-3, began=True)
+    assert "was not met" in said and "--kappa than 0.032" in said
+    (said,) = constraint_failures(4e-3, 1e-3, began=False)
+    assert "never met" in said and "dynamics were not trained" in said
