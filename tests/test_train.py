@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,16 +21,17 @@ from latentrl.models.over_data import smooth, spread_sample
 from latentrl.networks import NETWORKS
 from latentrl.networks.standardisation import data_deviation
 from latentrl.objectives.annealing import Annealing
-from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, load_model, load_settings
+from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, is_finished, load_model, load_settings
 from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
 from latentrl.support.options import options_to_json
 from latentrl.train import main, train
-from latentrl.training.building import build_objective
+from latentrl.training.building import build_objective, build_training
 from latentrl.training.kept_target import CHART
 from latentrl.training.options import TrainOptions, choose_device, options_from_json
 from latentrl.training.recipes import choose
 from latentrl.training.situation import measure
+from latentrl.training.stages import STAGES
 from latentrl.training.stages.gauge import VelocityCoordinates
 from latentrl.training.stages.transition_em import fit_transition_by_em
 from latentrl.training.trainer import Trainer
@@ -64,6 +66,48 @@ def test_a_run_folder_holds_what_later_verbs_need(
     model = load_model(run)
     assert not model.training and model.spec.observation_shape == (16, 16, 1)
     assert f"next: python -m latentrl.learn --run {run}" in capsys.readouterr().out
+
+
+def test_what_a_training_failed_at_is_said_and_with_strict_it_is_the_exit_code(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bound that ten steps cannot meet, and figures that say no motion was learned."""
+    monkeypatch.setattr("latentrl.train.evaluate_model", lambda *_, **__: {"told_displacement": 0.1})
+    with pytest.raises(SystemExit) as ended:
+        train(options(data, tmp_path / "strict", kappa=1e-4, strict=True))
+    assert ended.value.code == 3
+    said = capsys.readouterr().out
+    assert "warning: the constraint was never met" in said and "warning: the motion is hardly learned" in said
+    assert "next: " in said, "the model may be looked at all the same"
+    assert is_finished(tmp_path / "strict")
+    warnings = json.loads((tmp_path / "strict" / "metrics.json").read_text())["warnings"]
+    assert [warning[:14] for warning in warnings] == ["the constraint", "the motion is "]
+    assert train(options(data, tmp_path / "not", kappa=1e-4)) == tmp_path / "not"
+    assert "strict" not in json.loads((tmp_path / "strict" / SETTINGS).read_text())["options"]
+
+
+def test_strict_says_nothing_of_a_training_that_went_well(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("latentrl.train.evaluate_model", lambda *_, **__: {"told_displacement": 0.99})
+    train(options(data, tmp_path / "run", objective="elbo", strict=True))
+    assert "warning" not in capsys.readouterr().out
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["warnings"] == []
+
+
+def test_sigma_that_its_floor_held_is_set_to_the_error_that_is_left(data: Path, tmp_path: Path) -> None:
+    situation = measure(options(data, tmp_path / "run"), load_sequences(data, "train"))
+    recipe = choose(situation)
+    assert recipe.settings.sigma_floor == pytest.approx(0.3 * situation.kappa)
+    assert (
+        choose(replace(situation, options=options(data, tmp_path / "run", recipe="source"))).settings.sigma_floor == 0
+    )
+    held = replace(recipe, settings=replace(recipe.settings, sigma_floor=0.9))
+    training = build_training(situation, held, tmp_path / "run")
+    STAGES["gradient"].run(training)
+    states = smooth(training.model, training.data).mean.float()
+    left = (training.model.emission(states).mean - training.data.observations / 255).square().mean()
+    assert float(training.model.state_dict()["log_sigma"].exp()) == pytest.approx(float(left) ** 0.5, rel=1e-3) != 0.9
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(data: Path, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def trainer_for(
     settings: TrainSettings,
     seed: int,
     target: PositionTarget | None = None,
+    loosen: bool = True,
 ) -> Trainer:
     """A trainer with the penalties that ``model`` can have and ``settings`` want.
 
@@ -66,9 +67,10 @@ def trainer_for(
         settings: of the training.
         seed: of batches and samples.
         target: where the position is to be, shared by several trainers; :func:`leading_target` if None.
+        loosen: see :class:`Trainer`.
     """
     target = leading_target(model, data, settings, model.position_size) if target is None else target
-    return Trainer(model, objective, data, settings, seed, penalties_of(model, settings, target).values())
+    return Trainer(model, objective, data, settings, seed, penalties_of(model, settings, target).values(), loosen)
 
 
 def build_trainer(
@@ -81,7 +83,8 @@ def build_trainer(
         # The option, not the model's: a KVAE's z may have no dimensions of the position's own.
         target = leading_target(model, situation.data, settings, situation.options.position_size)
     objective = build_objective(situation, settings)
-    return trainer_for(model, objective, situation.data, settings, seed, target), target
+    loosen = situation.options.kappa is None
+    return trainer_for(model, objective, situation.data, settings, seed, target, loosen), target
 
 
 def build_training(situation: Situation, recipe: Recipe, folder: Path) -> Training:

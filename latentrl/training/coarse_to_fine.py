@@ -15,6 +15,9 @@ from torch import Tensor
 from latentrl.numerics.blur import blur
 from latentrl.numerics.pieces import evenly_spread, in_pieces
 
+SHARP = 0.25
+"""Pixels: a narrower blur changes nothing."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -24,7 +27,8 @@ class Schedule:
         width: standard deviation of the first blur as a fraction of the image's height; 0 switches it off.
         start: last training step with the full blur.
         end: first step without blur.
-        stages: equal reductions in between, the last of them to no blur.
+        stages: equal reductions in between, the last of them to no blur. Of large pictures the last is taken in halves,
+            for a thin thing would become sharp at once.
     """
 
     width: float = 0.125
@@ -32,14 +36,19 @@ class Schedule:
     end: int = 1500
     stages: int = 9
 
-    def at(self, step: int) -> float:
-        """The blur's width at ``step``, as a fraction of the image's height."""
+    def at(self, step: int, height: int = 1) -> float:
+        """The blur's width at ``step``, as a fraction of the image's ``height`` in pixels."""
         if step <= self.start:
             return self.width
         if step >= self.end:
             return 0.0
-        stage = 1 + (step - self.start) * (self.stages - 1) // (self.end - self.start)
-        return self.width * (1 - stage / self.stages)
+        passed = (step - self.start) * (self.stages - 1)
+        stage = 1 + passed // (self.end - self.start)
+        width = self.width * (1 - stage / self.stages)
+        if stage < self.stages - 1:
+            return width
+        halvings = max(0, math.ceil(math.log2(width * height / SHARP)))
+        return width / 2 ** math.floor((passed / (self.end - self.start) % 1) * (halvings + 1))
 
 
 class CoarseToFine:
@@ -61,7 +70,7 @@ class CoarseToFine:
 
     def __call__(self, observations: Tensor, step: int) -> Tensor:
         """``observations [B, T, H, W, C]`` uint8 as the model should see them at ``step``."""
-        width = self.schedule.at(step)
+        width = self.schedule.at(step, observations.shape[-3])
         if width == 0:
             return observations
         if width != self.width:

@@ -32,6 +32,7 @@ def explained(situation: Situation, recipe: Recipe, finished: Collection[str] = 
         f"recipe {options.recipe} for {options.model}, on {options.data}",
         f"  data         {len(data)} sequences of {data.length} {kind} {shape}, deviation {situation.deviation:.3g}",
         f"  constraint   kappa {situation.kappa:.3g} ({given}), objective {options.objective}",
+        *_pace(situation, recipe),
         f"  model        {_numbers(recipe.model)}",
         f"  batch        {settings.batch} sequences, {settings.steps} steps",
         *_penalties(situation, recipe),
@@ -41,6 +42,16 @@ def explained(situation: Situation, recipe: Recipe, finished: Collection[str] = 
     for number, (name, why) in enumerate(recipe.stages.items(), start=1):
         lines.append(f"  {number}. {name:<{width}}  {'(done) ' if name in finished else ''}{why}")
     return "\n".join([*lines, *notes(situation, recipe)])
+
+
+def _pace(situation: Situation, recipe: Recipe) -> list[str]:
+    """What the pictures' schedule waits for."""
+    settings = recipe.settings
+    if not (situation.images and settings.blur.width and settings.patience):
+        return []
+    raised = "then kappa is raised" if situation.options.kappa is None else "then it goes on"
+    what = f"pictures become sharper while the constraint is met, or {settings.patience} steps late: {raised}"
+    return [f"  pace         {what}"]
 
 
 def _numbers(model: dict[str, object]) -> str:

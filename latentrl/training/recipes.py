@@ -18,7 +18,9 @@ from latentrl.training.situation import Situation
 from latentrl.training.stages import STAGES
 
 FEW_PIXELS = 256
-"""Dimensions that a larger picture counts as in the likelihood, on a chart: those of a small one."""
+"""Dimensions that a larger picture counts as in the likelihood: those of a small one."""
+FLOOR = 0.3
+"""Of kappa, the least that sigma falls to."""
 SENSORS_GATE = (64, 64)
 """Hidden layers of the alpha network for sensors: Table A.2's for joint angles."""
 DRAWN_FRAMES = 6
@@ -68,6 +70,8 @@ def source(situation: Situation, settings: TrainSettings) -> TrainSettings:
         decay_from=1.0,
         starts=1,
         sigma_hold=0,
+        sigma_floor=0.0,
+        patience=0,
         alignment=0.0,
         velocity_alignment=0.0,
         blur=NO_BLUR,
@@ -76,6 +80,7 @@ def source(situation: Situation, settings: TrainSettings) -> TrainSettings:
 
 def latentrl(situation: Situation, settings: TrainSettings) -> TrainSettings:
     """This project's: for small pictures the settings' defaults, for others what follows."""
+    settings = replace(settings, sigma_floor=sigma_floor(situation))
     if situation.charted is not None:
         return on_chart(settings)
     if situation.images:
@@ -96,6 +101,8 @@ def on_chart(settings: TrainSettings) -> TrainSettings:
         settle=300,
         starts=1,
         sigma_hold=settings.steps,
+        sigma_floor=0.0,
+        patience=0,
         alignment=10_000.0,
         velocity_alignment=5.0,
         warm_start=min(2500, settings.steps),
@@ -162,8 +169,25 @@ def initial_sigma(situation: Situation, settings: TrainSettings) -> float:
     """
     if situation.plain:
         return 1.0
-    many = situation.data.observations[0, 0].numel() / FEW_PIXELS if settings.warm_start else 1.0
-    return 2 * situation.deviation * max(1.0, many) ** 0.5
+    return 2 * situation.deviation * (weight_of_pixels(situation) if settings.warm_start else 1.0)
+
+
+def sigma_floor(situation: Situation) -> float:
+    """The smallest sigma in training: a share of the bound, larger for large pictures; none for sensors.
+
+    Where the camera has no noise the likelihood of pixels that are nearly exact would outweigh the rate, more so the
+    more of them there are. The share leaves pictures with the source's noise, and its bound, to their own sigma.
+    """
+    return FLOOR * situation.kappa * weight_of_pixels(situation) if situation.images else 0.0
+
+
+def weight_of_pixels(situation: Situation) -> float:
+    """What sigma is multiplied with for a large picture to weigh as much against the rate as one of `FEW_PIXELS`.
+
+    Its pixels are no more independent of each other than a small one's: a model that draws a thing a little beside
+    where it is misses all of them at once.
+    """
+    return max(1.0, situation.data.observations[0, 0].numel() / FEW_PIXELS) ** 0.5
 
 
 def _left_out(situation: Situation) -> dict[str, list[str]]:

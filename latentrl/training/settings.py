@@ -22,6 +22,8 @@ class TrainSettings:
         starts: trainings begun with different weights, of which the one with the lowest rate goes on.
         start_steps: gradient steps before the choice.
         sigma_hold: steps for which the standard deviation of p(x | z) keeps its first value.
+        sigma_floor: smallest standard deviation of p(x | z) in training, in units of the observation; 0 for none.
+        patience: steps that coarse to fine and sigma's release wait for the constraint to be met; 0 for none.
         alignment: weight in nats of the position's penalty, while sigma is held.
         velocity_alignment: weight of the velocity's penalty, in nats per time step and as a part of the rate.
         straighten_at: fraction of the steps after which the positions are straightened once more and take the place of
@@ -54,6 +56,8 @@ class TrainSettings:
     starts: int = 4
     start_steps: int = 400
     sigma_hold: int = 1500
+    sigma_floor: float = 0.0
+    patience: int = 300
     alignment: float = 500.0
     velocity_alignment: float = 2 / 3
     straighten_at: float = 0.5

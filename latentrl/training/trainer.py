@@ -16,11 +16,15 @@ from latentrl.models.capabilities import Sampled, StateSampler
 from latentrl.objectives.base import Objective
 from latentrl.training.coarse_to_fine import CoarseToFine
 from latentrl.training.optimiser_state import load_optimiser, optimiser_tensors
+from latentrl.training.pace import Pace
 from latentrl.training.penalties.base import Penalty, Step
 from latentrl.training.settings import TrainSettings
 from latentrl.types import RateDistortion, Sequences, is_image
 
 COLUMNS = ("step", "beta", "constraint", "bound", "rate", "distortion", "sigma", "learning_rate", "seconds")
+
+AT_FLOOR = 1.001
+"""Times sigma's floor, up to which it lies there."""
 
 
 class DivergedError(RuntimeError):
@@ -40,6 +44,7 @@ class Trainer:
         settings: see :class:`TrainSettings`.
         seed: of batches and samples; the model was initialised by the caller.
         penalties: what is added to the objective's loss, in this order.
+        loosen: whether the objective's bound may be raised to what the model can draw in time.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Trainer:
         settings: TrainSettings,
         seed: int,
         penalties: Iterable[Penalty] = (),
+        loosen: bool = True,
     ) -> None:
         self.model, self.objective, self.data, self.settings = model, objective, data, settings
         self.penalties = tuple(penalties)
@@ -63,6 +69,9 @@ class Trainer:
         )
         blurred = is_image(data.observations) and settings.blur.width > 0
         self.blur = CoarseToFine(settings.blur, data.observations, device) if blurred else None
+        # Without blur it is sigma's release alone that waits.
+        start = settings.blur.start if blurred else settings.sigma_hold - 1
+        self.pace = Pace(start, max(settings.sigma_hold, settings.blur.end * blurred), settings.patience, loosen)
 
     def advance(self) -> RateDistortion:
         """One gradient step.
@@ -72,17 +81,18 @@ class Trainer:
         """
         started = time.perf_counter()
         self.step += 1
+        clock = self.pace.tick(self.objective)
         device = self.generator.device
         index = torch.randint(len(self.data), (self.settings.batch,), generator=self.generator, device=device)
         batch = self.data[index.to(self.data.actions.device)].to(device)
         if self.blur is not None:
-            batch = replace(batch, observations=self.blur(batch.observations, self.step))
+            batch = replace(batch, observations=self.blur(batch.observations, clock))
         sampled = self._sample(batch)
         self.objective.update(sampled.terms)
         self._set_learning_rates()
         self.optimiser.zero_grad()
         loss = self.objective.loss(sampled.terms)
-        step = Step(self.step, index, batch, self.objective.beta, len(self.data))
+        step = Step(clock, index, batch, self.objective.beta, len(self.data))
         for penalty in self.penalties:
             found = penalty(sampled, step)
             if found is not None:
@@ -95,6 +105,7 @@ class Trainer:
                 f"C {self.objective.constraint:.2g}): lower the learning rates, or try another --seed"
             )
         self.optimiser.step()
+        self._keep_sigma()
         self.seconds += time.perf_counter() - started
         terms = RateDistortion(*(term.detach() for term in sampled.terms))
         if self.step % self.settings.log_every == 0:
@@ -109,14 +120,32 @@ class Trainer:
 
     def _set_learning_rates(self) -> None:
         factor, frozen = self.settings.rate_factor(self.step), self.objective.frozen()
-        held = {"emission_noise"} if self.step <= self.settings.sigma_hold else set()
+        held = {"emission_noise"} if self.pace.clock <= self.settings.sigma_hold else set()
         for group in self.optimiser.param_groups:
             still = group["name"] in frozen or group["name"] in held
             settled = self.settings.settled(self.step) if group["name"] in ("encoder", "decoder") else 1.0
             group["lr"] = 0.0 if still else self.settings.learning_rates[group["name"]] * factor * settled
 
+    def _keep_sigma(self) -> None:
+        """Sigma never falls below its floor: pixels that are exact would outweigh everything."""
+        if self.log_sigma is not None and self.settings.sigma_floor > 0:
+            with torch.no_grad():
+                self.log_sigma.clamp_(min=math.log(self.settings.sigma_floor))
+
+    @property
+    def log_sigma(self) -> Tensor | None:
+        """The logarithm of the standard deviation of p(x | z), a parameter; None for a model that learns none."""
+        found = getattr(self.model, "log_sigma", None)
+        assert found is None or isinstance(found, Tensor)
+        return found
+
+    @property
+    def at_floor(self) -> bool:
+        """Whether sigma would be smaller if it might."""
+        floor = self.settings.sigma_floor
+        return self.log_sigma is not None and floor > 0 and float(self.log_sigma.detach().exp()) <= AT_FLOOR * floor
+
     def _row(self, terms: RateDistortion) -> dict[str, float]:
-        sigma = getattr(self.model, "log_sigma", None)
         return {
             "step": self.step,
             "beta": self.objective.beta,
@@ -124,7 +153,7 @@ class Trainer:
             "bound": self.objective.bound,
             "rate": float(terms.rate.mean()) / self.data.length,
             "distortion": float(terms.distortion.mean()) / self.data.length,
-            "sigma": math.nan if sigma is None else float(sigma.detach().exp()),
+            "sigma": math.nan if self.log_sigma is None else float(self.log_sigma.detach().exp()),
             "learning_rate": self.settings.rate_factor(self.step),
             "seconds": self.seconds,
         }
@@ -135,6 +164,7 @@ class Trainer:
         tensors.update(optimiser_tensors(self.optimiser))
         tensors["generator"] = self.generator.get_state()
         numbers = {"step": self.step, "seconds": self.seconds, "objective": self.objective.state()}
+        numbers["pace"] = self.pace.state()
         return tensors, {"training": json.dumps(numbers)}
 
     def load_state(self, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -145,6 +175,8 @@ class Trainer:
         numbers = json.loads(metadata["training"])
         self.step, self.seconds = numbers["step"], numbers["seconds"]
         self.objective.load_state(numbers["objective"])
+        # Checkpoints from before it could wait have none.
+        self.pace = replace(self.pace, **numbers.get("pace", {"clock": self.step}))
 
 
 def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

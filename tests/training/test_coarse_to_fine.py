@@ -32,6 +32,19 @@ def test_schedule_falls_in_stages_to_none() -> None:
     assert len(set(widths)) == 5
 
 
+@pytest.mark.parametrize(("height", "halvings"), [(16, 0), (24, 1), (64, 2)])
+def test_of_large_pictures_the_last_blur_is_taken_in_halves(height: int, halvings: int) -> None:
+    schedule = Schedule()
+    pixels = [height * schedule.at(step, height) for step in range(schedule.end)]
+    found = sorted(set(pixels))
+    assert found[0] <= 0.25 and len(found) == schedule.stages + halvings
+    assert all(b == pytest.approx(2 * a) for a, b in zip(found, found[1 : halvings + 1], strict=False))
+    # Everything before is as it is for small pictures.
+    small = [schedule.at(step, 16) for step in range(schedule.end)]
+    before = small.index(min(small))
+    assert [height * width for width in small[:before]] == pytest.approx(pixels[:before])
+
+
 def test_mean_and_variance_of_the_data_are_kept() -> None:
     g = torch.Generator().manual_seed(0)
     # Smooth images: white noise would be blurred away.

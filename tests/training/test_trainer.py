@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from latentrl.objectives.rewo import REWO
 from latentrl.runs.folder import CHECKPOINT, HISTORY
 from latentrl.support.errors import UserError
 from latentrl.training.building import trainer_for
+from latentrl.training.coarse_to_fine import Schedule
 from latentrl.training.loop import fit, resume
 from latentrl.training.settings import TrainSettings
 from latentrl.training.stages.best_start import best_start
@@ -185,6 +187,51 @@ def test_sigma_is_held_and_then_released() -> None:
     assert torch.equal(log_sigma(first), start)
     first.advance()
     assert not torch.equal(log_sigma(first), start)
+
+
+def test_what_is_seen_waits_for_the_constraint_and_goes_on_where_it_was_saved() -> None:
+    settings = replace(SETTINGS, patience=1000, blur=Schedule(start=2, end=6))
+    held, again = trainer(settings), trainer(settings)
+    held.objective, again.objective = REWO(1e-9), REWO(1e-9)
+    for _ in range(10):
+        held.advance()
+    assert held.step == 10 and held.pace.clock == 2
+    start = log_sigma(trainer(settings))
+    assert torch.equal(log_sigma(held), start), "sigma is released when the blur is gone"
+    again.load_state(*held.state())
+    assert again.pace == held.pace
+    held.objective.bound = 1.0
+    for _ in range(10):
+        held.advance()
+    assert held.pace.clock == 12 and not torch.equal(log_sigma(held), start)
+
+
+def test_a_training_from_before_it_could_wait_goes_on_as_it_was() -> None:
+    old, new = trainer(), trainer()
+    for _ in range(3):
+        old.advance()
+    tensors, metadata = old.state()
+    numbers = json.loads(metadata["training"])
+    del numbers["pace"]
+    new.load_state(tensors, {"training": json.dumps(numbers)})
+    assert new.pace.clock == 3
+
+
+def test_sigma_stops_at_its_floor() -> None:
+    """Pictures that are all black are soon drawn exactly: without a floor sigma would fall on."""
+    black = Sequences(torch.zeros(16, 5, 8, 8, 1, dtype=torch.uint8), data().actions)
+    ends = []
+    for floor in (0.0, 0.25):
+        torch.manual_seed(0)
+        model = EKVAE(DataSpec.of(black), EKVAESettings(base_matrices=2, hidden=(16,)))
+        plain = replace(SETTINGS, sigma_hold=0, decay_from=1.0, alignment=0.0, blur=Schedule(width=0.0))
+        falling = trainer_for(model, ELBO(), black, replace(plain, sigma_floor=floor), seed=0)
+        falling.settings.learning_rates["emission_noise"] = 0.05
+        for _ in range(20):
+            falling.advance()
+        assert falling.at_floor is (floor > 0)
+        ends.append(float(model.log_sigma.detach().exp()))
+    assert ends[0] < 0.2 and ends[1] == pytest.approx(0.25)
 
 
 def test_learning_rates_fall_to_zero_at_the_end() -> None:

@@ -20,7 +20,7 @@ class Step:
     """What a penalty may know of a gradient step.
 
     Attributes:
-        number: counted from 1.
+        number: counted from 1; where coarse to fine waits for the constraint, the step that it waits at.
         index: ``[B]``, the numbers of the batch's sequences.
         batch: as the model sees it.
         beta: the objective's weight of the rate.

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameDecoder
-from latentrl.models.over_data import smooth, spread_sample
-from latentrl.numerics.pieces import frames_at, spread_frames
+from latentrl.numerics.pieces import frames_at
 from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
 from latentrl.support.interrupts import deferred_interrupt
+from latentrl.training.deviation import fit_deviation, sampled_positions
 from latentrl.training.fitting import LEARNING_RATE, Fitting
 from latentrl.training.optimiser_state import load_optimiser, optimiser_tensors
 from latentrl.training.settings import TrainSettings
@@ -32,10 +32,6 @@ from latentrl.types import Sequences
 CURE = "remove it to fit the decoder from the start"
 FRAMES = 100
 """Frames in a step."""
-SEQUENCES = 10_000
-"""Sequences that the frames are drawn from, at least, where there are so many."""
-SAMPLE = 10_000
-"""Frames that sigma is estimated from."""
 SAVED_EVERY = 1000
 """Steps."""
 DECODER = "decoder.safetensors"
@@ -83,8 +79,7 @@ def fit_decoder(
         UserError: ``so_far`` is damaged, or of another model.
     """
     assert isinstance(model, FrameDecoder)
-    sample = spread_sample(data, SEQUENCES)
-    smoothed = smooth(model, sample).mean[..., : model.position_size].float()
+    smoothed, observations = sampled_positions(model, data)
     fit = _Fit(model, seed)
     if so_far is not None and so_far.is_file():
         fit.load(so_far)
@@ -95,7 +90,7 @@ def fit_decoder(
             for _ in fitting:
                 stop_if_asked()
                 whole = False
-                error = fit.advance(smoothed, sample.observations)
+                error = fit.advance(smoothed, observations)
                 whole = True
                 fitting.tell(error)
                 if so_far is not None and fit.step % SAVED_EVERY == 0:
@@ -104,10 +99,7 @@ def fit_decoder(
             if so_far is not None and whole:
                 fit.save(so_far)
             raise
-    device = smoothed.device
-    with torch.no_grad():
-        spread = (spread_frames(values, SAMPLE).to(device) for values in (smoothed, sample.observations))
-        model.set_deviation(model.squared_error(*spread).mean())
+    fit_deviation(model, smoothed, observations)
     return fit.seconds
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from latentrl.models.capabilities import FrameDecoder
+from latentrl.training.deviation import fit_deviation, sampled_positions
 from latentrl.training.loop import fit
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
@@ -14,6 +16,9 @@ from latentrl.training.training import Training
 @dataclass(frozen=True)
 class Gradient(Stage):
     """Gradient steps until the last, or until a model that began on a chart is to be straightened.
+
+    If sigma ends at its floor it is set to the error that is left: while all is trained, the likelihood of pixels
+    without noise would outweigh the rate. A departure from the source.
 
     Args:
         halfway: until then.
@@ -31,3 +36,6 @@ class Gradient(Stage):
         settings = training.settings
         until = settings.halfway if self.halfway else settings.steps
         fit(training.trainer, training.folder, training.progress, until, training.remembered)
+        # Nothing else depends on sigma any more, and the bound is tightest where it is the error.
+        if training.trainer.at_floor and isinstance(training.model, FrameDecoder):
+            fit_deviation(training.model, *sampled_positions(training.model, training.data))
