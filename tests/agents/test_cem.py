@@ -101,3 +101,15 @@ def test_options_that_cannot_work_are_refused(wrong: dict[str, int]) -> None:
 def test_bounds_that_cannot_work_are_refused() -> None:
     with pytest.raises(ValueError, match="low < high"):
         CEM(HIGH, LOW)
+
+
+def test_a_plan_that_looks_far_ahead_is_found_anew_and_a_short_one_is_kept() -> None:
+    """A warm start that reality has overtaken: it does nothing, five steps from the goal, one of them at most a step."""
+    state = torch.full((4, 1), 5.0)
+
+    def missed(horizon: int, **options: float) -> float:
+        found = plan(CEMOptions(horizon, 64, 3, 8, **options), state, torch.zeros(4, horizon, 1))
+        return float((state + found.cumsum(1).squeeze(-1)).square().sum(1).mean())
+
+    assert missed(30) == missed(30, warm_std=0.5) < 0.7 * missed(30, warm_std=0.1)
+    assert missed(20) == missed(20, warm_std=0.1)

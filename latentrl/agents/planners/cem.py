@@ -14,6 +14,9 @@ from latentrl.agents.planners.common import BoundedPlanner, check_positive, firs
 from latentrl.agents.planners.noise import coloured_noise
 from latentrl.types import Dynamics, Reward
 
+NARROW, NEAR = 0.1, 20
+"""Noise around a warm start, as a fraction of the action range, and the horizon up to which it is enough."""
+
 
 @dataclass(frozen=True)
 class CEMOptions:
@@ -25,7 +28,9 @@ class CEMOptions:
         iterations: how often the sampling distribution is refitted.
         elites: how many of the best sequences it is refitted to.
         initial_std: standard deviation of the first iteration's noise, as a fraction of the action range.
-        warm_std: the same with a warm start, which larger noise would lose again.
+        warm_std: the same with a warm start; None for `NARROW` up to a horizon of `NEAR` steps, and ``initial_std``
+            beyond. The further a plan looks ahead, the less of it survives what the model did not foresee, and with
+            narrow noise it is not found anew (docs/planners.md).
         noise_beta: colour of the noise, 0 is white; see :func:`latentrl.agents.planners.noise.coloured_noise`.
         kept_elites: how many of an iteration's elites are among the next one's samples (iCEM, Pinneri et al., 2020), at
             most all of them.
@@ -36,18 +41,28 @@ class CEMOptions:
     iterations: int = 6
     elites: int = 25
     initial_std: float = 0.5
-    warm_std: float = 0.1
+    warm_std: float | None = None
     noise_beta: float = 0.0
     kept_elites: int = 8
 
     def __post_init__(self) -> None:
-        check_positive(self, "horizon", "samples", "iterations", "elites", "initial_std", "warm_std")
+        check_positive(self, "horizon", "samples", "iterations", "elites", "initial_std")
+        if self.warm_std is not None:
+            check_positive(self, "warm_std")
         if self.elites > self.samples:
             raise ValueError(f"elites ({self.elites}) cannot exceed samples ({self.samples})")
         if self.kept_elites < 0:
             raise ValueError(f"kept_elites must be at least 0, not {self.kept_elites}")
         if not 0.0 <= self.noise_beta < float("inf"):
             raise ValueError(f"noise_beta must be at least 0, not {self.noise_beta}")
+
+    def spread(self, warm: bool) -> float:
+        """Standard deviation of the first iteration's noise, as a fraction of the action range."""
+        if not warm:
+            return self.initial_std
+        if self.warm_std is not None:
+            return self.warm_std
+        return NARROW if self.horizon <= NEAR else self.initial_std
 
 
 class CEM(BoundedPlanner[CEMOptions]):
@@ -83,8 +98,7 @@ class CEM(BoundedPlanner[CEMOptions]):
         options = self.options
         low, high = self.low.to(state), self.high.to(state)
         mean = first_plan(state, options.horizon, low, high, warm_start)
-        spread = options.initial_std if warm_start is None else options.warm_std
-        std = (spread * (high - low)).expand_as(mean)
+        std = (options.spread(warm_start is not None) * (high - low)).expand_as(mean)
         kept = mean.unsqueeze(1)[:, :0]
         for _ in range(options.iterations):
             drawn = self._sample(mean, std, options.samples - kept.shape[1], generator).clamp_(low, high)
