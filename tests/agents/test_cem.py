@@ -104,11 +104,11 @@ def test_bounds_that_cannot_work_are_refused() -> None:
 
 
 def test_a_plan_that_looks_far_ahead_is_found_anew_and_a_short_one_is_kept() -> None:
-    """A warm start that reality has overtaken: it does nothing, five steps from the goal, one of them at most a step."""
+    """A warm start that reality has overtaken: it does nothing, where five steps at full speed reach the goal."""
     state = torch.full((4, 1), 5.0)
 
-    def missed(horizon: int, **options: float) -> float:
-        found = plan(CEMOptions(horizon, 64, 3, 8, **options), state, torch.zeros(4, horizon, 1))
+    def missed(horizon: int, warm_std: float | None = None) -> float:
+        found = plan(CEMOptions(horizon, 64, 3, 8, warm_std=warm_std), state, torch.zeros(4, horizon, 1))
         return float((state + found.cumsum(1).squeeze(-1)).square().sum(1).mean())
 
     assert missed(30) == missed(30, warm_std=0.5) < 0.7 * missed(30, warm_std=0.1)
