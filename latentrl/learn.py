@@ -22,6 +22,8 @@ from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_setting
 from latentrl.support.errors import UserError, reported
 from latentrl.support.threads import threads_for
 
+ROUNDS = 4
+"""Of a policy's updates at most, where their number is not given."""
 FOR_ANY_GOAL: dict[str, Any] = {"updates": 1200, "hidden": (128, 128)}
 """Options of the analytic gradient for a goal-conditioned policy, which has more to learn."""
 
@@ -123,6 +125,8 @@ def _settings(options: LearnOptions, kind: PolicyKind, goal: Goal) -> Any:
             defaults = replace(defaults, **FOR_ANY_GOAL)
         if options.updates is not None:
             given["updates"] = options.updates
+        elif goal.is_single:
+            given["rounds"] = ROUNDS
     elif options.steps is not None:
         given["steps"] = options.steps
     if options.drop and options.input == "mean":

@@ -24,7 +24,7 @@ class LearnOptions:
     """Written as policy-NAME; analytic-gradient is written as policy, and the others under their own names, if None."""
     torque: float = 7.0
     """Largest action, in the environment's units."""
-    updates: Annotated[int | None, default_hint("400; 1200 for any", "INT")] = None
+    updates: Annotated[int | None, default_hint("400, and again while it helps; 1200 for any", "INT")] = None
     """Of analytic-gradient: gradient steps."""
     horizon: int = 30
     """Of analytic-gradient: imagined steps per roll-out."""

@@ -136,6 +136,36 @@ def test_learns_the_linear_quadratic_regulator_to_ten_percent() -> None:
     assert best * (1 - 1e-4) <= found <= 1.10 * best
 
 
+def learned(updates: int, rounds: int, seed: int = 0) -> tuple[AnalyticGradient, list[int]]:
+    """A learner of the double integrator at its end, and how its updates were counted."""
+    options = AnalyticGradientOptions(updates=updates, rounds=rounds, horizon=20, batch=32, fresh=1.0)
+    learner, counted = AnalyticGradient(DoubleIntegrator(), quadratic, normal_starts, -BOUND, BOUND, options, seed), []
+    learner.learn(lambda done, figures: counted.append(done))
+    return learner, counted
+
+
+def test_updates_go_on_in_rounds_while_the_imagined_return_rises_and_no_longer() -> None:
+    """The oracle is one learner that had no second round: too few updates are gone on with, enough are not."""
+    short, on = learned(6, 1), learned(6, 9)
+    assert short[1] == list(range(1, 7))
+    assert on[0].imagined_return() > short[0].imagined_return()
+    assert 6 < len(on[1]) < on[0].budget == 54 and len(on[1]) % 6 == 0
+    enough, more = learned(150, 1), learned(150, 6)
+    assert len(more[1]) == 150
+    for one, same in zip(enough[0].policy.parameters(), more[0].policy.parameters(), strict=True):
+        assert torch.equal(one, same), "watching the return changes nothing"
+
+
+def test_a_round_that_made_it_worse_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged = iter([0.0, 0.1, 1.0, 0.5])
+    monkeypatch.setattr(AnalyticGradient, "imagined_return", lambda self: next(judged))
+    learner, counted = learned(4, 5)
+    assert counted == list(range(1, 9)), "the second round brought nothing: there is no third"
+    monkeypatch.undo()
+    for one, same in zip(learner.policy.parameters(), learned(4, 1)[0].policy.parameters(), strict=True):
+        assert torch.equal(one, same)
+
+
 def riccati_cost(problem: DoubleIntegrator, state: Tensor, horizon: int) -> Tensor:
     """The least cost by dynamic programming, without bounds on the action: no bounded policy can do better."""
     a, b = problem.state_matrix, problem.control_matrix

@@ -8,6 +8,7 @@ the model is asked: no environment, no data.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +24,11 @@ from latentrl.agents.policies.progress import OnProgress
 from latentrl.agents.rollout import rollout_closed_loop
 from latentrl.types import Belief, Dynamics, Reward
 
+RISE = 0.02
+"""Of all that the imagined return has risen: where half a round, or a further one, brought no more, it has stopped."""
+JUDGED = 256
+"""Roll-outs that it is the mean of."""
+
 
 @dataclass(frozen=True)
 class AnalyticGradientOptions:
@@ -30,6 +36,8 @@ class AnalyticGradientOptions:
 
     Attributes:
         updates: gradient steps.
+        rounds: how often they may be gone through, while the imagined return still rises; the later ones begin with
+            half the learning rate and explore no more. The policy of the best round is kept.
         horizon: imagined steps H per roll-out.
         batch: roll-outs per update.
         learning_rate: Adam's, at the start; it decays to zero along a half cosine.
@@ -55,6 +63,7 @@ class AnalyticGradientOptions:
     """
 
     updates: int = 400
+    rounds: int = 1
     horizon: int = 30
     batch: int = 256
     learning_rate: float = 5e-3
@@ -72,7 +81,7 @@ class AnalyticGradientOptions:
     drop: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("updates", "horizon", "batch", "buffer"):
+        for name in ("updates", "rounds", "horizon", "batch", "buffer"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in ("learning_rate", "state_gradient", "parameter_gradient", "sane_radius"):
@@ -135,29 +144,75 @@ class AnalyticGradient:
         self._reward_scale = reward_scale(reward(states, low.new_zeros(len(states), len(low))))
         self._visited = states[:0]
         self._done = 0
+        self._seed = seed
         self._parameters = list(self.policy.parameters())
-        self._optimizer = torch.optim.Adam(self._parameters, lr=options.learning_rate)
-        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, options.updates)
+        self._begin_round(options.learning_rate)
+
+    def _begin_round(self, learning_rate: float) -> None:
+        self._optimizer = torch.optim.Adam(self._parameters, lr=learning_rate)
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, self.options.updates)
 
     @property
     def budget(self) -> int:
-        """Updates to do: what ``on_progress`` of `learn` counts up to."""
-        return self.options.updates
+        """Updates to do at most: what ``on_progress`` of `learn` counts up to."""
+        return self.options.updates * self.options.rounds
 
     def learn(self, on_progress: OnProgress | None = None) -> MLPPolicy:
-        """All updates in a row; returns the policy."""
-        while self._done < self.options.updates:
-            update = self.update()
-            if on_progress is not None:
-                on_progress(self._done, update._asdict())
+        """All updates of a round in a row, and of further rounds while that helps; returns the policy."""
+        options, watched = self.options, self.options.rounds > 1
+        first = halfway = self.imagined_return() if watched else 0.0
+        while self._done < options.updates:
+            self._advance(on_progress)
+            if watched and self._done == options.updates // 2:
+                halfway = self.imagined_return()
+        before, best = halfway, self.imagined_return() if watched else 0.0
+        for _ in range(options.rounds - 1):
+            if best - before <= RISE * (best - first):
+                break
+            kept, before = deepcopy(self.policy.state_dict()), best
+            self._begin_round(options.learning_rate / 2)
+            for _ in range(options.updates):
+                self._advance(on_progress)
+            found = self.imagined_return()
+            if not found > before:
+                self.policy.load_state_dict(kept)
+            best = max(found, before)
         return self.policy
+
+    def _advance(self, on_progress: OnProgress | None) -> None:
+        update = self.update()
+        if on_progress is not None:
+            on_progress(self._done, update._asdict())
+
+    @torch.no_grad()
+    def imagined_return(self) -> float:
+        """The policy's mean reward per step as it is, always from the same start states and with the same noise."""
+        generator = torch.Generator(self._generator.device).manual_seed(self._seed)
+        options, imagination = self.options, self._imagination
+        start = imagination.start_states(JUDGED, generator).detach()
+        states, actions = rollout_closed_loop(
+            self.dynamics,
+            start,
+            self._actor(generator, explores=False),
+            options.horizon,
+            generator,
+            options.sample,
+            self._guard,
+        )
+        return float(self.reward(states, actions).mean())
 
     def update(self) -> Update:
         """One gradient step on one batch of imagined roll-outs."""
         options = self.options
         start = self._draw_starts()
         states, actions = rollout_closed_loop(
-            self.dynamics, start, self._actor(), options.horizon, self._generator, options.sample, self._guard
+            self.dynamics,
+            start,
+            self._actor(self._generator),
+            options.horizon,
+            self._generator,
+            options.sample,
+            self._guard,
         )
         rewards = self.reward(states, actions) / self._reward_scale
         # Summed over samples, so that the state gradients that the guard bounds are each sample's own.
@@ -185,9 +240,9 @@ class AnalyticGradient:
         """The weight of the bootstrapped value at this update, from 0 to 1."""
         return min(1.0, max(0.0, (self._done / self.options.updates - 0.2) / 0.3))
 
-    def _actor(self) -> Callable[[Tensor], Tensor]:
+    def _actor(self, generator: torch.Generator, explores: bool = True) -> Callable[[Tensor], Tensor]:
         """What acts in one batch of roll-outs: given each state in turn, it goes on believing and acts on that."""
-        imagination, generator = self._imagination, self._generator
+        imagination = self._imagination
         last = None
 
         def act(state: Tensor) -> Tensor:
@@ -196,7 +251,8 @@ class AnalyticGradient:
                 now = imagination.start_from(state, generator)
             else:
                 now = imagination.follow(*last, state, generator)
-            action = self._explore(imagination.seen(now))
+            seen = imagination.seen(now)
+            action = self._explore(seen) if explores else self.policy(seen)
             last = now, action
             return action
 
