@@ -14,6 +14,7 @@ from latentrl.__main__ import VERBS, main
 OPTIONS = {
     "quickstart": ("--out", "--overwrite"),
     "collect": ("--env", "--out", "--sequences", "--seed"),
+    "import": ("--observation", "--actions", "--size", "--crop", "--length", "--stride", "--goal", "--describe"),
     "train": ("--data", "--seed", "--device", "--resume"),
     "imagine": ("--actions", "--hold", "--sample", "--data"),
     "learn": ("--seed",),

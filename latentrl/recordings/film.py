@@ -21,6 +21,8 @@ except ImportError:
 ANIMATIONS = (".gif", ".apng", ".webp")
 """Read by Pillow, which is always there."""
 FILMS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", *ANIMATIONS)
+UNREADABLE = (UnidentifiedImageError, OSError, ValueError, EOFError, IndexError, SyntaxError)
+"""What Pillow raises for pictures that are cut off."""
 HALF = 0.5
 """Of a frame: how far its time may lie before the one that is asked for."""
 
@@ -51,13 +53,15 @@ def film_facts(path: Path) -> FilmFacts:
             with Image.open(path) as image:
                 seconds = float(image.info.get("duration", 0)) / 1000
                 return FilmFacts(getattr(image, "n_frames", 1), (image.height, image.width, 3), _rate(seconds))
-        except (UnidentifiedImageError, OSError, ValueError) as error:
+        except UNREADABLE as error:
             raise _damaged(path, error) from error
     _require_av(path)
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             rate = None if stream.average_rate is None else float(stream.average_rate)
+            if stream.codec_context is None:
+                raise ValueError("no codec is known for it")
             shape = (stream.codec_context.height, stream.codec_context.width, 3)
             # Some formats do not count their frames; their packets can be counted without decoding them.
             count = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
@@ -99,7 +103,7 @@ def _animated(path: Path) -> Iterator[NDArray[np.uint8]]:
         with Image.open(path) as image:
             for frame in ImageSequence.Iterator(image):
                 yield np.array(frame.convert("RGB"))
-    except (UnidentifiedImageError, OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise _damaged(path, error) from error
 
 
@@ -108,6 +112,8 @@ def _decoded(path: Path, start: float | None) -> Iterator[NDArray[np.uint8]]:
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise ValueError("no codec is known for it")
             first = None
             if start is not None and stream.time_base is not None:
                 first = start - HALF / float(stream.average_rate or 1)
@@ -118,7 +124,7 @@ def _decoded(path: Path, start: float | None) -> Iterator[NDArray[np.uint8]]:
                 if first is not None and frame.time is not None and frame.time < first:
                     continue
                 yield frame.to_ndarray(format="rgb24")
-    except (av.error.FFmpegError, OSError, IndexError) as error:
+    except (av.error.FFmpegError, OSError, IndexError, ValueError) as error:
         raise _damaged(path, error) from error
 
 

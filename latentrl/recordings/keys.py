@@ -88,9 +88,7 @@ def choose(
     for part in truths:
         name = part.key.rpartition("/")[2]
         if name in named:
-            raise UserError(
-                f"--truth: {part.key} and {named[name].key} would both be {name!r}; give one of them"
-            )
+            raise UserError(f"--truth: {part.key} and {named[name].key} would both be {name!r}; give one of them")
         named[name] = part
     taken |= {part.key for part in seen}
     left = tuple(key for key in keys if key not in taken and not is_bookkeeping(key, keys[key].shape))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
@@ -13,8 +13,6 @@ from latentrl.recordings.pictures import Crop
 from latentrl.recordings.timing import End, Held
 from latentrl.support.errors import UserError
 from latentrl.support.options import default_hint
-
-Format = Literal["lerobot", "minari", "videos", "arrays"]
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,9 @@ class ImportOptions:
     every: int = 1
     """Keep every N-th frame, with one action between each two."""
     every_actions: Held = "mean"
-    """With --every: the mean of the actions between two frames (forces, velocities), or the last (places to go to)."""
+    """With --every: the mean of the actions between two frames (forces, speeds), or the last (places to go to)."""
     surplus_action: End = "last"
-    """Where there are as many actions as frames: the one that lies between no two. first: stored with what it led to."""
+    """Where there are as many actions as frames: which lies between no two. first: stored with what it led to."""
     length: Annotated[int | None, default_hint("30, or what nine recordings in ten have", "INT")] = None
     """Frames in each sequence."""
     stride: Annotated[int | None, default_hint("length: no frame twice", "INT")] = None
@@ -57,11 +55,11 @@ class ImportOptions:
     """Recorded frames a second, before --every."""
     control_step: Annotated[float | None, default_hint("1 / fps", "FLOAT")] = None
     """Seconds between recorded frames, before --every."""
-    action_low: Annotated[tuple[float, ...], default_hint("what the format says, or the least recorded", "FLOAT ...")] = ()
-    """Least action, one number for each dimension or one for all."""
-    action_high: Annotated[
-        tuple[float, ...], default_hint("what the format says, or the largest recorded", "FLOAT ...")
+    action_low: Annotated[
+        tuple[float, ...], default_hint("what the format says, or the least recorded", "FLOAT ...")
     ] = ()
+    """Least action, one number for each dimension or one for all."""
+    action_high: Annotated[tuple[float, ...], default_hint("what the format says, or the largest", "FLOAT ...")] = ()
     """Largest action."""
     goal: Annotated[str | None, default_hint("none", "FILE|RECORDING:FRAME")] = None
     """What to reach: a picture, a JSON list of readings, or a recorded frame; stored in the data folder."""

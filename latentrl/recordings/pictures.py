@@ -144,7 +144,7 @@ def is_picture(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
     if layout is None:
         if len(shape) >= 3 and min(sorted(shape)[-2:]) >= SMALLEST_SIDE:
             raise UserError(
-                f"a step is {list(shape)}: pictures have 1, 3 or 4 numbers a pixel; give one frame a step, not a stack, "
+                f"a step is {list(shape)}: pictures have 1, 3 or 4 numbers a pixel; one frame a step, not a stack, "
                 "and one camera"
             )
         return False

@@ -1,4 +1,4 @@
-"""What a recording is, whatever its format: names and shapes that are known before anything is read, and then blocks."""
+"""What a recording is, whatever its format: names and shapes before anything is read, and then blocks."""
 
 from __future__ import annotations
 

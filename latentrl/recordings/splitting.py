@@ -26,8 +26,8 @@ def split(count: int, share: float, seed: int) -> tuple[list[int], list[int]]:
         raise UserError(f"--test-share {share:g}: give a share between 0 and 1")
     if count < 2:
         raise UserError(
-            f"{count} recording that is long enough: one is needed to train on and another to test; cut a long one into "
-            "several files, or give a smaller --length"
+            f"{count} recording that is long enough: two are needed, one to train on and one to test; cut a long one "
+            "into several files, or give a smaller --length"
         )
     held_out = min(max(1, round(share * count)), count - 1)
     drawn = np.random.default_rng(seed).permutation(count)

@@ -48,9 +48,7 @@ class LeRobotReader:
         info = _info(path)
         version = str(info.get("codebase_version", ""))
         if not version.startswith(("v2", "v3")):
-            raise UserError(
-                f"{path / INFO}: is of version {version or 'unknown'}; convert it to v2.1 or v3.0"
-            )
+            raise UserError(f"{path / INFO}: is of version {version or 'unknown'}; convert it to v2.1 or v3.0")
         try:
             keys, depth = _features(info)
             places = _places_v2(path, info) if version.startswith("v2") else _places_v3(path, info)

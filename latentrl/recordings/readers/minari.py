@@ -112,7 +112,7 @@ class Episode:
         """As in the first episode, which all others are like, but for their lengths."""
         first = self.episodes.first
         actions = first["actions"][0] if "actions" in first else max(one[0] for one in first.values()) - 1
-        return {key: Key(self.steps + count - actions, *rest) for key, (count, *rest) in first.items()}
+        return {key: Key(self.steps + n - actions, shape, dtype) for key, (n, shape, dtype) in first.items()}
 
     def blocks(self, key: str) -> Iterator[NDArray[Any]]:
         """See :class:`~latentrl.recordings.recording.Recording`."""

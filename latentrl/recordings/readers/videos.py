@@ -29,9 +29,10 @@ class VideoReader:
     )
 
     def locate(self, source: str) -> Path | None:
-        """A folder with films in it."""
+        """A folder with films in it, one or more of which have a table."""
         path = Path(source)
-        return path if path.is_dir() and _films(path) else None
+        found = path.is_dir() and any(film.with_suffix(".csv").is_file() for film in _films(path))
+        return path if found else None
 
     def open(self, path: Path) -> Source:
         """See :class:`~latentrl.recordings.readers.base.Reader`."""

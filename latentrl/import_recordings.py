@@ -1,0 +1,65 @@
+"""Recordings that are there already -> a data folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tyro
+from tqdm import tqdm
+
+from latentrl.data_collection import storage
+from latentrl.data_collection.folders import complete_folder
+from latentrl.recordings.goal import PICTURE, READINGS, read_goal, write_goal
+from latentrl.recordings.options import ImportOptions
+from latentrl.recordings.plan import planned
+from latentrl.recordings.summary import summary
+from latentrl.recordings.writing import metadata, trajectories
+from latentrl.support.commands import command
+from latentrl.support.errors import UserError, reported
+
+__all__ = ["ImportOptions", "import_recordings", "main"]
+
+
+def import_recordings(options: ImportOptions) -> Path:
+    """Make the data folder; it appears when it is complete, and after an error or Ctrl-C nothing is left of it.
+
+    Raises:
+        UserError: no recordings, keys that are not there or not clear, data no model can be trained on, an existing
+            folder, a full disk, a bad number; names what, where, the value and the cure.
+    """
+    folder = options.folder
+    _check_folder(folder, options.overwrite)
+    plan = planned(options)
+    goal = None if options.goal is None else read_goal(options.goal, plan)
+    name = None if goal is None else (PICTURE if goal.dtype.name == "uint8" else READINGS)
+    stored = metadata(plan, name, {})
+    total = sum(plan.frames[one.name] for recordings in plan.splits.values() for one in recordings)
+    with complete_folder(folder, options.overwrite) as temporary:
+        with tqdm(total=total, unit="frame", desc=f"import {options.source}", disable=None) as bar:
+            for split, recordings in plan.splits.items():
+                storage.write(temporary, split, trajectories(plan, recordings, bar.update), stored)
+        if goal is not None:
+            write_goal(goal, temporary)
+    print(f"{folder}:")
+    print("\n".join(f"  {line}" for line in summary(plan, name)))
+    print(f"next: {command('inspect', folder)}")
+    print(f"next: {command('train', '--data', folder)}")
+    return folder
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """``latentrl import``."""
+    with reported():
+        import_recordings(tyro.cli(ImportOptions, args=argv, prog="latentrl import"))
+
+
+def _check_folder(folder: Path, overwrite: bool) -> None:
+    if folder.exists() and not overwrite:
+        raise UserError(f"{folder} exists already: give --overwrite to replace it, or another folder with --out")
+    if folder.exists() and not (folder / storage.METADATA).is_file():
+        raise UserError(f"--overwrite: {folder} is no data folder, so it stays; give another folder with --out")
+
+
+if __name__ == "__main__":
+    main()
