@@ -41,7 +41,7 @@ class ArrayReader:
             numbers = {key: array for key, array in arrays.items() if is_numeric(array.dtype) and array.shape}
             count = stacked(numbers)
             if count is None:
-                recordings.append(ArrayRecording(name, _of_one(numbers)))
+                recordings.append(ArrayRecording(name, numbers))
                 continue
             notes.append(f"{name}: {count} recordings, stacked [N, T, ...]")
             alike = {key: array for key, array in numbers.items() if array.shape[0] == count and len(array.shape) > 1}
@@ -100,16 +100,11 @@ def stacked(arrays: Mapping[str, StoredArray]) -> int | None:
     if actions:
         several = len(actions[0].shape) == 3 or len(tall.shape) == 5
     else:
-        lengths = {array.shape[1] for array in others.values() if len(array.shape) > 1}
+        lengths = {array.shape[1] for array in others.values() if len(array.shape) > 1} or {0}
         alike = len({array.shape[0] for array in others.values()}) == 1 and max(lengths) - min(lengths) <= 1
-        several = len(tall.shape) == 5 or (alike and all(len(array.shape) >= 3 for array in others.values()))
+        deep = len(others) > 1 and all(len(array.shape) >= 3 for array in others.values())
+        several = len(tall.shape) == 5 or (alike and deep)
     return tall.shape[0] if several else None
-
-
-def _of_one(arrays: Mapping[str, StoredArray]) -> dict[str, StoredArray]:
-    """Those that run along with the longest: not a calibration, say, that is stored beside them."""
-    longest = max((array.shape[0] for array in arrays.values()), default=0)
-    return {key: array for key, array in arrays.items() if longest - array.shape[0] <= 1} or dict(arrays)
 
 
 def _groups(path: Path) -> dict[str, list[Path]]:
