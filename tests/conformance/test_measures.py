@@ -140,22 +140,13 @@ CASES = {
             "encoded_at_end_high": 4.0,
         },
     ),
+    # (0.5, -1.5) on average, of which -2.5 / 5 points along what is wanted, and 2.5 across.
     "latent_speed": Case(
-        LatentSpeed((0.5, -1.0)),
-        {SPEEDS: np.array([[[9.0, 9.0]], [[0.25, -1.0]], [[0.75, -2.0]]])},
+        LatentSpeed(),
+        {SPEEDS: np.array([[[9.0, 9.0]], [[0.25, -1.0]], [[0.75, -2.0]]]), GOAL: np.array([[-2.0, 1.0]])},
         None,
-        {
-            "latent_speed_1": [0.5],
-            "latent_speed_2": [-1.5],
-            "latent_speed_error_1": [0.0],
-            "latent_speed_error_2": [0.5],
-        },
-        {
-            "latent_speed_1_mean": 0.5,
-            "latent_speed_2_mean": -1.5,
-            "latent_speed_error_1_mean": 0.0,
-            "latent_speed_error_2_mean": 0.5,
-        },
+        {"latent_speed_ratio": [-0.5], "latent_speed_error": [np.sqrt(12.5)]},
+        {"latent_speed_ratio_mean": -0.5, "latent_speed_error_mean": np.sqrt(12.5)},
     ),
 }
 
@@ -288,8 +279,8 @@ def test_what_ended_early_is_judged_up_to_its_end() -> None:
     figures = SteadySpeed(SPEED)({"speeds": speeds, LENGTH: truth[LENGTH]}, 1.0, 2.0).figures
     np.testing.assert_allclose(figures["mean_speed"], [3.0, 2.0])
     np.testing.assert_allclose(figures["ripple_peak_to_peak"], [2.0, 2.0])
-    latent = LatentSpeed((3.0,))({SPEEDS: speeds, LENGTH: truth[LENGTH]}, 1.0, None).figures
-    np.testing.assert_allclose(latent["latent_speed_error"], [0.0, 1.0])
+    latent = LatentSpeed()({SPEEDS: speeds, LENGTH: truth[LENGTH], GOAL: np.full((2, 1), 2.0)}, 1.0, None).figures
+    np.testing.assert_allclose(latent["latent_speed_ratio"], [1.5, 1.0])
 
 
 def test_every_coordinate_may_have_a_tolerance_of_its_own() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from latentrl.envs.measures.base import Outcome, Truth
 
 OBSERVED, ENCODED = "observed", "encoded"
@@ -15,7 +13,7 @@ OBSERVED, ENCODED = "observed", "encoded"
 
 @dataclass(frozen=True)
 class Approach:
-    """Distances to the goal's observation, for comparing: how near is near enough, nobody has said.
+    """Distances to the goal's observation, as far as they are there, for comparing: what is near enough is not known.
 
     Figures of each distance: ``<name>_closest``, the least over the episode; ``seconds_to_<name>_closest``, when that
     was; ``<name>_at_end``, the last. Their means over the episodes count, with intervals.
@@ -47,7 +45,7 @@ class Approach:
     def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:
         """The outcome of ``truth["observed"]`` and ``truth["encoded"]``, each ``[T, N]``."""
         figures = {}
-        for name in self._units:
+        for name in (one for one in self._units if one in truth):
             distance = truth[name]
             figures[f"{name}_closest"] = distance.min(axis=0)
             figures[f"seconds_to_{name}_closest"] = (distance.argmin(axis=0) + 1) * control_step

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latentrl.envs.measures.base import LENGTH, Floats, Outcome, Truth, last_steps
+from latentrl.envs.measures.base import GOAL, LENGTH, Outcome, Truth, last_steps
 
 SPEEDS = "latent_speeds"
 """The entry of the truth that holds the velocities that a model reads off the observations."""
@@ -15,41 +15,39 @@ SPEEDS = "latent_speeds"
 
 @dataclass(frozen=True)
 class LatentSpeed:
-    """The model's velocities against what is wanted of them, for comparing; over the second half of each episode.
+    """The model's velocities against the one that is wanted, for comparing; over the second half of each episode.
 
-    Figures ``latent_speed`` and ``latent_speed_error``, with ``_1``, ``_2``, ... where there are several dimensions:
-    the mean velocity, and its distance from what is wanted. Their means over the episodes count, with intervals.
+    Figures of the mean velocity: ``latent_speed_ratio``, how much of what is wanted it is, along that direction (1 is
+    all, negative the wrong way), and ``latent_speed_error``, its distance from what is wanted. Their means over the
+    episodes count, with intervals.
 
     Attributes:
-        wanted: one number for each velocity dimension, in ``unit``.
-        unit: of the numbers, and of ``truth["latent_speeds"] [T, N, Dv]``.
+        unit: of ``truth["latent_speeds"] [T, N, Dv]`` and of ``truth["goal"] [N, Dv]``.
     """
 
-    wanted: tuple[float, ...] = (1.0,)
     unit: str = "of the top speed"
 
     @property
     def headings(self) -> Mapping[str, str]:
         """Column headings of the figures in a table for people, by figure."""
-        found: dict[str, str] = {}
-        for name in self._names("latent_speed"):
-            found |= {f"{name}_mean": f"{name}, {self.unit}", f"{name}_low": "95% from", f"{name}_high": "95% to"}
-        for name in self._names("latent_speed_error"):
-            found |= {f"{name}_mean": f"{name}, {self.unit}", f"{name}_low": "from", f"{name}_high": "to"}
-        return found
+        return {
+            "latent_speed_ratio_mean": "latent speed / goal",
+            "latent_speed_ratio_low": "95% from",
+            "latent_speed_ratio_high": "95% to",
+            "latent_speed_error_mean": f"latent speed, error, {self.unit}",
+            "latent_speed_error_low": "95% from, error",
+            "latent_speed_error_high": "to, error",
+        }
 
     def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:
-        """The outcome of ``truth["latent_speeds"] [T, N, Dv]``."""
-        speeds = truth[SPEEDS]
+        """The outcome of ``truth["latent_speeds"]`` and ``truth["goal"]``."""
+        speeds, wanted = truth[SPEEDS], truth[GOAL]
         length = np.asarray(truth.get(LENGTH, [len(speeds)]))
         counted = last_steps(truth, len(speeds), np.ceil(length / 2))[..., None]
-        mean: Floats = np.where(counted, speeds, 0.0).sum(0) / counted.sum(0)
-        figures = dict(zip(self._names("latent_speed"), mean.T, strict=True))
-        errors = np.abs(mean - np.asarray(self.wanted))
-        figures |= dict(zip(self._names("latent_speed_error"), errors.T, strict=True))
-        return Outcome(None, figures, averaged=tuple(figures))
-
-    def _names(self, name: str) -> tuple[str, ...]:
-        if len(self.wanted) == 1:
-            return (name,)
-        return tuple(f"{name}_{number}" for number in range(1, len(self.wanted) + 1))
+        mean = np.where(counted, speeds, 0.0).sum(0) / counted.sum(0)
+        size = np.square(wanted).sum(-1)
+        ratio = np.divide((mean * wanted).sum(-1), size, out=np.full(len(size), np.inf), where=size > 0)
+        figures = {"latent_speed_ratio": ratio, "latent_speed_error": np.linalg.norm(mean - wanted, axis=-1)}
+        return Outcome(
+            None, figures, averaged=tuple(name for name, values in figures.items() if np.isfinite(values).all())
+        )
