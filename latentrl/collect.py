@@ -19,7 +19,7 @@ from tqdm import tqdm
 from latentrl.data_collection import storage
 from latentrl.data_collection.behaviour import held_uniform
 from latentrl.data_collection.folders import resumable_folder, unfinished_folder
-from latentrl.data_collection.ground_truth import check_recorded, coordinates_in
+from latentrl.data_collection.ground_truth import check_recorded, declaration_in
 from latentrl.data_collection.making import make
 from latentrl.data_collection.options import CollectOptions
 from latentrl.data_collection.photograph import write_goal
@@ -122,8 +122,9 @@ def _record(options: CollectOptions, recording: Recording, folder: Path) -> None
     total, done = ((n * options.length) for n in (options.sequences + options.test_sequences, recording.sequences))
     with ExitStack() as stack:
         envs = stack.enter_context(closing(_made(options, how)))
-        coordinates = coordinates_in(envs, options.env_id, options.env_kwargs, options.pixels)
-        metadata = _metadata(options, envs, coordinates)
+        said = declaration_in(envs, options.env_id, options.env_kwargs, options.pixels, options.describe)
+        coordinates = said.coordinates
+        metadata = _metadata(options, envs, coordinates) | ({"tasks": said.tasks} if said.tasks else {})
         play = player(envs, options.reset_options)
         if options.worker_count > 1:
             play = stack.enter_context(Workers(how, options.worker_count, options.reset_options)).play

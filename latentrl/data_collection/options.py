@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from tyro.constructors import PrimitiveConstructorSpec
 
 from latentrl.data_collection.workers import usable_cores
 from latentrl.envs import ENVIRONMENTS, environment_named
 from latentrl.envs.description import Collection, Environment
 from latentrl.support.errors import UserError
-from latentrl.support.options import default_hint
+from latentrl.support.options import JSON_OBJECT, default_hint
 
 COLLECTED = ("sequences", "test_sequences", "length", "hold", "amplitude", "num_envs")
 """The options whose defaults an environment says."""
 NOT_OF_THE_DATA = ("out", "overwrite", "resume", "processes")
 MOST_WORKERS = 16
 """More than this write faster than one process reads."""
-
-
-def _json_object(arguments: list[str]) -> dict[str, Any]:
-    found = json.loads(arguments[0])
-    if not isinstance(found, dict):
-        raise ValueError(f"{arguments[0]} is no JSON object; give {{...}}")
-    return found
-
-
-JSON_OBJECT = PrimitiveConstructorSpec(
-    nargs=1,
-    metavar="JSON",
-    instance_from_str=_json_object,
-    is_instance=lambda value: isinstance(value, dict),
-    str_from_instance=lambda value: [json.dumps(value)],
-)
-"""How tyro reads a dictionary that is given as JSON."""
 
 
 def _by_environment(name: str, metavar: str, unless: str | None = None) -> Any:
@@ -94,6 +75,8 @@ class CollectOptions:
     """Reacher: the angles of the joints, or pictures of 64 x 64 pixels."""
     control_step: Annotated[float | None, default_hint("0.04", "FLOAT")] = None
     """Reacher: seconds between observations, a multiple of 0.02."""
+    describe: Annotated[str | None, default_hint("what the environment says of itself", "FILE")] = None
+    """A TOML or JSON file that declares coordinates of the ground truth, and tasks: see latentrl.envs.declaration."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Go on with the interrupted collection of this folder, with its own settings."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False

@@ -40,7 +40,11 @@ class PictureGoal(WrittenGoal):
 
     def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
         """The position ``[Da]``."""
-        return model.encode_goal(torch.from_numpy(read_goal(self.path, model.spec.observation_shape)))
+        return model.encode_goal(torch.from_numpy(self.observation(model, run, data)))
+
+    def observation(self, model: WorldModel, run: Path, data: Path | None) -> NDArray[Any]:
+        """The picture, or the readings."""
+        return read_goal(self.path, model.spec.observation_shape)
 
 
 @dataclass(frozen=True, eq=False)

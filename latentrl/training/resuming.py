@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from latentrl.agents.bounds import LIMIT
 from latentrl.data_collection.storage import load_metadata
+from latentrl.envs import action_limit_of
 from latentrl.runs.folder import SETTINGS, goal_beside, load_settings, model_settings
 from latentrl.runs.versions import describe_environment
 from latentrl.support.errors import UserError
@@ -74,10 +76,15 @@ def write_settings(situation: Situation, recipe: Recipe, training: Training) -> 
             "model": model_settings(options.model, training.model),
             "options": kept,
             "training": asdict(recipe.settings),
-            "data": load_metadata(options.data),
+            "data": _described(load_metadata(options.data)),
             "environment": describe_environment(),
         },
     )
+
+
+def _described(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The data's metadata, with the largest action of its environment's task: who learns and plans loads no tasks."""
+    return {**metadata, LIMIT: action_limit_of(metadata)}
 
 
 def next_command(options: TrainOptions) -> str:
