@@ -8,7 +8,8 @@ from pathlib import Path
 
 import tyro
 
-from latentrl.data_collection.storage import load_sequences
+from latentrl.data_collection.checks import check_bounds, check_split
+from latentrl.data_collection.storage import METADATA, load_metadata, load_sequences
 from latentrl.metrics.held_out import check_held_out, evaluate_model
 from latentrl.runs.folder import CHECKPOINT, MODEL, is_finished
 from latentrl.runs.opening import check_folder, make_folder
@@ -49,6 +50,8 @@ def train(options: TrainOptions) -> Path:
     situation = measure(options, data, read_charts=not started)
     recipe = choose(situation, settings)
     check_held_out(options.data)
+    metadata = load_metadata(options.data)
+    check_split(data, f"{options.data}: train", *check_bounds(metadata, str(options.data / METADATA)))
     if options.explain:
         print(explained(situation, recipe, finished_stages(options.folder, STARTS) if started else ()))
         return options.folder

@@ -36,7 +36,7 @@ def make_run(folder: Path, shape: tuple[int, ...]) -> Path:
         Trajectory((rng.random((5, *shape)) * 255).astype(dtype), rng.normal(size=(4, 1)).astype(np.float32))
         for _ in range(20)
     ]
-    write(data, "test", trajectories, {"action_low": [-2.0], "action_high": [2.0]})
+    write(data, "test", trajectories, {"action_low": [-4.0], "action_high": [4.0]})
     torch.manual_seed(0)
     settings = EKVAESettings(base_matrices=2, hidden=(8,), gate_hidden=(4,), prior_hidden=(4,))
     model = EKVAE(DataSpec(shape, dtype, 1, (2.0,)), settings)

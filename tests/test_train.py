@@ -318,7 +318,7 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, (split, count) in enumerate((("train", 400), ("test", 4))):
         data, _ = wander(count, 6, seed, size=24)
         pairs = zip(data.observations.numpy(), data.actions.numpy(), strict=True)
-        limits = {"action_low": [-4.0, -4.0], "action_high": [4.0, 4.0]}
+        limits = {"action_low": [-9.0, -9.0], "action_high": [9.0, 9.0]}
         storage.write(folder, split, [Trajectory(*pair) for pair in pairs], limits)
     return folder
 

@@ -1,7 +1,7 @@
-"""What recordings must be like, checked before anything is written or trained: messages say where, what and the cure.
+"""What recordings must be like, checked before anything is written or trained.
 
-Nothing is changed or converted here: what does not fit is refused with a ``UserError`` that names the recording, the step,
-the key, the value and what to do.
+Nothing is converted here: what does not fit is refused with a ``UserError`` that names the recording, the step, the
+key, the value and what to do.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def check_trajectory(
         high: as ``low``.
 
     Raises:
-        UserError: too few steps, a dtype or a layout that is not the project's, T actions in place of T - 1, values that
-            are not finite, or actions out of bounds.
+        UserError: too few steps, a dtype or a layout that is not the project's, T actions in place of T - 1, values
+            that are not finite, or actions out of bounds.
     """
     observations, actions = np.asarray(trajectory.observations), np.asarray(trajectory.actions)
     check_observations(observations, f"{where}: observations")
@@ -85,17 +85,13 @@ def check_bounds(metadata: Mapping[str, Any], where: str, size: int | None = Non
     found: list[NDArray[np.float64]] = []
     for name in ("action_low", "action_high"):
         if metadata.get(name) is None:
-            raise UserError(
-                f"{where}: {name} is missing: give the bounds of the actions, one number for each dimension"
-            )
+            raise UserError(f"{where}: {name} is missing: give the bounds of the actions, a number for each dimension")
         try:
             bound = np.asarray(metadata[name], dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise UserError(f"{where}: {name} is {metadata[name]!r}: give numbers, one for each dimension") from error
         if bound.ndim != 1 or not len(bound) or not np.isfinite(bound).all():
-            raise UserError(
-                f"{where}: {name} is {bound.tolist()}: give finite numbers, a list of one for each dimension"
-            )
+            raise UserError(f"{where}: {name} is {bound.tolist()}: give a list of finite numbers, one for each")
         found.append(bound)
     low, high = found
     if len(low) != len(high) or (size is not None and len(low) != size):
@@ -149,7 +145,7 @@ def check_same_layout(shapes: Mapping[str, Any], other: Mapping[str, Any], where
     """Refuse a split whose observations or actions are of another kind than those of the folder it joins.
 
     Args:
-        shapes: of the new split: ``observation_shape``, ``observation_dtype`` and ``action_size``.
+        shapes: of the new split: such as ``observation_shape``, ``observation_dtype`` and ``action_low``.
         other: the same of the folder; what is missing there is not compared.
         where: names the folder.
         split: the new one's name.
@@ -198,8 +194,8 @@ def _check_dtype(observations: NDArray[Any], where: str) -> None:
         else:
             cure = "observations.round().astype(numpy.uint8)"
         raise UserError(
-            f"{where} are pictures {list(shape[1:])} of {name} from {least:g} to {most:g}: pictures are uint8 from 0 to "
-            f"255; give {cure}"
+            f"{where} are pictures {list(shape[1:])} of {name} from {least:g} to {most:g}: pictures are uint8 from 0 "
+            f"to 255; give {cure}"
         )
     if observations.dtype in (np.uint8, np.float32):
         return
@@ -222,13 +218,11 @@ def _check_actions(actions: NDArray[Any], length: int, where: str) -> None:
         raise UserError(f"{where} have the dtype {actions.dtype.name}, not float32: give actions.astype(numpy.float32)")
     if len(actions) == length:
         raise UserError(
-            f"{where} are as many as the observations, {length}: an action acts between two of them; leave out the last, "
-            "actions[:-1], or, where each was stored with the observation that it led to, the first, actions[1:]"
+            f"{where} are as many as the observations, {length}: an action acts between two of them; leave out the "
+            "last, actions[:-1], or, where each was stored with the observation that it led to, the first, actions[1:]"
         )
     if len(actions) != length - 1:
-        raise UserError(
-            f"{where} are {len(actions)} for {length} observations: give {length - 1}, one between each two"
-        )
+        raise UserError(f"{where} are {len(actions)} for {length} observations: give {length - 1}, one between two")
     _refuse_not_finite(torch.from_numpy(np.ascontiguousarray(actions))[None], where)
 
 
@@ -236,13 +230,11 @@ def _check_truth(values: NDArray[Any], length: int, where: str) -> None:
     if values.dtype.kind not in "fiub":
         raise UserError(f"{where} has the dtype {values.dtype.name}: ground truth is numbers; leave the key out")
     if values.ndim < 1 or len(values) != length:
-        raise UserError(
-            f"{where} has the shape {tuple(values.shape)}: give one entry for each of {length} observations"
-        )
+        raise UserError(f"{where} has the shape {tuple(values.shape)}: give one for each of the {length} observations")
 
 
 def _refuse_not_finite(values: Tensor, where: str, first: int | None = None) -> None:
-    """Refuse NaN and infinity in ``values [N, T, ...]``; ``first`` is the number of the first sequence, if they count."""
+    """Refuse NaN and infinity in ``values [N, T, ...]``; ``first`` numbers the first sequence, if they count."""
     if bool(torch.isfinite(values).all()):
         return
     at = torch.nonzero(~torch.isfinite(values))[0].tolist()
