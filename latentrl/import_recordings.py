@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import tyro
@@ -10,6 +10,8 @@ from tqdm import tqdm
 
 from latentrl.data_collection import storage
 from latentrl.data_collection.folders import complete_folder
+from latentrl.data_collection.ground_truth import check_recorded
+from latentrl.envs.declaration import Declaration, read_declaration
 from latentrl.recordings.goal import PICTURE, READINGS, read_goal, write_goal
 from latentrl.recordings.options import ImportOptions
 from latentrl.recordings.plan import planned
@@ -17,6 +19,7 @@ from latentrl.recordings.summary import summary
 from latentrl.recordings.writing import metadata, trajectories
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
+from latentrl.types import Trajectory
 
 __all__ = ["ImportOptions", "import_recordings", "main"]
 
@@ -30,15 +33,16 @@ def import_recordings(options: ImportOptions) -> Path:
     """
     folder = options.folder
     _check_folder(folder, options.overwrite)
-    plan = planned(options)
+    declared = Declaration() if options.describe is None else read_declaration(options.describe)
+    plan = planned(options, [one.key for one in declared.coordinates])
     goal = None if options.goal is None else read_goal(options.goal, plan)
     name = None if goal is None else (PICTURE if goal.dtype.name == "uint8" else READINGS)
-    stored = metadata(plan, name, {})
+    stored = metadata(plan, name, declared)
     total = sum(plan.frames[one.name] for recordings in plan.splits.values() for one in recordings)
     with complete_folder(folder, options.overwrite) as temporary:
         with tqdm(total=total, unit="frame", desc=f"import {options.source}", disable=None) as bar:
             for split, recordings in plan.splits.items():
-                storage.write(temporary, split, trajectories(plan, recordings, bar.update), stored)
+                storage.write(temporary, split, _checked(trajectories(plan, recordings, bar.update), declared), stored)
         if goal is not None:
             write_goal(goal, temporary)
     print(f"{folder}:")
@@ -59,6 +63,14 @@ def _check_folder(folder: Path, overwrite: bool) -> None:
         raise UserError(f"{folder} exists already: give --overwrite to replace it, or another folder with --out")
     if folder.exists() and not (folder / storage.METADATA).is_file():
         raise UserError(f"--overwrite: {folder} is no data folder, so it stays; give another folder with --out")
+
+
+def _checked(made: Iterable[Trajectory], declared: Declaration) -> Iterator[Trajectory]:
+    """The same, refused before it is written where declared coordinates do not fit it."""
+    for number, trajectory in enumerate(made):
+        if number == 0:
+            check_recorded(declared.coordinates, trajectory.infos, len(trajectory.observations))
+        yield trajectory
 
 
 if __name__ == "__main__":

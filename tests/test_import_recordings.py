@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from PIL import Image
 
 import latentrl.recordings.writing
 from latentrl.data_collection import storage
-from latentrl.evaluation.options import EvaluateOptions
 from latentrl.import_recordings import main
 from latentrl.support.errors import UserError
 from tests.conformance.sources import write_film
@@ -304,8 +302,6 @@ def test_the_walk_from_a_log_to_control(
     assert "runs/ball" in said
     learn(shlex.split("--run runs/ball --goal data/ball/goal.png --updates 2"))
     assert (tmp_path / "runs/ball/policy.safetensors").is_file()
-    if "env" not in {field.name for field in fields(EvaluateOptions)}:
-        pytest.skip("evaluate takes no --env yet")
     evaluate(
         shlex.split(f"--run runs/ball --env {ball.ENV_ID} --goal data/ball/goal.png --agent cem --episodes 2 --steps 4")
     )
@@ -346,6 +342,39 @@ def test_films_with_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     )
     (tmp_path / "films" / "run 1.csv").unlink()
     assert "run 1.gif: has no run 1.csv beside it" in refused(capsys, tmp_path / "films", "--out", tmp_path / "b")
+
+
+BALL_TOML = """
+[[coordinates]]
+name = "across"
+kind = "line"
+key = "ball"
+index = 0
+unit = "m"
+
+[tasks.middle]
+pose = { across = 0.667 }
+tolerance = { across = 0.1 }
+hold = 2
+steps = 6
+"""
+
+
+def test_a_declaration_goes_with_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log(tmp_path / "log", [5, 5])
+    (tmp_path / "ball.toml").write_text(BALL_TOML)
+    arguments = [str(tmp_path / "log"), "--length", "5", "--describe", str(tmp_path / "ball.toml")]
+    main([*arguments, "--out", str(tmp_path / "data")])
+    metadata, _ = loaded(tmp_path / "data")
+    assert metadata["coordinates"][0]["name"] == "across" and metadata["tasks"]["middle"]["hold"] == 2
+    assert storage.load_ground_truth(tmp_path / "data", "test")["ball"].shape == (1, 5, 4), "without --truth"
+    for change, message in (
+        ('"ball"', "--describe: the coordinates' key puck: is none of its keys"),
+        ("index = 0", "coordinate 'across': info['ball'] has the shape (4,) and the coordinate the index 4"),
+    ):
+        (tmp_path / "ball.toml").write_text(BALL_TOML.replace(change, {'"ball"': '"puck"'}.get(change, "index = 4")))
+        assert message in refused(capsys, *arguments, "--out", tmp_path / "other")
+        assert not (tmp_path / "other").exists()
 
 
 def test_errors_reach_a_script_as_they_are(tmp_path: Path) -> None:

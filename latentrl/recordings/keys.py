@@ -63,7 +63,12 @@ def is_bookkeeping(key: str, shape: tuple[int, ...]) -> bool:
 
 
 def choose(
-    keys: Mapping[str, Key], observation: Sequence[str], actions: Sequence[str], truth: Sequence[str], where: str
+    keys: Mapping[str, Key],
+    observation: Sequence[str],
+    actions: Sequence[str],
+    truth: Sequence[str],
+    where: str,
+    described: Sequence[str] = (),
 ) -> Chosen:
     """What was asked for, and guesses where nothing was and one thing alone comes into question.
 
@@ -73,11 +78,16 @@ def choose(
         actions: the same.
         truth: the same; empty: none.
         where: names the recording.
+        described: what coordinates are declared of; ground truth too, unless it is among ``truth`` already.
 
     Raises:
         UserError: no such key, or several that it could be; lists them.
     """
     truths = [part for name in truth for part in resolve(name, keys, "--truth", where)]
+    known = {_last(part.key) for part in truths}
+    for name in dict.fromkeys(described):
+        if name not in known:
+            truths += resolve(name, keys, "--describe: the coordinates' key", where)
     taken = {part.key for part in truths}
     asked = [part for name in observation for part in resolve(name, keys, "--observation", where)]
     acted = [part for name in actions for part in resolve(name, keys, "--actions", where)]
@@ -86,7 +96,7 @@ def choose(
     seen = asked or _guessed_observation(keys, taken, where)
     named: dict[str, Part] = {}
     for part in truths:
-        name = part.key.rpartition("/")[2]
+        name = _last(part.key)
         if name in named:
             raise UserError(f"--truth: {part.key} and {named[name].key} would both be {name!r}; give one of them")
         named[name] = part

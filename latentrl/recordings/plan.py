@@ -69,8 +69,12 @@ class Plan:
         return 1 - sum(covered(steps, self.length, self.stride) for steps in kept.values()) / total if total else 0.0
 
 
-def planned(options: ImportOptions) -> Plan:
+def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
     """Open the source and decide everything; of the data, actions are read where their bounds are not said.
+
+    Args:
+        options: what was asked for.
+        described: keys of the ground truth that coordinates are declared of.
 
     Raises:
         UserError: anything that cannot become a data folder; names recording, key, value and cure.
@@ -81,7 +85,7 @@ def planned(options: ImportOptions) -> Plan:
     if not source.recordings:
         raise UserError(f"{source.path}: holds no recordings")
     first = source.recordings[0]
-    chosen = choose(first.keys, options.observation, options.actions, options.truth, first.name)
+    chosen = choose(first.keys, options.observation, options.actions, options.truth, first.name, described)
     frames, surplus = _frames(source.recordings, chosen)
     kept = {name: kept_frames(count, options.every) for name, count in frames.items()}
     length = options.length or default_length(list(kept.values()), USUAL_LENGTH)

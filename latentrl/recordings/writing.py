@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentrl.data_collection.checks import check_trajectory
+from latentrl.envs.declaration import Declaration
 from latentrl.recordings.observing import Seen
 from latentrl.recordings.plan import Plan, actions_of
 from latentrl.recordings.recording import Recording
@@ -52,13 +53,13 @@ def whole(recording: Recording, key: str, entries: tuple[int, ...] | None) -> ND
     return found if entries is None else found.reshape(len(found), -1)[:, entries]
 
 
-def metadata(plan: Plan, goal: str | None, declared: Mapping[str, Any]) -> dict[str, Any]:
+def metadata(plan: Plan, goal: str | None, declared: Declaration) -> dict[str, Any]:
     """What is stored with the data.
 
     Args:
         plan: how it was made.
         goal: the name of the goal's file beside the data.
-        declared: "coordinates" and "tasks", if there are any.
+        declared: coordinates and tasks, if there are any.
     """
     options, seen = plan.options, plan.observing
     known: dict[str, Any] = {
@@ -68,8 +69,7 @@ def metadata(plan: Plan, goal: str | None, declared: Mapping[str, Any]) -> dict[
         "grey": isinstance(seen, Seen) and seen.shape[2] == 1,
         "action_low": plan.action_low,
         "action_high": plan.action_high,
-        "coordinates": [],
-        **declared,
+        **declared.as_json(),
     }
     if isinstance(seen, Seen):
         height, width, _ = seen.shape

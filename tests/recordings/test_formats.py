@@ -72,17 +72,17 @@ def test_depth_is_no_picture(tmp_path: Path) -> None:
 def test_a_film_is_read_from_any_frame_on(tmp_path: Path) -> None:
     """Between key frames and at them; several recordings share one film."""
     pytest.importorskip("av")
-    frames = content([120])[0]["frames"] // 3
+    frames = content([60])[0]["frames"]
     write_film(tmp_path / "a.mp4", frames)
-    assert film_facts(tmp_path / "a.mp4").frames == 120 and film_facts(tmp_path / "a.mp4").rate == 10
-    for start in (0, 1, 49, 50, 51, 100, 117):
+    assert film_facts(tmp_path / "a.mp4").frames == 60 and film_facts(tmp_path / "a.mp4").rate == 10
+    for start in (0, 1, 30, 49, 50, 51, 57):
         found = np.concatenate(list(film_blocks(tmp_path / "a.mp4", start / 10, 3)))
         assert len(found) == 3
-        assert np.abs(found.astype(float) - frames[start : start + 3]).mean((1, 2, 3)).max() < 1.5, (
-            "another differs by 2"
+        assert np.abs(found.astype(float) - frames[start : start + 3]).mean((1, 2, 3)).max() < 4, (
+            "another differs by 6"
         )
     with pytest.raises(UserError, match=r"a\.mp4: ends 1 frames too early"):
-        list(film_blocks(tmp_path / "a.mp4", 11.8, 3))
+        list(film_blocks(tmp_path / "a.mp4", 5.8, 3))
 
 
 def test_a_film_needs_its_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
