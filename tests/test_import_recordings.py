@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import latentrl.recordings.writing
 from latentrl.data_collection import storage
 from latentrl.import_recordings import main
 from latentrl.support.errors import UserError
+from latentrl.types import Sequences
 from tests.conformance.sources import write_film
 from tests.toys import ball
 
@@ -33,7 +33,7 @@ def log(folder: Path, lengths: list[int], change: Callable[[dict[str, Any]], dic
     return made
 
 
-def loaded(folder: Path) -> tuple[dict[str, Any], dict[str, storage.Sequences]]:
+def loaded(folder: Path) -> tuple[dict[str, Any], dict[str, Sequences]]:
     """Metadata and both splits."""
     return storage.load_metadata(folder), {name: storage.load_sequences(folder, name) for name in ("train", "test")}
 
@@ -102,7 +102,7 @@ def test_the_summary_says_what_became_what_and_what_was_left_out(
         "float64 from 0 to 1, so times 255 -> uint8",
         "channels first -> last",
         "actions: float64 -> float32",
-        "4 recordings have as many actions as frames: the last action is left out",
+        "as many actions as frames in 4 recordings: the last action is left out",
     ):
         assert words in said, words
     metadata, splits = loaded(out)
@@ -254,10 +254,14 @@ def test_a_folder_that_is_there_stays_unless_it_is_to_be_replaced(
 
 def test_ctrl_c_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log(tmp_path / "log", [5, 5, 5])
-    check, calls = latentrl.recordings.writing.check_trajectory, []
+    import latentrl.recordings.writing
+    from latentrl.data_collection.checks import check_trajectory
+
+    calls: list[str] = []
 
     def interrupted(*arguments: Any) -> None:
-        calls.append(check(*arguments))
+        check_trajectory(*arguments)
+        calls.append(arguments[1])
         if len(calls) == 3:
             raise KeyboardInterrupt
 
@@ -335,7 +339,7 @@ def test_films_with_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         "a palette's colours"
     )
     np.testing.assert_allclose(storage.load_ground_truth(tmp_path / "data", "test")["place"][0], one["ball"][:, 0])
-    assert "3 recordings have as many actions as frames" in capsys.readouterr().out
+    assert "as many actions as frames in 3 recordings" in capsys.readouterr().out
     (tmp_path / "films" / "run 1.csv").write_text("1,2\n3\n")
     assert "run 1.csv, line 2: has 1 cells, the first line 2" in refused(
         capsys, tmp_path / "films", "--out", tmp_path / "b"

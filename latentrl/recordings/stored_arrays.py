@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +18,28 @@ NPY, NPZ = ".npy", ".npz"
 DAMAGED = (OSError, EOFError, ValueError, zipfile.BadZipFile, NotImplementedError)
 
 
+class Cursor:
+    """An open .npz member and the row that it is at: rows that are asked for in order are unpacked once."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+        self._row = 0
+
+    def taken(self, row: int) -> tuple[IO[bytes], int] | None:
+        """The file, if it is not beyond ``row``, and where it is; it is the caller's then."""
+        if self._file is None or self._row > row:
+            return None
+        file, self._file = self._file, None
+        return file, self._row
+
+    def given(self, file: IO[bytes], row: int, rows: int) -> None:
+        """Keep the file for whoever comes next, unless it is at its end."""
+        if row >= rows:
+            file.close()
+        else:
+            self._file, self._row = file, row
+
+
 @dataclass(frozen=True)
 class StoredArray:
     """An array on disk.
@@ -28,6 +50,7 @@ class StoredArray:
         shape: all of it.
         dtype: NumPy's; of pickled objects ``object``, which cannot be read.
         fortran: whether the first index runs fastest, so that it cannot be read piece by piece.
+        cursor: how far a .npz has been unpacked.
     """
 
     path: Path
@@ -35,6 +58,7 @@ class StoredArray:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     fortran: bool
+    cursor: Cursor = field(default_factory=lambda: Cursor(), compare=False)
 
     def blocks(self, size: int, start: int = 0, stop: int | None = None) -> Iterator[NDArray[Any]]:
         """Rows ``start`` to ``stop`` in order, ``size`` or fewer together.
@@ -49,21 +73,26 @@ class StoredArray:
                 for at in range(start, stop, size):
                     yield np.array(mapped[at : min(at + size, stop)])
                 return
-            with zipfile.ZipFile(self.path) as archive, archive.open(f"{self.member}{NPY}") as file:
-                if self.fortran:
+            if self.fortran:
+                with zipfile.ZipFile(self.path) as archive, archive.open(f"{self.member}{NPY}") as file:
                     whole = np.lib.format.read_array(file, allow_pickle=False)
-                    for at in range(start, stop, size):
-                        yield whole[at : min(at + size, stop)]
-                    return
-                _read_header(file)
-                row = math.prod(self.shape[1:])
-                _skip(file, start * row * self.dtype.itemsize)
                 for at in range(start, stop, size):
-                    count = (min(at + size, stop) - at) * row
-                    content = file.read(count * self.dtype.itemsize)
-                    if len(content) != count * self.dtype.itemsize:
-                        raise EOFError("it ends too early")
-                    yield np.frombuffer(content, self.dtype).reshape(-1, *self.shape[1:])
+                    yield whole[at : min(at + size, stop)]
+                return
+            opened, row = self.cursor.taken(start), math.prod(self.shape[1:]) * self.dtype.itemsize
+            if opened is None:
+                file, done = zipfile.ZipFile(self.path).open(f"{self.member}{NPY}"), 0
+                _read_header(file)
+            else:
+                file, done = opened
+            _skip(file, (start - done) * row)
+            for at in range(start, stop, size):
+                rows = min(at + size, stop) - at
+                content = file.read(rows * row)
+                if len(content) != rows * row:
+                    raise EOFError("it ends too early")
+                yield np.frombuffer(content, self.dtype).reshape(rows, *self.shape[1:])
+            self.cursor.given(file, stop, self.shape[0])
         except DAMAGED as error:
             raise damaged(self.path, error) from error
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from latentrl.recordings.plan import Plan
 
+SHORT = 10
+"""Frames: shorter sequences show little of a motion."""
 NAMED = 5
 """Recordings that are left out and named; of more, the number is said."""
 
@@ -27,7 +29,8 @@ def summary(plan: Plan, goal: str | None) -> list[str]:
         lines.append(f"truth        {', '.join(chosen.truth)}: for metrics alone")
     for name, recordings in plan.splits.items():
         lines.append(
-            f"{name:<12} {len(recordings)} recordings, {plan.sequences[name]:,} sequences of {plan.length} frames"
+            f"{name:<12} {_counted(len(recordings), 'recording')}, "
+            f"{_counted(plan.sequences[name], 'sequence')} of {plan.length} frames"
         )
     lines.append(f"left out     {plan.dropped:.1%} of the frames{_hint(plan)}")
     if plan.short:
@@ -39,11 +42,19 @@ def summary(plan: Plan, goal: str | None) -> list[str]:
     said = [*plan.observing.casts, *(f"actions: {one} -> float32" for one in types)]
     if plan.surplus:
         end = "last" if options.surplus_action == "last" else "first"
-        said.append(f"{plan.surplus} recordings have as many actions as frames: the {end} action is left out")
+        said.append(f"as many actions as frames in {_counted(plan.surplus, 'recording')}: the {end} action is left out")
+    if plan.length < SHORT and options.length is None:
+        said.append(
+            f"sequences of {plan.length} frames are short; give --length {SHORT} or more, and do without the rest"
+        )
     if options.every > 1:
         how = "their mean" if options.every_actions == "mean" else "the last of them"
         said.append(f"one frame in {options.every} is kept; of the {options.every} actions between two, {how}")
     return lines + [f"note         {line}" for line in (*plan.source.notes, *said)]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _interval(plan: Plan) -> str:

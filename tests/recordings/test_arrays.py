@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,30 @@ def test_stacked_arrays_are_recordings_of_their_own(tmp_path: Path) -> None:
     for n, one in enumerate(source.recordings):
         np.testing.assert_array_equal(np.concatenate(list(one.blocks("obs"))), seen[n])
         np.testing.assert_array_equal(np.concatenate(list(one.blocks("actions"))), done[n])
+
+
+def test_a_stack_is_unpacked_once_for_rows_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else 300 recordings in one file would be unpacked 300 times; out of order, and two at once, it is right too."""
+    whole = np.random.default_rng(0).normal(size=(40, 3, 2))
+    np.savez_compressed(tmp_path / "a.npz", a=whole)
+    opened: list[Path] = []
+    array = stored_arrays(tmp_path / "a.npz")["a"]
+    kind = zipfile.ZipFile
+
+    def counted(path: Path) -> zipfile.ZipFile:
+        opened.append(path)
+        return kind(path)
+
+    monkeypatch.setattr(zipfile, "ZipFile", counted)
+    for row in (0, 1, 5, 20, 39):
+        np.testing.assert_array_equal(np.concatenate(list(array.blocks(1, row, row + 1)))[0], whole[row])
+    assert len(opened) == 1
+    for row in (7, 3):
+        np.testing.assert_array_equal(np.concatenate(list(array.blocks(1, row, row + 1)))[0], whole[row])
+    both = zip(array.blocks(1, 4, 9), array.blocks(1, 4, 9), strict=True)
+    for row, (one, other) in zip(range(4, 9), both, strict=True):
+        np.testing.assert_array_equal(one[0], whole[row])
+        np.testing.assert_array_equal(other[0], whole[row])
 
 
 def test_nothing_is_unpickled(tmp_path: Path) -> None:

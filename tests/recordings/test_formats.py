@@ -78,9 +78,7 @@ def test_a_film_is_read_from_any_frame_on(tmp_path: Path) -> None:
     for start in (0, 1, 30, 49, 50, 51, 57):
         found = np.concatenate(list(film_blocks(tmp_path / "a.mp4", start / 10, 3)))
         assert len(found) == 3
-        assert np.abs(found.astype(float) - frames[start : start + 3]).mean((1, 2, 3)).max() < 4, (
-            "another differs by 6"
-        )
+        assert np.abs(found.astype(float) - frames[start : start + 3]).mean((1, 2, 3)).max() < 4, "another differs by 6"
     with pytest.raises(UserError, match=r"a\.mp4: ends 1 frames too early"):
         list(film_blocks(tmp_path / "a.mp4", 5.8, 3))
 

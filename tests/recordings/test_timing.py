@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from latentrl.recordings.splitting import default_length, split
 from latentrl.recordings.timing import (
+    Held,
     aligned,
     count_windows,
     covered,
@@ -28,10 +32,10 @@ def test_one_action_between_each_two_frames() -> None:
             aligned(actions, frames, "last", "rec")
 
 
-@pytest.mark.parametrize("held", ["mean", "last"])
+@pytest.mark.parametrize("held", get_args(Held))
 @pytest.mark.parametrize("every", [1, 2, 3, 4, 7, 20])
 @pytest.mark.parametrize("frames", [2, 3, 8, 9, 64, 65])
-def test_thinned_frames_and_actions_go_together(frames: int, every: int, held: str) -> None:
+def test_thinned_frames_and_actions_go_together(frames: int, every: int, held: Held) -> None:
     """Against plain loops over the frames that are left."""
     steps, actions = np.arange(frames), np.random.default_rng(0).normal(size=(frames - 1, 2))
     kept = [n for n in range(frames) if n % every == 0]
@@ -65,7 +69,7 @@ def test_windows_hold_little_of_a_stream() -> None:
     """Blocks are taken one by one: no more than a window and a block is ahead of what was given."""
     taken = 0
 
-    def blocks():  # type: ignore[no-untyped-def]
+    def blocks() -> Iterator[np.ndarray]:
         nonlocal taken
         for _ in range(100):
             taken += 10
