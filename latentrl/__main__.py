@@ -27,6 +27,12 @@ def _import(argv: Sequence[str]) -> None:
     main(argv)
 
 
+def _inspect(argv: Sequence[str]) -> None:
+    from latentrl.inspect import main
+
+    main(argv)
+
+
 def _train(argv: Sequence[str]) -> None:
     from latentrl.train import main
 
@@ -74,6 +80,7 @@ VERBS: dict[str, Verb] = {
     "quickstart": Verb(_quickstart, "all of the below once, with a report: runs/quickstart/report.html"),
     "collect": Verb(_collect, "random actions in an environment -> a data set"),
     "import": Verb(_import, "recordings that are there already -> a data set"),
+    "inspect": Verb(_inspect, "a data set -> a page: motion, noise, sizes of a state, what is amiss"),
     "train": Verb(_train, "a data set -> a latent state-space model"),
     "imagine": Verb(_imagine, "a model -> sequences of its own, and how real they are"),
     "learn": Verb(_learn, "a model and a goal image -> a policy, learned inside the model"),

@@ -47,7 +47,7 @@ def import_recordings(options: ImportOptions) -> Path:
             write_goal(goal, temporary)
     print(f"{folder}:")
     print("\n".join(f"  {line}" for line in summary(plan, name)))
-    print(f"next: {command('inspect', folder)}")
+    print(f"next: {command('inspect', '--data', folder)}")
     print(f"next: {command('train', '--data', folder)}")
     return folder
 

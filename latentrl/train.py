@@ -26,6 +26,7 @@ from latentrl.training.options import TrainOptions, check_options, choose_device
 from latentrl.training.recipes import Recipe, choose
 from latentrl.training.resuming import begun, next_command, write_settings
 from latentrl.training.situation import Situation, measure
+from latentrl.training.sizes import with_sizes
 from latentrl.training.stages import STAGES, STARTS
 from latentrl.training.trainer import DivergedError
 from latentrl.training.training import Training
@@ -47,11 +48,12 @@ def train(options: TrainOptions) -> Path:
         check_folder(options.folder, options.overwrite)
     data = load_sequences(options.data, "train", choose_device(options.device))
     started = options.resume and (options.folder / CHECKPOINT).is_file()
-    situation = measure(options, data, read_charts=not started)
-    recipe = choose(situation, settings)
     check_held_out(options.data)
     metadata = load_metadata(options.data)
     check_split(data, f"{options.data}: train", *check_bounds(metadata, str(options.data / METADATA)))
+    options = with_sizes(options, data)
+    situation = measure(options, data, read_charts=not started)
+    recipe = choose(situation, settings)
     if options.explain:
         print(explained(situation, recipe, finished_stages(options.folder, STARTS) if started else ()))
         return options.folder

@@ -22,8 +22,8 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"types", "numerics", "rewards"}),
     frozenset({"support", "networks", "objectives", "geometry", "envs"}),
     frozenset({"priors", "transitions", "inference", "agents", "data_collection", "figures"}),
-    frozenset({"models", "collect", "recordings"}),
-    frozenset({"runs", "metrics", "import_recordings"}),
+    frozenset({"models", "collect", "inspection", "recordings"}),
+    frozenset({"runs", "metrics", "inspect", "import_recordings"}),
     frozenset({"training", "goals", "studies", "imagine"}),
     frozenset({"evaluation", "train", "learn", "study"}),
     frozenset({"evaluate", "compare", "quickstarts"}),
@@ -33,9 +33,7 @@ FLOORS: tuple[frozenset[str], ...] = (
 """A room, a file or a folder at the top of the package, imports from the floors below its own alone."""
 EVERYWHERE = frozenset({"support"})
 """Rooms without science: whoever stands on their floor or above may import them."""
-VERBS = frozenset(
-    {"collect", "import_recordings", "train", "imagine", "learn", "evaluate", "compare", "study", "quickstart"}
-)
+VERBS = frozenset("collect import_recordings inspect train imagine learn evaluate compare study quickstart".split())
 AT_THE_TOP = VERBS | {"types", "__init__", "__main__"}
 
 SHARED_BY_MODELS = frozenset({"__init__", "base", "capabilities", "spec", "over_data"})
@@ -57,6 +55,7 @@ FORBIDDEN_OUTSIDE: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         ("numerics/", "support/", "networks/", "objectives/", "geometry/", "priors/"), ENVIRONMENTS_AND_DATA
     ),
+    **dict.fromkeys(("inspection/",), ENVIRONMENTS_AND_DATA),
     **dict.fromkeys(("transitions/", "inference/", "agents/", "models/", "training/"), ENVIRONMENTS_AND_DATA),
     # Spaces apart: nothing that a recording names is ever made.
     **dict.fromkeys(("recordings/",), frozenset({"gymnasium", "torch"})),

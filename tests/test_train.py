@@ -284,8 +284,11 @@ def test_networks_that_do_not_fit_are_refused(data: Path, pictures: Path, tmp_pa
     with pytest.raises(UserError, match="--network conv: of the models only ekvae and kvae"):
         train(options(pictures, tmp_path / "run", model="rssm", network="conv"))
     sensors = tmp_path / "sensors"
-    recorded = [Trajectory(np.zeros((5, 2), np.float32), np.ones((4, 1), np.float32)) for _ in range(3)]
-    storage.write(sensors, "train", recorded, {"action_low": [-1.0], "action_high": [1.0]})
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        pairs = [(rng.normal(size=(5, 2)), rng.uniform(-1, 1, (4, 1))) for _ in range(3)]
+        recorded = [Trajectory(*(array.astype(np.float32) for array in pair)) for pair in pairs]
+        storage.write(sensors, split, recorded, {"action_low": [-1.0], "action_high": [1.0]})
     with pytest.raises(UserError, match=r"--network lean: .*sensors holds no images but \(2,\)"):
         train(options(sensors, tmp_path / "run", network="lean"))
     assert not (tmp_path / "run").exists()

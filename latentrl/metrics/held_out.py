@@ -26,6 +26,7 @@ from latentrl.metrics.prediction import (
 )
 from latentrl.models.base import WorldModel
 from latentrl.models.over_data import smooth
+from latentrl.support.errors import UserError
 from latentrl.types import Belief, Sequences, is_image
 
 
