@@ -16,12 +16,16 @@ from latentrl.recordings.goal import PICTURE, READINGS, read_goal, write_goal
 from latentrl.recordings.options import ImportOptions
 from latentrl.recordings.plan import planned
 from latentrl.recordings.summary import summary
-from latentrl.recordings.writing import metadata, trajectories
+from latentrl.recordings.writing import metadata, places, trajectories
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
+from latentrl.support.files import write_json
 from latentrl.types import Trajectory
 
 __all__ = ["ImportOptions", "import_recordings", "main"]
+
+PLACES = "recordings.json"
+"""Of every sequence: the recording it is from, and the frame that it begins at."""
 
 
 def import_recordings(options: ImportOptions) -> Path:
@@ -32,7 +36,7 @@ def import_recordings(options: ImportOptions) -> Path:
             folder, a full disk, a bad number; names what, where, the value and the cure.
     """
     folder = options.folder
-    _check_folder(folder, options.overwrite)
+    _check_folder(folder, options)
     declared = Declaration() if options.describe is None else read_declaration(options.describe)
     plan = planned(options, [one.key for one in declared.coordinates])
     goal = None if options.goal is None else read_goal(options.goal, plan)
@@ -43,6 +47,7 @@ def import_recordings(options: ImportOptions) -> Path:
         with tqdm(total=total, unit="frame", desc=f"import {options.source}", disable=None) as bar:
             for split, recordings in plan.splits.items():
                 storage.write(temporary, split, _checked(trajectories(plan, recordings, bar.update), declared), stored)
+        write_json(temporary / PLACES, places(plan))
         if goal is not None:
             write_goal(goal, temporary)
     print(f"{folder}:")
@@ -58,8 +63,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         import_recordings(tyro.cli(ImportOptions, args=argv, prog="latentrl import"))
 
 
-def _check_folder(folder: Path, overwrite: bool) -> None:
-    if folder.exists() and not overwrite:
+def _check_folder(folder: Path, options: ImportOptions) -> None:
+    source, target = Path(options.source).resolve(), folder.resolve()
+    if source.exists() and (source.is_relative_to(target) or target.is_relative_to(source)):
+        raise UserError(
+            f"--out {folder}: the recordings in {options.source} stay what they are; give a folder elsewhere"
+        )
+    if folder.exists() and not options.overwrite:
         raise UserError(f"{folder} exists already: give --overwrite to replace it, or another folder with --out")
     if folder.exists() and not (folder / storage.METADATA).is_file():
         raise UserError(f"--overwrite: {folder} is no data folder, so it stays; give another folder with --out")

@@ -38,6 +38,11 @@ def loaded(folder: Path) -> tuple[dict[str, Any], dict[str, Sequences]]:
     return storage.load_metadata(folder), {name: storage.load_sequences(folder, name) for name in ("train", "test")}
 
 
+def held(folder: Path, split: str) -> list[str]:
+    """Names of the recordings in a split, as the data folder tells them."""
+    return list(dict.fromkeys(name for name, _ in json.loads((folder / "recordings.json").read_text())[split]))
+
+
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     """The one line that a refusal prints; nothing else is left."""
     with pytest.raises(SystemExit) as stopped:
@@ -61,15 +66,16 @@ def test_every_sequence_is_a_piece_of_one_recording(tmp_path: Path) -> None:
         ]
     )
     metadata, splits = loaded(out)
-    origin = metadata["origin"]
-    assert sorted(origin["recordings"]["train"] + origin["recordings"]["test"]) == [f"rec_{n}" for n in range(5)]
-    assert len(origin["recordings"]["test"]) == 2
+    names = {split: held(out, split) for split in splits}
+    assert sorted(names["train"] + names["test"]) == [f"rec_{n}" for n in range(5)] and len(names["test"]) == 2
     for name, sequences in splits.items():
         truth = storage.load_ground_truth(out, name)["ball"]
         pieces = []
-        for recording in origin["recordings"][name]:
+        for recording in names[name]:
             one = made[int(recording.removeprefix("rec_"))]
             pieces += [(one, start) for start in range(0, len(one["frames"]) - 4, 2)]
+        told = json.loads((out / "recordings.json").read_text())[name]
+        assert [start for _, start in told] == [start for _, start in pieces]
         assert len(sequences) == len(pieces) == metadata["splits"][name]["sequences"]
         for n, (one, start) in enumerate(pieces):
             np.testing.assert_array_equal(sequences.observations[n], one["frames"][start : start + 5])
@@ -128,7 +134,7 @@ def test_pictures_are_cropped_resized_and_thinned_with_their_goal(tmp_path: Path
     metadata, splits = loaded(tmp_path / "a")
     assert metadata["pixels"] == [12, 10] and metadata["grey"] and metadata["crop"] == [0, 4, 48, 40]
     assert metadata["repeat"] == 3 and metadata["control_step"] == pytest.approx(0.1) and metadata["goal"] == "goal.png"
-    (name,) = metadata["origin"]["recordings"]["train"]
+    (name,) = held(tmp_path / "a", "train")
     one = made[int(name[-1])]
 
     def small(frame: np.ndarray) -> np.ndarray:
@@ -153,7 +159,7 @@ def test_readings_are_put_side_by_side(tmp_path: Path, capsys: pytest.CaptureFix
           "--goal", str(tmp_path / "goal.json"), "--action-low", "-1", "--action-high", "2"])  # fmt: skip
     metadata, splits = loaded(tmp_path / "data")
     assert metadata["pixels"] is None and metadata["action_low"] == [-1, -1] and metadata["action_high"] == [2, 2]
-    (name,) = metadata["origin"]["recordings"]["test"]
+    (name,) = held(tmp_path / "data", "test")
     expected = np.column_stack((made[int(name[-1])]["q"][:, [0, 2]], np.arange(8)))
     np.testing.assert_array_equal(splits["test"].observations[0], expected.astype(np.float32))
     assert json.loads((tmp_path / "data" / "goal.json").read_text()) == [0.5, 0.25, 7.0]
@@ -247,7 +253,10 @@ def test_a_folder_that_is_there_stays_unless_it_is_to_be_replaced(
     arguments = [str(tmp_path / "log"), "--out", str(tmp_path / "data"), "--length", "5"]
     main(arguments)
     assert "exists already: give --overwrite" in refused(capsys, *arguments)
-    assert "is no data folder, so it stays" in refused(capsys, arguments[0], "--out", arguments[0], "--overwrite")
+    (tmp_path / "notes").mkdir()
+    assert "is no data folder, so it stays" in refused(capsys, arguments[0], "--out", tmp_path / "notes", "--overwrite")
+    for out in (tmp_path, tmp_path / "log", tmp_path / "log" / "data"):
+        assert "stay what they are" in refused(capsys, arguments[0], "--out", out, "--overwrite")
     main([*arguments, "--overwrite", "--grey"])
     assert storage.load_metadata(tmp_path / "data")["observation_shape"] == [48, 64, 1]
 
@@ -332,7 +341,7 @@ def test_films_with_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     )
     metadata, splits = loaded(tmp_path / "data")
     assert metadata["origin"]["actions"] == ["action_x", "action_y"] and metadata["control_step"] == pytest.approx(0.1)
-    (name,) = metadata["origin"]["recordings"]["test"]
+    (name,) = held(tmp_path / "data", "test")
     one = made[int(name[-1])]
     np.testing.assert_allclose(splits["test"].actions[0], one["actions"], rtol=1e-6)
     assert np.abs(splits["test"].observations[0].numpy() - one["frames"].astype(float)).mean() < 4, (

@@ -71,7 +71,7 @@ class ImportOptions:
     @property
     def folder(self) -> Path:
         """Where the data goes."""
-        return self.out or Path("data") / Path(self.source.rstrip("/")).absolute().stem
+        return self.out or Path("data") / Path(self.source).absolute().name.removesuffix(".npz")
 
     @property
     def picture_size(self) -> tuple[int, int] | None:

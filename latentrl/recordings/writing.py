@@ -13,7 +13,7 @@ from latentrl.envs.declaration import Declaration
 from latentrl.recordings.observing import Seen
 from latentrl.recordings.plan import Plan, actions_of
 from latentrl.recordings.recording import Recording
-from latentrl.recordings.timing import thinned, windows
+from latentrl.recordings.timing import count_windows, kept_frames, thinned, windows
 from latentrl.support.errors import UserError
 from latentrl.types import Trajectory
 
@@ -89,7 +89,6 @@ def metadata(plan: Plan, goal: str | None, declared: Declaration) -> dict[str, A
         "observation": [str(part) for part in plan.chosen.observation],
         "actions": [str(part) for part in plan.chosen.actions],
         "truth": {name: str(part) for name, part in plan.chosen.truth.items()},
-        "recordings": {name: [one.name for one in recordings] for name, recordings in plan.splits.items()},
         "length": plan.length,
         "stride": plan.stride,
         "every": options.every,
@@ -99,6 +98,18 @@ def metadata(plan: Plan, goal: str | None, declared: Declaration) -> dict[str, A
         "seed": options.seed,
     }
     return known
+
+
+def places(plan: Plan) -> dict[str, list[tuple[str, int]]]:
+    """Where every sequence of a split is from, in their order: the recording, and its first frame there."""
+    every = plan.options.every
+    found: dict[str, list[tuple[str, int]]] = {}
+    for split, recordings in plan.splits.items():
+        found[split] = []
+        for one in recordings:
+            count = count_windows(kept_frames(plan.frames[one.name], every), plan.length, plan.stride)
+            found[split] += [(one.name, number * plan.stride * every) for number in range(count)]
+    return found
 
 
 class _Counted:
