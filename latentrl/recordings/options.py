@@ -19,7 +19,7 @@ from latentrl.support.options import default_hint
 class ImportOptions:
     """Make a data folder of recordings that are there already: NumPy files, Minari, LeRobot, or films with tables."""
 
-    source: tyro.conf.Positional[str]
+    source: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]
     """The folder or file with the recordings, or the id of a Minari data set on this machine."""
     out: Annotated[Path | None, default_hint("data/SOURCE", "FOLDER")] = None
     """The data folder to make."""
@@ -42,7 +42,7 @@ class ImportOptions:
     every_actions: Held = "mean"
     """With --every: the mean of the actions between two frames (forces, speeds), or the last (places to go to)."""
     surplus_action: End = "last"
-    """Where there are as many actions as frames: which lies between no two. first: stored with what it led to."""
+    """With as many actions as frames: leave out the last, or the first if each is stored with what it led to."""
     length: Annotated[int | None, default_hint("30, or what nine recordings in ten have", "INT")] = None
     """Frames in each sequence."""
     stride: Annotated[int | None, default_hint("length: no frame twice", "INT")] = None
