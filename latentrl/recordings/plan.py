@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,7 @@ class Plan:
         action_high: ``[Du]``.
         bounds_from: where those are from, in words.
         control_step: seconds between kept frames; None: not known.
+        sequences: how many each split will have.
     """
 
     options: ImportOptions
@@ -59,7 +60,7 @@ class Plan:
     action_high: list[float]
     bounds_from: str
     control_step: float | None
-    sequences: dict[str, int] = field(default_factory=dict)
+    sequences: dict[str, int]
 
     @property
     def dropped(self) -> float:
@@ -87,6 +88,7 @@ def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
     first = source.recordings[0]
     chosen = choose(first.keys, options.observation, options.actions, options.truth, first.name, described)
     frames, surplus = _frames(source.recordings, chosen)
+    seen = observing(chosen.observation, source.recordings, crop, size, options.grey)
     kept = {name: kept_frames(count, options.every) for name, count in frames.items()}
     length = options.length or default_length(list(kept.values()), USUAL_LENGTH)
     usable = [one for one in source.recordings if kept[one.name] >= length]
@@ -104,34 +106,32 @@ def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
         form,
         source,
         chosen,
-        observing(chosen.observation, source.recordings, crop, size, options.grey),
+        seen,
         frames,
         length,
         stride,
         splits,
-        tuple(name for name, count in kept.items() if count < length),
-        surplus,
-        low,
-        high,
-        bounds_from,
-        _control_step(options, source),
-        {
+        short=tuple(name for name, count in kept.items() if count < length),
+        surplus=surplus,
+        action_low=low,
+        action_high=high,
+        bounds_from=bounds_from,
+        control_step=_control_step(options, source),
+        sequences={
             name: sum(count_windows(kept[one.name], length, stride) for one in recordings)
             for name, recordings in splits.items()
         },
     )
 
 
-def actions_of(
-    plan_options: ImportOptions, recording: Recording, parts: Sequence[Part], frames: int
-) -> NDArray[np.float32]:
+def actions_of(options: ImportOptions, recording: Recording, parts: Sequence[Part], frames: int) -> NDArray[np.float32]:
     """The actions ``[K - 1, Du]`` between the frames of a recording that are kept, in their own units.
 
     Raises:
         UserError: not as many as go with the frames, or not finite.
     """
-    recorded = aligned(numbers(recording, parts), frames, plan_options.surplus_action, recording.name)
-    return thinned_actions(recorded, plan_options.every, plan_options.every_actions).astype(np.float32)
+    recorded = aligned(numbers(recording, parts), frames, options.surplus_action, recording.name)
+    return thinned_actions(recorded, options.every, options.every_actions).astype(np.float32)
 
 
 def _frames(recordings: Sequence[Recording], chosen: Chosen) -> tuple[dict[str, int], int]:
