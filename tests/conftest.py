@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+# The tests' models are tiny: a second thread gains nothing, and beside another process, such as the next worker of
+# pytest-xdist, the two wait for each other at every operation. It holds for NumPy and for what tests start, too, and so
+# is said before either is loaded; Mesa, which renders without a GPU, has a name of its own for it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("LP_NUM_THREADS", "0")
+
 import torch
 
-# The tests' models are tiny: a second thread gains nothing, and on a busy machine the two wait for each other at every
-# operation, which made single tests minutes long.
 torch.set_num_threads(1)
+
+WIDE = ("module", "package", "session")
+"""Scopes of fixtures that are made once for several tests."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """No workers where tests are selected: to start one takes as long as many a test. None: as many as cores."""
+    chosen = config.option
+    selected = chosen.keyword or chosen.markexpr or chosen.lf or chosen.collectonly
+    named = any("::" in argument or argument.endswith(".py") for argument in config.args)
+    return 0 if selected or named else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that share a fixture go to one worker of pytest-xdist, so that it is made once."""
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
+        group = shared_fixture(item)
+        if group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def shared_fixture(item: pytest.Item) -> str | None:
+    """Where the first fixture of a wide scope that a test of ours asks for is made; None: it asks for none."""
+    if not isinstance(item, pytest.Function):
+        return None
+    made: dict[str, Sequence[pytest.FixtureDef[object]]] = item._fixtureinfo.name2fixturedefs
+    wide = sorted(f"{one.baseid}::{name}" for name, defs in made.items() for one in defs[-1:] if one.scope in WIDE)
+    ours = [name for name in wide if name.startswith("tests")]
+    return ours[0] if ours else None
 
 
 @pytest.fixture
