@@ -26,6 +26,7 @@ from latentrl.models.base import WorldModel
 from latentrl.runs.folder import MODEL
 from latentrl.support.errors import reported
 from latentrl.support.files import read_json, write_json, write_text
+from latentrl.support.threads import few_threads
 
 SINGLE_STEPS = 50
 """Steps of the single episode that a control rate is measured in."""
@@ -41,7 +42,8 @@ def compare(options: CompareOptions) -> list[dict[str, Any]]:
     policies = goals_of_policies(run.folder) if "policy" in options.agents else {}
     trials = planned(options, run.env_id, policies)
     model, weights = run.load_model(), _digest(run.folder / MODEL)
-    with tqdm(total=sum(TASKS[trial.task].steps for trial in trials), desc="compare", disable=None) as bar:
+    steps = sum(TASKS[trial.task].steps for trial in trials)
+    with few_threads(), tqdm(total=steps, desc="compare", disable=None) as bar:
         summaries = []
         for trial in trials:
             bar.set_postfix_str(f"{trial.contestant}, {trial.task}")

@@ -25,7 +25,7 @@ from latentrl.figures.video import write_gif
 from latentrl.support.errors import reported
 from latentrl.support.files import write_bytes, write_json
 from latentrl.support.options import options_to_json
-from latentrl.support.threads import threads_for
+from latentrl.support.threads import few_threads
 
 
 def evaluate(options: EvaluateOptions) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     who = contestant(setting, model)
     goals = options.video and setting.own_goals is not None
     name = f"evaluate {setting.trial.contestant}"
-    with threads_for(model.spec.observation_shape), tqdm(total=setting.task.steps, desc=name, disable=None) as bar:
+    with few_threads(), tqdm(total=setting.task.steps, desc=name, disable=None) as bar:
         judged = judge(setting, who, bar.update)
         alone = time_alone(setting, who, model, film=options.video and not goals)
         frames = film_goals(setting, who, model) if goals else alone.frames
