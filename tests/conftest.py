@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,10 @@ os.environ.setdefault("LP_NUM_THREADS", "0")
 import torch
 
 torch.set_num_threads(1)
+
+# What a shell starts in the background is deaf to Ctrl-C, which some tests press.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WIDE = ("module", "package", "session")
 """Scopes of fixtures that are made once for several tests."""

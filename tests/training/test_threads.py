@@ -24,10 +24,10 @@ def trainer_of(shape: tuple[int, ...]) -> Trainer:
     picture = len(shape) == 3
     seen = torch.randint(0, 256, (3, 4, *shape), dtype=torch.uint8, generator=g)
     data = Sequences(seen if picture else seen.float(), torch.rand(3, 3, 1, generator=g))
-    sizes = {"state_size": 3, "base_matrices": 2, "hidden": (4,), "gate_hidden": (4,), "prior_hidden": (4,)}
+    settings = EKVAESettings(state_size=3, base_matrices=2, hidden=(4,), gate_hidden=(4,), prior_hidden=(4,))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = EKVAE(DataSpec(shape, "uint8" if picture else "float32", 1, (1.0,)), EKVAESettings(**sizes))
+        model = EKVAE(DataSpec(shape, "uint8" if picture else "float32", 1, (1.0,)), settings)
     return trainer_for(model, REWO(1.0), data, TrainSettings(batch=5), seed=0)
 
 
