@@ -31,7 +31,7 @@ reacher-pixels: $(STAMP) ## the same from camera images
 	$(BIN)/python -m latentrl quickstart --env reacher --observation pixels $(ARGS)
 
 test: $(STAMP) ## run the tests, on all cores (ARGS="-k kalman" selects, and runs them in one process)
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(STAMP) ## style and formatting
 	$(BIN)/python -m ruff check .

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,8 +22,7 @@ torch.set_num_threads(1)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-WIDE = ("module", "package", "session")
-"""Scopes of fixtures that are made once for several tests."""
+HERE = Path(__file__).parent
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -36,23 +34,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return 0 if selected or named else None
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that share a fixture go to one worker of pytest-xdist, so that it is made once."""
-    for item in items if config.pluginmanager.hasplugin("xdist") else ():
-        group = shared_fixture(item)
-        if group is not None:
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
-def shared_fixture(item: pytest.Item) -> str | None:
-    """Where the first fixture of a wide scope that a test of ours asks for is made; None: it asks for none."""
-    if not isinstance(item, pytest.Function):
-        return None
-    made: dict[str, Sequence[pytest.FixtureDef[object]]] = item._fixtureinfo.name2fixturedefs
-    wide = sorted(f"{one.baseid}::{name}" for name, defs in made.items() for one in defs[-1:] if one.scope in WIDE)
-    ours = [name for name in wide if name.startswith("tests")]
-    return ours[0] if ours else None
+    """Workers begin with the tests of whole verbs, which take longest: at the end, none waits long for another."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.path.parent != HERE)
 
 
 @pytest.fixture
