@@ -27,6 +27,7 @@ from latentrl.runs.folder import MODEL
 from latentrl.support.commands import command
 from latentrl.support.errors import reported
 from latentrl.support.files import read_json, write_json, write_text
+from latentrl.support.threads import few_threads
 
 SINGLE_STEPS = 50
 """Steps of the single episode that a control rate is measured in."""
@@ -43,7 +44,8 @@ def compare(options: CompareOptions) -> list[dict[str, Any]]:
     trials = planned(options, run, policies)
     model, weights = run.load_model(), _digest(run.folder / MODEL)
     steps = {trial.task: options.steps or run.tasks[trial.task].steps for trial in trials}
-    with tqdm(total=sum(steps[trial.task] for trial in trials), desc="compare", disable=None) as bar:
+    total = sum(steps[trial.task] for trial in trials)
+    with few_threads(), tqdm(total=total, desc="compare", disable=None) as bar:
         summaries = []
         for trial in trials:
             bar.set_postfix_str(f"{trial.contestant}, {trial.task}")

@@ -26,7 +26,7 @@ from latentrl.support.commands import command
 from latentrl.support.errors import reported
 from latentrl.support.files import write_bytes, write_json
 from latentrl.support.options import options_to_json
-from latentrl.support.threads import threads_for
+from latentrl.support.threads import few_threads
 
 
 def evaluate(options: EvaluateOptions) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     film = options.video and setting.task.film
     goals = film and setting.own_goals is not None
     name = f"evaluate {setting.trial.contestant}"
-    with threads_for(model.spec.observation_shape), tqdm(total=setting.task.steps, desc=name, disable=None) as bar:
+    with few_threads(), tqdm(total=setting.task.steps, desc=name, disable=None) as bar:
         judged = judge(setting, who, bar.update)
         alone = time_alone(setting, who, model, film=film and not goals)
         frames = film_goals(setting, who, model) if goals else alone.frames

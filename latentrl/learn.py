@@ -21,7 +21,7 @@ from latentrl.rewards.carried_goal import CarriedGoalReward
 from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_settings
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
-from latentrl.support.threads import threads_for
+from latentrl.support.threads import few_threads
 
 FOR_ANY_GOAL: dict[str, Any] = {"updates": 1200, "hidden": (128, 128)}
 """Options of the analytic gradient for a goal-conditioned policy, which has more to learn."""
@@ -55,7 +55,7 @@ def learn(options: LearnOptions) -> Path:
         "seed": options.seed,
         "learner": asdict(settings),
     }
-    with threads_for(model.spec.observation_shape):
+    with few_threads():
         path = learn_into(options.run, learner, notes, policy_path(options.run, name).stem)
     print(f"{path}: the policy")
     chosen = () if name == "policy" else ("--policy", path.stem)

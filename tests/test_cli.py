@@ -24,9 +24,13 @@ OPTIONS = {
 }
 
 
+WIDE = {"COLUMNS": "160", "NO_COLOR": "1"}
+"""So that no option's name is wrapped."""
+
+
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """A fresh interpreter, wide enough that no option's name is wrapped."""
-    environment = os.environ | {"COLUMNS": "160", "NO_COLOR": "1"}
+    """A fresh interpreter."""
+    environment = os.environ | WIDE
     return subprocess.run(
         [sys.executable, "-m", *arguments], capture_output=True, text=True, env=environment, timeout=120
     )
@@ -63,17 +67,23 @@ def test_a_wrong_verb_is_named_with_the_right_ones(
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verbs_help_names_its_options(verb: str) -> None:
-    result = _run("latentrl", verb, "--help")
-    assert result.returncode == 0, result.stderr
-    assert f"usage: latentrl {verb}" in result.stdout
+def test_a_verbs_help_names_its_options(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in WIDE.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as exit_code:
+        main([verb, "--help"])
+    said = capsys.readouterr().out
+    assert not exit_code.value.code and f"usage: latentrl {verb}" in said
     for option in OPTIONS[verb]:
-        assert option in result.stdout
+        assert option in said
 
 
-def test_a_verb_is_a_module_too() -> None:
-    result = _run("latentrl.collect", "--help")
-    assert result.returncode == 0 and "--env" in result.stdout
+@pytest.mark.parametrize("arguments", [("latentrl.collect",), ("latentrl", "collect")])
+def test_a_verb_is_a_module_too(arguments: tuple[str, ...]) -> None:
+    result = _run(*arguments, "--help")
+    assert result.returncode == 0 and "usage: latentrl collect" in result.stdout and "--env" in result.stdout
 
 
 def test_an_unknown_option_fails_with_a_message() -> None:

@@ -26,6 +26,8 @@ from latentrl.support.errors import UserError
 from latentrl.support.files import read_json
 
 SETTINGS, MODEL, CHECKPOINT, HISTORY = "settings.json", "model.safetensors", "checkpoint.safetensors", "history.csv"
+THREADS = "threads"
+"""Of the settings: what a run was begun with, and goes on with."""
 
 
 def model_settings(name: str, model: WorldModel) -> dict[str, Any]:

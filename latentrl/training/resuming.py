@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, fields, replace
 from typing import Any, NamedTuple
 
+import torch
+
 from latentrl.agents.bounds import LIMIT
 from latentrl.data_collection.storage import load_metadata
 from latentrl.envs import action_limit_of
-from latentrl.runs.folder import SETTINGS, goal_beside, load_settings, model_settings
+from latentrl.runs.folder import SETTINGS, THREADS, goal_beside, load_settings, model_settings
 from latentrl.runs.versions import describe_environment
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
@@ -78,6 +80,7 @@ def write_settings(situation: Situation, recipe: Recipe, training: Training) -> 
             "training": asdict(recipe.settings),
             "data": _described(load_metadata(options.data)),
             "environment": describe_environment(),
+            THREADS: torch.get_num_threads(),
         },
     )
 

@@ -580,7 +580,6 @@ def wrong_coordinates(*wrong: Coordinate) -> dict[str, Any]:
         (check_coordinates, wrong_coordinates(replace(PLACE, limits=(-0.1, 0.1)))),
         (check_servo, {"servo": lambda goals, force: CartServo(-goals, force)}),
     ],
-    ids=str,
 )
 def test_the_checks_find_what_is_wrong(
     cart: Environment,
