@@ -39,7 +39,9 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     """
     run = run_of(options)
     setting = Setting.of(trial_of(options, run), run)
-    options = replace(options, agent=setting.trial.agent)
+    # What was chosen for this trial is said to the next agent too, or it would be judged by something else.
+    chosen = setting.trial.goal.text if setting.task.near and setting.trial.goal is not None else options.goal
+    options = replace(options, agent=setting.trial.agent, goal=chosen)
     model = run.load_model()
     who = contestant(setting, model)
     film = options.video and setting.task.film
