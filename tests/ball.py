@@ -1,7 +1,7 @@
 """A ball on a table, an environment that describes nothing of itself: registered as ``tests/Ball-v0``.
 
-Its two forces are bounded by [-0.5, 1.5] and [-1, 1]; an episode ends where the ball falls off, 1 m from the middle. The
-reward is minus the distance to the corner at (0.5, 0.5).
+Its two forces are bounded by [-0.5, 1.5] and [-1, 1]; an episode ends where the ball falls off, 1 m from the middle.
+The reward is minus the distance to the corner at (0.5, 0.5).
 """
 
 from __future__ import annotations

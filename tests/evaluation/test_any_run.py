@@ -112,7 +112,7 @@ def values(summary: dict[str, Any], name: str) -> list[float]:
 
 
 def test_what_is_measured_is_the_environments_return_and_the_distance_to_the_goal(ball_run: Path) -> None:
-    """From one place, with a force of its own for each seed: the sensors say where the ball is, so the oracle is them."""
+    """From one place, pushed by the forces that the seed draws: where the ball goes is worked out beside it."""
     summary = evaluate(options(ball_run, reset_options={"place": [0.0, 0.0]}, seed=4))
     bounds = np.array([LOW, HIGH])
     draws = torch.Generator().manual_seed(4)
