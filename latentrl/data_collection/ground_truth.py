@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.vector import SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
+from latentrl.data_collection.making import Size
 from latentrl.envs import coordinates_of, environment_named
 from latentrl.envs.coordinates import Coordinate, coordinates_from_json
 from latentrl.support.errors import UserError
@@ -16,7 +17,9 @@ from latentrl.support.errors import UserError
 DECLARED = 'metadata["coordinates"]'
 
 
-def coordinates_in(envs: VectorEnv, env_id: str, env_kwargs: Mapping[str, Any], pixels: int | None) -> list[Coordinate]:
+def coordinates_in(
+    envs: VectorEnv, env_id: str, env_kwargs: Mapping[str, Any], pixels: Size | None
+) -> list[Coordinate]:
     """The coordinates of the environments' ground truth: as described in this package, or as they declare them.
 
     Any other Gymnasium environment may declare them as ``metadata["coordinates"]``, a list of dictionaries, each what
@@ -70,6 +73,7 @@ def check_recorded(coordinates: Sequence[Coordinate], infos: Mapping[str, NDArra
 
 def _declared(envs: VectorEnv) -> Any:
     """The environments' own declaration, past any wrapper that has metadata of its own."""
-    if "coordinates" in envs.metadata or not isinstance(envs, SyncVectorEnv):
+    base = envs.unwrapped
+    if "coordinates" in envs.metadata or not isinstance(base, SyncVectorEnv):
         return envs.metadata.get("coordinates")
-    return envs.envs[0].unwrapped.metadata.get("coordinates")
+    return base.envs[0].unwrapped.metadata.get("coordinates")

@@ -6,8 +6,9 @@ from dataclasses import asdict, fields, replace
 from typing import NamedTuple
 
 from latentrl.data_collection.storage import load_metadata
-from latentrl.runs.folder import SETTINGS, goal_beside, load_settings, model_settings
+from latentrl.runs.folder import SETTINGS, learn_command, load_settings, model_settings
 from latentrl.runs.versions import describe_environment
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
 from latentrl.support.options import options_to_json
@@ -81,6 +82,11 @@ def write_settings(situation: Situation, recipe: Recipe, training: Training) -> 
 
 
 def next_command(options: TrainOptions) -> str:
-    """What is to be done with a finished run."""
-    goal = goal_beside(options.data) or options.data / "goal.png"
-    return f"next: python -m latentrl.learn --run {options.folder} --goal {goal}"
+    """What can be done with a finished run: what is printed works as it stands, so that it has a goal or needs none."""
+    found = learn_command(options.folder, options.data)
+    if found is not None:
+        return f"next: {found}"
+    return (
+        f"no goal came with {options.data}: a picture or readings of one go to learn and evaluate as --goal FILE\n"
+        f"next: {command('imagine', '--run', options.folder)}"
+    )
