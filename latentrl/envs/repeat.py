@@ -89,6 +89,10 @@ def _checked(repeat: int) -> int:
 
 
 def _slower(metadata: dict[str, Any], repeat: int) -> dict[str, Any]:
-    """The metadata with as many pictures a second as are seen now."""
-    rate = metadata.get("render_fps")
-    return {**metadata, "render_fps": rate / repeat} if isinstance(rate, int | float) and rate > 0 else {**metadata}
+    """The metadata with the rate and the time between what is observed now."""
+    changed, rate, step = {**metadata}, metadata.get("render_fps"), metadata.get("control_step")
+    if isinstance(rate, int | float) and rate > 0:
+        changed["render_fps"] = rate / repeat
+    if isinstance(step, int | float):
+        changed["control_step"] = step * repeat
+    return changed

@@ -25,7 +25,7 @@ class Counters(VectorEnv):
         self.single_action_space = Box(-1, 1, (1,), np.float32)
         self.count = np.zeros(self.num_envs)
 
-    def reset(self, **_: Any) -> tuple[Any, dict[str, Any]]:  # type: ignore[override]
+    def reset(self, **_: Any) -> tuple[Any, dict[str, Any]]:
         self.count = np.zeros(self.num_envs)
         return self.count[:, None].copy(), {"truth": self.count.copy()}
 
