@@ -32,7 +32,7 @@ def test_the_environments_of_this_package_say_it_themselves() -> None:
         limit = next(iter(one.tasks.values())).torque
         for name in (one.env_id, f"latentrl.envs:{one.env_id}"):
             assert action_limit_of({"env_id": name}) == limit
-            assert found({**RECORDED, "env_id": name}) == ([-limit] * 2, [limit] * 2)  # type: ignore[operator, list-item]
+            assert found({**RECORDED, "env_id": name}) == ([-limit] * 2, [limit] * 2)  # type: ignore[operator]
     assert action_limit_of({"env_id": "robots/Arm-v0"}) is None and action_limit_of({"env_id": None}) is None
     declared = {"reach": {}, "push": {"action_limit": 0.5}}
     assert action_limit_of({"env_id": None, "tasks": declared}) == 0.5

@@ -372,7 +372,7 @@ def check_servo(environment: Environment) -> None:
     if environment.servo is None:
         return
     task = next(task for task in environment.tasks.values() if task.draw is not None and not task.held_out)
-    assert task.draw is not None
+    assert task.draw is not None and task.torque is not None
     drawn = task.draw(np.random.default_rng(0), 3, None)
     env = single(environment, **task.env_kwargs)
     for index in range(3):
