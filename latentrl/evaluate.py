@@ -39,7 +39,9 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     """
     run = run_of(options)
     setting = Setting.of(trial_of(options, run), run)
-    options = replace(options, agent=setting.trial.agent)
+    # What was chosen for this trial is said to the next agent too, or it would be judged by something else.
+    chosen = setting.trial.goal.text if setting.task.near and setting.trial.goal is not None else options.goal
+    options = replace(options, agent=setting.trial.agent, goal=chosen)
     model = run.load_model()
     who = contestant(setting, model)
     film = options.video and setting.task.film
@@ -53,7 +55,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     written = _write(setting, summary, alone, frames)
     print(as_text(summary))
     if setting.task.near:
-        print(f"task {setting.trial.task}: {setting.task.description}; goal {setting.goal}")
+        print(f"task {setting.trial.task}: {setting.task.description}; goal {setting.goal}; {_length(setting)}")
     print("; ".join(f"{path}: {what}" for path, what in written.items()))
     if options.video and not film:
         print(f"no video: {setting.task.env_id} has no render_mode rgb_array")
@@ -81,6 +83,13 @@ def _write(setting: Setting, summary: dict[str, Any], alone: Alone, frames: list
     path = folder / f"{stem}.json"
     write_json(path, summary)
     return {path: "the figures", **written}
+
+
+def _length(setting: Setting) -> str:
+    """How long the episodes were, and that the environment would have gone on, where nobody has said otherwise."""
+    steps, longest = setting.task.steps, setting.run.surroundings.longest
+    cut = setting.trial.steps is None and longest is not None and steps < longest
+    return f"{steps} steps" + (f" of the environment's {longest}: --steps {longest} for all of them" if cut else "")
 
 
 def _next_command(options: EvaluateOptions) -> str:

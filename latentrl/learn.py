@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 import tyro
 
 from latentrl.agents.bounds import ActionBounds
@@ -45,6 +47,7 @@ def learn(options: LearnOptions) -> Path:
         raise
     except ValueError as error:
         raise UserError(f"--policy {options.policy} --input {options.input}: {error}") from error
+    _warn_of_far_goal(text, goal, target, model)
     notes: dict[str, object] = {
         "policy": options.policy,
         "goal": text,
@@ -117,6 +120,26 @@ def _learner(
     reward = goal_reward(goal, model, options.run)
     learner = kind.learner(model, reward, model.initial_states, low, high, settings, options.seed)
     return learner, reward.goal.tolist()
+
+
+def _warn_of_far_goal(text: str, goal: Goal, target: list[float] | None, model: WorldModel) -> None:
+    """Say that a position lies far from all where imagined episodes begin: readings in another unit, another camera.
+
+    Raises:
+        UserError: it is not finite.
+    """
+    if target is None or not goal.is_position:
+        return
+    if not all(map(math.isfinite, target)):
+        raise UserError(f"--goal {text}: the model encodes it to {target}; give an observation as the data has them")
+    starts = model.initial_states(512, torch.Generator().manual_seed(0))[:, : len(target)]
+    low, high = starts.amin(0), starts.amax(0)
+    beyond = torch.maximum(low - torch.tensor(target), torch.tensor(target) - high) / (high - low).clamp(min=1e-6)
+    if beyond.max() > 1.0:
+        print(
+            f"warning: --goal {text}: lies far outside of what the data shows, by {beyond.max():.1f} times its range; "
+            "is it in the units and from the camera of the data?"
+        )
 
 
 def _bounds(options: LearnOptions, size: int) -> ActionBounds:

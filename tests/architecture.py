@@ -47,7 +47,7 @@ NO_ENVIRONMENTS = frozenset({"measures", "control_suite"})
 """Folders in ``envs/`` that are none, or not one."""
 DEFAULT_FOLDERS = re.compile(r"\b(data|runs)/pendulum\b")
 """Folders that commands read and write when nothing else is said: names of files, which stay."""
-MAY_NAME_ENVIRONMENTS = ("envs/", "studies/", "quickstarts/", "data_collection/options.py")
+MAY_NAME_ENVIRONMENTS = ("envs/", "studies/", "quickstarts/")
 
 ENVIRONMENTS_AND_DATA = frozenset({"gymnasium", "minari"})
 UNPICKLERS = frozenset({"pickle", "dill", "joblib", "cloudpickle", "shelve"})

@@ -27,7 +27,7 @@ from latentrl.types import Belief
 class ToyModel(nn.Module):
     """An integrator whose position is the picture's brightness."""
 
-    spec = SimpleNamespace(observation_shape=(16, 16, 1), action_size=1)
+    spec = SimpleNamespace(observation_shape=(16, 16, 1), observation_dtype="uint8", action_size=1)
     position_size, state_size = 1, 2
 
     def initial_states(self, count: int, generator: torch.Generator | None = None) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.vector import SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
+from latentrl.data_collection.making import Size
 from latentrl.envs import coordinates_of, environment_named
 from latentrl.envs.coordinates import Coordinate, coordinates_from_json
 from latentrl.envs.declaration import Declaration, checked_tasks, read_declaration
@@ -18,7 +19,9 @@ from latentrl.support.errors import UserError
 DECLARED = 'metadata["coordinates"]'
 
 
-def coordinates_in(envs: VectorEnv, env_id: str, env_kwargs: Mapping[str, Any], pixels: int | None) -> list[Coordinate]:
+def coordinates_in(
+    envs: VectorEnv, env_id: str, env_kwargs: Mapping[str, Any], pixels: Size | None
+) -> list[Coordinate]:
     """The coordinates of the environments' ground truth: as described in this package, or as they declare them.
 
     Any other Gymnasium environment may declare them as ``metadata["coordinates"]``, a list of dictionaries, each what
@@ -101,6 +104,7 @@ def _check_announced(coordinates: Sequence[Coordinate], envs: VectorEnv, where: 
 
 def declared_by(envs: VectorEnv, entry: str) -> Any:
     """An entry of the environments' own ``metadata``, past any wrapper that has one of its own; None: there is none."""
-    if entry in envs.metadata or not isinstance(envs, SyncVectorEnv):
+    base = envs.unwrapped
+    if entry in envs.metadata or not isinstance(base, SyncVectorEnv):
         return envs.metadata.get(entry)
-    return envs.envs[0].unwrapped.metadata.get(entry)
+    return base.envs[0].unwrapped.metadata.get(entry)

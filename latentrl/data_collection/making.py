@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -96,6 +97,23 @@ def make_as_recorded(metadata: Mapping[str, Any], num_envs: int, render: bool = 
 def one_line(error: BaseException) -> str:
     """An error's message without line breaks."""
     return " ".join(str(error).split())
+
+
+def name_of(envs: VectorEnv) -> str:
+    """The id that environments were made by."""
+    spec = envs.unwrapped.spec
+    return spec.id if spec is not None else str(envs)
+
+
+def failure(envs: VectorEnv, call: str, error: BaseException) -> UserError:
+    """What to say when an environment raises an error of its own in ``call``: its name, the error, and where it is."""
+    if isinstance(error, UserError):
+        return UserError(f"--env {name_of(envs)}: {error}")
+    inner = traceback.extract_tb(error.__traceback__)[-1]
+    return UserError(
+        f"--env {name_of(envs)}: its {call} raised {type(error).__name__}: {one_line(error)} "
+        f"({inner.filename}:{inner.lineno})"
+    )
 
 
 def _wrappers(

@@ -12,6 +12,8 @@ from gymnasium.spaces.utils import flatten
 from numpy.typing import NDArray
 from PIL import Image
 
+from latentrl.support.errors import UserError
+
 CURE = "give a render() that returns one picture [H, W, 3] uint8 in render_mode='rgb_array'"
 
 
@@ -22,24 +24,24 @@ def as_picture(rendered: Any) -> NDArray[np.uint8]:
     scaled to 0 to 255, and of a list of pictures the last is taken.
 
     Raises:
-        ValueError: nothing, or something that is no such picture; says what came.
+        UserError: nothing, or something that is no such picture; says what came.
     """
     if rendered is None:
-        raise ValueError(f"render() returned None; {CURE}")
+        raise UserError(f"render() returned None; {CURE}")
     if isinstance(rendered, list | tuple):
         if not rendered:
-            raise ValueError(f"render() returned no picture but an empty {type(rendered).__name__}; {CURE}")
+            raise UserError(f"render() returned no picture but an empty {type(rendered).__name__}; {CURE}")
         rendered = rendered[-1] if _many(rendered) else rendered
     try:
         frame = np.asarray(rendered)
     except ValueError as error:
-        raise ValueError(f"render() returned rows of unequal length; {CURE}") from error
+        raise UserError(f"render() returned rows of unequal length; {CURE}") from error
     if frame.dtype == object or frame.dtype.kind not in "buif":
-        raise ValueError(f"render() returned {type(rendered).__name__}, which is no picture; {CURE}")
+        raise UserError(f"render() returned {type(rendered).__name__}, which is no picture; {CURE}")
     if frame.ndim == 2:
         frame = frame[:, :, None]
     if frame.ndim != 3 or frame.shape[2] not in (1, 3, 4) or not frame.size:
-        raise ValueError(f"render() returned an array of shape {np.shape(rendered)}; {CURE}")
+        raise UserError(f"render() returned an array of shape {np.shape(rendered)}; {CURE}")
     frame = _as_bytes(frame[:, :, :3])
     return np.repeat(frame, 3, axis=2) if frame.shape[2] == 1 else frame
 
@@ -56,8 +58,8 @@ class PixelObservation(gymnasium.Wrapper[NDArray[np.uint8], Any, Any, Any]):
         crop: the part of the rendered picture to look at, ``(top, left, height, width)`` in its pixels; None: all.
 
     Raises:
-        ValueError: another render mode, no pixels, a negative part of a picture; when a picture is taken: the
-            environment renders none, or one that the crop goes beyond.
+        ValueError: another render mode, no pixels, a negative part of a picture.
+        UserError: when a picture is taken, the environment renders none, or one that the crop goes beyond.
     """
 
     def __init__(
@@ -103,8 +105,8 @@ class PixelObservation(gymnasium.Wrapper[NDArray[np.uint8], Any, Any, Any]):
             return frame
         top, left, height, width = self.crop
         if top + height > frame.shape[0] or left + width > frame.shape[1]:
-            raise ValueError(
-                f"crop {top},{left},{height},{width} goes beyond the rendered picture, which is "
+            raise UserError(
+                f"--crop {top},{left},{height},{width} goes beyond the rendered picture, which is "
                 f"{frame.shape[0]} pixels high and {frame.shape[1]} wide"
             )
         return np.ascontiguousarray(frame[top : top + height, left : left + width])
@@ -125,8 +127,8 @@ def _as_bytes(frame: NDArray[Any]) -> NDArray[np.uint8]:
     low, high = frame.min(), frame.max()
     if frame.dtype == bool or frame.dtype.kind == "f":
         if not (low >= 0 and high <= 1):
-            raise ValueError(f"render() returned {frame.dtype} from {low:g} to {high:g}; {CURE}, or floats in 0 to 1")
+            raise UserError(f"render() returned {frame.dtype} from {low:g} to {high:g}; {CURE}, or floats in 0 to 1")
         return np.rint(255.0 * frame).astype(np.uint8)
     if low < 0 or high > 255:
-        raise ValueError(f"render() returned {frame.dtype} from {low} to {high}; {CURE}")
+        raise UserError(f"render() returned {frame.dtype} from {low} to {high}; {CURE}")
     return frame.astype(np.uint8)

@@ -16,6 +16,7 @@ from latentrl.evaluation.oracles import ORACLE
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.sensing import Losses, parse_blackout
 from latentrl.evaluation.trials import GivenGoal, Physics, Trial, task_of
+from latentrl.goals.picture import PictureGoal
 from latentrl.support.errors import UserError
 from latentrl.support.options import JSON_OBJECT, default_hint
 
@@ -190,4 +191,6 @@ def _learned_goal(options: EvaluateOptions, agent: str, task: str, run: Run) -> 
         return None
     name = policy_path(run.folder, options.policy).stem
     own = goals_of_policies(run.folder).get(name)
-    return None if own is None or not own.is_single or str(own) in ("", ".") else GivenGoal.parse(str(own))
+    # A policy from before goals were noted stands for a picture without a name.
+    nameless = own is not None and str(own) == str(PictureGoal(Path()))
+    return None if own is None or not own.is_single or nameless else GivenGoal.parse(str(own))

@@ -22,16 +22,13 @@ LONGEST = 250
 
 def made_up(surroundings: Surroundings) -> Task:
     """To reach whatever goal is given, judged by the environment's return and by nearness to the goal's observation."""
-    longest = surroundings.longest or LONGEST
-    steps = min(longest, LONGEST)
-    cut = f"; the environment itself allows {longest}: --steps {longest}" if steps < longest else ""
     return Task(
         env_id=str(surroundings.recorded["env_id"]),
         truth=(REWARD,),
         measure=Score(),
         goal=None,
         torque=None,
-        steps=steps,
+        steps=min(surroundings.longest or LONGEST, LONGEST),
         episodes=EPISODES,
         control_step=surroundings.control_step,
         torque_limit=None,
@@ -39,7 +36,7 @@ def made_up(surroundings: Surroundings) -> Task:
         recorded=surroundings.recorded,
         env_kwargs=dict(surroundings.recorded.get("env_kwargs") or {}),
         film=surroundings.films,
-        description=f"to the goal, from where the environment begins, in {steps} steps{cut}",
+        description="to the goal, from where the environment begins",
     )
 
 
@@ -67,7 +64,7 @@ def declared(
         steps=entry.get("steps", base.steps),
         episodes=entry.get("episodes", base.episodes),
         reset_options=dict(entry.get("reset_options", {})),
-        description=entry.get("description", f"to the goal, in {entry.get('steps', base.steps)} steps"),
+        description=entry.get("description", "to the goal"),
         true_pose=None if pose is None else tuple(float(value) for value in pose.values()),
         target=entry.get("target"),
         target_of=speed,

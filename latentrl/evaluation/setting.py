@@ -75,7 +75,8 @@ class Setting:
         Raises:
             UserError: nobody has said any.
         """
-        recorded = self.run.recorded
+        # The environment of a task that is not this package's has been asked for its own bounds too.
+        recorded = self.task.recorded or self.run.recorded
         if self.bound is None:
             return ActionBounds.of(recorded, size, None)
         high = torch.full((size,), self.bound)
@@ -147,7 +148,7 @@ def _as_asked(task: Task, trial: Trial) -> Task:
 
 def _bound(trial: Trial, task: Task, run: Run) -> float | None:
     """The largest action, which an environment of fixed limits bounds."""
-    bound, recorded = trial.torque or task.torque, run.recorded
+    bound, recorded = trial.torque or task.torque, task.recorded or run.recorded
     if bound is None:
         return None
     limits = [abs(value) for name in ("action_low", "action_high") for value in recorded.get(name, ())]

@@ -57,7 +57,7 @@ def _where_nobody_has_labelled(setting: Setting, judged: Judged) -> dict[str, An
     return {
         "headings": dict(task.measure.headings),
         "goal": str(setting.goal),
-        "environment": {name: setting.run.recorded.get(name) for name in ("env_id", "env_kwargs", "pixels", "repeat")},
+        "environment": {name: task.recorded.get(name) for name in ("env_id", "env_kwargs", "pixels", "repeat")},
         "control_step": task.control_step,
         "action_low": bounds.low.tolist(),
         "action_high": bounds.high.tolist(),

@@ -10,8 +10,9 @@ import torch
 from latentrl.agents.bounds import LIMIT
 from latentrl.data_collection.storage import load_metadata
 from latentrl.envs import action_limit_of
-from latentrl.runs.folder import SETTINGS, THREADS, goal_beside, load_settings, model_settings
+from latentrl.runs.folder import SETTINGS, THREADS, learn_command, load_settings, model_settings
 from latentrl.runs.versions import describe_environment
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
 from latentrl.support.options import options_to_json
@@ -91,6 +92,11 @@ def _described(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def next_command(options: TrainOptions) -> str:
-    """What is to be done with a finished run."""
-    goal = goal_beside(options.data) or options.data / "goal.png"
-    return f"next: python -m latentrl.learn --run {options.folder} --goal {goal}"
+    """What can be done with a finished run: what is printed works as it stands, so that it has a goal or needs none."""
+    found = learn_command(options.folder, options.data)
+    if found is not None:
+        return f"next: {found}"
+    return (
+        f"no goal came with {options.data}: a picture or readings of one go to learn and evaluate as --goal FILE\n"
+        f"next: {command('imagine', '--run', options.folder)}"
+    )

@@ -668,7 +668,7 @@ class TestReacher:
     def test_pixels_have_a_folder_and_workers_of_their_own(self) -> None:
         assert CollectOptions(env="reacher").folder == Path("data/reacher")
         assert CollectOptions(env="reacher").worker_count == 1
-        pixels = CollectOptions(env="reacher", observation="pixels")
+        pixels = CollectOptions(env="reacher", env_kwargs={"observation": "pixels"})
         assert pixels.folder == Path("data/reacher-pixels")
         assert pixels.worker_count >= 1
         assert replace(pixels, processes=3).worker_count == 3

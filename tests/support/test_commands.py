@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from latentrl.support.commands import MODULES, command
+import latentrl
+from latentrl.support.commands import MODULES, command, program_of, started_as
 
 
 def test_a_shell_reads_the_words_that_were_given() -> None:
@@ -28,3 +29,21 @@ def test_a_verb_that_python_has_a_word_for_has_another_module() -> None:
 def test_nothing_is_no_word() -> None:
     with pytest.raises(ValueError, match="None"):
         command("learn", "--goal", None)
+
+
+PACKAGE = Path(latentrl.__file__).parent
+
+
+def test_a_script_that_is_the_command_goes_on_with_itself() -> None:
+    program = program_of("my models/own.py", PACKAGE)
+    with started_as(program):
+        assert shlex.split(command("learn", "--run", "r")) == ["python", "my models/own.py", "learn", "--run", "r"]
+    assert command("learn", "--run", "r") == "python -m latentrl.learn --run r"
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["/venv/bin/latentrl", "latentrl-script.py", str(PACKAGE / "__main__.py"), str(PACKAGE / "train.py"), "-c"],
+)
+def test_the_packages_own_commands_are_modules(script: str) -> None:
+    assert program_of(script, PACKAGE) == ()
