@@ -156,6 +156,13 @@ def test_ground_truth_is_announced_and_complete(env: gymnasium.Env[Any, Any]) ->
         assert all(np.isfinite(info[key]).all() for key in keys)
 
 
+def test_a_vectorised_step_takes_as_long(vector_env: VectorEnv) -> None:
+    single = gymnasium.make(vector_env.spec.id)  # type: ignore[union-attr]
+    step = single.unwrapped.metadata["control_step"]
+    assert vector_env.metadata["control_step"] == step > 0
+    assert all(task.control_step == step for task in TASKS.values() if task.env_id == vector_env.spec.id)  # type: ignore[union-attr]
+
+
 def test_vectorised_ground_truth_has_one_entry_for_each(vector_env: VectorEnv) -> None:
     single = gymnasium.make(vector_env.spec.id)  # type: ignore[union-attr]
     info = single.reset(seed=0)[1]
