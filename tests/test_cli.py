@@ -14,6 +14,7 @@ from latentrl.__main__ import VERBS, main
 OPTIONS = {
     "quickstart": ("--out", "--overwrite"),
     "collect": ("--env", "--out", "--sequences", "--seed"),
+    "inspect": ("--data", "--split", "--out"),
     "train": ("--data", "--seed", "--device", "--resume"),
     "imagine": ("--actions", "--hold", "--sample", "--data"),
     "learn": ("--seed",),
