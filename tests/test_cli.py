@@ -16,6 +16,7 @@ OPTIONS = {
     "quickstart": ("--out", "--overwrite"),
     "collect": ("--env", "--out", "--sequences", "--seed"),
     "import": ("--observation", "--actions", "--size", "--crop", "--length", "--stride", "--goal", "--describe"),
+    "inspect": ("--data", "--split", "--out"),
     "train": ("--data", "--seed", "--device", "--resume"),
     "imagine": ("--actions", "--hold", "--sample", "--data"),
     "learn": ("--seed",),

@@ -286,8 +286,10 @@ def test_networks_that_do_not_fit_are_refused(data: Path, pictures: Path, tmp_pa
     sensors = tmp_path / "sensors"
     rng = np.random.default_rng(0)
     for split in ("train", "test"):
-        pairs = [(rng.normal(size=(5, 2)), rng.uniform(-1, 1, (4, 1))) for _ in range(3)]
-        recorded = [Trajectory(*(array.astype(np.float32) for array in pair)) for pair in pairs]
+        recorded = [
+            Trajectory(rng.normal(size=(5, 2)).astype(np.float32), rng.uniform(-1, 1, (4, 1)).astype(np.float32))
+            for _ in range(3)
+        ]
         storage.write(sensors, split, recorded, {"action_low": [-1.0], "action_high": [1.0]})
     with pytest.raises(UserError, match=r"--network lean: .*sensors holds no images but \(2,\)"):
         train(options(sensors, tmp_path / "run", network="lean"))

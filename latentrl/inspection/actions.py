@@ -14,6 +14,8 @@ CLEAR = 0.02
 """Share of what is left of a displacement that an action has to explain, to be one that acts."""
 MUCH = 0.25
 """Of what the action at the strongest lag explains: less is the linear fit's fault."""
+CHANCES = 3.0
+"""How many times as much as by chance."""
 USED = 0.3
 """Share of the range between the bounds that random actions should reach."""
 
@@ -31,6 +33,7 @@ class Actions:
         correlation: of an action with the one before.
         lags: share of what place and last displacement leave of the next that the action at each lag explains alone, of
             -2 to 2; empty where there are too few frames. An action acts at lag 0, and where it pushes, at -1 too.
+        chance: the largest such share of actions that belong to other sequences.
     """
 
     low: list[float]
@@ -39,14 +42,18 @@ class Actions:
     held: float
     correlation: list[float]
     lags: dict[int, float]
+    chance: float
 
     @property
     def shift(self) -> int | None:
-        """The latest lag at which an action acts: 0 where all is well. None: none acts clearly at any."""
+        """The latest lag at which an action acts: 0 where all is well. None: that cannot be told."""
         most = max(self.lags.values(), default=0.0)
-        if most < CLEAR:
+        if most < max(CLEAR, CHANCES * self.chance):
             return None
-        return max(lag for lag, share in self.lags.items() if share >= MUCH * most)
+        latest = max(lag for lag, share in self.lags.items() if share >= max(MUCH * most, 2 * self.chance))
+        # A push acts at 0 and -1 alike: a delay only where it surely does not at 0.
+        later = [share for lag, share in self.lags.items() if latest < lag <= 0]
+        return None if any(share + 2 * self.chance >= MUCH * most for share in later) else latest
 
 
 def measure_actions(
@@ -77,15 +84,21 @@ def measure_actions(
         held=held,
         correlation=correlation,
         lags=explaining_lags(frames, positions),
+        chance=max((s for roll in OTHERS for s in explaining_lags(frames, positions, roll).values()), default=0.0),
     )
 
 
-def explaining_lags(frames: Frames, positions: int) -> dict[int, float]:
+OTHERS = (1, 2)
+"""How far actions are moved to other sequences, to see what chance explains."""
+
+
+def explaining_lags(frames: Frames, positions: int, roll: int = 0) -> dict[int, float]:
     """What the action at each lag explains alone, beyond place, last displacement and the actions at all other lags.
 
-    Of held actions, which tell each other, this is the part that no other lag can claim.
+    Of held actions, which tell each other, this is the part that no other lag can claim. ``roll`` is that of
+    :func:`~latentrl.inspection.local.local_steps`.
     """
-    steps = local_steps(frames, positions, lags=True)
+    steps = local_steps(frames, positions, lags=True, roll=roll)
     if steps is None or frames.sequences.length < 2 * LAGS + 3:
         return {}
     state = torch.cat((steps.place, steps.last), -1)

@@ -23,29 +23,28 @@ class Steps(NamedTuple):
         place: of the frames ``[M, K, d]``, from the middle.
         last: displacement from the frame before ``[M, K, d]``.
         next: displacement to the frame after ``[M, K, d]``.
-        actions: ``[M, K, 2 LAGS + 1, Du]``, over their deviation, from `LAGS` steps before the frame on; zero where the
-            sequence has none.
-        whole: where the sequence has all of them ``[M, K]``.
+        actions: ``[M, K, 2 LAGS + 1, Du]``, over their deviation, from `LAGS` steps before the frame's own on; zero
+            where the sequence has none.
     """
 
     place: Tensor
     last: Tensor
     next: Tensor
     actions: Tensor
-    whole: Tensor
 
     def action(self, lag: int) -> Tensor:
         """The action ``lag`` steps after the one that acts on the frame ``[M, K, Du]``."""
         return self.actions[:, :, LAGS + lag]
 
 
-def local_steps(frames: Frames, count: int, lags: bool = False) -> Steps | None:
+def local_steps(frames: Frames, count: int, lags: bool = False, roll: int = 0) -> Steps | None:
     """Steps along ``count`` axes, in neighbourhoods large enough for what is fitted there; None: too few frames.
 
     Args:
         frames: of sequences of three steps or more.
         count: axes.
         lags: only frames with actions at all lags, and neighbourhoods large enough for these.
+        roll: take the actions of the sequence so many before, which have nothing to do with the frames.
     """
     sequences, length, size = frames.points.shape
     edge = LAGS if lags else 0
@@ -62,18 +61,15 @@ def local_steps(frames: Frames, count: int, lags: bool = False) -> Steps | None:
     def along(values: Tensor) -> Tensor:
         return (values[near] @ axes).double()
 
-    actions = frames.sequences.actions
+    actions = frames.sequences.actions.roll(roll, 0)
     pushes = (actions - actions.mean((0, 1))) / actions.std((0, 1)).clamp(min=1e-9)
     padded = torch.nn.functional.pad(pushes, (0, 0, LAGS, LAGS + 1))
     around = torch.stack([padded[:, k : k + length] for k in range(2 * LAGS + 1)], 2).flatten(0, 1)[middle]
-    time = middle % length
-    whole = (time >= LAGS) & (time + LAGS < length - 1)
     return Steps(
         place=((places[near] - centre.unsqueeze(1)) @ axes).double(),
         last=along(places - points[middle - 1]),
         next=along(points[middle + 1] - places),
         actions=around[near].double(),
-        whole=whole[near],
     )
 
 

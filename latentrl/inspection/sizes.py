@@ -9,7 +9,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from latentrl.geometry.charts import explained_by_neighbours
 from latentrl.geometry.neighbour_graph import NEIGHBOURS, NoChartError, similarities, slowest_functions
 from latentrl.inspection.frames import Frames
 from latentrl.inspection.local import left_of, local_steps
@@ -20,15 +19,16 @@ LANDMARKS = 2500
 """Frames that the graph is made of."""
 FUNCTIONS = 20
 """Slowest functions on the graph that coordinates are sought among."""
-NEW = 0.5
-"""A function is a coordinate if neighbours in those before tell less of it than this."""
-MISSING = 0.01
-"""Share of the frames' variance that coordinates may leave unexplained: what is less than this nobody has to learn."""
-HELPS, MATTERS = 0.3, 0.005
+MISSING, HALF = 0.03, 0.5
+"""Share of the frames' variance that coordinates may leave unexplained; where there are as many as positions, one more
+has to leave at most half of what was left, or it is no coordinate."""
+HELPS, MATTERS = 0.12, 0.005
 """A direction has a velocity of its own if the last displacement tells this share of what place and action leave of the
 next, and if that is this share of all displacement."""
-COUNTS = (16, 32, 64, 128)
+COUNTS = (16, 32, 64, 128, 256)
 """Neighbours that the dimension is measured with: more where noise hides the nearest."""
+ABOVE_NOISE = 20.0
+"""How many times what noise adds to a squared distance neighbours should be apart: the nearest are chosen by noise."""
 MOST = 6
 """Dimensions that so few frames can tell."""
 
@@ -82,8 +82,8 @@ def estimate_sizes(frames: Frames) -> tuple[Sizes, Coordinates | None]:
         size = found.values.shape[1]
         if found.unexplained > MISSING:
             # What is short in one direction, such as a second joint, may be slow in no function: it is the rest.
-            told = min(positions - 1, round(measured_dimension(found.values, owner[found.at], 0.0)))
-            size += max(1, positions - told)
+            most = positions - 1 if size <= positions else positions
+            size += positions - min(most, round(measured_dimension(found.values, owner[found.at], 0.0)))
         size = min(2 * positions, max(positions, size))
     return Sizes(dimension, positions, size, count_velocities(frames, positions), found is not None), found
 
@@ -96,14 +96,14 @@ def measured_dimension(points: Tensor, groups: Tensor, squared_noise: float) -> 
     at = torch.arange(0, len(points), max(1, len(points) // 1000))
     squared = neighbourhoods(points, at, most, groups)[0]
     counts = [count for count in COUNTS if count <= most] or [most]
-    enough = (n for n in counts if float(squared[:, n // 4 - 1].median()) >= 3 * squared_noise)
+    enough = (n for n in counts if float(squared[:, n // 4 - 1].median()) >= ABOVE_NOISE * squared_noise)
     return intrinsic_dimension(squared[:, : next(enough, counts[-1])], squared_noise)
 
 
 def smooth_coordinates(frames: Frames, positions: int) -> Coordinates | None:
-    """Slow functions on the graph of similar frames, in turn, if they are no functions of those before.
+    """Slow functions on the graph of similar frames, as few as tell all of them: each time the one that tells most.
 
-    A harmonic is one. None: too few frames, or frames that fall into groups.
+    A harmonic tells nothing new. None: too few frames, or frames that fall into groups.
     """
     every = max(1, math.ceil(len(frames.distinct) / LANDMARKS))
     at = torch.arange(0, len(frames.distinct), every)
@@ -111,11 +111,18 @@ def smooth_coordinates(frames: Frames, positions: int) -> Coordinates | None:
     functions = _slow_functions(points, positions)
     if functions is None:
         return None
-    chosen = functions[:, :1]
-    for candidate in functions[:, 1:].split(1, dim=1):
-        if explained_by_neighbours(chosen, candidate) < NEW:
-            chosen = torch.cat((chosen, candidate), 1)
-    return Coordinates(at, chosen, _unexplained(chosen, points) - _unexplained(points, points))
+    seen = slice(None, None, 2)
+    some, candidates = points[seen], functions[seen]
+    chosen, least = [0], _unexplained(some, some)
+    left = _unexplained(candidates[:, chosen], some) - least
+    while left > MISSING and len(chosen) < 2 * positions:
+        tried = {n: _unexplained(candidates[:, [*chosen, n]], some) for n in range(FUNCTIONS) if n not in chosen}
+        best = min(tried, key=lambda n: tried[n])
+        if len(chosen) >= positions and tried[best] - least > HALF * left:
+            break
+        chosen.append(best)
+        left = tried[best] - least
+    return Coordinates(at, functions[:, chosen], left)
 
 
 def _slow_functions(points: Tensor, positions: int) -> Tensor | None:

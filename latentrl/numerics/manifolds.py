@@ -9,8 +9,8 @@ from torch import Tensor
 
 from latentrl.numerics.neighbours import nearest
 
-LEADING_ROUNDS = 4
-"""Rounds of subspace iteration: components that matter have converged by then."""
+LEADING_ROUNDS, SPARE = 4, 10
+"""Rounds of subspace iteration, and how many more components take part: those that matter have converged by then."""
 
 
 def leading_components(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -23,19 +23,21 @@ def leading_components(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """
     centred = points - points.mean(0)
     count = min(count, *centred.shape)
-    start = torch.randn(centred.shape[1], count, generator=torch.Generator().manual_seed(0), dtype=points.dtype)
+    wide = min(count + SPARE, *centred.shape)
+    start = torch.randn(centred.shape[1], wide, generator=torch.Generator().manual_seed(0), dtype=points.dtype)
     axes = torch.linalg.qr(start).Q
     for _ in range(LEADING_ROUNDS):
         axes = torch.linalg.qr(centred.T @ (centred @ axes)).Q
     values, turn = torch.linalg.eigh((centred @ axes).T @ (centred @ axes) / len(points))
-    return centred @ (axes @ turn.flip(1)), values.flip(0).clamp(min=0)
+    return centred @ (axes @ turn.flip(1)[:, :count]), values.flip(0)[:count].clamp(min=0)
 
 
 def intrinsic_dimension(squared: Tensor, noise: float = 0.0) -> float:
     """The dimension of the manifold that points lie on, from how fast their neighbours' distances grow.
 
-    The number of neighbours within r grows like r^d, so that d is the mean of log(k / j) over that of
-    log(r_k / r_j): the ratio of two distances needs no unit (Levina and Bickel 2005 take the mean over all j).
+    The number of neighbours within r grows like r^d: of points that lie evenly, the logarithm of the distance to the
+    k-th is psi(k) / d in the mean, and a constant that the difference of two of them is rid of (as in Levina and Bickel
+    2005, who take all k). psi is the digamma function.
     Noise adds the same to each squared distance, and is taken off first.
 
     Args:
@@ -46,7 +48,8 @@ def intrinsic_dimension(squared: Tensor, noise: float = 0.0) -> float:
     near = max(1, count // 4)
     left = (squared - noise).clamp(min=0.05 * noise + 1e-30).log()
     growth = 0.5 * float((left[:, count - 1] - left[:, near - 1]).mean())
-    return math.log(count / near) / max(growth, 1e-9)
+    expected = torch.special.digamma(torch.tensor([float(count), float(near)]))
+    return float(expected[0] - expected[1]) / max(growth, 1e-9)
 
 
 def local_noise(points: Tensor, neighbours: Tensor) -> float:
