@@ -95,4 +95,14 @@ def coordinates_of(metadata: Mapping[str, Any], where: str = "metadata.json") ->
     return environment.coordinates({**metadata.get("env_kwargs", {}), **seen})
 
 
+def action_limit_of(metadata: Mapping[str, Any]) -> float | None:
+    """The largest action of the first task in the environment of a data folder, by its ``metadata.json``.
+
+    Tasks that are declared with the data count, then those of this package; None: none of them says one.
+    """
+    declared = [entry.get("action_limit") for entry in (metadata.get("tasks") or {}).values()]
+    own = [TASKS[name].torque for name in tasks_in(str(metadata.get("env_id")).rpartition(":")[2])]
+    return next((float(limit) for limit in (*declared, *own) if limit is not None), None)
+
+
 register()
