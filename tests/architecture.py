@@ -24,16 +24,16 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"priors", "transitions", "inference", "agents", "data_collection", "figures"}),
     frozenset({"models", "collect"}),
     frozenset({"runs", "metrics"}),
-    frozenset({"training", "goals", "studies", "imagine"}),
+    frozenset({"training", "goals", "studies", "exporting", "imagine"}),
     frozenset({"evaluation", "train", "learn", "study"}),
-    frozenset({"evaluate", "compare", "quickstarts"}),
+    frozenset({"evaluate", "compare", "export", "quickstarts"}),
     frozenset({"quickstart"}),
     frozenset({"__main__"}),
 )
 """A room, a file or a folder at the top of the package, imports from the floors below its own alone."""
 EVERYWHERE = frozenset({"support"})
 """Rooms without science: whoever stands on their floor or above may import them."""
-VERBS = frozenset({"collect", "train", "imagine", "learn", "evaluate", "compare", "study", "quickstart"})
+VERBS = frozenset({"collect", "train", "imagine", "learn", "evaluate", "compare", "study", "quickstart", "export"})
 AT_THE_TOP = VERBS | {"types", "__init__", "__main__"}
 
 SHARED_BY_MODELS = frozenset({"__init__", "base", "capabilities", "spec", "over_data"})
@@ -54,7 +54,9 @@ FORBIDDEN_OUTSIDE: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         ("numerics/", "support/", "networks/", "objectives/", "geometry/", "priors/"), ENVIRONMENTS_AND_DATA
     ),
-    **dict.fromkeys(("transitions/", "inference/", "agents/", "models/", "training/"), ENVIRONMENTS_AND_DATA),
+    **dict.fromkeys(
+        ("transitions/", "inference/", "agents/", "models/", "training/", "exporting/"), ENVIRONMENTS_AND_DATA
+    ),
     **dict.fromkeys(("figures/", "evaluation/table.py", "evaluation/sensing.py"), ENVIRONMENTS_AND_DATA | {"torch"}),
     **dict.fromkeys(("envs/measures", "envs/episodes.py", "envs/coordinates.py"), ENVIRONMENTS_AND_DATA),
 }
