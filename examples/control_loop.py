@@ -26,6 +26,4 @@ for t in range(steps):
     took.append(1000 * (time.perf_counter() - start))
     due = max(due + 0.01, time.perf_counter())
     time.sleep(due - time.perf_counter() if due > time.perf_counter() else 0)
-print(
-    f"{steps} steps: median {np.median(took):.3f} ms, 99% within {np.percentile(took, 99):.3f} ms; last action {action}"
-)
+print(f"{steps} steps: median {np.median(took):.3f} ms, 99% within {np.percentile(took, 99):.3f} ms; {action}")
