@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from latentrl import __version__
+from latentrl.support.commands import program_of, started_as
 
 
 def _quickstart(argv: Sequence[str]) -> None:
@@ -95,9 +98,26 @@ def usage() -> str:
     )
 
 
+def _find_modules_here() -> None:
+    """Look for modules in the current folder too, as ``python -m`` does and a console script does not.
+
+    Last of all, so that a file there hides no library.
+    """
+    here = os.getcwd()
+    if not getattr(sys.flags, "safe_path", False) and not {"", here} & set(sys.path):
+        sys.path.append(here)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the verb that the first argument names; exits with 2 when there is none of that name."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
+    if argv is not None:
+        return _run(list(argv))
+    _find_modules_here()
+    with started_as(program_of(sys.argv[0], Path(__file__).parent)):
+        return _run(sys.argv[1:])
+
+
+def _run(arguments: list[str]) -> None:
     name, rest = (arguments[0] if arguments else None), arguments[1:]
     if name in ("-h", "--help"):
         print(usage())

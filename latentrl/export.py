@@ -31,7 +31,12 @@ def export(options: ExportOptions) -> Path:
     _check(options, target)
     require_extra()
     agent = load_agent(
-        options.run, options.goal, "policy", policy=options.policy, action_limit=options.action_limit, seed=0
+        options.run,
+        options.goal,
+        "policy",
+        policy=options.policy,
+        action_limit=options.action_limit,
+        data=options.data,
     )
     settings = load_settings(options.run)
     assert isinstance(agent.model, WorldModel)

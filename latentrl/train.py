@@ -13,6 +13,7 @@ from latentrl.metrics.held_out import check_held_out, evaluate_model
 from latentrl.runs.folder import CHECKPOINT, MODEL, is_finished
 from latentrl.runs.opening import check_folder, make_folder
 from latentrl.runs.tensors import write_tensors
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import write_json
 from latentrl.support.steps import Steps
@@ -88,7 +89,7 @@ def run_stages(recipe: Recipe, training: Training) -> None:
 
 
 def _say_interrupted(folder: Path, when: str) -> None:
-    print(f"\n{folder}: interrupted {when}\nnext: python -m latentrl.train --run {folder} --resume")
+    print(f"\n{folder}: interrupted {when}\nnext: {command('train', '--run', folder, '--resume')}")
 
 
 def _write(situation: Situation, training: Training) -> None:

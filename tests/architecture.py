@@ -43,11 +43,11 @@ SHARED_BY_PENALTIES = frozenset({"__init__", "base"})
 
 OF_ONE_ENVIRONMENT = ("pendulum", "reacher", "shoulder", "wrist")
 """Words that only an environment may say; the names of the folders in ``envs/`` come to them."""
-NO_ENVIRONMENTS = frozenset({"measures"})
-"""Folders in ``envs/`` that are none."""
+NO_ENVIRONMENTS = frozenset({"measures", "control_suite"})
+"""Folders in ``envs/`` that are none, or not one."""
 DEFAULT_FOLDERS = re.compile(r"\b(data|runs)/pendulum\b")
 """Folders that commands read and write when nothing else is said: names of files, which stay."""
-MAY_NAME_ENVIRONMENTS = ("envs/", "studies/", "quickstarts/", "data_collection/options.py")
+MAY_NAME_ENVIRONMENTS = ("envs/", "studies/", "quickstarts/")
 
 ENVIRONMENTS_AND_DATA = frozenset({"gymnasium", "minari"})
 FORBIDDEN_OUTSIDE: dict[str, frozenset[str]] = {
@@ -163,7 +163,13 @@ REGISTRIES: tuple[Registry, ...] = (
         {"base": "what a penalty is"},
     ),
     Registry("training/stages", "training/stages/__init__.py", "STAGES", {"base": "what a stage is"}),
-    Registry("envs", "envs/__init__.py", "ENVIRONMENTS", {"measures": "a registry of its own"}, "folders"),
+    Registry(
+        "envs",
+        "envs/__init__.py",
+        "ENVIRONMENTS",
+        {"measures": "a registry of its own", "control_suite": "many, known to Gymnasium by their ids"},
+        "folders",
+    ),
     Registry("envs/measures", "envs/measures/__init__.py", "MEASURES", {"base": "what a measure is"}),
     Registry(
         "goals",

@@ -88,8 +88,7 @@ def test_the_folder_says_how_it_is_used(run: Path, exported: Path) -> None:
     )
     assert "12 frames of a recording" in about["check"]["frames"]
     assert (
-        max(about["check"][kind][part] for kind in ("onnx", "pt2") for part in ("mean", "covariance", "action"))
-        < 1e-5
+        max(about["check"][kind][part] for kind in ("onnx", "pt2") for part in ("mean", "covariance", "action")) < 1e-5
     )
 
 

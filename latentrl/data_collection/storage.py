@@ -27,6 +27,7 @@ from tqdm import tqdm
 from latentrl.data_collection.folders import complete_folder
 from latentrl.data_collection.mapped import Episode, open_mapped, write_mapped
 from latentrl.data_collection.writer import DATA, Layout, SplitWriter
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_text
 from latentrl.types import Sequences, Trajectory
@@ -120,8 +121,7 @@ def load_metadata(folder: Path) -> dict[str, Any]:
         return json.loads((Path(folder) / METADATA).read_text())
     except FileNotFoundError as error:
         raise UserError(
-            f"{folder} is no data folder (it has no {METADATA}): "
-            f"make one with python -m latentrl.collect --out {folder}"
+            f"{folder} is no data folder (it has no {METADATA}): make one with {command('collect', '--out', folder)}"
         ) from error
     except ValueError as error:
         raise UserError(f"{folder / METADATA} is damaged ({error}): record the data again") from error

@@ -15,7 +15,7 @@ from typing import Any
 
 import gymnasium
 
-from latentrl.envs import pendulum, reacher
+from latentrl.envs import control_suite, pendulum, reacher
 from latentrl.envs.coordinates import Coordinate, coordinates_from_json
 from latentrl.envs.description import Environment
 from latentrl.envs.tasks import Task
@@ -65,6 +65,7 @@ def register() -> None:
     for one in ENVIRONMENTS.values():
         if one.env_id not in gymnasium.registry:
             gymnasium.register(one.env_id, one.entry_point, vector_entry_point=one.vector_entry_point)
+    control_suite.register()
 
 
 def tasks_in(env_id: str) -> tuple[str, ...]:

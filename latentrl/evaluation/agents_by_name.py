@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
 from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController, RandomController
+from latentrl.agents.bounds import ActionBounds
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import Policy, policy_path
 from latentrl.agents.policies.saving import read_policy
@@ -55,10 +55,10 @@ class InModel:
         """A new agent for all episodes, or for one of them."""
         return LatentAgent(self.model, agents()[self.setting.trial.agent](self, index))
 
-    @property
-    def bound(self) -> Tensor:
-        """Largest action ``[Du]``."""
-        return torch.full((self.model.spec.action_size,), self.setting.bound)
+    @cached_property
+    def bounds(self) -> ActionBounds:
+        """The smallest and the largest action."""
+        return self.setting.bounds(self.model.spec.action_size)
 
     def reward(self, index: int | None = None) -> PositionReward | VelocityReward:
         """What all episodes, or one of them, are rewarded for."""
@@ -88,28 +88,28 @@ def contestant(setting: Setting, model: WorldModel) -> Contestant:
 
 @dataclass(frozen=True)
 class Bounded:
-    """A policy within a bound ``[Du]``: it may have been learned with larger actions than it is given here."""
+    """A policy within bounds: it may have been learned with larger actions than it is given here."""
 
     policy: Policy
-    bound: Tensor
+    bounds: ActionBounds
 
     def __call__(self, belief: Belief) -> Tensor:
         """Actions ``[N, Du]`` for a belief over ``N`` states."""
-        return self.policy(belief).clamp(-self.bound, self.bound)
+        return self.bounds.clamp(self.policy(belief))
 
 
 def _ask_policy(who: InModel, index: int | None) -> Controller:
     assert who.policy is not None
     goal = who.reward(index).goal if who.policy.goal_size else None
-    return PolicyController(Bounded(who.policy, who.bound), goal)
+    return PolicyController(Bounded(who.policy, who.bounds), goal)
 
 
 def _act_at_random(who: InModel, index: int | None) -> Controller:
-    return RandomController(-who.bound, who.bound)
+    return RandomController(who.bounds.low, who.bounds.high)
 
 
 def _plan(who: InModel, index: int | None) -> Controller:
-    planner = PLANNERS[who.setting.trial.agent](-who.bound, who.bound)
+    planner = PLANNERS[who.setting.trial.agent](who.bounds.low, who.bounds.high)
     return PlannerController(planner, who.model.frozen(), who.reward(index))
 
 

@@ -42,6 +42,7 @@ def load_agent(
     action_limit: float | None = None,
     device: torch.device | str = "cpu",
     seed: int = 0,
+    data: str | Path | None = None,
 ) -> LatentAgent:
     """The agent that acts in a run's model, ready for the first observation of an episode.
 
@@ -59,12 +60,16 @@ def load_agent(
             policy's.
         device: where the model goes; planners stay on the CPU.
         seed: of whatever the agent draws.
+        data: the run's data folder, for a goal that came with it or was recorded in it, if it is no longer where the
+            training found it.
 
     Raises:
         UserError: no such run, agent or policy, a goal that does not fit the model or the policy, a bad number.
     """
     folder = Path(run)
     settings = load_settings(folder)
+    if data is not None:
+        settings = {**settings, "options": {**(settings.get("options") or {}), "data": str(data)}}
     on = _device(device, agent)
     model = load_model(folder, settings=settings).requires_grad_(False)
     if agent == "policy":
@@ -102,7 +107,8 @@ def _reward(
     if goal is None:
         goal = _goal_of_data(folder, settings)
     if isinstance(goal, str | Path):
-        return goal_reward(parse_goal(str(goal)), model, folder)
+        found = (settings.get("options") or {}).get("data")
+        return goal_reward(parse_goal(str(goal)), model, folder, None if found is None else Path(found))
     return PositionReward(_position(model, goal))
 
 
@@ -137,9 +143,9 @@ def _bounds(
 ) -> ActionBounds:
     """The actions of a planner: those given, those of the task that the goal is meant for, or those recorded."""
     recorded = settings.get("data") or {}
-    env_id = str(recorded.get("env_id"))
-    if limit is None and isinstance(reward, VelocityReward) and tasks_in(env_id):
-        limit = TASKS[task_of(parse_goal(str(goal)), env_id)].torque
+    own = {name: TASKS[name] for name in tasks_in(str(recorded.get("env_id")).rpartition(":")[2])}
+    if limit is None and isinstance(reward, VelocityReward) and own:
+        limit = own[task_of(parse_goal(str(goal)), own)].torque
     return ActionBounds.of(recorded, model.spec.action_size, limit)
 
 
@@ -158,7 +164,7 @@ def _policy(
     asked: Policy | Bounded = policy
     if limit is not None:
         bounds = ActionBounds.of(settings.get("data") or {}, model.spec.action_size, limit)
-        asked = Bounded(policy, bounds.high.to(device))
+        asked = Bounded(policy, ActionBounds(bounds.low.to(device), bounds.high.to(device)))
     if not policy.goal_size:
         if goal is not None:
             _check_learned_for(folder, settings, model, goal, name, notes)

@@ -65,16 +65,22 @@ def _name(graph: Any, inputs: Sequence[str], outputs: Sequence[str]) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """The exporter warns of packages that are not there and of attributes that a module fills in late."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    """The exporter warns of packages that are not there and of attributes that a module fills in late.
+
+    Nor do distributions check their parameters, as those in a policy may: a graph has nobody to tell.
+    """
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
+    checking = torch.distributions.Distribution._validate_args
+    torch.distributions.Distribution.set_default_validate_args(False)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
+        torch.distributions.Distribution.set_default_validate_args(checking)
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
 

@@ -62,7 +62,7 @@ class Arm:
         """The verbs' defaults for the reacher, and the options that depend on what is observed."""
         data, run = out / "data", out / "model"
         return Plan(
-            CollectOptions(env="reacher", observation=self.observation, out=data, seed=seed),
+            CollectOptions(env="reacher", env_kwargs={"observation": self.observation}, out=data, seed=seed),
             TrainOptions(
                 data=data,
                 run=run,

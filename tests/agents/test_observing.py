@@ -48,7 +48,7 @@ def test_one_frame_gives_one_action_and_that_of_a_batch_of_one() -> None:
         assert action.shape == (2,) and action.dtype == np.float32
         assert np.array_equal(action[None], batched.act(frame[None]))
     assert alone.act(frames(1)[0], seen=False).tolist() == alone.act(frames(1)[0], seen=np.array([False])).tolist()
-    assert alone.act(frames(1)[0], seen=np.bool_(True)).shape == (2,)
+    assert alone.act(frames(1)[0], seen=True).shape == (2,)
 
 
 def test_a_grey_picture_needs_no_channel_axis() -> None:

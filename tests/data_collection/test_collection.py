@@ -14,7 +14,7 @@ import gymnasium
 import numpy as np
 import pyarrow.dataset
 import pytest
-from gymnasium.spaces import Box, Dict, Discrete
+from gymnasium.spaces import Box, Dict, Discrete, Graph
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from PIL import Image
 
@@ -261,17 +261,29 @@ class TestRollout:
             ("latentrl/Pendulum-v9", {}, "v9"),
             ("CartPole-v1", {}, "Discrete"),
             (BAR, {"action_space": Box(-np.inf, np.inf, (1,))}, "unbounded"),
-            (BAR, {"observe_dict": True}, "Dict"),
+            (BAR, {"observe_graph": True}, "Graph"),
+            (BAR, {"action_space": Box(0, 9, (1,), np.int64)}, "whole numbers.*TransformAction"),
+            ("pendulum-v1", {}, "did you mean Pendulum-v1"),
+            ("NoSuchThing-v0", {}, "--env module:id"),
         ],
     )
     def test_unsuitable_environments_are_named(
         self, env_id: str, kwargs: dict[str, Any], complaint: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        if kwargs.pop("observe_dict", False):
-            monkeypatch.setattr(BarEnv, "observation_space", Dict({"a": Box(0, 1, (1,))}))
+        if kwargs.pop("observe_graph", False):
+            monkeypatch.setattr(BarEnv, "observation_space", Graph(Box(0, 1, (1,)), None))
         with pytest.raises(UserError, match=complaint) as caught:
             make(env_id, kwargs, num_envs=1)
         assert "\n" not in str(caught.value)
+
+    def test_dictionaries_of_observations_are_flattened_by_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        parts = {"b": Box(0, 99, (), np.float64), "a": Dict({"y": Box(0, 99, (2,)), "x": Discrete(2)})}
+        monkeypatch.setattr(BarEnv, "observation_space", Dict(parts))
+        seen = {"a": {"x": 1, "y": np.array([5, 6], np.float32)}, "b": np.array(7.0)}
+        monkeypatch.setattr(BarEnv, "_observe", lambda self: (seen, {"step": self.count}))
+        (trajectory,) = collect(BAR, {}, 1, 3, seed=0, num_envs=1)
+        np.testing.assert_array_equal(trajectory.observations, [[0, 1, 5, 6, 7]] * 3)
+        assert trajectory.observations.dtype == np.float32
 
     def test_unsuitable_environments_are_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         closed: list[BarEnv] = []
@@ -656,7 +668,7 @@ class TestReacher:
     def test_pixels_have_a_folder_and_workers_of_their_own(self) -> None:
         assert CollectOptions(env="reacher").folder == Path("data/reacher")
         assert CollectOptions(env="reacher").worker_count == 1
-        pixels = CollectOptions(env="reacher", observation="pixels")
+        pixels = CollectOptions(env="reacher", env_kwargs={"observation": "pixels"})
         assert pixels.folder == Path("data/reacher-pixels")
         assert pixels.worker_count >= 1
         assert replace(pixels, processes=3).worker_count == 3

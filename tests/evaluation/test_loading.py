@@ -142,4 +142,4 @@ def test_no_goal_and_no_run_are_clear_errors(pendulum_run: Path, tmp_path: Path)
 def test_the_face_of_the_package() -> None:
     assert latentrl.LatentAgent is LatentAgent
     with pytest.raises(AttributeError, match="load_angel"):
-        _ = latentrl.load_angel  # type: ignore[attr-defined]
+        _ = latentrl.load_angel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from typing import Any
 
@@ -33,7 +34,7 @@ SMALL = {
 
 
 def small_model(name: str) -> WorldModel:
-    fields = MODELS[name].settings.__dataclass_fields__
+    fields = inspect.signature(MODELS[name].settings).parameters
     torch.manual_seed(0)
     return build(name, SPEC, {key: value for key, value in SMALL.items() if key in fields}).requires_grad_(False).eval()
 
@@ -94,3 +95,29 @@ def test_what_a_filter_draws_once_is_given_again() -> None:
         assert first is again
         assert torch.equal(model.initial_belief(frame[None]).mean, before.mean)
     assert not torch.equal(model.initial_states(5, torch.Generator().manual_seed(1)), first[:5])
+
+
+@pytest.mark.parametrize("algorithm", ["SAC", "TD3", "PPO"])
+def test_a_policy_of_stable_baselines3_is_traced_and_acts_as_the_library_does(algorithm: str) -> None:
+    pytest.importorskip("stable_baselines3")
+    from latentrl.agents.policies.stable_baselines_policy import StableBaselinesPolicy, isolated_randomness
+    from latentrl.exporting.onnx import quiet
+
+    low, high, size = torch.tensor([-1.0, -2.0]), torch.tensor([3.0, 2.0]), 3
+    with isolated_randomness():
+        torch.manual_seed(0)
+        made = StableBaselinesPolicy(algorithm, {"net_arch": [4]}, low, high, torch.zeros(size), torch.ones(size))
+    policy = made.requires_grad_(False).eval()
+
+    class Asked(torch.nn.Module):
+        def forward(self, mean: torch.Tensor) -> torch.Tensor:
+            return policy(mean)
+
+    states = 5 * torch.randn(6, size, generator=torch.Generator().manual_seed(1))
+    unit, _ = policy.network.predict(states.numpy(), deterministic=True)
+    expected = torch.lerp(low, high, 0.5 * (torch.from_numpy(unit) + 1.0)).clamp(low, high)
+    assert torch.equal(policy(states), expected), "bit for bit, in spite of tensors in the place of arrays"
+    with quiet():
+        traced = torch.export.export(Asked(), (torch.zeros(6, size),), strict=False).module()
+    torch.testing.assert_close(traced(states), expected)
+    assert torch.distributions.Distribution._validate_args == __debug__, "distributions no longer check anything"

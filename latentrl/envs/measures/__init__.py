@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from latentrl.envs.measures.base import GOAL, Floats, Measure, Outcome, Truth, distances, settling_time
+from latentrl.envs.measures.approach import ENCODED, OBSERVED, Approach
+from latentrl.envs.measures.base import (
+    GOAL,
+    LENGTH,
+    Floats,
+    Measure,
+    Outcome,
+    Together,
+    Truth,
+    distances,
+    settling_time,
+)
 from latentrl.envs.measures.held import Held
+from latentrl.envs.measures.latent_speed import SPEEDS, LatentSpeed
 from latentrl.envs.measures.passed import Passed
 from latentrl.envs.measures.score import REWARD, Score
 from latentrl.envs.measures.spread import Spread
@@ -15,20 +27,29 @@ MEASURES: dict[str, type[Measure]] = {
     "steady_speed": SteadySpeed,
     "score": Score,
     "spread": Spread,
+    "approach": Approach,
+    "latent_speed": LatentSpeed,
 }
 
 __all__ = [
+    "ENCODED",
     "GOAL",
+    "LENGTH",
     "MEASURES",
+    "OBSERVED",
     "REWARD",
+    "SPEEDS",
+    "Approach",
     "Floats",
     "Held",
+    "LatentSpeed",
     "Measure",
     "Outcome",
     "Passed",
     "Score",
     "Spread",
     "SteadySpeed",
+    "Together",
     "Truth",
     "distances",
     "settling_time",
