@@ -72,6 +72,12 @@ def _compare(argv: Sequence[str]) -> None:
     main(argv)
 
 
+def _export(argv: Sequence[str]) -> None:
+    from latentrl.export import main
+
+    main(argv)
+
+
 class Verb(NamedTuple):
     """A subcommand: ``run`` takes the arguments after the verb's name and imports what it needs only when called."""
 
@@ -90,6 +96,7 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb(_evaluate, "a policy or a planner -> its success in the real environment"),
     "study": Verb(_study, "every row of a table, several seeds each -> the table, its claims tested, its figures"),
     "compare": Verb(_compare, "one table of all agents on all tasks, with the true physics as an upper bound"),
+    "export": Verb(_export, "a model and a policy -> ONNX and torch.export graphs for a control loop of your own"),
 }
 
 

@@ -24,16 +24,18 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"priors", "transitions", "inference", "agents", "data_collection", "figures"}),
     frozenset({"models", "collect", "inspection", "recordings"}),
     frozenset({"runs", "metrics", "inspect", "import_recordings"}),
-    frozenset({"training", "goals", "studies", "imagine"}),
+    frozenset({"training", "goals", "studies", "exporting", "imagine"}),
     frozenset({"evaluation", "train", "learn", "study"}),
-    frozenset({"evaluate", "compare", "quickstarts"}),
+    frozenset({"evaluate", "compare", "export", "quickstarts"}),
     frozenset({"quickstart"}),
     frozenset({"__main__"}),
 )
 """A room, a file or a folder at the top of the package, imports from the floors below its own alone."""
 EVERYWHERE = frozenset({"support"})
 """Rooms without science: whoever stands on their floor or above may import them."""
-VERBS = frozenset("collect import_recordings inspect train imagine learn evaluate compare study quickstart".split())
+VERBS = frozenset(
+    "collect import_recordings inspect train imagine learn evaluate compare study quickstart export".split()
+)
 AT_THE_TOP = VERBS | {"types", "__init__", "__main__"}
 
 SHARED_BY_MODELS = frozenset({"__init__", "base", "capabilities", "spec", "over_data"})
@@ -56,7 +58,9 @@ FORBIDDEN_OUTSIDE: dict[str, frozenset[str]] = {
         ("numerics/", "support/", "networks/", "objectives/", "geometry/", "priors/"), ENVIRONMENTS_AND_DATA
     ),
     **dict.fromkeys(("inspection/",), ENVIRONMENTS_AND_DATA),
-    **dict.fromkeys(("transitions/", "inference/", "agents/", "models/", "training/"), ENVIRONMENTS_AND_DATA),
+    **dict.fromkeys(
+        ("transitions/", "inference/", "agents/", "models/", "training/", "exporting/"), ENVIRONMENTS_AND_DATA
+    ),
     # Spaces apart: nothing that a recording names is ever made.
     **dict.fromkeys(("recordings/",), frozenset({"gymnasium", "torch"})),
     **dict.fromkeys(("figures/", "evaluation/table.py", "evaluation/sensing.py"), ENVIRONMENTS_AND_DATA | {"torch"}),

@@ -23,6 +23,7 @@ OPTIONS = {
     "evaluate": ("--task", "--agent", "--policy", "--goal", "--episodes", "--drop", "--blackout", "--no-video"),
     "study": ("--seeds", "--jobs", "--rows", "--figure-4.4", "--dry-run", "--publish"),
     "compare": ("--run", "--tasks", "--agents", "--seed"),
+    "export": ("--run", "--policy", "--goal", "--action-limit", "--out", "--data"),
 }
 
 

@@ -120,7 +120,7 @@ def agents() -> dict[str, Callable[[InModel, int | None], Controller]]:
 
 def goals_of_policies(run: Path) -> dict[str, Goal]:
     """What each of the run's policies was learned for, by name, sorted."""
-    return {name: _goal_of(_read_notes(policy_path(run, name))) for name in _policies(run)}
+    return {name: goal_learned_for(_read_notes(policy_path(run, name))) for name in _policies(run)}
 
 
 def suits(own: Goal, goal: Goal) -> bool:
@@ -141,24 +141,27 @@ def _read_notes(weights: Path) -> dict[str, Any]:
     return read_json(weights.with_suffix(".json"), "learn the policy again").get("settings", {})
 
 
-def _goal_of(notes: dict[str, Any]) -> Goal:
-    """A policy with no goal in words is from before there were goals other than pictures."""
+def goal_learned_for(notes: dict[str, Any]) -> Goal:
+    """What a policy was learned for, by its notes.
+
+    A policy with no goal in words is from before there were goals other than pictures.
+    """
     text = notes.get("goal")
     return parse_goal(text) if isinstance(text, str) else PictureGoal(Path())
 
 
 def _suitable_policy(setting: Setting) -> Policy:
     trial, folder = setting.trial, setting.run.folder
-    policy, notes = _policy(folder, trial.policy)
+    policy, notes = stored_policy(folder, trial.policy)
     own = notes.get("goal")
-    if suits(_goal_of(notes), setting.goal):
+    if suits(goal_learned_for(notes), setting.goal):
         return policy
     if not setting.goal.is_single:
         raise UserError(
             f"--policy {trial.policy}: was learned for one goal, {own}, but in --task {trial.task} every episode has "
             f"its own; learn one: latentrl learn --run {folder} --goal any, or give that one goal with --goal"
         )
-    if not _goal_of(notes).is_single:
+    if not goal_learned_for(notes).is_single:
         raise UserError(
             f"--policy {trial.policy}: reaches any position, but the goal of --task {trial.task} is a velocity; "
             f"learn one for it: latentrl learn --run {folder} --goal velocity:FRACTION"
@@ -169,8 +172,12 @@ def _suitable_policy(setting: Setting) -> Policy:
     )
 
 
-def _policy(run: Path, name: str) -> tuple[Policy, dict[str, Any]]:
-    """One of the run's policies, and what was noted when it was learned."""
+def stored_policy(run: Path, name: str) -> tuple[Policy, dict[str, Any]]:
+    """One of the run's policies, and what was noted when it was learned.
+
+    Raises:
+        UserError: there is none of that name, or it is damaged.
+    """
     if not policy_path(run, name).is_file():
         known = ", ".join(_policies(run))
         holds = f"; it holds {known}" if known else ""
