@@ -18,7 +18,7 @@ from latentrl.import_recordings import main
 from latentrl.support.errors import UserError
 from latentrl.types import Sequences
 from tests.conformance.sources import write_film
-from tests.toys import ball
+from tests import table
 
 Stored = dict[str, np.ndarray]
 
@@ -27,7 +27,7 @@ def log(folder: Path, lengths: list[int], change: Callable[[dict[str, Any]], dic
     """Recordings of the ball as .npz in ``folder``, changed as asked; what was written."""
     folder.mkdir()
     rng = np.random.default_rng(0)
-    made = [change(ball.recorded(rng, frames)) for frames in lengths]
+    made = [change(table.recorded(rng, frames)) for frames in lengths]
     for number, one in enumerate(made):
         np.savez(folder / f"rec_{number}.npz", **one)
     return made
@@ -307,7 +307,7 @@ def test_the_walk_from_a_log_to_control(
     from latentrl.train import main as train
 
     monkeypatch.chdir(tmp_path)
-    ball.write_log(tmp_path / "log", 6, 8, 20)
+    table.write_log(tmp_path / "log", 6, 8, 20)
     (tmp_path / "log" / "rec_000.npz").rename(tmp_path / "log" / "a name with spaces.npz")
     main(shlex.split("log --out data/ball --goal goal.png --truth ball --fps 10 --size 12x16 --length 8"))
     train(shlex.split("--data data/ball --state-size 4 --position-size 2 --steps 6 --device cpu --no-progress"))
@@ -316,7 +316,9 @@ def test_the_walk_from_a_log_to_control(
     learn(shlex.split("--run runs/ball --goal data/ball/goal.png --updates 2"))
     assert (tmp_path / "runs/ball/policy.safetensors").is_file()
     evaluate(
-        shlex.split(f"--run runs/ball --env {ball.ENV_ID} --goal data/ball/goal.png --agent cem --episodes 2 --steps 4")
+        shlex.split(
+            f"--run runs/ball --env {table.ENV_ID} --goal data/ball/goal.png --agent cem --episodes 2 --steps 4"
+        )
     )
     assert list((tmp_path / "runs/ball").glob("evaluation_cem*.json"))
 
@@ -325,7 +327,7 @@ def test_films_with_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     """With a header of which some columns are actions, and one that is ground truth; a goal out of a film."""
     (tmp_path / "films").mkdir()
     rng = np.random.default_rng(0)
-    made = [ball.recorded(rng, 8) for _ in range(3)]
+    made = [table.recorded(rng, 8) for _ in range(3)]
     for number, one in enumerate(made):
         write_film(tmp_path / "films" / f"run {number}.gif", one["frames"])
         rows = [["time", "action_x", "action_y", "place", "remark"]]

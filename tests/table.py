@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-ENV_ID = "tests.toys.ball:toys/Ball-v0"
+ENV_ID = "tests.table:tests/Table-v0"
 HEIGHT, WIDTH, STEP, FRICTION = 48, 64, 0.1, 0.5
 """Pixels, seconds and 1/s; the table is 1 m high and 4/3 m wide."""
 LOW, HIGH = np.array([-0.5, -1.0]), np.array([1.5, 1.0])
@@ -66,7 +66,7 @@ def write_log(folder: Path, recordings: int, shortest: int, longest: int, seed: 
     return folder
 
 
-class BallEnv(gymnasium.Env[Any, Any]):
+class Table(gymnasium.Env[Any, Any]):
     """The same table as an environment."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10, "ground_truth": ("ball",)}  # noqa: RUF012
@@ -91,4 +91,4 @@ class BallEnv(gymnasium.Env[Any, Any]):
 
 
 if ENV_ID.partition(":")[2] not in gymnasium.registry:
-    gymnasium.register(ENV_ID.partition(":")[2], "tests.toys.ball:BallEnv")
+    gymnasium.register(ENV_ID.partition(":")[2], "tests.table:Table")
