@@ -17,8 +17,8 @@ from latentrl.data_collection import storage
 from latentrl.import_recordings import main
 from latentrl.support.errors import UserError
 from latentrl.types import Sequences
-from tests.conformance.sources import write_film
 from tests import table
+from tests.conformance.sources import write_film
 
 Stored = dict[str, np.ndarray]
 

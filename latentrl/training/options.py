@@ -16,7 +16,7 @@ from latentrl.priors import PRIORS
 from latentrl.support.errors import UserError
 from latentrl.support.options import default_hint
 
-AUTO = 0
+AUTO = -1
 """A size that is to be estimated from the data; see :mod:`latentrl.training.sizes`."""
 
 
