@@ -67,6 +67,6 @@ def compare_busy(trainer: Trainer, steps: int, repeats: int) -> dict[int, Compar
         torch.set_num_threads(threads)
         return compare(lambda: turn(False), lambda: turn(True), repeats, seconds=time.perf_counter)
 
-    with two_cores(), few_threads(), another_process() as busy:
-        chosen = training_threads(trainer, CORES)
+    with two_cores(), few_threads() as most, another_process() as busy:
+        chosen = training_threads(trainer, min(most, CORES))
         return {threads: compared(threads) for threads in dict.fromkeys((chosen, CORES))}

@@ -58,6 +58,7 @@ def test_a_run_folder_holds_what_later_verbs_need(
     assert settings["options"]["seed"] == 0
     assert "Pendulum-v0" in json.dumps(settings["data"])
     assert settings["environment"]["torch"] == torch.__version__
+    assert settings["threads"] == 1
     figures = json.loads((run / "metrics.json").read_text())
     assert {"r2_angle", "mse_predict_mean", "mse_mean_image", "train_seconds"} <= figures.keys()
     assert list(run.glob("events.out.tfevents.*"))
@@ -498,6 +499,32 @@ def interrupted_run(data: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> P
         patched.setattr(Trainer, "advance", stopping)
         train(options(data, run, recipe="source"))
     return run
+
+
+@pytest.mark.parametrize("kept", [3, None])
+def test_a_run_goes_on_with_as_many_threads_as_it_was_begun_with(
+    kept: int | None, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it does not say, nothing is asked for; the process has its own number back at the end."""
+    run = interrupted_run(data, tmp_path / "run", monkeypatch)
+    settings = json.loads((run / SETTINGS).read_text())
+    (run / SETTINGS).write_text(json.dumps({**settings, "threads": kept}))
+    asked, during = [], []
+
+    def threads(trainer: Trainer, most: int, before: object) -> int:
+        asked.append(before)
+        return 2
+
+    def advance(trainer: Trainer) -> RateDistortion:
+        during.append(torch.get_num_threads())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("latentrl.train.training_threads", threads)
+    monkeypatch.setattr(Trainer, "advance", advance)
+    before = torch.get_num_threads()
+    with pytest.raises(SystemExit):
+        train(TrainOptions(run=run, resume=True, progress=False))
+    assert (asked, during, torch.get_num_threads()) == ([kept], [2], before)
 
 
 def test_what_is_damaged_in_an_interrupted_run_is_named_with_its_cure(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 
 import torch
 
-from latentrl.support.threads import threads_that_gain
+from latentrl.support.threads import CHOSEN_BY, threads_that_gain
 from latentrl.training.trainer import Trainer
 from latentrl.types import is_image
 
@@ -17,12 +18,16 @@ WORTH_MEASURING = 4096
 def training_threads(trainer: Trainer, most: int, before: object = None) -> int:
     """One for observations that are small; else as many as are measured to gain, now, in a moment at the start.
 
+    Where ``OMP_NUM_THREADS`` says how many, so many.
+
     Args:
         trainer: left as it is.
         most: threads.
         before: what a run that is to be continued was begun with, and goes on with: another number of threads may
             round otherwise. None, or anything but a number, where nothing says.
     """
+    if CHOSEN_BY in os.environ:
+        return most
     if isinstance(before, int) and before >= 1:
         return min(before, most)
     shape = trainer.data.observations.shape[2:]

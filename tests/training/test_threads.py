@@ -9,6 +9,7 @@ import latentrl.training.threads as module
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.objectives.rewo import REWO
+from latentrl.support.threads import CHOSEN_BY
 from latentrl.training.building import trainer_for
 from latentrl.training.settings import TrainSettings
 from latentrl.training.threads import bare_step, training_threads
@@ -52,7 +53,11 @@ def test_only_large_pictures_are_worth_a_look_and_a_run_keeps_its_number(
     shape: tuple[int, ...], most: int, before: object, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "threads_that_gain", lambda work, most: 2)
-    assert training_threads(trainer_of(shape), most, before) == count
+    monkeypatch.delenv(CHOSEN_BY, raising=False)
+    trainer = trainer_of(shape)
+    assert training_threads(trainer, most, before) == count
+    monkeypatch.setenv(CHOSEN_BY, str(most))
+    assert training_threads(trainer, most, before) == most, "who said so is not heard"
 
 
 @pytest.mark.parametrize("shape", [LARGE, SMALL])
