@@ -6,9 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from latentrl.envs.coordinates import Coordinate
+from latentrl.envs.coordinates import Coordinate, positions
 from latentrl.envs.declaration import measure_of
-from latentrl.envs.measures import ENCODED, OBSERVED, REWARD, SPEEDS, Approach, LatentSpeed, Measure, Score, Together
+from latentrl.envs.measures import (
+    ENCODED,
+    OBSERVED,
+    REWARD,
+    SPEEDS,
+    Approach,
+    LatentSpeed,
+    Measure,
+    Remaining,
+    Score,
+    Together,
+)
+from latentrl.envs.measures.base import Truth
 from latentrl.envs.measures.steady_speed import SteadySpeed
 from latentrl.envs.tasks import Task
 from latentrl.evaluation.surroundings import Surroundings
@@ -71,13 +83,35 @@ def declared(
     )
 
 
+def posed(task: Task, coordinates: Sequence[Coordinate], truth: Truth) -> Task | None:
+    """A task whose goal's ground truth is known: its own measure of a pose with that one, or the distance that is left.
+
+    None where the truth tells nothing that is described, or too little for the task's measure.
+
+    Args:
+        task: one that is to be judged by nearness.
+        coordinates: of the ground truth.
+        truth: at the goal, each entry a number or ``[D]``; coordinates whose entries are missing are left out.
+    """
+    own = getattr(task.measure, "coordinates", ()) if task.true_pose is not None else ()
+    known = tuple(one for one in own or positions(coordinates) if one.key in truth)
+    if not known or len(known) < len(own):
+        return None
+    return replace(
+        task,
+        truth=tuple(dict.fromkeys((*task.truth, *(one.key for one in known)))),
+        measure=task.measure if own else Remaining(known),
+        true_pose=tuple(float(one.values(truth)) for one in known),
+    )
+
+
 def judged(task: Task, is_position: bool, own_goal: bool, in_top_speeds: bool) -> Task:
     """A task with everything measured that can be: its own measure, the return, and nearness as a model sees it.
 
     Args:
         task: one that is to be judged by nearness; others stay as they are.
         is_position: what the goal is; else it is a velocity.
-        own_goal: whether it is the task's own: of another goal nobody has declared the pose.
+        own_goal: whether its measure is meant for the goal: the task's own, or one whose pose is known.
         in_top_speeds: whether the model's velocities are known as shares of the data's top speed.
     """
     if not task.near:

@@ -22,6 +22,7 @@ from latentrl.evaluation.surroundings import Surroundings, look_at, recorded_wit
 from latentrl.goals.base import Goal
 from latentrl.goals.parsing import parse_goal
 from latentrl.goals.picture import PictureGoal
+from latentrl.goals.recorded import FrameGoal
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_settings
 from latentrl.support.errors import UserError
@@ -141,6 +142,20 @@ class Run:
             return PictureGoal(self.data / goal.path)
         # The name is that of one format, and the data has come with another.
         return PictureGoal(beside)
+
+    def truth_at(self, goal: Goal, own: bool) -> Mapping[str, NDArray[Any]]:
+        """The ground truth at a goal, each entry a number or ``[D]``, as far as it was recorded.
+
+        Args:
+            goal: a recorded frame, or what came with the data.
+            own: whether it is the latter.
+        """
+        if isinstance(goal, FrameGoal) and (self.data / METADATA).is_file():
+            truth, (row, step) = self._trained_on, (goal.sequence, goal.step)
+            there = all(0 <= row < len(values) and 0 <= step < values.shape[1] for values in truth.values())
+            return {name: values[row, step] for name, values in truth.items()} if there else {}
+        stored = self.recorded.get("goal_truth") if own else None
+        return {name: np.asarray(value) for name, value in (stored or {}).items()}
 
     @property
     def _name(self) -> str:

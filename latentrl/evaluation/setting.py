@@ -12,7 +12,7 @@ from latentrl.envs import TASKS, tasks_in
 from latentrl.envs.episodes import Episodes
 from latentrl.envs.measures import GOAL, Outcome, Truth
 from latentrl.envs.tasks import Task
-from latentrl.evaluation.own_tasks import judged
+from latentrl.evaluation.own_tasks import judged, posed
 from latentrl.evaluation.protocol import photographs
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.trials import Trial, same
@@ -66,6 +66,9 @@ class Setting:
         episodes = None if task.draw is None else _episodes(trial, task, run, count)
         goal = _goal(trial, task, run, episodes)
         own = trial.goal is None or same(trial.goal.meaning, run.own_goal(task))
+        if task.near and goal.is_position and not (own and task.true_pose is not None):
+            known = posed(task, run.coordinates, run.truth_at(goal, own))
+            task, own = (task, own) if known is None else (known, True)
         task = judged(task, goal.is_position, own, (run.folder / VELOCITY_RANGE).is_file())
         return cls(trial, run, task, goal, _target(goal, task, run), bound, count, episodes)
 

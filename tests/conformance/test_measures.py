@@ -24,6 +24,7 @@ from latentrl.envs.measures import (
     Measure,
     Outcome,
     Passed,
+    Remaining,
     Score,
     Spread,
     SteadySpeed,
@@ -139,6 +140,23 @@ CASES = {
             "encoded_at_end_low": 1.0,
             "encoded_at_end_high": 4.0,
         },
+    ),
+    # The shorter way round for the angle; the nearest it was, and the last.
+    "remaining": Case(
+        Remaining((TURN, PLACE)),
+        {
+            "pose": np.stack((series((9, 9, 9)), series((0.0, 3.0, 2.5))), -1),
+            "place": series((1.0, 1.5, 3.0)),
+            GOAL: np.array([[-3.0, 1.5]]),
+        },
+        None,
+        {
+            "turn_closest": [2 * np.pi - 6.0],
+            "turn_at_end": [2 * np.pi - 5.5],
+            "place_closest": [0.0],
+            "place_at_end": [1.5],
+        },
+        {"turn_at_end_mean": 2 * np.pi - 5.5, "place_at_end_mean": 1.5},
     ),
     # (0.5, -1.5) on average, of which -2.5 / 5 points along what is wanted, and 2.5 across.
     "latent_speed": Case(

@@ -18,7 +18,7 @@ from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
 from latentrl.collect import CollectOptions, collect
 from latentrl.compare import compare
-from latentrl.data_collection.storage import load_metadata, load_sequences, write
+from latentrl.data_collection.storage import load_ground_truth, load_metadata, load_sequences, write
 from latentrl.evaluate import evaluate, main
 from latentrl.evaluation.options import CompareOptions, EvaluateOptions
 from latentrl.evaluation.run import Run
@@ -254,6 +254,29 @@ def test_declarations_travel_with_the_data(tmp_path: Path) -> None:
     learn(LearnOptions(run.folder, updates=1, horizon=2))
     notes = json.loads((run.folder / "policy.json").read_text())["settings"]
     assert notes["action_high"] == [0.25, 0.25], "the first limit that is declared"
+
+
+def test_where_the_truth_at_the_goal_was_recorded_its_coordinates_are_compared(tmp_path: Path) -> None:
+    """A photographed reset and a recorded frame tell their pose; a picture from elsewhere does not."""
+    (tmp_path / "ball.toml").write_text(DECLARED)
+    data = collected(
+        tmp_path / "data", describe=str(tmp_path / "ball.toml"), goal_options={"place": [0.5, 0.25]}, length=4, seed=1
+    )
+    run = untrained(tmp_path / "run", data)
+    still: dict[str, Any] = {"torque": 1e-6, "reset_options": {"place": [0.0, 0.0]}, "steps": 2, "task": "reach"}
+    summary = evaluate(options(run, **still))
+    assert values(summary, "x_at_end") == pytest.approx([0.5] * 3, abs=1e-4) and summary["successes"] is None
+    x = load_ground_truth(data, "train", load_metadata(data))["place"][1, 2, 0]
+    assert values(evaluate(options(run, goal="frame:1:2", **still)), "x_at_end") == pytest.approx(
+        [abs(x)] * 3, abs=1e-4
+    )
+    (tmp_path / "elsewhere.json").write_text("[0.5, 0.25]")
+    assert "x_at_end" not in evaluate(options(run, goal=str(tmp_path / "elsewhere.json"), **still))["measures"]
+    # A declared task's own measure holds for the recorded pose: within 0.3 m of it or not.
+    summary = evaluate(options(run, goal="frame:1:2", **{**still, "task": "stay", "steps": 4}))
+    assert summary["successes"] == (3 if abs(x) <= 0.3 else 0)
+    with pytest.raises(UserError, match="its steps are 0 to 3"):
+        evaluate(options(run, goal="frame:1:9", **still))
 
 
 def test_an_environment_may_declare_its_tasks_itself(ball_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from latentrl.envs.measures.base import (
 from latentrl.envs.measures.held import Held
 from latentrl.envs.measures.latent_speed import SPEEDS, LatentSpeed
 from latentrl.envs.measures.passed import Passed
+from latentrl.envs.measures.remaining import Remaining
 from latentrl.envs.measures.score import REWARD, Score
 from latentrl.envs.measures.spread import Spread
 from latentrl.envs.measures.steady_speed import SteadySpeed
@@ -29,6 +30,7 @@ MEASURES: dict[str, type[Measure]] = {
     "spread": Spread,
     "approach": Approach,
     "latent_speed": LatentSpeed,
+    "remaining": Remaining,
 }
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "Measure",
     "Outcome",
     "Passed",
+    "Remaining",
     "Score",
     "Spread",
     "SteadySpeed",
