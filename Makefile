@@ -30,8 +30,8 @@ reacher: $(STAMP) ## the same for a two-link arm and pictured goals, from its jo
 reacher-pixels: $(STAMP) ## the same from camera images
 	$(BIN)/python -m latentrl quickstart --env reacher --observation pixels $(ARGS)
 
-test: $(STAMP) ## run the tests (ARGS="-k kalman" selects)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## run the tests, on all cores (ARGS="-k kalman" selects, and runs them in one process)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(STAMP) ## style and formatting
 	$(BIN)/python -m ruff check .

@@ -11,7 +11,8 @@ import gymnasium
 import numpy
 import torch
 
-from benchmarks import image_step, sensor_threads
+from benchmarks import image_step, sensor_threads, training_step
+from benchmarks.busy import compare_busy
 from benchmarks.collection import compare_collection
 from benchmarks.planning import FORMS, compare_planning, controllers, planners, time_control_steps
 from benchmarks.training_step import LENGTH, Version, compare_steps, make_model
@@ -85,6 +86,21 @@ def thread_rows(quick: bool) -> list[dict[str, Any]]:
     return rows
 
 
+def busy_rows(quick: bool) -> list[dict[str, Any]]:
+    """Trainings beside a busy process, with the threads that each chooses."""
+    batch, length, repeats, steps = (2, 4, 2, 1) if quick else (RECIPE_BATCH, image_step.LENGTH, 10, 8)
+    small = training_step.make_trainer(make_model("joint"), training_step.random_sequences(200), 50)
+    large = image_step.make_recipe(False, batch, length)
+    rows = []
+    for work, trainer in {"16 x 16 x 1, batch 50": small, f"64 x 64 x 3, batch {batch}": large}.items():
+        for place, (threads, comparison) in enumerate(compare_busy(trainer, steps, repeats).items()):
+            summary = comparison.summary()
+            names = {"alone_ms": "yardstick_seconds", "beside_ms": "subject_seconds"}
+            times = {name: 1e3 * summary[seconds] / steps for name, seconds in names.items()}
+            rows.append({"work": work, "threads": threads, "chosen": place == 0, **_ratio(summary), **times})
+    return rows
+
+
 def collection_row(quick: bool) -> dict[str, Any]:
     """Frames a second of the vectorised pendulum."""
     num_envs = 8 if quick else NUM_ENVS
@@ -139,6 +155,7 @@ def table(
     networks: dict[str, Any],
     recipe: dict[str, Any],
     threads: list[dict[str, Any]],
+    busy: list[dict[str, Any]],
     collection: dict[str, Any],
     planning: list[dict[str, Any]],
     control: list[dict[str, Any]],
@@ -165,6 +182,13 @@ def table(
         "",
         f"{'joint angles; wall time':<38}{'ratio':>20}{'all cores':>12}{'one thread':>12}",
         *(f"{row['work']:<38}{_spread(row):>20}{row['all_ms']:>9.1f} ms{row['one_ms']:>9.1f} ms" for row in threads),
+        "",
+        f"{'beside a busy process, two cores':<38}{'speed left':>20}{'alone':>12}{'beside':>12}",
+        *(
+            f"{row['work'] + ', ' + str(row['threads']) + (' thread' if row['threads'] == 1 else ' threads'):<38}"
+            f"{_spread(row):>20}{row['alone_ms']:>9.1f} ms{row['beside_ms']:>9.1f} ms"
+            for row in busy
+        ),
         "",
         f"{'collection, frames/s':<38}{'ratio':>20}{'SyncVectorEnv':>15}{'latentrl':>12}",
         f"{str(collection['num_envs']) + ' pendulums':<38}{_spread(collection):>20}"
@@ -194,9 +218,10 @@ def main(arguments: list[str] | None = None) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     training, networks = training_rows(options.quick), network_row(options.quick)
     recipe, threads = recipe_row(options.quick), thread_rows(options.quick)
+    busy = busy_rows(options.quick)
     collection = collection_row(options.quick)
     planning, control = planning_rows(options.quick), control_rows(options.quick)
-    print(table(training, networks, recipe, threads, collection, planning, control))
+    print(table(training, networks, recipe, threads, busy, collection, planning, control))
     versions = {"python": platform.python_version()}
     versions.update({module.__name__: module.__version__ for module in (torch, numpy, gymnasium)})
     path = options.output / "bench.json"
@@ -213,6 +238,7 @@ def main(arguments: list[str] | None = None) -> None:
             "image_networks": networks,
             "image_recipe": recipe,
             "sensor_threads": threads,
+            "busy": busy,
             "collection": collection,
             "planning": planning,
             "control_step": control,

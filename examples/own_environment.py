@@ -30,6 +30,7 @@ from latentrl.collect import CollectOptions, collect
 from latentrl.data_collection.making import make
 from latentrl.data_collection.storage import load_ground_truth, load_sequences
 from latentrl.envs.pixels import PixelObservation
+from latentrl.envs.repeat import ActionRepeat
 from latentrl.evaluation.summary import wilson_interval
 from latentrl.figures.video import side_by_side, write_gif
 from latentrl.goals.parsing import goal_reward, parse_goal
@@ -53,23 +54,9 @@ GOAL = 0.5
 """Where the car stands in the picture of the goal; the flag is at 0.45, and the episode ends there."""
 
 
-class ActionRepeat(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Hold every action for ``REPEAT`` steps, or until the episode ends."""
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """The last of the steps, with the sum of the rewards."""
-        total = 0.0
-        for _ in range(REPEAT):
-            observation, reward, terminated, truncated, info = self.env.step(action)
-            total += float(reward)
-            if terminated or truncated:
-                break
-        return observation, total, terminated, truncated, info
-
-
 def make_car(**kwargs: Any) -> gymnasium.Env[Any, Any]:
     """The environment as the model is to know it: put your own here."""
-    return ActionRepeat(gymnasium.make("MountainCarContinuous-v0", **kwargs))
+    return ActionRepeat(gymnasium.make("MountainCarContinuous-v0", **kwargs), REPEAT)
 
 
 gymnasium.register(CAR, entry_point=make_car)

@@ -2,4 +2,28 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from latentrl.agents.latent import LatentAgent as LatentAgent
+    from latentrl.evaluation.loading import load_agent as load_agent
+
+# Threads of PyTorch that wait for each other do so asleep: awake they take from other processes the time that they wait
+# for, and training falls to a fraction of its speed (docs/benchmarks.md). It is read once, when PyTorch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """``load_agent`` and ``LatentAgent``, imported when they are first asked for: a verb's help needs neither."""
+    if name == "load_agent":
+        from latentrl.evaluation.loading import load_agent
+
+        return load_agent
+    if name == "LatentAgent":
+        from latentrl.agents.latent import LatentAgent
+
+        return LatentAgent
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from latentrl import __version__
+from latentrl.support.commands import program_of, started_as
 
 
 def _quickstart(argv: Sequence[str]) -> None:
@@ -17,6 +20,18 @@ def _quickstart(argv: Sequence[str]) -> None:
 
 def _collect(argv: Sequence[str]) -> None:
     from latentrl.collect import main
+
+    main(argv)
+
+
+def _import(argv: Sequence[str]) -> None:
+    from latentrl.import_recordings import main
+
+    main(argv)
+
+
+def _inspect(argv: Sequence[str]) -> None:
+    from latentrl.inspect import main
 
     main(argv)
 
@@ -57,6 +72,12 @@ def _compare(argv: Sequence[str]) -> None:
     main(argv)
 
 
+def _export(argv: Sequence[str]) -> None:
+    from latentrl.export import main
+
+    main(argv)
+
+
 class Verb(NamedTuple):
     """A subcommand: ``run`` takes the arguments after the verb's name and imports what it needs only when called."""
 
@@ -67,12 +88,15 @@ class Verb(NamedTuple):
 VERBS: dict[str, Verb] = {
     "quickstart": Verb(_quickstart, "all of the below once, with a report: runs/quickstart/report.html"),
     "collect": Verb(_collect, "random actions in an environment -> a data set"),
+    "import": Verb(_import, "recordings that are there already -> a data set"),
+    "inspect": Verb(_inspect, "a data set -> a page: motion, noise, sizes of a state, what is amiss"),
     "train": Verb(_train, "a data set -> a latent state-space model"),
     "imagine": Verb(_imagine, "a model -> sequences of its own, and how real they are"),
     "learn": Verb(_learn, "a model and a goal image -> a policy, learned inside the model"),
     "evaluate": Verb(_evaluate, "a policy or a planner -> its success in the real environment"),
     "study": Verb(_study, "every row of a table, several seeds each -> the table, its claims tested, its figures"),
     "compare": Verb(_compare, "one table of all agents on all tasks, with the true physics as an upper bound"),
+    "export": Verb(_export, "a model and a policy -> ONNX and torch.export graphs for a control loop of your own"),
 }
 
 
@@ -88,9 +112,26 @@ def usage() -> str:
     )
 
 
+def _find_modules_here() -> None:
+    """Look for modules in the current folder too, as ``python -m`` does and a console script does not.
+
+    Last of all, so that a file there hides no library.
+    """
+    here = os.getcwd()
+    if not getattr(sys.flags, "safe_path", False) and not {"", here} & set(sys.path):
+        sys.path.append(here)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the verb that the first argument names; exits with 2 when there is none of that name."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
+    if argv is not None:
+        return _run(list(argv))
+    _find_modules_here()
+    with started_as(program_of(sys.argv[0], Path(__file__).parent)):
+        return _run(sys.argv[1:])
+
+
+def _run(arguments: list[str]) -> None:
     name, rest = (arguments[0] if arguments else None), arguments[1:]
     if name in ("-h", "--help"):
         print(usage())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -11,22 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 from gymnasium.spaces import Box
 from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from latentrl.data_collection import storage
 from latentrl.data_collection.behaviour import held_uniform
 from latentrl.data_collection.folders import resumable_folder, unfinished_folder
-from latentrl.data_collection.ground_truth import check_recorded, coordinates_in
-from latentrl.data_collection.making import make
-from latentrl.data_collection.options import CollectOptions
-from latentrl.data_collection.photograph import write_goal
+from latentrl.data_collection.ground_truth import check_recorded, declaration_in
+from latentrl.data_collection.making import make, one_line
+from latentrl.data_collection.options import CollectOptions, parse
+from latentrl.data_collection.photograph import Photograph, photograph
 from latentrl.data_collection.recording import UNFINISHED, Recording, record
 from latentrl.data_collection.rollout import Tally, gather, player
 from latentrl.data_collection.workers import Workers
 from latentrl.envs.coordinates import Coordinate
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.types import Trajectory
 
@@ -57,7 +59,7 @@ def collect(options: CollectOptions) -> Path:
         kept = Recording.load(unfinished_folder(folder))
         print(f"\ninterrupted; {kept.sequences if kept else 0} sequences are recorded")
         if kept:
-            print(f"next: python -m latentrl.collect --out {folder} --resume")
+            print(f"next: {command('collect', '--out', folder, '--resume')}")
         raise SystemExit(130) from None
     print(_next_command(folder))
     return folder
@@ -66,11 +68,11 @@ def collect(options: CollectOptions) -> Path:
 def main(argv: Sequence[str] | None = None) -> None:
     """``latentrl collect``."""
     with reported():
-        collect(tyro.cli(CollectOptions, args=argv, prog="latentrl collect"))
+        collect(parse(argv))
 
 
 def _next_command(folder: Path) -> str:
-    return f"next: python -m latentrl.train --data {folder}"
+    return f"next: {command('train', '--data', folder)}"
 
 
 def _agreed(options: CollectOptions, recording: Recording | None) -> CollectOptions:
@@ -93,13 +95,21 @@ def _agreed(options: CollectOptions, recording: Recording | None) -> CollectOpti
 
 def _check(options: CollectOptions) -> None:
     folder = options.folder
-    least = {"sequences": 1, "test_sequences": 1, "length": 2, "num_envs": 1, "processes": 1, "pixels": 1}
+    least = {"sequences": 1, "test_sequences": 1, "length": 2, "num_envs": 1, "processes": 1, "repeat": 1}
     for name, bound in least.items():
         value = getattr(options, name)
         if value is not None and value < bound:
             raise UserError(f"--{name.replace('_', '-')} {value}: give {bound} or more")
-    if options.grey and options.pixels is None:
-        raise UserError("--grey belongs to --pixels: give its SIZE, or leave --grey out")
+    for flag, given in {"--grey": options.grey, "--crop": options.crop is not None}.items():
+        if given and options.pixels is None:
+            raise UserError(f"{flag} belongs to --pixels: give its SIZE, or leave {flag} out")
+    sides = [options.pixels] if isinstance(options.pixels, int) else options.pixels
+    if sides is not None and min(sides) < 1:
+        raise UserError(f"--pixels {'x'.join(map(str, sides))}: give 1 or more")
+    if options.crop is not None and (min(options.crop[:2]) < 0 or min(options.crop[2:]) < 1):
+        raise UserError(
+            f"--crop {','.join(map(str, options.crop))}: give top and left of 0 or more, height and width of 1 or more"
+        )
     assert options.hold is not None and options.amplitude is not None
     if not 0.0 <= options.hold < 1.0:
         raise UserError(f"--hold {options.hold}: give a probability below 1")
@@ -118,12 +128,24 @@ def _record(options: CollectOptions, recording: Recording, folder: Path) -> None
     train_seed, test_seed = (int(s) for s in np.random.SeedSequence(options.seed).generate_state(2))
     splits = {"train": (options.sequences, train_seed), "test": (options.test_sequences, test_seed)}
     behaviour = partial(held_uniform, hold=options.hold, amplitude=options.amplitude)
-    how = partial(make, options.env_id, options.env_kwargs, options.num_envs, options.pixels, options.grey)
+    how = partial(
+        make,
+        options.env_id,
+        options.env_kwargs,
+        options.num_envs,
+        options.pixels,
+        options.grey,
+        options.repeat,
+        options.crop,
+    )
     total, done = ((n * options.length) for n in (options.sequences + options.test_sequences, recording.sequences))
     with ExitStack() as stack:
         envs = stack.enter_context(closing(_made(options, how)))
-        coordinates = coordinates_in(envs, options.env_id, options.env_kwargs, options.pixels)
-        metadata = _metadata(options, envs, coordinates)
+        said = declaration_in(envs, options.env_id, options.env_kwargs, options.pixels, options.describe)
+        coordinates = said.coordinates
+        # Before anything is recorded, so that a goal that cannot be photographed costs nothing.
+        goal = photograph(envs, options)
+        metadata = _metadata(options, envs, coordinates, goal) | ({"tasks": said.tasks} if said.tasks else {})
         play = player(envs, options.reset_options)
         if options.worker_count > 1:
             play = stack.enter_context(Workers(how, options.worker_count, options.reset_options)).play
@@ -135,8 +157,16 @@ def _record(options: CollectOptions, recording: Recording, folder: Path) -> None
                 with closing(gathered):
                     record(folder, split, _checked(gathered, coordinates), recording, metadata, bar.update)
         seconds = time.perf_counter() - start
-        write_goal(envs, options, folder)
+        if goal is not None:
+            goal.write(folder)
     print(f"{options.folder}: {total:,} frames, {(total - done) / seconds:,.0f} frames/s")
+    episodes = sum(recording.tally(split).rounds for split in splits) * envs.num_envs
+    dropped = sum(recording.tally(split).dropped for split in splits)
+    if dropped:
+        print(
+            f"{dropped:,} of {episodes:,} episodes ({dropped / episodes:.1%} of what was played) were dropped: they "
+            f"ended before --length {options.length}"
+        )
 
 
 def _made(options: CollectOptions, how: partial[VectorEnv]) -> VectorEnv:
@@ -145,7 +175,12 @@ def _made(options: CollectOptions, how: partial[VectorEnv]) -> VectorEnv:
     except UserError:
         raise
     except ValueError as error:
-        raise UserError(f"--env {options.env}: {error}") from error
+        raise UserError(f"--env {options.env}: {one_line(error)}") from error
+    except TypeError as error:
+        if not options.env_kwargs:
+            raise
+        # What Python says of an argument that a class does not take.
+        raise UserError(f"--env-kwargs {json.dumps(options.env_kwargs)}: {one_line(error)}") from error
 
 
 def _checked(
@@ -158,7 +193,9 @@ def _checked(
         yield trajectories, tally
 
 
-def _metadata(options: CollectOptions, envs: VectorEnv, coordinates: Sequence[Coordinate]) -> dict[str, Any]:
+def _metadata(
+    options: CollectOptions, envs: VectorEnv, coordinates: Sequence[Coordinate], goal: Photograph | None
+) -> dict[str, Any]:
     action_space = envs.single_action_space
     assert isinstance(action_space, Box)
     return {
@@ -166,11 +203,21 @@ def _metadata(options: CollectOptions, envs: VectorEnv, coordinates: Sequence[Co
         "env_kwargs": options.env_kwargs,
         "pixels": options.pixels,
         "grey": options.grey,
+        "crop": options.crop,
+        "repeat": options.repeat,
+        "control_step": envs.metadata.get("control_step"),
+        "reset_options": options.reset_options,
         "action_low": action_space.low.reshape(-1).tolist(),
         "action_high": action_space.high.reshape(-1).tolist(),
         "coordinates": [one.as_json() for one in coordinates],
         "collection": options.settings,
+        **({} if goal is None else {"goal": goal.name, "goal_truth": _as_json(goal.truth)}),
     }
+
+
+def _as_json(truth: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Arrays as nested lists of numbers."""
+    return {key: np.asarray(values).tolist() for key, values in truth.items()}
 
 
 if __name__ == "__main__":

@@ -12,20 +12,22 @@ from tqdm import tqdm
 
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import policy_path
-from latentrl.envs import TASKS
 from latentrl.evaluation.agents_by_name import contestant, goals_of_policies
 from latentrl.evaluation.comparison import planned, unlearned
 from latentrl.evaluation.judging import judge, time_alone
-from latentrl.evaluation.options import CompareOptions
+from latentrl.evaluation.options import CompareOptions, run_of
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.setting import Setting
 from latentrl.evaluation.summary import summarise
 from latentrl.evaluation.table import as_csv, as_markdown, rows
 from latentrl.evaluation.trials import Trial
+from latentrl.goals.picture import PictureGoal
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import MODEL
+from latentrl.support.commands import command
 from latentrl.support.errors import reported
 from latentrl.support.files import read_json, write_json, write_text
+from latentrl.support.threads import few_threads
 
 SINGLE_STEPS = 50
 """Steps of the single episode that a control rate is measured in."""
@@ -37,15 +39,18 @@ def compare(options: CompareOptions) -> list[dict[str, Any]]:
     Raises:
         UserError: an unknown task or agent, or whatever a trial finds wrong.
     """
-    run = Run.open(options.run, options.data)
+    run = run_of(options)
     policies = goals_of_policies(run.folder) if "policy" in options.agents else {}
-    trials = planned(options, run.env_id, policies)
+    trials = planned(options, run, policies)
     model, weights = run.load_model(), _digest(run.folder / MODEL)
-    with tqdm(total=sum(TASKS[trial.task].steps for trial in trials), desc="compare", disable=None) as bar:
+    steps = {trial.task: options.steps or run.tasks[trial.task].steps for trial in trials}
+    total = sum(steps[trial.task] for trial in trials)
+    with few_threads(), tqdm(total=total, desc="compare", disable=None) as bar:
         summaries = []
         for trial in trials:
             bar.set_postfix_str(f"{trial.contestant}, {trial.task}")
             made_of = {"trial": trial.as_json(), "model": weights, **_digest_of_policy(trial, run.folder)}
+            made_of |= _digest_of_goal(trial, run)
             path = run.folder / "compare" / f"{trial.name}.json"
             finished = _finished(path, made_of)
             if finished is None:
@@ -53,11 +58,11 @@ def compare(options: CompareOptions) -> list[dict[str, Any]]:
                 path.parent.mkdir(exist_ok=True)
                 write_json(path, finished)
             else:
-                bar.update(TASKS[trial.task].steps)
+                bar.update(steps[trial.task])
             summaries.append(finished)
     table = rows(summaries)
-    _write(options, table)
-    _say_next(options, unlearned(options, run.env_id, policies))
+    _write(options, table, {name: own for one in summaries for name, own in one.get("headings", {}).items()})
+    _say_next(options, unlearned(options, run, policies))
     return table
 
 
@@ -68,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         try:
             compare(options)
         except KeyboardInterrupt:
-            print(f"interrupted; to go on: python -m latentrl.compare --run {options.run} with the same options")
+            print(f"interrupted; to go on: {command('compare', '--run', options.run)} with the same options")
             raise SystemExit(130) from None
 
 
@@ -88,25 +93,35 @@ def _digest_of_policy(trial: Trial, run: Path) -> dict[str, str]:
     return {"policy": _digest(policy_path(run, trial.policy))} if trial.agent == "policy" else {}
 
 
+def _digest_of_goal(trial: Trial, run: Run) -> dict[str, str]:
+    """Of the file that the goal lies in, for tasks that are nobody's own: another may lie there by then."""
+    task = run.tasks[trial.task]
+    goal = (run.own_goal(task) if trial.goal is None else trial.goal.meaning) if task.near else None
+    return {"goal": _digest(goal.path)} if isinstance(goal, PictureGoal) and goal.path.is_file() else {}
+
+
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _write(options: CompareOptions, table: list[dict[str, Any]]) -> None:
+def _write(options: CompareOptions, table: list[dict[str, Any]], headings: Mapping[str, str]) -> None:
     """The table as Markdown, which is printed too, as CSV and as JSON."""
-    text = as_markdown(table)
+    text = as_markdown(table, headings)
     write_text(options.run / "compare.md", f"# Agents of {options.run.name}, medians over episodes\n\n{text}")
-    write_text(options.run / "compare.csv", as_csv(table))
+    write_text(options.run / "compare.csv", as_csv(table, headings))
     write_json(options.run / "compare.json", {"rows": table, "seed": options.seed})
     print(text)
     print(f"{options.run / 'compare.md'}: the table; compare.csv, compare.json: the same for programs")
 
 
 def _say_next(options: CompareOptions, missing: list[str]) -> None:
-    for command in missing:
-        print(f"no policy for this goal yet; learn one: {command}")
+    for one in missing:
+        print(f"no policy for this goal yet; learn one: {one}")
     agent = next((name for name in options.agents if name in PLANNERS), "random")
-    print(f"next: {missing[0] if missing else f'python -m latentrl.evaluate --run {options.run} --agent {agent}'}")
+    given = {"--goal": options.goal, "--env": options.env, "--repeat": options.repeat, "--describe": options.describe}
+    given |= {"--data": options.data}
+    words = [word for flag, value in given.items() if value is not None for word in (flag, value)]
+    print(f"next: {missing[0] if missing else command('evaluate', '--run', options.run, *words, '--agent', agent)}")
 
 
 if __name__ == "__main__":

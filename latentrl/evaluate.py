@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,17 +16,17 @@ from latentrl.agents.planners import PLANNERS
 from latentrl.evaluation.agents_by_name import contestant
 from latentrl.evaluation.film import film_goals
 from latentrl.evaluation.judging import Alone, judge, time_alone
-from latentrl.evaluation.options import EvaluateOptions, trial_of
-from latentrl.evaluation.run import Run
+from latentrl.evaluation.options import EvaluateOptions, run_of, trial_of
 from latentrl.evaluation.setting import Setting
 from latentrl.evaluation.summary import as_text, summarise
 from latentrl.figures.belief import belief_uncertainty
 from latentrl.figures.theme import to_png
 from latentrl.figures.video import write_gif
+from latentrl.support.commands import command
 from latentrl.support.errors import reported
 from latentrl.support.files import write_bytes, write_json
 from latentrl.support.options import options_to_json
-from latentrl.support.threads import threads_for
+from latentrl.support.threads import few_threads
 
 
 def evaluate(options: EvaluateOptions) -> dict[str, Any]:
@@ -36,21 +37,28 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     Raises:
         UserError: no model or policy in the run folder, an unsuitable goal or task, a bad number.
     """
-    run = Run.open(options.run, options.data)
-    setting = Setting.of(trial_of(options, run.env_id), run)
-    options = replace(options, agent=setting.trial.agent)
+    run = run_of(options)
+    setting = Setting.of(trial_of(options, run), run)
+    # What was chosen for this trial is said to the next agent too, or it would be judged by something else.
+    chosen = setting.trial.goal.text if setting.task.near and setting.trial.goal is not None else options.goal
+    options = replace(options, agent=setting.trial.agent, goal=chosen)
     model = run.load_model()
     who = contestant(setting, model)
-    goals = options.video and setting.own_goals is not None
+    film = options.video and setting.task.film
+    goals = film and setting.own_goals is not None
     name = f"evaluate {setting.trial.contestant}"
-    with threads_for(model.spec.observation_shape), tqdm(total=setting.task.steps, desc=name, disable=None) as bar:
+    with few_threads(), tqdm(total=setting.task.steps, desc=name, disable=None) as bar:
         judged = judge(setting, who, bar.update)
-        alone = time_alone(setting, who, model, film=options.video and not goals)
+        alone = time_alone(setting, who, model, film=film and not goals)
         frames = film_goals(setting, who, model) if goals else alone.frames
     summary = {**summarise(setting, judged, alone), "options": options_to_json(options)}
     written = _write(setting, summary, alone, frames)
     print(as_text(summary))
+    if setting.task.near:
+        print(f"task {setting.trial.task}: {setting.task.description}; goal {setting.goal}; {_length(setting)}")
     print("; ".join(f"{path}: {what}" for path, what in written.items()))
+    if options.video and not film:
+        print(f"no video: {setting.task.env_id} has no render_mode rgb_array")
     print(_next_command(options))
     return summary
 
@@ -77,15 +85,34 @@ def _write(setting: Setting, summary: dict[str, Any], alone: Alone, frames: list
     return {path: "the figures", **written}
 
 
+def _length(setting: Setting) -> str:
+    """How long the episodes were, and that the environment would have gone on, where nobody has said otherwise."""
+    steps, longest = setting.task.steps, setting.run.surroundings.longest
+    cut = setting.trial.steps is None and longest is not None and steps < longest
+    return f"{steps} steps" + (f" of the environment's {longest}: --steps {longest} for all of them" if cut else "")
+
+
 def _next_command(options: EvaluateOptions) -> str:
     """The agents one after the other, chance last, then all of them in one table."""
     order = ("policy", *PLANNERS, "random")
+    words: list[object] = ["--run", options.run]
+    shared: dict[str, object] = {
+        "--goal": options.goal,
+        "--steps": options.steps,
+        "--action-limit": options.torque,
+        "--env": options.env,
+    }
+    shared |= {"--repeat": options.repeat, "--describe": options.describe, "--data": options.data}
+    shared |= {"--reset-options": None if options.reset_options is None else json.dumps(options.reset_options)}
+    given = [word for flag, value in shared.items() if value is not None for word in (flag, value)]
     if options.agent not in order[:-1]:
-        return f"next: python -m latentrl.compare --run {options.run}"
-    task = f" --task {options.task}" if options.task else ""
-    goal = "" if options.goal is None else f" --goal {options.goal}"
+        return f"next: {command('compare', *words, *_tasks(options, '--tasks'), *given)}"
     following = order[order.index(options.agent) + 1]
-    return f"next: python -m latentrl.evaluate --run {options.run}{task}{goal} --agent {following}"
+    return f"next: {command('evaluate', *words, *_tasks(options, '--task'), *given, '--agent', following)}"
+
+
+def _tasks(options: EvaluateOptions, flag: str) -> tuple[str, ...]:
+    return () if options.task is None else (flag, options.task)
 
 
 if __name__ == "__main__":

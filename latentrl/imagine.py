@@ -20,7 +20,7 @@ from latentrl.figures.video import side_by_side, write_gif
 from latentrl.metrics.generation import generation_metrics, imagine
 from latentrl.models.base import WorldModel
 from latentrl.models.spec import DataSpec
-from latentrl.runs.folder import load_model, load_settings
+from latentrl.runs.folder import learn_command, load_model, load_settings
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_bytes, write_json
 from latentrl.support.options import default_hint
@@ -71,7 +71,9 @@ def imagine_run(options: ImagineOptions) -> dict[str, float]:
     figures = _measure(model, options)
     for name, value in figures.items():
         print(f"  {name:<{max(map(len, figures))}}  {value:.4g}")
-    print(f"next: python -m latentrl.learn --run {options.run}")
+    following = learn_command(options.run, Path(load_settings(options.run)["options"]["data"]))
+    if following is not None:
+        print(f"next: {following}")
     return figures
 
 

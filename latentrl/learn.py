@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 import tyro
 
+from latentrl.agents.bounds import ActionBounds
 from latentrl.agents.goal_conditioning import GoalConditioned
 from latentrl.agents.learning import learn_into
 from latentrl.agents.options import LearnOptions
@@ -19,8 +21,9 @@ from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.carried_goal import CarriedGoalReward
 from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_settings
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
-from latentrl.support.threads import threads_for
+from latentrl.support.threads import few_threads
 
 ROUNDS = 4
 """Of a policy's updates at most, where their number is not given."""
@@ -34,34 +37,40 @@ def learn(options: LearnOptions) -> Path:
     Raises:
         UserError: no model in the run folder, an unsuitable goal, policy or number, stable-baselines3 is missing.
     """
-    if not 0.0 < options.torque < float("inf"):
-        raise UserError(f"--torque {options.torque}: give a positive number")
     kind, name = policy_kind(options.policy), policy_name(options)
     text = own_goal(options.run) if options.goal is None else str(options.goal)
     goal = parse_goal(text)
     settings = _settings(options, kind, goal)
     model = load_model(options.run).requires_grad_(False)
+    bounds = _bounds(options, model.spec.action_size)
     try:
-        learner, target = _learner(options, kind, goal, settings, model)
+        learner, target = _learner(options, kind, goal, settings, model, bounds)
     except UserError:
         raise
     except ValueError as error:
         raise UserError(f"--policy {options.policy} --input {options.input}: {error}") from error
+    _warn_of_far_goal(text, goal, target, model)
     notes: dict[str, object] = {
         "policy": options.policy,
         "goal": text,
         "target": target,
         "torque": options.torque,
+        "action_low": bounds.low.tolist(),
+        "action_high": bounds.high.tolist(),
         "seed": options.seed,
         "learner": asdict(settings),
     }
-    with threads_for(model.spec.observation_shape):
+    with few_threads():
         path = learn_into(options.run, learner, notes, policy_path(options.run, name).stem)
     print(f"{path}: the policy")
-    chosen = "" if name == "policy" else f" --policy {path.stem}"
+    chosen = () if name == "policy" else ("--policy", path.stem)
     # Goals of any kind come from the task, and there the policy is not the only one who can reach them.
-    given = " --agent policy" if target is None else f" --goal {text}"
-    print(f"next: python -m latentrl.evaluate --run {options.run}{given}{chosen}")
+    given = ("--agent", "policy") if target is None else ("--goal", text)
+    line = command("evaluate", "--run", options.run, *given, *chosen)
+    if _has_environment(options.run):
+        print(f"next: {line}")
+    else:
+        print(f"next, in an environment that looks like the recordings: {line} --env ID")
     return path
 
 
@@ -101,18 +110,50 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _learner(
-    options: LearnOptions, kind: PolicyKind, goal: Goal, settings: Any, model: WorldModel
+    options: LearnOptions, kind: PolicyKind, goal: Goal, settings: Any, model: WorldModel, bounds: ActionBounds
 ) -> tuple[Learner, list[float] | None]:
     """What learns the policy, and the goal in latent units; None for any."""
-    bound = torch.full((model.spec.action_size,), options.torque)
+    low, high = bounds.low, bounds.high
     if not goal.is_single:
         size = model.position_size
         carrying = GoalConditioned(model, model.initial_states, size, model.frozen())
         start = carrying.initial_states
-        return kind.learner(carrying, CarriedGoalReward(size), start, -bound, bound, settings, options.seed), None
+        return kind.learner(carrying, CarriedGoalReward(size), start, low, high, settings, options.seed), None
     reward = goal_reward(goal, model, options.run)
-    learner = kind.learner(model, reward, model.initial_states, -bound, bound, settings, options.seed)
+    learner = kind.learner(model, reward, model.initial_states, low, high, settings, options.seed)
     return learner, reward.goal.tolist()
+
+
+def _warn_of_far_goal(text: str, goal: Goal, target: list[float] | None, model: WorldModel) -> None:
+    """Say that a position lies far from all where imagined episodes begin: readings in another unit, another camera.
+
+    Raises:
+        UserError: it is not finite.
+    """
+    if target is None or not goal.is_position:
+        return
+    if not all(map(math.isfinite, target)):
+        raise UserError(f"--goal {text}: the model encodes it to {target}; give an observation as the data has them")
+    starts = model.initial_states(512, torch.Generator().manual_seed(0))[:, : len(target)]
+    low, high = starts.amin(0), starts.amax(0)
+    beyond = torch.maximum(low - torch.tensor(target), torch.tensor(target) - high) / (high - low).clamp(min=1e-6)
+    if beyond.max() > 1.0:
+        print(
+            f"warning: --goal {text}: lies far outside of what the data shows, by {beyond.max():.1f} times its range; "
+            "is it in the units and from the camera of the data?"
+        )
+
+
+def _bounds(options: LearnOptions, size: int) -> ActionBounds:
+    """What is given, else what the run's environment has tasks for, else what its data was recorded within."""
+    if options.torque is not None:
+        return ActionBounds.of({}, size, options.torque)
+    return ActionBounds.of(load_settings(options.run)["data"], size, None)
+
+
+def _has_environment(run: Path) -> bool:
+    """Whether the run says where to act; recordings do not, and whoever evaluates has to."""
+    return not (run / SETTINGS).is_file() or bool(load_settings(run).get("data", {}).get("env_id"))
 
 
 def _settings(options: LearnOptions, kind: PolicyKind, goal: Goal) -> Any:

@@ -21,6 +21,7 @@ from latentrl.evaluation.options import EvaluateOptions
 from latentrl.learn import learn
 from latentrl.quickstarts import CURE, QUICKSTARTS, Plan, Showcase, stage_of
 from latentrl.runs.folder import SETTINGS
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_json
 from latentrl.support.options import default_hint
@@ -186,9 +187,9 @@ def _tell(options: QuickstartOptions, summary: dict[str, Any]) -> None:
 
 def _command(options: QuickstartOptions) -> str:
     """The command that goes on."""
-    which = "" if options.env == DEFAULT else f" --env {options.env}"
-    which += "" if options.observation is None else f" --observation {options.observation}"
-    return f"python -m latentrl.quickstart{which} --out {options.folder} --seed {options.seed}"
+    which = [] if options.env == DEFAULT else ["--env", options.env]
+    which += [] if options.observation is None else ["--observation", options.observation]
+    return command("quickstart", *which, "--out", options.folder, "--seed", options.seed)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

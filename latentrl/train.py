@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import torch
 import tyro
 
-from latentrl.data_collection.storage import load_sequences
+from latentrl.data_collection.checks import check_bounds, check_split
+from latentrl.data_collection.storage import METADATA, load_metadata, load_sequences
 from latentrl.metrics.failures import failures
 from latentrl.metrics.held_out import check_held_out, evaluate_model
-from latentrl.runs.folder import CHECKPOINT, MODEL, is_finished
+from latentrl.runs.folder import CHECKPOINT, MODEL, THREADS, is_finished, load_settings
 from latentrl.runs.opening import check_folder, make_folder
 from latentrl.runs.tensors import write_tensors
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import write_json
 from latentrl.support.steps import Steps
-from latentrl.support.threads import threads_for
+from latentrl.support.threads import few_threads
 from latentrl.training.building import build_training
 from latentrl.training.constraint import objective_failures, raised_bound
 from latentrl.training.explaining import explained, notes
@@ -27,7 +30,9 @@ from latentrl.training.options import TrainOptions, check_options, choose_device
 from latentrl.training.recipes import Recipe, choose
 from latentrl.training.resuming import begun, next_command, write_settings
 from latentrl.training.situation import Situation, measure
+from latentrl.training.sizes import with_sizes
 from latentrl.training.stages import STAGES, STARTS
+from latentrl.training.threads import training_threads
 from latentrl.training.trainer import DivergedError
 from latentrl.training.training import Training
 
@@ -52,24 +57,29 @@ def train(options: TrainOptions) -> Path:
         check_folder(options.folder, options.overwrite)
     data = load_sequences(options.data, "train", choose_device(options.device))
     started = options.resume and (options.folder / CHECKPOINT).is_file()
+    check_held_out(options.data)
+    metadata = load_metadata(options.data)
+    check_split(data, f"{options.data}: train", *check_bounds(metadata, str(options.data / METADATA)))
+    options = with_sizes(options, data)
     situation = measure(options, data, read_charts=not started)
     recipe = choose(situation, settings)
-    check_held_out(options.data)
     if options.explain:
         print(explained(situation, recipe, finished_stages(options.folder, STARTS) if started else ()))
         return options.folder
     print("".join(f"{note}\n" for note in notes(situation, recipe)), end="")
-    with threads_for(data.observations.shape[2:]):
+    with few_threads() as most:
         training = build_training(situation, recipe, options.folder)
+        before = load_settings(options.folder).get(THREADS) if options.resume else None
+        torch.set_num_threads(training_threads(training.trainer, most, before))
         if not options.resume:
             make_folder(options.folder)
         write_settings(situation, recipe, training)
         run_stages(recipe, training)
-    try:
-        warnings = _write(situation, training)
-    except KeyboardInterrupt:
-        _say_interrupted(options.folder, "while the model was measured on held-out sequences; it is trained")
-        raise SystemExit(130) from None
+        try:
+            warnings = _write(situation, training)
+        except KeyboardInterrupt:
+            _say_interrupted(options.folder, "while the model was measured on held-out sequences; it is trained")
+            raise SystemExit(130) from None
     if warnings and options.strict:
         raise SystemExit(FAILED)
     return options.folder
@@ -96,7 +106,7 @@ def run_stages(recipe: Recipe, training: Training) -> None:
 
 
 def _say_interrupted(folder: Path, when: str) -> None:
-    print(f"\n{folder}: interrupted {when}\nnext: python -m latentrl.train --run {folder} --resume")
+    print(f"\n{folder}: interrupted {when}\nnext: {command('train', '--run', folder, '--resume')}")
 
 
 def _write(situation: Situation, training: Training) -> list[str]:

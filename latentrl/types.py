@@ -238,6 +238,30 @@ class Filter(Protocol):
         ...
 
 
+class Observed(Protocol):
+    """The shape and dtype of one observation."""
+
+    @property
+    def observation_shape(self) -> tuple[int, ...]:
+        """For example ``(16, 16, 1)``."""
+        ...
+
+    @property
+    def observation_dtype(self) -> str:
+        """``"uint8"`` (images) or a floating-point one."""
+        ...
+
+
+@runtime_checkable
+class Observing(Protocol):
+    """A filter that says what it observes, so that an agent can refuse anything else."""
+
+    @property
+    def spec(self) -> Observed:
+        """What one observation is."""
+        ...
+
+
 @runtime_checkable
 class Agent(Protocol):
     """What acts in a real environment; batched over ``N`` parallel environments."""

@@ -22,18 +22,20 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"types", "numerics", "rewards"}),
     frozenset({"support", "networks", "objectives", "geometry", "envs"}),
     frozenset({"priors", "transitions", "inference", "agents", "data_collection", "figures"}),
-    frozenset({"models", "collect"}),
-    frozenset({"runs", "metrics"}),
-    frozenset({"training", "goals", "studies", "imagine"}),
+    frozenset({"models", "collect", "inspection", "recordings"}),
+    frozenset({"runs", "metrics", "inspect", "import_recordings"}),
+    frozenset({"training", "goals", "studies", "exporting", "imagine"}),
     frozenset({"evaluation", "train", "learn", "study"}),
-    frozenset({"evaluate", "compare", "quickstarts"}),
+    frozenset({"evaluate", "compare", "export", "quickstarts"}),
     frozenset({"quickstart"}),
     frozenset({"__main__"}),
 )
 """A room, a file or a folder at the top of the package, imports from the floors below its own alone."""
 EVERYWHERE = frozenset({"support"})
 """Rooms without science: whoever stands on their floor or above may import them."""
-VERBS = frozenset({"collect", "train", "imagine", "learn", "evaluate", "compare", "study", "quickstart"})
+VERBS = frozenset(
+    "collect import_recordings inspect train imagine learn evaluate compare study quickstart export".split()
+)
 AT_THE_TOP = VERBS | {"types", "__init__", "__main__"}
 
 SHARED_BY_MODELS = frozenset({"__init__", "base", "capabilities", "spec", "over_data"})
@@ -43,24 +45,29 @@ SHARED_BY_PENALTIES = frozenset({"__init__", "base"})
 
 OF_ONE_ENVIRONMENT = ("pendulum", "reacher", "shoulder", "wrist")
 """Words that only an environment may say; the names of the folders in ``envs/`` come to them."""
-NO_ENVIRONMENTS = frozenset({"measures"})
-"""Folders in ``envs/`` that are none."""
+NO_ENVIRONMENTS = frozenset({"measures", "control_suite"})
+"""Folders in ``envs/`` that are none, or not one."""
 DEFAULT_FOLDERS = re.compile(r"\b(data|runs)/pendulum\b")
 """Folders that commands read and write when nothing else is said: names of files, which stay."""
-MAY_NAME_ENVIRONMENTS = ("envs/", "studies/", "quickstarts/", "data_collection/options.py")
+MAY_NAME_ENVIRONMENTS = ("envs/", "studies/", "quickstarts/")
 
 ENVIRONMENTS_AND_DATA = frozenset({"gymnasium", "minari"})
+UNPICKLERS = frozenset({"pickle", "dill", "joblib", "cloudpickle", "shelve"})
 FORBIDDEN_OUTSIDE: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         ("numerics/", "support/", "networks/", "objectives/", "geometry/", "priors/"), ENVIRONMENTS_AND_DATA
     ),
-    **dict.fromkeys(("transitions/", "inference/", "agents/", "models/", "training/"), ENVIRONMENTS_AND_DATA),
+    **dict.fromkeys(("inspection/",), ENVIRONMENTS_AND_DATA),
+    **dict.fromkeys(
+        ("transitions/", "inference/", "agents/", "models/", "training/", "exporting/"), ENVIRONMENTS_AND_DATA
+    ),
+    # Spaces apart: nothing that a recording names is ever made.
+    **dict.fromkeys(("recordings/",), frozenset({"gymnasium", "torch"})),
     **dict.fromkeys(("figures/", "evaluation/table.py", "evaluation/sensing.py"), ENVIRONMENTS_AND_DATA | {"torch"}),
     **dict.fromkeys(("envs/measures", "envs/episodes.py", "envs/coordinates.py"), ENVIRONMENTS_AND_DATA),
 }
 """Libraries that files may not import, by how their paths begin; `gymnasium.spaces` opens nothing."""
 GROUND_TRUTH_READERS = frozenset({"data_collection", "metrics", "evaluation", "studies", "quickstarts"})
-UNPICKLERS = frozenset({"pickle", "dill", "joblib", "cloudpickle", "shelve"})
 
 
 @dataclass(frozen=True)
@@ -160,8 +167,15 @@ REGISTRIES: tuple[Registry, ...] = (
         "PENALTIES",
         {"base": "what a penalty is"},
     ),
+    Registry("recordings/readers", "recordings/readers/__init__.py", "READERS", {"base": "what a reader is"}),
     Registry("training/stages", "training/stages/__init__.py", "STAGES", {"base": "what a stage is"}),
-    Registry("envs", "envs/__init__.py", "ENVIRONMENTS", {"measures": "a registry of its own"}, "folders"),
+    Registry(
+        "envs",
+        "envs/__init__.py",
+        "ENVIRONMENTS",
+        {"measures": "a registry of its own", "control_suite": "many, known to Gymnasium by their ids"},
+        "folders",
+    ),
     Registry("envs/measures", "envs/measures/__init__.py", "MEASURES", {"base": "what a measure is"}),
     Registry(
         "goals",

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
+
+# The tests' models are tiny: a second thread gains nothing, and beside another process, such as the next worker of
+# pytest-xdist, the two wait for each other at every operation. It holds for NumPy and for what tests start, too, and so
+# is said before either is loaded; Mesa, which renders without a GPU, has a name of its own for it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("LP_NUM_THREADS", "0")
+
 import torch
 
-# The tests' models are tiny: a second thread gains nothing, and on a busy machine the two wait for each other at every
-# operation, which made single tests minutes long.
 torch.set_num_threads(1)
+
+# What a shell starts in the background is deaf to Ctrl-C, which some tests press.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """No workers where tests are selected: to start one takes as long as many a test. None: as many as cores."""
+    chosen = config.option
+    selected = chosen.keyword or chosen.markexpr or chosen.lf or chosen.collectonly
+    named = any("::" in argument or argument.endswith(".py") for argument in config.args)
+    return 0 if selected or named else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Workers begin with the tests of whole verbs, which take longest: at the end, none waits long for another."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.path.parent != HERE)
 
 
 @pytest.fixture

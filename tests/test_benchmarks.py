@@ -169,6 +169,9 @@ def test_quick_run_prints_a_table_and_writes_the_numbers(tmp_path: Path, capsys:
     assert recipe["plain_ms"] > 0 and recipe["library_ms"] > 0 and f"{recipe['ratio']:.2f}" in printed
     assert len(numbers["sensor_threads"]) == 2
     assert all(row["one_ms"] > 0 and f"{row['ratio']:.2f}" in printed for row in numbers["sensor_threads"])
+    busy = numbers["busy"]
+    assert [row["chosen"] for row in busy if row["work"].startswith("16 x")] == [True, False]
+    assert all(row["alone_ms"] > 0 and row["beside_ms"] > 0 and f"{row['ratio']:.2f}" in printed for row in busy)
     assert numbers["collection"]["ratio"] > 1, "an array of pendulums slower than a loop over them"
     assert {(row["planner"], row["dynamics"]) for row in numbers["planning"]} == set(product(("mppi", "cem"), FORMS))
     assert all(row["pytorch_mppi_ms"] > 0 and f"{row['ratio']:.2f}" in printed for row in numbers["planning"])

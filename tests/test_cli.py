@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,18 +15,25 @@ from latentrl.__main__ import VERBS, main
 OPTIONS = {
     "quickstart": ("--out", "--overwrite"),
     "collect": ("--env", "--out", "--sequences", "--seed"),
+    "import": ("--observation", "--actions", "--size", "--crop", "--length", "--stride", "--goal", "--describe"),
+    "inspect": ("--data", "--split", "--out"),
     "train": ("--data", "--seed", "--device", "--resume"),
     "imagine": ("--actions", "--hold", "--sample", "--data"),
     "learn": ("--seed",),
     "evaluate": ("--task", "--agent", "--policy", "--goal", "--episodes", "--drop", "--blackout", "--no-video"),
     "study": ("--seeds", "--jobs", "--rows", "--figure-4.4", "--dry-run", "--publish"),
     "compare": ("--run", "--tasks", "--agents", "--seed"),
+    "export": ("--run", "--policy", "--goal", "--action-limit", "--out", "--data"),
 }
 
 
+WIDE = {"COLUMNS": "160", "NO_COLOR": "1"}
+"""So that no option's name is wrapped."""
+
+
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """A fresh interpreter, wide enough that no option's name is wrapped."""
-    environment = os.environ | {"COLUMNS": "160", "NO_COLOR": "1"}
+    """A fresh interpreter."""
+    environment = os.environ | WIDE
     return subprocess.run(
         [sys.executable, "-m", *arguments], capture_output=True, text=True, env=environment, timeout=120
     )
@@ -62,20 +70,58 @@ def test_a_wrong_verb_is_named_with_the_right_ones(
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verbs_help_names_its_options(verb: str) -> None:
-    result = _run("latentrl", verb, "--help")
-    assert result.returncode == 0, result.stderr
-    assert f"usage: latentrl {verb}" in result.stdout
+def test_a_verbs_help_names_its_options(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in WIDE.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as exit_code:
+        main([verb, "--help"])
+    said = capsys.readouterr().out
+    assert not exit_code.value.code and f"usage: latentrl {verb}" in said
     for option in OPTIONS[verb]:
-        assert option in result.stdout
+        assert option in said
 
 
-def test_a_verb_is_a_module_too() -> None:
-    result = _run("latentrl.collect", "--help")
-    assert result.returncode == 0 and "--env" in result.stdout
+@pytest.mark.parametrize("arguments", [("latentrl.collect",), ("latentrl", "collect")])
+def test_a_verb_is_a_module_too(arguments: tuple[str, ...]) -> None:
+    result = _run(*arguments, "--help")
+    assert result.returncode == 0 and "usage: latentrl collect" in result.stdout and "--env" in result.stdout
 
 
 def test_an_unknown_option_fails_with_a_message() -> None:
     result = _run("latentrl", "collect", "--sequnces", "3")
     assert result.returncode == 2
     assert "--sequnces" in result.stdout + result.stderr
+
+
+MODULE = "import gymnasium\nprint('imported')\n"
+SAFE = pytest.param(True, marks=pytest.mark.skipif(sys.version_info < (3, 11), reason="Python has no -P yet"))
+
+
+def _in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter in a folder, which finds this package there too."""
+    environment = os.environ | {"PYTHONPATH": str(Path(latentrl.__file__).parent.parent)}
+    return subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True, env=environment)
+
+
+@pytest.mark.parametrize("safe", [False, SAFE])
+def test_the_console_script_finds_modules_in_the_current_folder(tmp_path: Path, safe: bool) -> None:
+    """As ``python -m`` does; but not where Python is told not to."""
+    (tmp_path / "my_robots.py").write_text(MODULE)
+    # What the console script that pip makes consists of.
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "latentrl").write_text("from latentrl.__main__ import main\nmain()\n")
+    options = ["-P"] if safe else []
+    result = _in(tmp_path, *options, "bin/latentrl", "collect", "--env", "my_robots:No-v0", "--out", "d")
+    assert result.returncode == 2
+    assert ("imported" in result.stdout) is not safe
+    assert ("No module named 'my_robots'" if safe else "`No` doesn't exist") in result.stderr
+
+
+def test_a_script_that_is_the_command_prints_commands_of_its_own(tmp_path: Path) -> None:
+    script = "from latentrl.__main__ import main\nif __name__ == '__main__':\n    main()\n"
+    (tmp_path / "mine.py").write_text(script)
+    small = ("--sequences", "2", "--test-sequences", "1", "--length", "3", "--out", "d")
+    result = _in(tmp_path, "mine.py", "collect", *small)
+    assert "next: python mine.py train --data d\n" in result.stdout

@@ -21,6 +21,7 @@ from latentrl.evaluation import judging
 from latentrl.evaluation.agents_by_name import goals_of_policies
 from latentrl.evaluation.comparison import planned, unlearned
 from latentrl.evaluation.options import CompareOptions, EvaluateOptions
+from latentrl.evaluation.run import Run
 from latentrl.evaluation.trials import Trial
 from latentrl.support.errors import UserError
 
@@ -51,11 +52,11 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def plan(options: CompareOptions) -> list[Trial]:
-    return planned(options, PENDULUM, goals_of_policies(options.run))
+    return planned(options, Run.open(options.run), goals_of_policies(options.run))
 
 
 def commands_to_learn(options: CompareOptions) -> list[str]:
-    return unlearned(options, PENDULUM, goals_of_policies(options.run))
+    return unlearned(options, Run.open(options.run), goals_of_policies(options.run))
 
 
 def test_everyone_takes_part_with_the_references_and_the_policies_of_the_goal(pendulum_run: Path) -> None:
@@ -101,7 +102,7 @@ def test_the_table_is_written_in_three_forms(pendulum_run: Path, capsys: pytest.
     assert all(f"## {task}" in text for task in tasks_in(PENDULUM))
     assert not list(pendulum_run.rglob("*.partial"))
     printed = capsys.readouterr().out
-    goal = "--goal velocity:0.85 --torque 30 --name rotate-counter-clockwise"
+    goal = "--goal velocity:0.85 --action-limit 30 --name rotate-counter-clockwise"
     command = f"python -m latentrl.learn --run {pendulum_run} {goal}"
     assert command in printed and f"next: {command}" in printed
 
@@ -152,7 +153,8 @@ def test_a_missing_policy_is_named_with_the_command_that_learns_it(pendulum_run:
     assert len(commands_to_learn(CompareOptions(pendulum_run))) == 1
     (pendulum_run / "policy.json").unlink()
     commands = commands_to_learn(CompareOptions(pendulum_run))
-    assert len(commands) == 2 and "--torque 7" in commands[0] and "--name" not in commands[0]
+    assert len(commands) == 2 and "--action-limit 7" in commands[0] and "--name" not in commands[0]
+    assert f"--goal {pendulum_run.parent / 'data' / 'goal.png'}" in commands[0]
     assert commands_to_learn(CompareOptions(pendulum_run, agents=("random",))) == []
 
 

@@ -14,7 +14,7 @@ import torch
 
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
-from latentrl.envs import PENDULUM, TASKS
+from latentrl.envs import PENDULUM, TASKS, tasks_in
 from latentrl.evaluate import evaluate
 from latentrl.evaluation.agents_by_name import agents
 from latentrl.evaluation.beliefs import believed_picture
@@ -92,7 +92,8 @@ def test_the_goal_sets_the_speed_and_the_task(pendulum_run: Path) -> None:
     assert (summary["task"], summary["target"]) == ("rotate-counter-clockwise", 2.0)
     assert (pendulum_run / "evaluation_random_rotate-counter-clockwise_velocity-0.25.json").is_file()
     goals = (None, parse_goal("goal.png"), parse_goal("velocity:-0.1"))
-    assert [task_of(goal, PENDULUM) for goal in goals] == ["swing-up", "swing-up", "rotate-clockwise"]
+    tasks = {name: TASKS[name] for name in tasks_in(PENDULUM)}
+    assert [task_of(goal, tasks) for goal in goals] == ["swing-up", "swing-up", "rotate-clockwise"]
 
 
 def test_the_torque_reaches_agent_and_environment(pendulum_run: Path) -> None:
@@ -146,7 +147,9 @@ def test_every_trial_has_a_name_of_its_own() -> None:
         ({"task": "rotate-clockwise", "goal": "velocity:0", "agent": "cem"}, "not 0"),
         ({"physics": "true"}, "planners"),
         ({"episodes": 0}, "episodes 0"),
-        ({"torque": -1.0}, "torque -1"),
+        ({"torque": -1.0}, "action-limit -1"),
+        ({"steps": 0}, "steps 0"),
+        ({"repeat": 0}, "repeat 0"),
         ({"drop": 1.0}, "drop 1"),
         ({"blackout": "often"}, "5/20"),
     ],

@@ -174,7 +174,7 @@ def test_every_rule_but_that_of_registries_is_seen_to_fail() -> None:
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("data_collection/options.py", "picture: str  # of the pendulum"),
+        ("studies/rows.py", "picture: str  # of the pendulum"),
         ("envs/tasks.py", "# the reacher"),
         ("train.py", 'data = Path("data/pendulum")  # and runs/pendulum/'),
         ("train.py", "wristwatch, pendulous = 1, 2"),

@@ -20,13 +20,14 @@ from latentrl.agents.options import LearnOptions
 from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions, Update, load_policy
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.support.errors import UserError
+from latentrl.support.files import write_json
 from latentrl.types import Belief
 
 
 class ToyModel(nn.Module):
     """An integrator whose position is the picture's brightness."""
 
-    spec = SimpleNamespace(observation_shape=(16, 16, 1), action_size=1)
+    spec = SimpleNamespace(observation_shape=(16, 16, 1), observation_dtype="uint8", action_size=1)
     position_size, state_size = 1, 2
 
     def initial_states(self, count: int, generator: torch.Generator | None = None) -> Tensor:
@@ -57,6 +58,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run folder whose model is the toy, with a goal image in it."""
     monkeypatch.setattr(verb, "load_model", lambda folder: ToyModel())
     Image.fromarray(np.full((16, 16), 51, dtype=np.uint8)).save(tmp_path / "goal.png")
+    data = {"env_id": "robots/Toy-v0", "action_low": [-0.5], "action_high": [1.5], "action_limit": None}
+    write_json(tmp_path / "settings.json", {"data": data})
     return tmp_path
 
 
@@ -148,7 +151,7 @@ def test_a_policy_for_any_goal_is_larger_and_learns_longer(run: Path, monkeypatc
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"torque": 0.0}, "--torque 0.0"),
+        ({"torque": 0.0}, "--action-limit 0.0"),
         ({"updates": 0}, "updates"),
         ({"horizon": -1}, "horizon"),
         ({"steps": 5}, "--steps 5: analytic-gradient counts --updates"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ from latentrl.rewards.position import PositionReward
 from latentrl.types import Belief
 
 class Toy(torch.nn.Module):
-    spec = SimpleNamespace(observation_shape=(16, 16, 1), action_size=1)
+    spec = SimpleNamespace(observation_shape=(16, 16, 1), observation_dtype="uint8", action_size=1)
     def initial_states(self, count, generator=None):
         return torch.randn(count, 1, generator=generator)
     def transition(self, state, action):
@@ -50,6 +51,8 @@ print("no environment")
 def test_neither_learning_nor_planning_can_touch_an_environment(tmp_path: Path) -> None:
     """In a fresh interpreter, importing Gymnasium, Minari, the environments or the data room is an error."""
     Image.new("L", (16, 16), 99).save(tmp_path / "goal.png")
+    data = {"env_id": "robots/Toy-v0", "action_low": [-1.0], "action_high": [1.0], "action_limit": None}
+    (tmp_path / "settings.json").write_text(json.dumps({"data": data}))
     command = [sys.executable, "-c", NO_ENVIRONMENT, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -60,6 +60,7 @@ def test_a_run_folder_holds_what_later_verbs_need(
     assert settings["options"]["seed"] == 0
     assert "Pendulum-v0" in json.dumps(settings["data"])
     assert settings["environment"]["torch"] == torch.__version__
+    assert settings["threads"] == 1
     figures = json.loads((run / "metrics.json").read_text())
     assert {"r2_angle", "mse_predict_mean", "mse_mean_image", "train_seconds"} <= figures.keys()
     assert list(run.glob("events.out.tfevents.*"))
@@ -328,8 +329,13 @@ def test_networks_that_do_not_fit_are_refused(data: Path, pictures: Path, tmp_pa
     with pytest.raises(UserError, match="--network conv: of the models only ekvae and kvae"):
         train(options(pictures, tmp_path / "run", model="rssm", network="conv"))
     sensors = tmp_path / "sensors"
-    recorded = [Trajectory(np.zeros((5, 2), np.float32), np.ones((4, 1), np.float32)) for _ in range(3)]
-    storage.write(sensors, "train", recorded, {"action_low": [-1.0], "action_high": [1.0]})
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        recorded = [
+            Trajectory(rng.normal(size=(5, 2)).astype(np.float32), rng.uniform(-1, 1, (4, 1)).astype(np.float32))
+            for _ in range(3)
+        ]
+        storage.write(sensors, split, recorded, {"action_low": [-1.0], "action_high": [1.0]})
     with pytest.raises(UserError, match=r"--network lean: .*sensors holds no images but \(2,\)"):
         train(options(sensors, tmp_path / "run", network="lean"))
     assert not (tmp_path / "run").exists()
@@ -362,7 +368,7 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, (split, count) in enumerate((("train", 400), ("test", 4))):
         data, _ = wander(count, 6, seed, size=24)
         pairs = zip(data.observations.numpy(), data.actions.numpy(), strict=True)
-        limits = {"action_low": [-4.0, -4.0], "action_high": [4.0, 4.0]}
+        limits = {"action_low": [-9.0, -9.0], "action_high": [9.0, 9.0]}
         storage.write(folder, split, [Trajectory(*pair) for pair in pairs], limits)
     return folder
 
@@ -537,6 +543,32 @@ def interrupted_run(data: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> P
         patched.setattr(Trainer, "advance", stopping)
         train(options(data, run, recipe="source"))
     return run
+
+
+@pytest.mark.parametrize("kept", [3, None])
+def test_a_run_goes_on_with_as_many_threads_as_it_was_begun_with(
+    kept: int | None, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it does not say, nothing is asked for; the process has its own number back at the end."""
+    run = interrupted_run(data, tmp_path / "run", monkeypatch)
+    settings = json.loads((run / SETTINGS).read_text())
+    (run / SETTINGS).write_text(json.dumps({**settings, "threads": kept}))
+    asked, during = [], []
+
+    def threads(trainer: Trainer, most: int, before: object) -> int:
+        asked.append(before)
+        return 2
+
+    def advance(trainer: Trainer) -> RateDistortion:
+        during.append(torch.get_num_threads())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("latentrl.train.training_threads", threads)
+    monkeypatch.setattr(Trainer, "advance", advance)
+    before = torch.get_num_threads()
+    with pytest.raises(SystemExit):
+        train(TrainOptions(run=run, resume=True, progress=False))
+    assert (asked, during, torch.get_num_threads()) == ([kept], [2], before)
 
 
 def test_what_is_damaged_in_an_interrupted_run_is_named_with_its_cure(

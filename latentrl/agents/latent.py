@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentrl.agents.controllers import Controller
+from latentrl.agents.observing import Expected
+from latentrl.support.errors import UserError
 from latentrl.types import Belief, Filter
 
 
@@ -20,12 +22,15 @@ class LatentAgent:
     It is given observations and nothing else: no reward, no info, no environment.
 
     Args:
-        model: turns observations into beliefs.
+        model: turns observations into beliefs. One that says what it observes (`latentrl.types.Observing`) is given
+            nothing else: see :meth:`act`.
         controller: turns the belief into an action.
+        device: where the model is.
     """
 
-    def __init__(self, model: Filter, controller: Controller) -> None:
-        self.model, self.controller = model, controller
+    def __init__(self, model: Filter, controller: Controller, device: torch.device | str = "cpu") -> None:
+        self.model, self.controller, self.device = model, controller, torch.device(device)
+        self._expected = Expected.by(model)
         self._belief: Belief | None = None
         self._action: Tensor | None = None
 
@@ -42,29 +47,54 @@ class LatentAgent:
         self.controller.reset(seed)
 
     @torch.inference_mode()
-    def act(self, observation: np.ndarray, seen: NDArray[np.bool_] | None = None) -> np.ndarray:
-        """Actions ``[N, Du]`` float32 in the environment's units.
+    def act(self, observation: np.ndarray, seen: NDArray[np.bool_] | bool | None = None) -> np.ndarray:
+        """Actions ``[N, Du]`` float32 in the environment's units; ``[Du]`` for a single observation.
+
+        What is refused changes nothing: the agent can be asked again with what it expects.
 
         Args:
-            observation: ``[N, ...]`` as it came from the environment.
+            observation: ``[N, ...]`` as it came from the environment, or a single one, ``[...]``. Other numbers than a
+                floating-point model's are cast; pictures must be ``uint8`` with the channels last.
             seen: ``[N]`` False where no frame arrived; there the belief is only predicted, and ``observation`` is not
                 used. None: all arrived.
 
         Raises:
-            ValueError: the first frame of an episode is missing, or ``seen`` has another shape.
+            UserError: another shape or dtype than the model's, NaN in a frame that arrived, another N than in the
+                steps before, the first frame of an episode is missing, or ``seen`` has another shape.
         """
-        frame = torch.from_numpy(np.ascontiguousarray(observation))
-        arrived = None if seen is None or seen.all() else torch.from_numpy(np.asarray(seen, dtype=bool))
-        if seen is not None and seen.shape != (len(frame),):
-            raise ValueError(f"seen must have shape {(len(frame),)}, not {seen.shape}")
+        frames, single = (np.asarray(observation), False)
+        if self._expected is not None:
+            frames, single = self._expected.batch(observation)
+        arrived = _arrived(seen, len(frames))
+        if self._expected is not None:
+            self._expected.check_numbers(frames, arrived)
+        # A camera's own buffer may be one that nobody else may write to, which torch warns of.
+        frame = torch.from_numpy(np.require(frames, requirements=("C", "W"))).to(self.device)
+        mask = None if arrived is None else torch.from_numpy(arrived).to(self.device)
         if self._belief is None or self._action is None:
-            if arrived is not None:
-                raise ValueError("the first frame of an episode must arrive: a belief begins with an observation")
+            if mask is not None:
+                raise UserError("seen: the first frame of an episode must arrive: a belief begins with an observation")
             self._belief = self.model.initial_belief(frame)
         else:
-            self._belief = filter_seen(self.model, self._belief, self._action, frame, arrived)
+            if len(frame) != len(self._action):
+                raise UserError(
+                    f"observation: holds {len(frame)} episodes, but there were {len(self._action)} at the last step; "
+                    "reset() begins new ones"
+                )
+            self._belief = filter_seen(self.model, self._belief, self._action, frame, mask)
         self._action = self.controller(Belief(self._belief.mean.float(), self._belief.covariance.float()))
-        return self._action.numpy().astype(np.float32)
+        action = self._action.cpu().numpy().astype(np.float32)
+        return action[0] if single else action
+
+
+def _arrived(seen: NDArray[np.bool_] | bool | None, count: int) -> NDArray[np.bool_] | None:
+    """Which of ``count`` frames arrived, ``[N]``; None where all did."""
+    if seen is None:
+        return None
+    mask = np.asarray(seen, dtype=bool)
+    if mask.shape != (count,) and not (count == 1 and mask.shape == ()):
+        raise UserError(f"seen: has the shape {mask.shape}, but there are {count} frames; give a truth value for each")
+    return None if mask.all() else mask.reshape(count)
 
 
 def filter_seen(model: Filter, belief: Belief, action: Tensor, frame: Tensor, arrived: Tensor | None) -> Belief:

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import tyro
+
 from latentrl.support.options import default_hint
+
+LIMIT_FLAG = tyro.conf.arg(name="action-limit", aliases=("--torque",))
+"""How the largest action is given: under its general name, or the one it has in mechanics."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,8 @@ class LearnOptions:
     """How it is learned: analytic-gradient, sac, td3, ppo, or the class name of another stable-baselines3 algorithm."""
     name: str | None = None
     """Written as policy-NAME; analytic-gradient is written as policy, and the others under their own names, if None."""
-    torque: float = 7.0
-    """Largest action, in the environment's units."""
+    torque: Annotated[float | None, LIMIT_FLAG, default_hint("the task's, else as recorded", "FLOAT")] = None
+    """Largest action in every dimension, in the environment's units."""
     updates: Annotated[int | None, default_hint("400, and again while it helps; 1200 for any", "INT")] = None
     """Of analytic-gradient: gradient steps."""
     horizon: int = 30

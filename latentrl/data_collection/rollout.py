@@ -12,7 +12,7 @@ from gymnasium.spaces import Box
 from gymnasium.vector import VectorEnv
 
 from latentrl.data_collection.behaviour import Behaviour, uniform
-from latentrl.data_collection.making import make
+from latentrl.data_collection.making import Size, make
 from latentrl.data_collection.rounds import Played, Player, Round, plan, play
 from latentrl.support.errors import UserError
 from latentrl.types import Trajectory
@@ -28,11 +28,13 @@ class Tally:
         rounds: played.
         sequences: kept of them.
         fruitless: rounds in a row, the last ones, of which no episode lasted.
+        dropped: episodes that ended too early.
     """
 
     rounds: int = 0
     sequences: int = 0
     fruitless: int = 0
+    dropped: int = 0
 
 
 def rollout(
@@ -105,14 +107,17 @@ def gather(
     rounds: Iterator[Round] = islice(plan(space, envs.num_envs, length, seed, behaviour), tally.rounds, None)
     with closing(played(rounds)) as results:
         while tally.sequences < sequences:
-            trajectories = _split(next(results))[: sequences - tally.sequences]
+            result = next(results)
+            trajectories = _split(result)[: sequences - tally.sequences]
             fruitless = 0 if trajectories else tally.fruitless + 1
             if fruitless == FRUITLESS_ROUNDS:
                 raise UserError(
                     f"--length {length}: none of {FRUITLESS_ROUNDS * envs.num_envs} episodes lasted that long; "
                     "give a shorter length"
                 )
-            tally = Tally(tally.rounds + 1, tally.sequences + len(trajectories), fruitless)
+            tally = Tally(
+                tally.rounds + 1, tally.sequences + len(trajectories), fruitless, tally.dropped + result.dropped
+            )
             yield trajectories, tally
 
 
@@ -124,7 +129,7 @@ def collect(
     seed: int,
     behaviour: Behaviour = uniform,
     num_envs: int | None = None,
-    pixels: int | None = None,
+    pixels: Size | None = None,
     progress: Callable[[int], object] | None = None,
     grey: bool = False,
     reset_options: dict[str, Any] | None = None,

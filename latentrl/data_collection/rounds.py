@@ -17,7 +17,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from latentrl.data_collection.behaviour import Behaviour, Floats
-from latentrl.data_collection.making import one_line
+from latentrl.data_collection.making import failure, name_of, one_line
 from latentrl.support.errors import UserError
 
 
@@ -31,13 +31,15 @@ class Round(NamedTuple):
 class Played(NamedTuple):
     """The ``N`` episodes of a round that lasted for all its steps.
 
-    ``observations [N, T, ...]``, ``actions [N, T - 1, Du]`` and the ground truth ``infos``, each ``[N, T, ...]``.
+    ``observations [N, T, ...]``, ``actions [N, T - 1, Du]`` and the ground truth ``infos``, each ``[N, T, ...]``; how
+    many others were ``dropped``.
     """
 
     seed: int
     observations: NDArray[Any]
     actions: Floats
     infos: dict[str, NDArray[Any]]
+    dropped: int = 0
 
 
 Player = Callable[[Iterator[Round]], Generator[Played, None, None]]
@@ -64,43 +66,73 @@ def play(envs: VectorEnv, task: Round, reset_options: dict[str, Any] | None = No
         reset_options: passed to the reset.
 
     Raises:
-        UserError: an announced ground truth is missing, or the environment refuses ``reset_options``.
+        UserError: an announced ground truth is missing, the environment refuses ``reset_options``, fails, or observes
+            what is no number.
     """
     space = envs.single_action_space
     assert isinstance(space, Box)
     num_envs, steps, _ = task.actions.shape
-    observation, info = _reset(envs, task.seed, reset_options)
+    observation, info = reset(envs, task.seed, reset_options)
     # Copies, here and below, because an environment may use its arrays again.
-    observations, infos = [observation.copy()], [_ground_truth(envs, info)]
+    observations, infos = [observation.copy()], [ground_truth(envs, info)]
     ended = np.zeros((num_envs, steps), dtype=bool)
     for t in range(steps):
         action = task.actions[:, t].reshape(num_envs, *space.shape).astype(space.dtype)
-        observation, _, terminated, truncated, info = envs.step(action)
+        try:
+            observation, _, terminated, truncated, info = envs.step(action)
+        except Exception as error:
+            raise failure(envs, "step", error) from error
         ended[:, t] = terminated | truncated
         observations.append(observation.copy())
-        infos.append(_ground_truth(envs, info))
+        infos.append(ground_truth(envs, info))
 
     # With NEXT_STEP resets the observation that comes with the end still belongs to the episode.
     if envs.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP:
         ended = ended[:, :-1]
     whole = ~ended.any(axis=1)
-    stacked = _recordable(np.stack(observations, axis=1))
+    stacked = recordable(np.stack(observations, axis=1))
+    _check_finite(envs, stacked[whole])
     truth = {key: np.stack([step[key] for step in infos], axis=1)[whole] for key in infos[0]}
-    return Played(task.seed, stacked[whole], task.actions[whole], truth)
+    return Played(task.seed, stacked[whole], task.actions[whole], truth, num_envs - int(whole.sum()))
 
 
-def _reset(envs: VectorEnv, seed: int, options: dict[str, Any] | None) -> tuple[NDArray[Any], dict[str, Any]]:
+def reset(
+    envs: VectorEnv, seed: int, options: dict[str, Any] | None, flag: str = "--reset-options"
+) -> tuple[NDArray[Any], dict[str, Any]]:
+    """The first observations ``[num_envs, ...]`` and infos of episodes, started with the ``options`` of a ``flag``.
+
+    Raises:
+        UserError: the environment refuses the options, or fails.
+    """
     try:
-        return envs.reset(seed=seed, options=options)
+        observation, info = envs.reset(seed=seed, options=options)
     except gymnasium.error.DependencyNotInstalled as error:
-        raise UserError(f"{envs.spec.id if envs.spec else envs}: {one_line(error)}") from error
+        raise UserError(f"{name_of(envs)}: {one_line(error)}") from error
+    except UserError as error:
+        raise failure(envs, "reset", error) from error
     except (ValueError, TypeError, KeyError) as error:
         if options is None:
-            raise
-        raise UserError(f"--reset-options {json.dumps(options)}: refused ({one_line(error)})") from error
+            raise failure(envs, "reset", error) from error
+        raise UserError(f"{flag} {json.dumps(options)}: refused ({one_line(error)})") from error
+    except Exception as error:
+        raise failure(envs, "reset", error) from error
+    _check_finite(envs, recordable(observation)[:, None])
+    return observation, info
 
 
-def _ground_truth(envs: VectorEnv, info: dict[str, Any]) -> dict[str, NDArray[Any]]:
+def _check_finite(envs: VectorEnv, observations: NDArray[Any]) -> None:
+    """Refuse observations ``[N, T, ...]`` that are no numbers."""
+    if observations.dtype == np.uint8 or np.isfinite(observations).all():
+        return
+    _, step, *index = map(int, np.argwhere(~np.isfinite(observations))[0])
+    value = observations[~np.isfinite(observations)][0]
+    raise UserError(
+        f"--env {name_of(envs)}: number {', '.join(map(str, index)) or 0} of the observation is {value} at step {step} "
+        "of an episode; have the environment observe finite numbers"
+    )
+
+
+def ground_truth(envs: VectorEnv, info: dict[str, Any]) -> dict[str, NDArray[Any]]:
     """The announced entries of ``info``, each ``[num_envs, ...]``."""
     keys = envs.metadata.get("ground_truth", ())
     missing = [key for key in keys if key not in info]
@@ -109,6 +141,6 @@ def _ground_truth(envs: VectorEnv, info: dict[str, Any]) -> dict[str, NDArray[An
     return {key: np.array(info[key]) for key in keys}
 
 
-def _recordable(observations: NDArray[Any]) -> NDArray[Any]:
+def recordable(observations: NDArray[Any]) -> NDArray[Any]:
     """Images stay uint8; everything else becomes float32."""
     return observations if observations.dtype == np.uint8 else observations.astype(np.float32)

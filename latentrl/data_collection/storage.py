@@ -13,6 +13,8 @@ Each split is an ordinary Minari data set: with ``MINARI_DATASETS_PATH=data/pend
 from __future__ import annotations
 
 import json
+import math
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,11 @@ from minari.dataset.episode_data import EpisodeData
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from latentrl.data_collection.checks import check_bounds, check_same_layout
 from latentrl.data_collection.folders import complete_folder
 from latentrl.data_collection.mapped import Episode, open_mapped, write_mapped
 from latentrl.data_collection.writer import DATA, Layout, SplitWriter
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_text
 from latentrl.types import Sequences, Trajectory
@@ -46,23 +50,34 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
         folder: the data folder; made if missing.
         split: "train", "test" or another word of letters, digits and underscores.
         trajectories: at least one; all with the same shapes and the same ground truth.
-        metadata: what :func:`load_metadata` gives back. "action_low" and "action_high" (numbers ``[Du]``) are needed;
-            the observations' shape and dtype and the split's size are added.
+        metadata: what :func:`load_metadata` gives back, of JSON's types. "action_low" and "action_high" (numbers
+            ``[Du]``, arrays too) are needed; the observations' shape and dtype and the split's size are added.
 
     Returns:
         The split's folder.
 
     Raises:
-        UserError: the split exists, no trajectories, unequal shapes, or a full disk.
+        UserError: the split exists, no trajectories, unequal shapes, another kind of data than the folder's other
+            splits, what :func:`~latentrl.data_collection.checks.check_trajectory` refuses, bad bounds, or a full disk.
+            Nothing of the split is kept then.
     """
     target = split_folder(folder, split)
+    low, high = check_bounds(metadata, str(folder))
+    metadata = {**metadata, "action_low": low, "action_high": high}
+    _check_json(metadata, folder)
     with complete_folder(target) as temporary:
-        writer = SplitWriter(temporary, metadata["action_low"], metadata["action_high"])
+        writer = SplitWriter(temporary, low, high)
         writer.append(trajectories)
         if writer.layout is None:
             raise UserError(f"{folder}: the split {split!r} would be empty; give one sequence or more")
+        _check_joins(folder, split, writer.layout, metadata)
         writer.finish(target.name)
-    update_metadata(folder, split, writer.layout, writer.sequences, metadata)
+    try:
+        update_metadata(folder, split, writer.layout, writer.sequences, metadata)
+    except BaseException:
+        # A split that the metadata does not know could neither be read nor written again.
+        shutil.rmtree(target, ignore_errors=True)
+        raise
     return target
 
 
@@ -120,8 +135,7 @@ def load_metadata(folder: Path) -> dict[str, Any]:
         return json.loads((Path(folder) / METADATA).read_text())
     except FileNotFoundError as error:
         raise UserError(
-            f"{folder} is no data folder (it has no {METADATA}): "
-            f"make one with python -m latentrl.collect --out {folder}"
+            f"{folder} is no data folder (it has no {METADATA}): make one with {command('collect', '--out', folder)}"
         ) from error
     except ValueError as error:
         raise UserError(f"{folder / METADATA} is damaged ({error}): record the data again") from error
@@ -162,6 +176,32 @@ def update_metadata(folder: Path, split: str, layout: Layout, sequences: int, me
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
+def _check_json(metadata: Mapping[str, Any], folder: Path) -> None:
+    """Refuse metadata that the file could not hold, before anything is written."""
+    for key, value in metadata.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"{folder}: metadata {key!r} is {value!r}: {error}; give JSON's types, such as lists"
+            ) from error
+
+
+def _check_joins(folder: Path, split: str, layout: Layout, metadata: Mapping[str, Any]) -> None:
+    """Refuse a split of another kind than those that the folder has."""
+    if not (Path(folder) / METADATA).exists():
+        return
+    known = load_metadata(folder)
+    new = {
+        "observation_shape": layout.shapes["observations"][1:],
+        "observation_dtype": layout.dtype,
+        "action_low": metadata["action_low"],
+        "action_high": metadata["action_high"],
+    }
+    if set(known.get("splits", {})) - {split}:
+        check_same_layout(new, known, str(folder), split)
+
+
 def _open(folder: Path, split: str, metadata: Mapping[str, Any]) -> minari.MinariDataset:
     require_split(folder, split, metadata)
     return minari.MinariDataset(split_folder(folder, split) / DATA)
@@ -176,7 +216,13 @@ def _episodes(dataset: minari.MinariDataset, first: int = 0) -> Iterator[Episode
 
 def _pairs(dataset: minari.MinariDataset, shape: list[int], first: int = 0) -> Iterator[Episode]:
     for episode in _episodes(dataset, first):
-        yield np.asarray(episode.observations).reshape(-1, *shape), np.asarray(episode.actions)
+        observations, actions = np.asarray(episode.observations), np.asarray(episode.actions)
+        if observations.size != (len(actions) + 1) * math.prod(shape):
+            raise UserError(
+                f"{dataset.spec.data_path}: episode {episode.id} has observations {observations.shape} and "
+                f"{len(actions)} actions, where {METADATA} says that an observation is {shape}: record the split again"
+            )
+        yield observations.reshape(-1, *shape), actions
 
 
 def _infos(episode: EpisodeData) -> dict[str, NDArray[Any]]:

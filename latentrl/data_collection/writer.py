@@ -17,6 +17,7 @@ from minari.data_collector.episode_buffer import EpisodeBuffer
 from minari.dataset.minari_storage import MinariStorage, is_image_space
 from numpy.typing import ArrayLike
 
+from latentrl.data_collection.checks import check_trajectory
 from latentrl.support.errors import UserError
 from latentrl.types import Trajectory
 
@@ -43,13 +44,15 @@ class Layout:
         return cls({key: list(array.shape) for key, array in arrays.items()}, str(trajectory.observations.dtype))
 
     def check(self, number: int, trajectory: Trajectory) -> None:
-        """Refuse a trajectory that differs, or has not one action less than observations."""
-        shapes = Layout.of(trajectory).shapes
-        if shapes != self.shapes or len(trajectory.actions) != len(trajectory.observations) - 1:
+        """Refuse a trajectory that differs."""
+        layout = Layout.of(trajectory)
+        if layout.shapes != self.shapes:
             raise UserError(
-                f"trajectory {number} has the shapes {shapes}, the first {self.shapes}: "
-                "all need the same, with one action less than observations"
+                f"trajectory {number} has the shapes {layout.shapes}, the first {self.shapes}: all of a split need the "
+                "same; cut them to one length, and give all the same keys"
             )
+        if layout.dtype != self.dtype:
+            raise UserError(f"trajectory {number} has observations of {layout.dtype}, the first of {self.dtype}")
 
 
 class SplitWriter:
@@ -67,8 +70,8 @@ class SplitWriter:
         self, folder: Path, action_low: ArrayLike, action_high: ArrayLike, kept: int = 0, layout: Layout | None = None
     ) -> None:
         self.sequences, self.layout = kept, layout if kept else None
-        low, high = (np.asarray(bound, dtype=np.float32) for bound in (action_low, action_high))
-        self._action_space = Box(low, high, dtype=np.float32)
+        self._low, self._high = (np.asarray(bound, dtype=np.float32) for bound in (action_low, action_high))
+        self._action_space = Box(self._low, self._high, dtype=np.float32)
         # Absolute, because Minari cannot measure a data set at a relative path.
         self._data = folder.resolve() / DATA
         self._storage: MinariStorage | None = None
@@ -83,9 +86,9 @@ class SplitWriter:
         """Write trajectories one by one, so that a generator needs no memory for all of them.
 
         Raises:
-            UserError: one that differs from the first.
+            UserError: one that no model can be trained on, or that differs from the first.
         """
-        trajectories = iter(trajectories)
+        trajectories = self._checked(trajectories)
         first = next(trajectories, None)
         if first is None:
             return
@@ -97,6 +100,11 @@ class SplitWriter:
         shape = self._storage.observation_space.shape
         self._storage.update_episodes(_buffers(chain([first], trajectories), self.layout, self.sequences, shape))
         self.sequences = int(self._storage.total_episodes)
+
+    def _checked(self, trajectories: Iterable[Trajectory]) -> Iterator[Trajectory]:
+        for number, trajectory in enumerate(trajectories, self.sequences):
+            check_trajectory(trajectory, f"trajectory {number}", self._low, self._high)
+            yield trajectory
 
     def finish(self, name: str) -> None:
         """Give the data set its name and its size; one trajectory or more has been appended."""

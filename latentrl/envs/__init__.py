@@ -15,7 +15,7 @@ from typing import Any
 
 import gymnasium
 
-from latentrl.envs import pendulum, reacher
+from latentrl.envs import control_suite, pendulum, reacher
 from latentrl.envs.coordinates import Coordinate, coordinates_from_json
 from latentrl.envs.description import Environment
 from latentrl.envs.tasks import Task
@@ -65,6 +65,7 @@ def register() -> None:
     for one in ENVIRONMENTS.values():
         if one.env_id not in gymnasium.registry:
             gymnasium.register(one.env_id, one.entry_point, vector_entry_point=one.vector_entry_point)
+    control_suite.register()
 
 
 def tasks_in(env_id: str) -> tuple[str, ...]:
@@ -93,6 +94,16 @@ def coordinates_of(metadata: Mapping[str, Any], where: str = "metadata.json") ->
         return ()
     seen = {"render_mode": "rgb_array"} if metadata.get("pixels") is not None else {}
     return environment.coordinates({**metadata.get("env_kwargs", {}), **seen})
+
+
+def action_limit_of(metadata: Mapping[str, Any]) -> float | None:
+    """The largest action of the first task in the environment of a data folder, by its ``metadata.json``.
+
+    Tasks that are declared with the data count, then those of this package; None: none of them says one.
+    """
+    declared = [entry.get("action_limit") for entry in (metadata.get("tasks") or {}).values()]
+    own = [TASKS[name].torque for name in tasks_in(str(metadata.get("env_id")).rpartition(":")[2])]
+    return next((float(limit) for limit in (*declared, *own) if limit is not None), None)
 
 
 register()

@@ -88,6 +88,36 @@ class TruthAgent(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Flag:
+    """A flag of ``latentrl collect`` that is an argument of the environment.
+
+    Attributes:
+        name: ``control_step`` is typed as ``--control-step``.
+        kind: the type of its values, as they are typed: ``float``, or a ``Literal`` of words. Environments that share a
+            name share the kind.
+        default: what the environment takes without it, for people.
+        help: what it is, in its unit.
+        argument: of the environment; None: it has the flag's name.
+    """
+
+    name: str
+    kind: Any
+    default: str
+    help: str
+    argument: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The argument of the environment."""
+        return self.argument or self.name
+
+
+def no_pictures(env_kwargs: Mapping[str, Any]) -> bool:
+    """That no observation is slow to come."""
+    return False
+
+
 def no_coordinates(env_kwargs: Mapping[str, Any]) -> tuple[Coordinate, ...]:
     """No coordinates: those of an environment that does not describe its ground truth."""
     return ()
@@ -105,7 +135,9 @@ class Environment:
         coordinates: what its ground truth is, given the arguments that it is made with.
         tasks: by name, the default one first.
         collection: what is recorded when nothing else is said.
-        flags: the flags of ``latentrl collect`` that are arguments of the environment: flag -> argument.
+        flags: the flags of ``latentrl collect`` that are arguments of the environment.
+        pictures: whether, made with these arguments, it observes pictures that take long to render: they are collected
+            by several processes, into a folder that says so.
         true_physics: makes its physics to plan in; imports them only then. None: they are not written down.
         servo: makes a feedback controller on ground truth from true goal poses ``[N, D]`` and the largest action;
             imports it only then. None: there is none.
@@ -118,6 +150,7 @@ class Environment:
     coordinates: Callable[[Mapping[str, Any]], tuple[Coordinate, ...]] = no_coordinates
     tasks: dict[str, Task] = field(default_factory=dict)
     collection: Collection = field(default_factory=Collection)
-    flags: Mapping[str, str] = field(default_factory=dict)
+    flags: tuple[Flag, ...] = ()
+    pictures: Callable[[Mapping[str, Any]], bool] = no_pictures
     true_physics: Callable[[], TruePhysics] | None = None
     servo: Callable[[Floats, float], TruthAgent] | None = None

@@ -16,17 +16,21 @@ from gymnasium.error import DependencyNotInstalled
 __all__ = ["mujoco"]
 
 if find_spec("mujoco") is None:
-    raise DependencyNotInstalled("the reacher needs MuJoCo: pip install 'latentrl[reacher]'")
+    raise DependencyNotInstalled("the environment needs MuJoCo: pip install 'latentrl[reacher]'")
 
 
 @contextmanager
-def _without_opengl() -> Iterator[None]:
-    wanted = os.environ["MUJOCO_GL"]
+def without_opengl() -> Iterator[None]:
+    """What is imported within the block looks for no OpenGL backend of its own."""
+    wanted = os.environ.get("MUJOCO_GL")
     os.environ["MUJOCO_GL"] = "disable"
     try:
         yield
     finally:
-        os.environ["MUJOCO_GL"] = wanted
+        if wanted is None:
+            del os.environ["MUJOCO_GL"]
+        else:
+            os.environ["MUJOCO_GL"] = wanted
 
 
 try:
@@ -35,5 +39,5 @@ try:
 except Exception:
     if "MUJOCO_GL" not in os.environ:
         raise
-    with _without_opengl():
+    with without_opengl():
         import mujoco

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from latentrl.envs.coordinates import Coordinate
 from latentrl.envs.episodes import Draw
 from latentrl.envs.measures.base import Measure
 
@@ -24,13 +25,13 @@ class Task:
             :data:`~latentrl.envs.measures.score.REWARD` stands for the environment's own reward.
         measure: judges the episodes.
         goal: what to reach, as ``--goal`` is written; a picture's relative path is one in the data folder. None where
-            each episode has a goal of its own.
-        torque: largest action, in the environment's units.
+            each episode has a goal of its own, or where it is the one that came with the data.
+        torque: largest action, in the environment's units; None: the bounds of the data are.
         steps: T, the length of an episode.
         episodes: how many are run, unless asked otherwise.
         control_step: seconds between two actions.
-        target_of: the entry of ``truth`` of whose largest absolute value in the training data the goal is a fraction;
-            None where the measure needs no such target.
+        target_of: the entry of ``truth``, or the coordinate, of whose largest absolute value in the training data the
+            goal is a fraction; None where the measure needs no such target.
         true_position: the goal position in the coordinates of the true physics, for planners on it; None where the goal
             is a velocity.
         seconds: what an episode lasts whatever the control step; None: ``steps`` of them.
@@ -47,17 +48,23 @@ class Task:
         env_kwargs: how the environment is made.
         reset_options: where an episode starts.
         description: one line for people.
+        target: what to reach in the truth's units, where that is known without the data; None: see ``target_of``.
+        true_pose: where the goal is, in the coordinates of the measure, the same for all episodes; None: not known.
+        near: whether episodes are judged by their distance to the goal as a model sees it too: nobody may know more.
+        recorded: how the environment is made beyond its arguments, as ``metadata.json`` says it; nothing where the
+            environment alone is.
+        film: whether there are pictures for people.
     """
 
     env_id: str
     truth: tuple[str, ...]
     measure: Measure
     goal: str | None
-    torque: float
+    torque: float | None
     steps: int
     episodes: int = 50
     control_step: float = 0.1
-    target_of: str | None = None
+    target_of: str | Coordinate | None = None
     true_position: tuple[float, ...] | None = None
     seconds: float | None = None
     torque_limit: str | None = "torque_limit"
@@ -70,6 +77,11 @@ class Task:
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     reset_options: dict[str, Any] = field(default_factory=dict)
     description: str = ""
+    target: float | None = None
+    true_pose: tuple[float, ...] | None = None
+    near: bool = False
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    film: bool = True
 
     def with_env(self, **kwargs: Any) -> Task:
         """This task with ``kwargs`` among the arguments that its environment is made with."""

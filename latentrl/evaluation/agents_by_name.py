@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
 from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController, RandomController
+from latentrl.agents.bounds import ActionBounds
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import Policy, policy_path
 from latentrl.agents.policies.saving import read_policy
@@ -55,10 +55,10 @@ class InModel:
         """A new agent for all episodes, or for one of them."""
         return LatentAgent(self.model, agents()[self.setting.trial.agent](self, index))
 
-    @property
-    def bound(self) -> Tensor:
-        """Largest action ``[Du]``."""
-        return torch.full((self.model.spec.action_size,), self.setting.bound)
+    @cached_property
+    def bounds(self) -> ActionBounds:
+        """The smallest and the largest action."""
+        return self.setting.bounds(self.model.spec.action_size)
 
     def reward(self, index: int | None = None) -> PositionReward | VelocityReward:
         """What all episodes, or one of them, are rewarded for."""
@@ -88,28 +88,28 @@ def contestant(setting: Setting, model: WorldModel) -> Contestant:
 
 @dataclass(frozen=True)
 class Bounded:
-    """A policy within a bound ``[Du]``: it may have been learned with larger actions than it is given here."""
+    """A policy within bounds: it may have been learned with larger actions than it is given here."""
 
     policy: Policy
-    bound: Tensor
+    bounds: ActionBounds
 
     def __call__(self, belief: Belief) -> Tensor:
         """Actions ``[N, Du]`` for a belief over ``N`` states."""
-        return self.policy(belief).clamp(-self.bound, self.bound)
+        return self.bounds.clamp(self.policy(belief))
 
 
 def _ask_policy(who: InModel, index: int | None) -> Controller:
     assert who.policy is not None
     goal = who.reward(index).goal if who.policy.goal_size else None
-    return PolicyController(Bounded(who.policy, who.bound), goal)
+    return PolicyController(Bounded(who.policy, who.bounds), goal)
 
 
 def _act_at_random(who: InModel, index: int | None) -> Controller:
-    return RandomController(-who.bound, who.bound)
+    return RandomController(who.bounds.low, who.bounds.high)
 
 
 def _plan(who: InModel, index: int | None) -> Controller:
-    planner = PLANNERS[who.setting.trial.agent](-who.bound, who.bound)
+    planner = PLANNERS[who.setting.trial.agent](who.bounds.low, who.bounds.high)
     return PlannerController(planner, who.model.frozen(), who.reward(index))
 
 
@@ -120,7 +120,7 @@ def agents() -> dict[str, Callable[[InModel, int | None], Controller]]:
 
 def goals_of_policies(run: Path) -> dict[str, Goal]:
     """What each of the run's policies was learned for, by name, sorted."""
-    return {name: _goal_of(_read_notes(policy_path(run, name))) for name in _policies(run)}
+    return {name: goal_learned_for(_read_notes(policy_path(run, name))) for name in _policies(run)}
 
 
 def suits(own: Goal, goal: Goal) -> bool:
@@ -141,24 +141,27 @@ def _read_notes(weights: Path) -> dict[str, Any]:
     return read_json(weights.with_suffix(".json"), "learn the policy again").get("settings", {})
 
 
-def _goal_of(notes: dict[str, Any]) -> Goal:
-    """A policy with no goal in words is from before there were goals other than pictures."""
+def goal_learned_for(notes: dict[str, Any]) -> Goal:
+    """What a policy was learned for, by its notes.
+
+    A policy with no goal in words is from before there were goals other than pictures.
+    """
     text = notes.get("goal")
     return parse_goal(text) if isinstance(text, str) else PictureGoal(Path())
 
 
 def _suitable_policy(setting: Setting) -> Policy:
     trial, folder = setting.trial, setting.run.folder
-    policy, notes = _policy(folder, trial.policy)
+    policy, notes = stored_policy(folder, trial.policy)
     own = notes.get("goal")
-    if suits(_goal_of(notes), setting.goal):
+    if suits(goal_learned_for(notes), setting.goal):
         return policy
     if not setting.goal.is_single:
         raise UserError(
             f"--policy {trial.policy}: was learned for one goal, {own}, but in --task {trial.task} every episode has "
             f"its own; learn one: latentrl learn --run {folder} --goal any, or give that one goal with --goal"
         )
-    if not _goal_of(notes).is_single:
+    if not goal_learned_for(notes).is_single:
         raise UserError(
             f"--policy {trial.policy}: reaches any position, but the goal of --task {trial.task} is a velocity; "
             f"learn one for it: latentrl learn --run {folder} --goal velocity:FRACTION"
@@ -169,8 +172,12 @@ def _suitable_policy(setting: Setting) -> Policy:
     )
 
 
-def _policy(run: Path, name: str) -> tuple[Policy, dict[str, Any]]:
-    """One of the run's policies, and what was noted when it was learned."""
+def stored_policy(run: Path, name: str) -> tuple[Policy, dict[str, Any]]:
+    """One of the run's policies, and what was noted when it was learned.
+
+    Raises:
+        UserError: there is none of that name, or it is damaged.
+    """
     if not policy_path(run, name).is_file():
         known = ", ".join(_policies(run))
         holds = f"; it holds {known}" if known else ""

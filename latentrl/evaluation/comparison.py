@@ -6,72 +6,102 @@ from collections.abc import Mapping
 from typing import Any
 
 from latentrl.agents.planners import PLANNERS
-from latentrl.envs import TASKS, environment_named, tasks_in
+from latentrl.envs import environment_named
 from latentrl.envs.tasks import Task
 from latentrl.evaluation.agents_by_name import agents, suits
-from latentrl.evaluation.options import CompareOptions
+from latentrl.evaluation.options import CompareOptions, check_numbers, where_of
 from latentrl.evaluation.oracles import ORACLE, has_servo, plans_on_true_physics
-from latentrl.evaluation.trials import Trial
+from latentrl.evaluation.run import Run
+from latentrl.evaluation.trials import GivenGoal, Trial
 from latentrl.goals.any_position import AnyGoal
 from latentrl.goals.base import Goal
-from latentrl.goals.parsing import parse_goal
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError
 
 
-def planned(options: CompareOptions, env_id: str, policies: Mapping[str, Goal]) -> list[Trial]:
+def planned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -> list[Trial]:
     """The trials of a comparison, task by task: chance, policies, planners, planners on the true physics, the oracle.
 
     Args:
         options: of the comparison.
-        env_id: the environment that made the run's data.
+        run: whose agents they are.
         policies: the run's policies, and what they were learned for.
 
     Raises:
-        UserError: an unknown task or agent, a bad number.
+        UserError: an unknown task or agent, a bad number, no environment.
     """
-    tasks = _tasks(options, env_id)
-    for flag, given, known in (("tasks", tasks, tuple(TASKS)), ("agents", options.agents, tuple(agents()))):
+    tasks = chosen(options, run)
+    for flag, given, known in (("tasks", tasks, tuple(run.tasks)), ("agents", options.agents, tuple(agents()))):
         unknown = [name for name in given if name not in known]
         if unknown or not given:
             raise UserError(f"--{flag} {' '.join(unknown)}: choose some of {', '.join(known)}")
-    if options.episodes is not None and options.episodes < 1:
-        raise UserError(f"--episodes {options.episodes}: give one or more")
+    check_numbers(options)
     planners = [name for name in options.agents if name in PLANNERS]
     trials = []
-    for task in tasks:
-        shared: dict[str, Any] = {"task": task, "episodes": options.episodes, "seed": options.seed}
-        environment, goal = environment_named(TASKS[task].env_id), _goal(TASKS[task])
-        names = [name for name, own in policies.items() if suits(own, goal)] if "policy" in options.agents else []
+    for name in tasks:
+        task = run.tasks[name]
+        shared: dict[str, Any] = {
+            "task": name,
+            "episodes": options.episodes,
+            "seed": options.seed,
+            "torque": options.torque,
+            "steps": options.steps,
+            "reset_options": options.reset_options,
+            "where": where_of(options),
+            "goal": _given(options, task),
+        }
+        environment, goal = environment_named(task.env_id), _goal(options, task, run)
+        fitting = [one for one, own in policies.items() if suits(own, goal)] if "policy" in options.agents else []
         trials += [Trial(agent="random", **shared)] if "random" in options.agents else []
-        trials += [Trial(agent="policy", policy=name, **shared) for name in names]
-        trials += [Trial(agent=name, **shared) for name in planners]
-        if options.true_physics and plans_on_true_physics(environment, TASKS[task]):
-            trials += [Trial(agent=name, physics="true", **shared) for name in planners]
-        if options.true_physics and has_servo(environment, TASKS[task]):
+        trials += [Trial(agent="policy", policy=one, **shared) for one in fitting]
+        trials += [Trial(agent=one, **shared) for one in planners]
+        if options.true_physics and plans_on_true_physics(environment, task) and not task.near:
+            trials += [Trial(agent=one, physics="true", **shared) for one in planners]
+        if options.true_physics and has_servo(environment, task):
             trials += [Trial(agent=ORACLE, **shared)]
     return trials
 
 
-def unlearned(options: CompareOptions, env_id: str, policies: Mapping[str, Goal]) -> list[str]:
+def unlearned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -> list[str]:
     """The commands that learn what none of the run's ``policies`` was learned for."""
     commands: dict[Goal, str] = {}
-    for name in _tasks(options, env_id) if "policy" in options.agents else ():
-        task, goal = TASKS[name], _goal(TASKS[name])
+    for name in chosen(options, run) if "policy" in options.agents else ():
+        task = run.tasks[name]
+        goal = _goal(options, task, run)
         if goal not in commands and not any(suits(own, goal) for own in policies.values()):
-            own = "" if name == tasks_in(task.env_id)[0] else f" --name {name}"
-            text = "PICTURE" if task.true_position else task.goal or "any"
-            commands[goal] = f"python -m latentrl.learn --run {options.run} --goal {text} --torque {task.torque:g}{own}"
+            own = () if name == next(iter(run.tasks)) else ("--name", name)
+            limit = options.torque or task.torque
+            bound = () if limit is None else ("--action-limit", f"{limit:g}")
+            commands[goal] = command("learn", "--run", options.run, "--goal", goal, *bound, *own)
     return list(commands.values())
 
 
-def _goal(task: Task) -> Goal:
-    """What a policy is to have been learned for; any goal where every episode has its own."""
-    return AnyGoal() if task.goal is None else parse_goal(task.goal)
+def chosen(options: CompareOptions, run: Run) -> tuple[str, ...]:
+    """Names of the tasks that are compared: those asked for, else all, the one that is made up only if it is alone.
 
-
-def _tasks(options: CompareOptions, env_id: str) -> tuple[str, ...]:
+    Raises:
+        UserError: there is none.
+    """
     if options.tasks is not None:
         return options.tasks
-    if not tasks_in(env_id):
-        raise UserError(f"--run {options.run}: was trained on {env_id}, for which there is no task here")
-    return tasks_in(env_id)
+    return tuple(name for name in run.tasks if name != run.made_up) or tuple(run.tasks)
+
+
+def _given(options: CompareOptions, task: Task) -> GivenGoal | None:
+    """The goal that the user gives, for a task that has none of its own."""
+    return GivenGoal.parse(options.goal) if task.near and task.goal is None and task.true_pose is None else None
+
+
+def _goal(options: CompareOptions, task: Task, run: Run) -> Goal:
+    """What a policy is to have been learned for; any goal where every episode has its own.
+
+    Raises:
+        UserError: nobody says which.
+    """
+    if task.draw is not None:
+        return AnyGoal()
+    given = _given(options, task)
+    found = run.own_goal(task) if given is None else given.meaning
+    if found is None:
+        raise UserError(f"--goal: {run.data} holds no goal.png or goal.json; give a picture or readings of the goal")
+    return found

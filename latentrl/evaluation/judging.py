@@ -9,11 +9,13 @@ from typing import NamedTuple
 from PIL import Image
 
 from latentrl.envs.measures import Floats, Outcome
-from latentrl.evaluation.agents_by_name import Contestant
+from latentrl.evaluation.agents_by_name import Contestant, InModel
 from latentrl.evaluation.beliefs import BeliefNotes
-from latentrl.evaluation.protocol import Evaluation, demonstrate, run_episodes
+from latentrl.evaluation.nearness import Nearness
+from latentrl.evaluation.protocol import Evaluation, Pictures, demonstrate, run_episodes
 from latentrl.evaluation.setting import Setting
 from latentrl.models.base import WorldModel
+from latentrl.types import is_image_shape
 
 
 class Judged(NamedTuple):
@@ -42,7 +44,9 @@ def judge(setting: Setting, who: Contestant, on_act: Callable[[], object] | None
         UserError: the agent cannot be made, or what the environment needs is not installed.
     """
     trial = setting.trial
-    batch = run_episodes(who.agent(), setting.starting, setting.count, trial.seed, trial.losses, on_act)
+    batch = run_episodes(
+        who.agent(), setting.starting, setting.count, trial.seed, trial.losses, on_act, witness_of(setting, who)
+    )
     return Judged(batch, setting.outcome(batch.truth))
 
 
@@ -62,11 +66,38 @@ def time_alone(
         UserError: as :func:`judge`.
     """
     trial, task = setting.trial, setting.only(0).starting
-    task = replace(task, steps=min(task.steps, steps or task.steps))
+    # Nobody is judged here, so nobody has to watch.
+    task = replace(task, steps=min(task.steps, steps or task.steps), truth=() if task.near else task.truth)
     agent = who.agent(0)
     notes = BeliefNotes(agent, model)
     if film:
-        evaluation, frames = demonstrate(agent, task, notes.note_and_show, trial.seed, trial.losses)
+        goal = goal_picture(setting, model)
+
+        def shown() -> Pictures:
+            return {**notes.note_and_show(), **goal}
+
+        evaluation, frames = demonstrate(agent, task, shown, trial.seed, trial.losses)
         return Alone(evaluation, notes.deviations, frames)
     evaluation = run_episodes(agent, task, 1, trial.seed, trial.losses, notes.note)
     return Alone(evaluation, notes.deviations, [])
+
+
+def witness_of(setting: Setting, who: Contestant) -> Nearness | None:
+    """Who watches how near the agent comes to the goal; None where the task is judged by ground truth alone.
+
+    Raises:
+        UserError: an unsuitable goal.
+    """
+    if not setting.task.near or not isinstance(who, InModel):
+        return None
+    run, goal = setting.run, setting.goal
+    observation = goal.observation(who.model, run.folder, run.data)
+    return Nearness(who.model, who.reward().goal, goal.is_position, observation, run.folder)
+
+
+def goal_picture(setting: Setting, model: WorldModel) -> Pictures:
+    """The picture of the goal for a film, by its caption; none where there is none, or the task says where it is."""
+    if not setting.task.near or not is_image_shape(model.spec.observation_shape):
+        return {}
+    seen = setting.goal.observation(model, setting.run.folder, setting.run.data)
+    return {} if seen is None else {"goal": seen}

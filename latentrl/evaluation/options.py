@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
-from latentrl.envs import ENVIRONMENTS, TASKS
-from latentrl.evaluation.agents_by_name import agents
+from latentrl.agents.options import LIMIT_FLAG
+from latentrl.agents.policies import policy_path
+from latentrl.envs import ENVIRONMENTS
+from latentrl.evaluation.agents_by_name import agents, goals_of_policies, suits
 from latentrl.evaluation.oracles import ORACLE
+from latentrl.evaluation.run import Run
 from latentrl.evaluation.sensing import Losses, parse_blackout
 from latentrl.evaluation.trials import GivenGoal, Physics, Trial, task_of
+from latentrl.goals.picture import PictureGoal
 from latentrl.support.errors import UserError
+from latentrl.support.options import JSON_OBJECT, default_hint
 
 SERVOED = ", ".join(name for name, one in ENVIRONMENTS.items() if one.servo is not None)
 KNOWN = ", ".join(name for name, one in ENVIRONMENTS.items() if one.true_physics is not None)
 AGENT_HELP = (
     f"What chooses the actions: {', '.join(agents())}, or ({SERVOED}) {ORACLE}, which is told the truth; policy if "
-    "left out, or cem where every episode has a goal of its own."
+    "left out, or cem where every episode has a goal of its own, or where there is no policy for the goal."
 )
 TASK_HELP = (
     "; ".join(f"{name}: {', '.join(one.tasks)}" for name, one in ENVIRONMENTS.items())
-    + ". The one that suits the run's environment and the goal if left out."
+    + "; and those that are declared, or else reach: to come near the goal. The one that suits the run's environment "
+    "and the goal if left out."
 )
+ENV_HELP = (
+    "The environment to act in, for a run that was trained on recordings: an alias or a Gymnasium id, also as "
+    "module:id; the data's own if left out."
+)
+DESCRIBE_HELP = "A TOML or JSON file that declares coordinates of the ground truth and tasks."
 REFERENCES_HELP = (
     f"Add references above: every planner on the true physics ({KNOWN}), an oracle, which is told the truth "
     f"({SERVOED})."
@@ -41,13 +52,16 @@ class EvaluateOptions:
     policy: str = "policy"
     """Which of the run's learned policies, for the agent policy."""
     goal: str | None = None
-    """A picture of the goal, or velocity:FRACTION; the task's own if left out. A policy has learned its own. A picture
-    does not tell the true pose: where the task's goals are poses, a film and the spread are all that comes of it."""
+    """A picture or readings of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION; the task's own if
+    left out. A policy has learned its own. A picture does not tell the true pose: what is measured then is how near the
+    episodes come to it, or how far apart they end."""
     task: Annotated[str | None, tyro.conf.arg(help=TASK_HELP)] = None
     episodes: int | None = None
     """Parallel episodes, each with noise of its own; as many as the task says if left out."""
-    torque: float | None = None
-    """Largest action, in the environment's units; the task's if left out."""
+    steps: int | None = None
+    """Of an episode; as many as the task says if left out."""
+    torque: Annotated[float | None, LIMIT_FLAG, default_hint("the task's, else as recorded", "FLOAT")] = None
+    """Largest action in every dimension, in the environment's units."""
     seed: int = 0
     """Of the environment's noise, the agent's and the lost frames."""
     drop: float = 0.0
@@ -56,6 +70,12 @@ class EvaluateOptions:
     """Steps without a frame in every so many, such as 5/20."""
     physics: Physics = "learned"
     """Where a planner looks ahead: in the model, or, for an upper bound, in the true physics from the true state."""
+    env: Annotated[str | None, tyro.conf.arg(help=ENV_HELP)] = None
+    repeat: int | None = None
+    """Steps of the environment that each action is held for; as recorded if left out."""
+    reset_options: Annotated[dict[str, Any] | None, JSON_OBJECT, default_hint("the task's", "JSON")] = None
+    """Where episodes begin: what goes to the environment's reset."""
+    describe: Annotated[Path | None, tyro.conf.arg(help=DESCRIBE_HELP)] = None
     data: Path | None = None
     """The run's data folder, if it is no longer where the training found it."""
     video: bool = True
@@ -72,43 +92,105 @@ class CompareOptions:
     """What to do; all tasks of the run's environment if left out."""
     agents: tuple[str, ...] = field(default_factory=lambda: tuple(agents()))
     """Who does it: random, planners, and policy for every policy in the run that was learned for the task's goal."""
+    goal: str | None = None
+    """What to reach in tasks without a goal of their own; what came with the data if left out."""
     true_physics: Annotated[bool, tyro.conf.arg(help=REFERENCES_HELP)] = True
     episodes: int | None = None
     """Parallel episodes; as many as each task says if left out."""
+    steps: int | None = None
+    """Of an episode; as many as each task says if left out."""
+    torque: Annotated[float | None, LIMIT_FLAG, default_hint("each task's, else as recorded", "FLOAT")] = None
+    """Largest action in every dimension, in the environment's units."""
     seed: int = 0
     """Of the environment's noise and the agents'."""
+    env: Annotated[str | None, tyro.conf.arg(help=ENV_HELP)] = None
+    repeat: int | None = None
+    """Steps of the environment that each action is held for; as recorded if left out."""
+    reset_options: Annotated[dict[str, Any] | None, JSON_OBJECT, default_hint("each task's", "JSON")] = None
+    """Where episodes begin: what goes to the environment's reset."""
+    describe: Annotated[Path | None, tyro.conf.arg(help=DESCRIBE_HELP)] = None
     data: Path | None = None
     """The run's data folder, if it is no longer where the training found it."""
 
 
-def trial_of(options: EvaluateOptions, env_id: str) -> Trial:
-    """The trial that the options stand for in the environment of their run; what is left out is chosen.
+def run_of(options: EvaluateOptions | CompareOptions) -> Run:
+    """The run, in the environment that the options name.
 
     Raises:
-        UserError: a goal that cannot be read, a number out of its range.
+        UserError: no run folder, a bad number or declaration.
     """
-    if options.episodes is not None and options.episodes < 1:
-        raise UserError(f"--episodes {options.episodes}: give one or more")
-    if options.torque is not None and not 0.0 < options.torque < float("inf"):
-        raise UserError(f"--torque {options.torque}: give a positive number")
+    return Run.open(options.run, options.data, options.env, options.repeat, options.describe)
+
+
+def trial_of(options: EvaluateOptions, run: Run) -> Trial:
+    """The trial that the options stand for in their run; what is left out is chosen.
+
+    Raises:
+        UserError: a goal that cannot be read, a number out of its range, no environment.
+    """
+    check_numbers(options)
     if not 0.0 <= options.drop < 1.0:
         raise UserError(f"--drop {options.drop}: give a probability of at least 0 and below 1")
     dark, period = (0, 1) if options.blackout is None else parse_blackout(options.blackout)
     goal = GivenGoal.parse(options.goal)
-    task = options.task or task_of(None if goal is None else goal.meaning, env_id)
+    task = options.task or task_of(None if goal is None else goal.meaning, run.tasks, run.own_goal)
+    agent = options.agent or _default_agent(task, goal, run)
     return Trial(
-        agent=options.agent or _default_agent(task, goal),
+        agent=agent,
         task=task,
         policy=options.policy,
         physics=options.physics,
-        goal=goal,
+        goal=goal or _learned_goal(options, agent, task, run),
         episodes=options.episodes,
         torque=options.torque,
         seed=options.seed,
         losses=Losses(options.drop, dark, period),
+        steps=options.steps,
+        reset_options=options.reset_options,
+        where=where_of(options),
     )
 
 
-def _default_agent(task: str, goal: GivenGoal | None) -> str:
-    own_goals = task in TASKS and TASKS[task].draw is not None and goal is None
-    return "cem" if own_goals else "policy"
+def check_numbers(options: EvaluateOptions | CompareOptions) -> None:
+    """Refuse numbers that no trial can have.
+
+    Raises:
+        UserError: names the flag.
+    """
+    for name in ("episodes", "steps"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name} {value}: give one or more")
+    if options.torque is not None and not 0.0 < options.torque < float("inf"):
+        raise UserError(f"--action-limit {options.torque}: give a positive number")
+
+
+def where_of(options: EvaluateOptions | CompareOptions) -> dict[str, Any] | None:
+    """What the options say of the environment, by flag; None where it is the run's own."""
+    given = {"env": options.env, "repeat": options.repeat, "describe": options.describe and str(options.describe)}
+    return {name: value for name, value in given.items() if value is not None} or None
+
+
+def _default_agent(task: str, goal: GivenGoal | None, run: Run) -> str:
+    known = run.tasks.get(task)
+    if known is None:
+        return "policy"
+    if known.near:
+        wanted = run.own_goal(known) if goal is None else goal.meaning
+        policies = goals_of_policies(run.folder)
+        # Without a goal at hand the policy's own is reached.
+        fits = any(suits(own, wanted) for own in policies.values()) if wanted is not None else "policy" in policies
+        return "policy" if fits else "cem"
+    return "cem" if known.draw is not None and goal is None else "policy"
+
+
+def _learned_goal(options: EvaluateOptions, agent: str, task: str, run: Run) -> GivenGoal | None:
+    """What a policy has learned to reach, where the task says nothing else."""
+    known = run.tasks.get(task)
+    if agent != "policy" or known is None or not known.near or known.goal is not None or known.true_pose is not None:
+        return None
+    name = policy_path(run.folder, options.policy).stem
+    own = goals_of_policies(run.folder).get(name)
+    # A policy from before goals were noted stands for a picture without a name.
+    nameless = own is not None and str(own) == str(PictureGoal(Path()))
+    return None if own is None or not own.is_single or nameless else GivenGoal.parse(str(own))

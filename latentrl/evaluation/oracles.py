@@ -73,7 +73,7 @@ def planner_on_true_physics(setting: Setting) -> OracleAgent:
         reward = PositionReward(torch.tensor(task.true_position))
     else:
         raise UserError("--physics true: the task says no goal in the coordinates of the true physics; leave it out")
-    bound = torch.tensor([setting.bound])
+    bound = setting.bounds(setting.run.action_size).high
     return OracleAgent(PlannerController(PLANNERS[name](-bound, bound), physics, reward), physics)
 
 
@@ -89,7 +89,13 @@ def servo(setting: Setting, index: int | None = None) -> TruthAgent:
     episodes = setting.own_goals
     if episodes is None:
         raise UserError(f"--agent {ORACLE}: a picture does not tell the true goal pose; leave --goal out")
-    return environment.servo((episodes if index is None else episodes.only(index)).goals, setting.bound)
+    return environment.servo((episodes if index is None else episodes.only(index)).goals, _bound(setting))
+
+
+def _bound(setting: Setting) -> float:
+    if setting.bound is None:
+        raise UserError(f"--agent {ORACLE}: needs one largest action; give it with --action-limit")
+    return setting.bound
 
 
 class OracleAgent:

@@ -10,17 +10,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from PIL import Image
 
 from latentrl import envs as environments
+from latentrl.data_collection.making import make_as_recorded
 from latentrl.envs.description import TruthAgent
-from latentrl.envs.measures import REWARD, Floats
+from latentrl.envs.measures import ENCODED, LENGTH, OBSERVED, REWARD, SPEEDS, Floats
+from latentrl.envs.pixels import as_picture
 from latentrl.envs.tasks import Task
 from latentrl.evaluation.sensing import Losses
 from latentrl.figures.video import side_by_side
@@ -28,6 +30,8 @@ from latentrl.support.errors import UserError
 from latentrl.types import Agent
 
 Pictures = dict[str, NDArray[np.uint8]]
+WITNESSED = (OBSERVED, ENCODED, SPEEDS)
+"""Entries of the truth that no environment tells, but a witness."""
 GOALS = 3
 """Sets the noise of photographed goals apart from others that are seeded with the same number."""
 
@@ -37,14 +41,31 @@ class Evaluation:
     """What happened in ``N`` episodes of ``T`` steps.
 
     Attributes:
-        truth: ground truth after each step, ``{name: [T, N]}`` or ``[T, N, ...]``.
-        seconds: how long the agent took for each action ``[T]``, all episodes at once.
-        arrived: which frames reached the agent, ``[T, N]``.
+        truth: ground truth after each step, ``{name: [T, N]}`` or ``[T, N, ...]``. Where an episode ended before T, it
+            stays what it was at its end, its rewards are zero, and ``"length" [N]`` is among the entries.
+        seconds: how long the agent took for each action, all episodes at once; as many as the longest episode had.
+        arrived: which frames reached the agent, as many as that, ``[T, N]``.
     """
 
     truth: dict[str, Floats]
     seconds: Floats
     arrived: NDArray[np.bool_]
+
+
+class Witness(Protocol):
+    """Sees every frame and every action, and says what it makes of them: entries of the truth, for judging alone."""
+
+    def begin(self, observation: NDArray[Any]) -> None:
+        """New episodes begin with ``observation [N, ...]``."""
+        ...
+
+    def follow(self, action: NDArray[np.float32], observation: NDArray[Any]) -> dict[str, Floats]:
+        """Entries ``[N, ...]`` after ``action [N, Du]`` led to ``observation [N, ...]``."""
+        ...
+
+    def constants(self, episodes: int) -> dict[str, Floats]:
+        """Entries ``[N, ...]`` that stay the same."""
+        ...
 
 
 def run_episodes(
@@ -54,6 +75,7 @@ def run_episodes(
     seed: int = 0,
     losses: Losses | None = None,
     on_act: Callable[[], object] | None = None,
+    witness: Witness | None = None,
 ) -> Evaluation:
     """Let ``agent`` act in ``episodes`` parallel episodes of ``task`` that differ in their noise.
 
@@ -64,15 +86,17 @@ def run_episodes(
         seed: of the environment's noise, the agent's and the lost frames, each apart from the others.
         losses: how frames get lost; None stands for none. The agent then sees zeros, and which they are.
         on_act: called after each of the T actions.
+        witness: tells what it sees in all episodes.
 
     Raises:
-        ValueError: fewer than one episode, or the environment ended one before the task did.
-        UserError: what the environment needs is not installed.
+        ValueError: fewer than one episode.
+        UserError: what the environment needs is not installed, it refuses the reset options, or it does not tell what
+            the task's measure needs.
     """
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, not {episodes}")
     with _made(task, episodes) as envs:
-        course = _Course(agent, task, envs, seed, losses)
+        course = _Course(agent, task, envs, seed, losses, witness)
         for _ in course:
             if on_act is not None:
                 on_act()
@@ -95,7 +119,7 @@ def demonstrate(
         seed: as for `run_episodes`.
         losses: as for `run_episodes`; a lost frame is shown black.
     """
-    with _made(task, 1, render_mode="rgb_array") as envs:
+    with _made(task, 1, render=True) as envs:
         course = _Course(agent, task, envs, seed, losses)
         frames = [_frame(envs, shown, believed()) for shown in course]
         return course.evaluation, frames
@@ -113,17 +137,21 @@ def photographs(task: Task, poses: Floats, seed: int = 0) -> NDArray[Any]:
 
 def render_poses(task: Task, options: Mapping[str, Floats]) -> NDArray[np.uint8]:
     """A picture for people, ``[H, W, 3]``, of the task's environment right after a reset with ``options``."""
-    with _made(task, 1, render_mode="rgb_array") as envs:
+    with _made(task, 1, render=True) as envs:
         envs.reset(seed=0, options=dict(options))
         return _rendered(envs)
 
 
 @contextmanager
-def _made(task: Task, episodes: int, **more: Any) -> Iterator[VectorEnv]:
+def _made(task: Task, episodes: int, render: bool = False) -> Iterator[VectorEnv]:
     """The task's environment, closed in the end; a simulator that is missing is the user's to install."""
     environments.register()
     try:
-        envs = gymnasium.make_vec(task.env_id, num_envs=episodes, **task.env_kwargs, **more)
+        if task.recorded:
+            envs = make_as_recorded({**task.recorded, "env_kwargs": task.env_kwargs}, episodes, render)
+        else:
+            shown: dict[str, Any] = {"render_mode": "rgb_array"} if render else {}
+            envs = gymnasium.make_vec(task.env_id, num_envs=episodes, **task.env_kwargs, **shown)
         try:
             yield envs
         finally:
@@ -136,38 +164,106 @@ class _Course:
     """The episodes as they are run: iterating, what the agents were shown ``[N, ...]``, right after each action."""
 
     def __init__(
-        self, agent: Agent | TruthAgent, task: Task, envs: VectorEnv, seed: int, losses: Losses | None
+        self,
+        agent: Agent | TruthAgent,
+        task: Task,
+        envs: VectorEnv,
+        seed: int,
+        losses: Losses | None,
+        witness: Witness | None = None,
     ) -> None:
-        self.agent, self.task, self.envs, self.seed = agent, task, envs, seed
+        self.agent, self.task, self.envs, self.seed, self.witness = agent, task, envs, seed, witness
         self.arrived = (losses or Losses()).arrivals(task.steps, envs.num_envs, seed)
         self.seconds = np.empty(task.steps)
-        self.truth: dict[str, list[Floats]] = {name: [] for name in task.truth}
+        self.length = np.full(envs.num_envs, task.steps)
+        self.told = [name for name in task.truth if name not in WITNESSED]
+        self.truth: dict[str, list[Floats]] = {name: [] for name in self.told}
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         self.agent.reset(self.seed)
-        observation, info = self.envs.reset(seed=self.seed, options=self.task.reset_options)
+        observation, info = self._reset()
+        if self.witness is not None:
+            self.witness.begin(observation)
+        running = np.ones(self.envs.num_envs, dtype=bool)
         for step, seen in enumerate(self.arrived):
             shown = _blank_lost(observation, seen)
             action = self._timed_action(step, shown, seen, info)
             yield shown
-            observation, reward, terminated, truncated, info = self.envs.step(action)
-            for name, values in self.truth.items():
-                values.append(np.array(reward if name == REWARD else info[name], dtype=np.float64))
-            if step + 1 < self.task.steps and (terminated.any() or truncated.any()):
-                raise ValueError(
-                    f"{self.task.env_id} ended an episode after {step + 1} of the task's {self.task.steps} steps"
-                )
+            following, reward, terminated, truncated, info = self.envs.step(action)
+            following, info = self._at_their_ends(following, info, terminated | truncated)
+            # What has ended stands still: the environment may have begun another episode in its place.
+            observation = following if running.all() else _where(running, following, observation)
+            now = {name: self._entry(name, reward, info) for name in self.told}
+            if self.witness is not None:
+                now |= self.witness.follow(action, observation)
+            for name, values in now.items():
+                before = self.truth.setdefault(name, [])
+                stays = np.zeros_like(values) if name == REWARD or not before else before[-1]
+                before.append(values if running.all() else _where(running, values, stays))
+            ended = running & (terminated | truncated)
+            self.length[ended] = step + 1
+            running &= ~ended
+            if not running.any():
+                break
 
     @property
     def evaluation(self) -> Evaluation:
         """What happened, once all steps are done."""
-        return Evaluation({name: np.stack(values) for name, values in self.truth.items()}, self.seconds, self.arrived)
+        steps, done = self.task.steps, int(self.length.max())
+        truth = {name: np.stack(values) for name, values in self.truth.items()}
+        for name, values in truth.items() if done < steps else ():
+            last = np.zeros_like(values[-1]) if name == REWARD else values[-1]
+            truth[name] = np.concatenate((values, np.broadcast_to(last, (steps - done, *last.shape))))
+        if (self.length < steps).any():
+            truth[LENGTH] = self.length.astype(np.float64)
+        if self.witness is not None:
+            truth |= self.witness.constants(self.envs.num_envs)
+        return Evaluation(truth, self.seconds[:done], self.arrived[:done])
+
+    def _reset(self) -> tuple[NDArray[Any], Mapping[str, Any]]:
+        try:
+            observation, info = self.envs.reset(seed=self.seed, options=self.task.reset_options)
+        except (TypeError, ValueError, KeyError) as error:
+            if not self.task.recorded:
+                raise
+            raise UserError(
+                f"{self.task.env_id}: its reset refuses the options {dict(self.task.reset_options)} ({error}); "
+                "give others with --reset-options"
+            ) from error
+        missing = [name for name in self.told if name != REWARD and name not in info]
+        if missing:
+            raise UserError(
+                f"{self.task.env_id}: its info has no {', '.join(map(repr, missing))}, which the task is judged by; it "
+                f"has {', '.join(map(repr, (key for key in info if not key.startswith('_')))) or 'nothing'}; "
+                "correct the keys of the coordinates"
+            )
+        return observation, info
+
+    def _entry(self, name: str, reward: Any, info: Mapping[str, Any]) -> Floats:
+        if name != REWARD and name not in info:
+            raise UserError(f"{self.task.env_id}: its info told {name!r} after a reset, and not after a step")
+        return np.array(reward if name == REWARD else info[name], dtype=np.float64)
+
+    def _at_their_ends(
+        self, observation: NDArray[Any], info: dict[str, Any], done: NDArray[np.bool_]
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
+        """What was last of the episodes that are done, where the environment has begun the next ones already."""
+        same_step = self.envs.metadata.get("autoreset_mode") == AutoresetMode.SAME_STEP
+        if not same_step or not done.any() or "final_obs" not in info:
+            return observation, info
+        observation, final = np.array(observation), info.get("final_info", {})
+        for index in np.flatnonzero(done):
+            observation[index] = info["final_obs"][index]
+        told = {
+            name: _where(done, np.asarray(final[name]), np.asarray(info[name])) for name in self.told if name in final
+        }
+        return observation, {**info, **told}
 
     def _timed_action(
         self, step: int, shown: NDArray[Any], seen: NDArray[np.bool_], info: Mapping[str, Any]
     ) -> NDArray[np.float32]:
         if isinstance(self.agent, TruthAgent):
-            names = (name for name in self.task.truth if name != REWARD)
+            names = (name for name in self.told if name != REWARD)
             truth = {name: np.asarray(info[name], dtype=np.float64) for name in names}
             start = time.perf_counter()
             action = self.agent.act_on_truth(truth)
@@ -187,7 +283,12 @@ def _frame(envs: VectorEnv, shown: NDArray[Any], believed: Pictures) -> Image.Im
 def _rendered(envs: VectorEnv) -> NDArray[np.uint8]:
     rendered = envs.render()
     assert rendered is not None
-    return np.asarray(rendered[0])
+    return as_picture(rendered[0])
+
+
+def _where(chosen: NDArray[np.bool_], values: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+    """``values [N, ...]`` of the chosen ``[N]``, the others' of the rest."""
+    return np.where(chosen.reshape(-1, *(1,) * (values.ndim - 1)), values, others)
 
 
 def _blank_lost(observation: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[Any]:

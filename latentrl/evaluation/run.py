@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentrl.data_collection.storage import METADATA, load_ground_truth, load_metadata, load_sequences
+from latentrl.envs import TASKS, coordinates_of, tasks_in
+from latentrl.envs.coordinates import Coordinate
+from latentrl.envs.declaration import Declaration, checked_tasks, read_declaration
 from latentrl.envs.episodes import Recorded
+from latentrl.envs.tasks import Task
+from latentrl.evaluation.own_tasks import REACH, declared, made_up
+from latentrl.evaluation.surroundings import Surroundings, look_at, recorded_with
+from latentrl.goals.base import Goal
+from latentrl.goals.parsing import parse_goal
+from latentrl.goals.picture import PictureGoal
+from latentrl.goals.recorded import FrameGoal
 from latentrl.models.base import WorldModel
-from latentrl.runs.folder import load_model, load_settings
+from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_settings
 from latentrl.support.errors import UserError
 
 
@@ -26,26 +36,154 @@ class Run:
         folder: the run folder.
         settings: its ``settings.json``.
         data: the data folder, which need not be there.
+        recorded: what the run says of its data, with what the user says of the environment in its place.
+        described: coordinates and tasks that the user declares; None: as they came with the data.
     """
 
     folder: Path
     settings: Mapping[str, Any]
     data: Path
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    described: Declaration | None = None
 
     @classmethod
-    def open(cls, folder: Path, data: Path | None = None) -> Run:
-        """The run in ``folder``; ``data`` is its data folder, if that is no longer where the training found it.
+    def open(
+        cls,
+        folder: Path,
+        data: Path | None = None,
+        env: str | None = None,
+        repeat: int | None = None,
+        describe: Path | None = None,
+    ) -> Run:
+        """The run in ``folder``.
+
+        Args:
+            folder: the run folder.
+            data: its data folder, if that is no longer where the training found it.
+            env: an alias or a Gymnasium id of the environment to act in; the data's own if None.
+            repeat: environment steps that each action is held for; as recorded if None.
+            describe: a file that declares coordinates and tasks, see `latentrl.envs.declaration`.
 
         Raises:
-            UserError: ``folder`` is no run folder.
+            UserError: ``folder`` is no run folder; a bad number or declaration.
         """
         settings = load_settings(folder)
-        return cls(folder, settings, data or Path(settings["options"]["data"]))
+        recorded = recorded_with(settings["data"], env, repeat)
+        described = None if describe is None else read_declaration(describe, coordinates_of(recorded))
+        return cls(folder, settings, data or Path(settings["options"]["data"]), recorded, described)
 
     @property
     def env_id(self) -> str:
-        """The Gymnasium id of the environment that made the data."""
-        return str(self.settings["data"]["env_id"])
+        """The Gymnasium id of the environment to act in; empty where the data is from elsewhere and none was named."""
+        return str(self.recorded.get("env_id") or "")
+
+    @property
+    def action_size(self) -> int:
+        """Du."""
+        return int(self.settings["model"]["spec"]["action_size"])
+
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """The environment to act in, which is made once to be asked.
+
+        Raises:
+            UserError: there is none, it cannot be made, or it does not fit the model.
+        """
+        recordings = not self.settings["data"].get("env_id")
+        return look_at(self.recorded, self.settings["model"]["spec"], recordings)
+
+    @cached_property
+    def coordinates(self) -> tuple[Coordinate, ...]:
+        """Of the ground truth: as the user describes them, as they came with the data, or as the environment says."""
+        if self.described is not None and self.described.coordinates:
+            return self.described.coordinates
+        return coordinates_of(self.recorded) or self.surroundings.declared.coordinates
+
+    @cached_property
+    def tasks(self) -> Mapping[str, Task]:
+        """What can be done in the environment, by name, the default first.
+
+        Those of this package where the environment is one of its own and its own camera or sensors recorded the data;
+        those that are declared; and else `REACH`, which is made up.
+
+        Raises:
+            UserError: as of :attr:`surroundings`; a declared task that has the name of another.
+        """
+        found = self._own_tasks()
+        own = bool(found)
+        where, entries = self._declared(own)
+        for name, entry in entries.items():
+            if name in found or name in TASKS:
+                raise UserError(f"{where}: tasks.{name}: is the name of a task that there is already; give another")
+            found[name] = declared(entry, self.coordinates, self.surroundings, f"{where}: tasks.{name}")
+        if self.made_up is not None and self.made_up not in found:
+            found[self.made_up] = made_up(self.surroundings)
+        return found
+
+    @property
+    def made_up(self) -> str | None:
+        """The name of the task that is made up; None where this package has tasks for the run."""
+        if self._own_tasks():
+            return None
+        return REACH if REACH not in tasks_in(self._name) else f"{REACH}-goal"
+
+    def own_goal(self, task: Task) -> Goal | None:
+        """The goal of a task, else the one that came with the data; a picture's path is one in the data folder first.
+
+        None: the task says none, and none came with the data.
+        """
+        beside = goal_beside(self.data)
+        if task.goal is None:
+            return None if beside is None else PictureGoal(beside)
+        goal = parse_goal(task.goal)
+        if not isinstance(goal, PictureGoal) or (task.near and not (self.data / goal.path).is_file()):
+            return goal
+        if (self.data / goal.path).is_file() or beside is None:
+            return PictureGoal(self.data / goal.path)
+        # The name is that of one format, and the data has come with another.
+        return PictureGoal(beside)
+
+    def truth_at(self, goal: Goal, own: bool) -> Mapping[str, NDArray[Any]]:
+        """The ground truth at a goal, each entry a number or ``[D]``, as far as it was recorded.
+
+        Args:
+            goal: a recorded frame, or what came with the data.
+            own: whether it is the latter.
+        """
+        if isinstance(goal, FrameGoal) and (self.data / METADATA).is_file():
+            truth, (row, step) = self._trained_on, (goal.sequence, goal.step)
+            there = all(0 <= row < len(values) and 0 <= step < values.shape[1] for values in truth.values())
+            return {name: values[row, step] for name, values in truth.items()} if there else {}
+        stored = self.recorded.get("goal_truth") if own else None
+        return {name: np.asarray(value) for name, value in (stored or {}).items()}
+
+    @property
+    def _name(self) -> str:
+        """The environment's id without its module."""
+        return self.env_id.rpartition(":")[2]
+
+    def _own_tasks(self) -> dict[str, Task]:
+        found = {name: TASKS[name] for name in tasks_in(self._name)}
+        if self.recorded.get("pixels") is None and (self.recorded.get("repeat") or 1) == 1:
+            return found
+        # What is drawn for every episode takes the environment's own camera and its vectorised version.
+        seen = {name: task for name, task in found.items() if task.draw is None}
+        repeat = self.recorded.get("repeat") or 1
+        return {
+            name: replace(task, recorded=self.recorded, control_step=task.control_step * repeat)
+            for name, task in seen.items()
+        }
+
+    def _declared(self, own: bool) -> tuple[str, Mapping[str, Any]]:
+        """Declared tasks, and where they stand."""
+        if self.described is not None and self.described.tasks:
+            return "--describe", self.described.tasks
+        stored = self.recorded.get("tasks")
+        if stored:
+            where = str(self.folder / SETTINGS)
+            return where, checked_tasks(stored, self.coordinates, where)
+        # An environment of this package has its tasks in this package.
+        return f"{self.env_id}: its metadata", {} if own else self.surroundings.declared.tasks
 
     def load_model(self) -> WorldModel:
         """The finished model, without gradients.
@@ -96,10 +234,14 @@ class Run:
     def _trained_on(self) -> dict[str, NDArray[Any]]:
         return load_ground_truth(self.data, "train", self.metadata)
 
-    def largest(self, entry: str) -> float:
-        """The largest absolute value of an entry of the ground truth of the training data.
+    def largest(self, entry: str | Coordinate) -> float:
+        """The largest absolute value of an entry of the ground truth of the training data, or of a coordinate.
 
         Raises:
-            UserError: no such data folder.
+            UserError: no such data folder, or no such entry in it.
         """
-        return float(np.abs(self._trained_on[entry]).max())
+        key = entry if isinstance(entry, str) else entry.key
+        if key not in self._trained_on:
+            raise UserError(f"--data {self.data}: its ground truth has no {key!r}, so nobody knows its top speed")
+        values = self._trained_on[key] if isinstance(entry, str) else entry.values(self._trained_on)
+        return float(np.abs(values).max())

@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
+from latentrl.agents.bounds import ActionBounds
 from latentrl.envs import TASKS, tasks_in
 from latentrl.envs.episodes import Episodes
 from latentrl.envs.measures import GOAL, Outcome, Truth
 from latentrl.envs.tasks import Task
+from latentrl.evaluation.own_tasks import judged, posed
 from latentrl.evaluation.protocol import photographs
 from latentrl.evaluation.run import Run
-from latentrl.evaluation.trials import Trial
+from latentrl.evaluation.trials import Trial, same
 from latentrl.goals.base import Goal
-from latentrl.goals.parsing import parse_goal
-from latentrl.goals.picture import ObservedGoals, PictureGoal
+from latentrl.goals.picture import ObservedGoals
 from latentrl.goals.speed import SpeedGoal
+from latentrl.runs.velocity_range import FILE as VELOCITY_RANGE
 from latentrl.support.errors import UserError
 
 STREAM = 2
@@ -33,7 +36,7 @@ class Setting:
         task: in the environment that made the run's data, which takes actions up to ``bound``.
         goal: what all episodes, or each of them, are to reach.
         target: what the measure compares with, in the truth's units; None where it needs nothing.
-        bound: largest action, in the environment's units.
+        bound: largest action, in the environment's units; None: what the data was recorded within.
         count: N, the parallel episodes.
         episodes: how each of them begins and what its true goal is, with observations of the goals; None: all alike.
             Where the user gives a goal its true pose is not known, and ``episodes`` tells the starts alone.
@@ -44,7 +47,7 @@ class Setting:
     task: Task
     goal: Goal
     target: float | None
-    bound: float
+    bound: float | None
     count: int
     episodes: Episodes | None = None
 
@@ -57,12 +60,32 @@ class Setting:
         """
         task = _task(trial, run)
         bound = _bound(trial, task, run)
-        if task.torque_limit is not None:
+        if task.torque_limit is not None and bound is not None:
             task = task.with_env(**{task.torque_limit: bound})
         count = trial.episodes or task.episodes
         episodes = None if task.draw is None else _episodes(trial, task, run, count)
         goal = _goal(trial, task, run, episodes)
+        own = trial.goal is None or same(trial.goal.meaning, run.own_goal(task))
+        if task.near and goal.is_position and not (own and task.true_pose is not None):
+            known = posed(task, run.coordinates, run.truth_at(goal, own))
+            task, own = (task, own) if known is None else (known, True)
+        task = judged(task, goal.is_position, own, (run.folder / VELOCITY_RANGE).is_file())
         return cls(trial, run, task, goal, _target(goal, task, run), bound, count, episodes)
+
+    def bounds(self, size: int) -> ActionBounds:
+        """The smallest and the largest of ``size`` actions: an environment of fixed limits gives no more than these.
+
+        Raises:
+            UserError: nobody has said any.
+        """
+        # The environment of a task that is not this package's has been asked for its own bounds too.
+        recorded = self.task.recorded or self.run.recorded
+        if self.bound is None:
+            return ActionBounds.of(recorded, size, None)
+        high = torch.full((size,), self.bound)
+        given = ActionBounds(-high, high)
+        fixed = self.task.torque_limit is None and recorded.get("action_low") is not None
+        return given.within(ActionBounds.recorded(recorded, size)) if fixed else given
 
     @property
     def own_goals(self) -> Episodes | None:
@@ -90,6 +113,10 @@ class Setting:
         """What the task's measure says of ``truth``, ``{name: [T, N, ...]}``, the ground truth of all episodes."""
         measure, step = self.task.measure, self.task.control_step
         if self.episodes is None:
+            pose = self.task.true_pose
+            if pose is not None:
+                count = next(iter(truth.values())).shape[1]
+                truth = {**truth, GOAL: np.broadcast_to(np.asarray(pose), (count, len(pose)))}
             return measure(truth, step, self.target)
         if self.own_goals is not None:
             return measure({**truth, GOAL: self.own_goals.goals}, step, self.target)
@@ -98,29 +125,38 @@ class Setting:
 
 
 def _task(trial: Trial, run: Run) -> Task:
-    if trial.task not in TASKS:
-        raise UserError(f"--task {trial.task}: choose one of {', '.join(TASKS)}")
-    task, recorded = TASKS[trial.task], run.settings["data"]
-    if run.env_id != task.env_id:
+    if trial.task not in TASKS or trial.task in run.tasks:
+        if trial.task not in run.tasks:
+            raise UserError(f"--task {trial.task}: choose one of {', '.join(run.tasks)}")
+        return _as_asked(run.tasks[trial.task].of_run(dict(run.recorded.get("env_kwargs") or {})), trial)
+    task = TASKS[trial.task]
+    if run.env_id.rpartition(":")[2] != task.env_id:
         raise UserError(
             f"--run {run.folder}: was trained on {run.env_id}, but --task {trial.task} takes place in "
             f"{task.env_id}; give a run that was trained there"
         )
-    if task.draw is not None and recorded.get("pixels") is not None:
-        raise UserError(
-            f"--run {run.folder}: was trained on rendered pictures (collect --pixels), but the goals of "
-            f"--task {trial.task} are photographed by the environment's own camera or sensors; collect what these "
-            "observe, without --pixels"
-        )
-    return task.of_run(recorded["env_kwargs"])
+    raise UserError(
+        f"--run {run.folder}: was trained on rendered pictures or held actions (collect --pixels, --repeat), but the "
+        f"goals of --task {trial.task} are photographed by the environment's own camera or sensors, step by step; give "
+        f"--task {next(iter(run.tasks))}"
+    )
 
 
-def _bound(trial: Trial, task: Task, run: Run) -> float:
+def _as_asked(task: Task, trial: Trial) -> Task:
+    """The task with what the user says of its episodes."""
+    if trial.steps is not None:
+        task = replace(task, steps=trial.steps)
+    return replace(task, reset_options={**task.reset_options, **(trial.reset_options or {})})
+
+
+def _bound(trial: Trial, task: Task, run: Run) -> float | None:
     """The largest action, which an environment of fixed limits bounds."""
-    bound, recorded = trial.torque or task.torque, run.settings["data"]
+    bound, recorded = trial.torque or task.torque, task.recorded or run.recorded
+    if bound is None:
+        return None
     limits = [abs(value) for name in ("action_low", "action_high") for value in recorded.get(name, ())]
     if task.torque_limit is None and limits and bound > max(limits):
-        raise UserError(f"--torque {bound:g}: {task.env_id} takes at most {max(limits):g}")
+        raise UserError(f"--action-limit {bound:g}: {task.env_id} takes at most {max(limits):g}")
     return bound
 
 
@@ -162,17 +198,24 @@ def _goal(trial: Trial, task: Task, run: Run, episodes: Episodes | None) -> Goal
     """What to reach: the trial's goal, the task's, whose picture lies in the data folder, or each episode's own."""
     if trial.goal is not None:
         return trial.goal.meaning
-    if task.goal is None:
-        assert episodes is not None and episodes.observations is not None
+    if episodes is not None:
+        assert episodes.observations is not None
         return ObservedGoals(episodes.observations)
-    goal = parse_goal(task.goal)
-    return PictureGoal(run.data / goal.path) if isinstance(goal, PictureGoal) else goal
+    own = run.own_goal(task)
+    if own is None:
+        raise UserError(
+            f"--goal: {run.data} holds no goal.png or goal.json; give a picture or readings of the goal, "
+            "frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION"
+        )
+    return own
 
 
 def _target(goal: Goal, task: Task, run: Run) -> float | None:
     """The speed that a velocity goal means in the truth's units: its fraction of the fastest in the training data."""
+    if task.target is not None:
+        return task.target
     if task.target_of is None:
-        if isinstance(goal, SpeedGoal):
+        if isinstance(goal, SpeedGoal) and not task.near:
             raise UserError("--goal velocity:...: this task is to reach a position; give a picture, or another --task")
         return None
     if not isinstance(goal, SpeedGoal) or len(goal.fractions) != 1 or not goal.fractions[0]:

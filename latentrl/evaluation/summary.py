@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from latentrl.envs.measures import Floats, Outcome
+from latentrl.envs.measures import LENGTH, Floats, Outcome
 from latentrl.evaluation.judging import Alone, Judged
 from latentrl.evaluation.setting import Setting
 from latentrl.numerics.statistics import bootstrap_interval
@@ -31,11 +31,37 @@ def summarise(setting: Setting, judged: Judged, alone: Alone) -> dict[str, Any]:
         "success": None if outcome.success is None else outcome.success.tolist(),
         "measures": {name: _described(values) for name, values in outcome.figures.items()},
         **({"overall": overall} if overall else {}),
+        **_where_nobody_has_labelled(setting, judged),
         "target": setting.target,
         "frames_lost": float(1 - batch.arrived.mean()),
         "control_rate": control_rate(alone.evaluation.seconds),
         "batch_control_rate": control_rate(batch.seconds),
         "trial": trial.as_json(),
+    }
+
+
+def _where_nobody_has_labelled(setting: Setting, judged: Judged) -> dict[str, Any]:
+    """What else is to be said of a task that is not this package's own: how its figures are called, and early ends."""
+    task, length = setting.task, judged.evaluation.truth.get(LENGTH)
+    if not task.near and length is None:
+        return {}
+    steps = np.full(setting.count, float(task.steps)) if length is None else length
+    early = {
+        "ended_early": float((steps < task.steps).mean()),
+        "steps": task.steps,
+        "mean_length": float(steps.mean()),
+    }
+    if not task.near:
+        return early
+    bounds = setting.bounds(setting.run.action_size)
+    return {
+        "headings": dict(task.measure.headings),
+        "goal": str(setting.goal),
+        "environment": {name: task.recorded.get(name) for name in ("env_id", "env_kwargs", "pixels", "repeat")},
+        "control_step": task.control_step,
+        "action_low": bounds.low.tolist(),
+        "action_high": bounds.high.tolist(),
+        **early,
     }
 
 
@@ -45,15 +71,32 @@ def as_text(summary: Mapping[str, Any]) -> str:
     known = low is not None
     medians = {name: values["median"] for name, values in summary["measures"].items()}
     measures = [f"{name} {median:.3g}" for name, median in medians.items() if median is not None]
-    overall = [f"{name} {value:.3g}" for name, value in summary.get("overall", {}).items()]
+    # An interval is written behind what it is of.
+    overall = [
+        f"{name} {value:.3g}{_interval(name, summary['overall'])}"
+        for name, value in summary.get("overall", {}).items()
+        if not (name.endswith(("_low", "_high")) and "headings" in summary)
+    ]
+    early = summary.get("ended_early") or 0.0
+    ends = (
+        f"\n{early:.0%} of the episodes ended early, after {summary['mean_length']:.4g} of {summary['steps']} steps"
+        if early
+        else ""
+    )
     successes = f"{summary['successes'] if known else '?':>4} of {summary['episodes']:<3}"
     rate = f"{summary['success_rate']:>6.0%}  {low:.3f} to {high:.3f}" if known else f"{'–':>6}  {'–':<14}"
     return (
         f"{'agent':<18} {'task':<25} {'successes':>10} {'rate':>6}  {'95% interval':<15} {'control rate':>12}\n"
         f"{summary['agent']:<18} {summary['task']:<25} {successes}"
         f"{rate} {summary['control_rate']['hz_median']:>10.0f} Hz\n"
-        f"medians: {', '.join(measures) or 'none'}" + (f"\noverall: {', '.join(overall)}" if overall else "")
+        f"medians: {', '.join(measures) or 'none'}" + (f"\noverall: {', '.join(overall)}" if overall else "") + ends
     )
+
+
+def _interval(name: str, overall: Mapping[str, float]) -> str:
+    stem = name.removesuffix("_mean")
+    low, high = (overall.get(f"{stem}_{end}") for end in ("low", "high"))
+    return "" if name == stem or low is None or high is None else f" ({low:.3g} to {high:.3g})"
 
 
 def wilson_interval(successes: int, episodes: int) -> tuple[float, float]:

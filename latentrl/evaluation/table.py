@@ -33,8 +33,8 @@ def rows(summaries: Sequence[Mapping[str, Any]]) -> list[Row]:
     ``time_ratio`` is the time to the goal over that of the same planner on the true physics; for an agent that is no
     planner, over that of the fastest planner there.
     """
-    always, sometimes = columns(), _headings(TASKS)
-    found = [_row(summary, always, sometimes) for summary in summaries]
+    always = columns()
+    found = [_row(summary, always, {**_headings(TASKS), **summary.get("headings", {})}) for summary in summaries]
     reference: dict[tuple[str, str], float] = {}
     for row in found:
         time = _time(row)
@@ -56,12 +56,15 @@ def columns() -> dict[str, str]:
     return ABOUT | figures | RATE
 
 
-def as_markdown(table: Sequence[Row]) -> str:
-    """The table for people: one section per task, with the columns that say something there."""
+def as_markdown(table: Sequence[Row], headings: Mapping[str, str] | None = None) -> str:
+    """The table for people: one section per task, with the columns that say something there.
+
+    ``headings`` are those of figures that no task of this package has.
+    """
     sections = []
     for task in dict.fromkeys(row["task"] for row in table):
         part = [row for row in table if row["task"] == task]
-        named = _columns(part)
+        named = _columns(part, headings)
         shown = [name for name in named if name != "task" and any(row.get(name) is not None for row in part)]
         lines = [
             f"## {task}",
@@ -74,18 +77,19 @@ def as_markdown(table: Sequence[Row]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def as_csv(table: Sequence[Row]) -> str:
+def as_csv(table: Sequence[Row], headings: Mapping[str, str] | None = None) -> str:
     """The table for programs: every column, unrounded, empty where a figure does not apply."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, _columns(table), lineterminator="\n")
+    writer = csv.DictWriter(text, _columns(table, headings), lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
     return text.getvalue()
 
 
-def _columns(table: Sequence[Row]) -> dict[str, str]:
+def _columns(table: Sequence[Row], headings: Mapping[str, str] | None = None) -> dict[str, str]:
     """The columns of these rows and their headings."""
-    return columns() | {name: own for name, own in _headings(TASKS).items() if any(name in row for row in table)}
+    known = {**_headings(TASKS), **(headings or {})}
+    return columns() | {name: own for name, own in known.items() if any(name in row for row in table)}
 
 
 def _headings(tasks: Iterable[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from latentrl.figures.belief import BELIEF
 from latentrl.figures.imagined import IMAGE_STRIPS, SENSOR_CURVES
 from latentrl.figures.latents import LATENTS
 from latentrl.figures.predictions import PREDICTION_STRIPS, SENSOR_PREDICTIONS
+from latentrl.figures.recordings import ACTION_COVERAGE, ACTION_LAGS
 from latentrl.figures.training_curves import TRAINING_CURVES
 
 FIGURES: dict[str, Drawing] = {
@@ -17,6 +18,8 @@ FIGURES: dict[str, Drawing] = {
     "image_strips": IMAGE_STRIPS,
     "sensor_curves": SENSOR_CURVES,
     "belief": BELIEF,
+    "action_coverage": ACTION_COVERAGE,
+    "action_lags": ACTION_LAGS,
 }
 
 __all__ = ["FIGURES", "Drawing"]

@@ -18,16 +18,18 @@ GAP = 6
 
 
 def side_by_side(pictures: dict[str, NDArray[np.uint8]], size: int = 192) -> Image.Image:
-    """One frame: each picture ``[H, W]`` or ``[H, W, 1 or 3]`` uint8, upscaled to ``size`` under its caption."""
-    width = len(pictures) * size + (len(pictures) - 1) * GAP
+    """One frame: each picture ``[H, W]`` or ``[H, W, 1 or 3]`` uint8, made ``size`` high, under its caption."""
+    widths = [max(1, round(size * pixels.shape[1] / pixels.shape[0])) for pixels in pictures.values()]
+    width = sum(widths) + (len(pictures) - 1) * GAP
     frame = Image.new("RGB", (width, size + CAPTION), BACKGROUND)
     canvas = ImageDraw.Draw(frame)
-    for index, (caption, pixels) in enumerate(pictures.items()):
-        left = index * (size + GAP)
+    left = 0
+    for (caption, pixels), wide in zip(pictures.items(), widths, strict=True):
         grey = pixels.ndim == 2 or pixels.shape[-1] == 1
         image = Image.fromarray(pixels.reshape(pixels.shape[:2]) if grey else pixels).convert("RGB")
-        frame.paste(image.resize((size, size), Image.Resampling.NEAREST), (left, CAPTION))
+        frame.paste(image.resize((wide, size), Image.Resampling.NEAREST), (left, CAPTION))
         canvas.text((left + 4, 3), caption, fill=INK)
+        left += wide + GAP
     return frame
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from numpy.typing import NDArray
 from torch import Tensor
 
 from latentrl.models.base import WorldModel
@@ -31,6 +32,13 @@ class Goal(ABC):
         Raises:
             UserError: the goal does not fit the model or the data, or there is no one point.
         """
+
+    def observation(self, model: WorldModel, run: Path, data: Path | None) -> NDArray[Any] | None:
+        """What is observed there ``[*shape]``, raw; None: no one observation stands for the goal.
+
+        The arguments and errors are those of :meth:`target`.
+        """
+        return None
 
 
 class WrittenGoal(Goal):

@@ -40,7 +40,11 @@ class PictureGoal(WrittenGoal):
 
     def target(self, model: WorldModel, run: Path, data: Path | None) -> Tensor:
         """The position ``[Da]``."""
-        return model.encode_goal(torch.from_numpy(read_goal(self.path, model.spec.observation_shape)))
+        return model.encode_goal(torch.from_numpy(self.observation(model, run, data)))
+
+    def observation(self, model: WorldModel, run: Path, data: Path | None) -> NDArray[Any]:
+        """The picture, or the readings."""
+        return read_goal(self.path, model.spec.observation_shape, model.spec.observation_dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,17 +60,18 @@ class ObservedGoals(Goal):
         return torch.stack([model.encode_goal(torch.from_numpy(one)) for one in self.observations])
 
 
-def read_goal(path: Path, shape: Sequence[int]) -> NDArray[np.uint8] | NDArray[np.float32]:
+def read_goal(path: Path, shape: Sequence[int], dtype: str | None = None) -> NDArray[np.uint8] | NDArray[np.float32]:
     """One raw observation: the picture in ``path``, ``[H, W, C]`` uint8, or its numbers, ``[*shape]`` float32.
 
     Args:
         path: anything Pillow reads; for a model that sees no pictures, a JSON list of numbers (nested as ``shape``).
         shape: the observation shape of the model that is to encode it, ``(H, W, C)`` for pictures.
+        dtype: of what it sees; None: pictures where the shape is that of one. One that sees floats is given numbers.
 
     Raises:
         UserError: no such file, no picture or numbers, or not the size and colours that the model was trained on.
     """
-    if len(shape) != 3 or shape[2] not in MODES:
+    if len(shape) != 3 or shape[2] not in MODES or dtype not in (None, "uint8"):
         return _read_numbers(path, tuple(shape))
     height, width, channels = shape
     try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from numpy.typing import NDArray
 from torch import Tensor
 
 from latentrl.goals.base import WrittenGoal
@@ -43,10 +44,17 @@ class FrameGoal(WrittenGoal):
         Raises:
             UserError: no such sequence or step.
         """
+        return model.encode_goal(self._frame(run, data))
+
+    def observation(self, model: WorldModel, run: Path, data: Path | None) -> NDArray[Any]:
+        """The frame."""
+        return self._frame(run, data).numpy()
+
+    def _frame(self, run: Path, data: Path | None) -> Tensor:
         recorded = _recorded(run, data, self.sequence)
         if not 0 <= self.step < recorded.length:
             raise UserError(f"--goal {self}: its steps are 0 to {recorded.length - 1}")
-        return model.encode_goal(recorded.observations[0, self.step])
+        return recorded.observations[0, self.step]
 
 
 @dataclass(frozen=True)

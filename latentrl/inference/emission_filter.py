@@ -46,7 +46,7 @@ class EmissionFilter:
 
     Attributes:
         decoder: the mean of p(x | z), ``[N, Dz]`` -> ``[N, Dx]``, made by :func:`latentrl.networks.dense.mlp`.
-        sigma: standard deviation of p(x | z) per dimension.
+        sigma: standard deviation of p(x | z) per dimension, a number or a float64 scalar.
         iterations: tried Gauss-Newton steps of an update.
         particles: samples of the prior that a first frame is compared with.
         effective: effective number of those that must remain: a sharper likelihood is tempered, and the rest of it
@@ -54,7 +54,7 @@ class EmissionFilter:
     """
 
     decoder: nn.Sequential
-    sigma: float
+    sigma: float | Tensor
     iterations: int = 8
     particles: int = 4096
     effective: float = 64.0

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentrl.data_collection.checks import check_bounds, check_finite
 from latentrl.data_collection.storage import METADATA, load_ground_truth, load_metadata, load_sequences, require_split
 from latentrl.envs import coordinates_of
 from latentrl.envs.coordinates import Coordinate
@@ -31,6 +32,7 @@ from latentrl.metrics.prediction import (
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameEncoder, SplitState
 from latentrl.models.over_data import encode_frames, smooth
+from latentrl.support.errors import UserError
 from latentrl.types import Belief, Sequences, is_image
 
 NEAR_STEPS = 10
@@ -65,14 +67,23 @@ def check_held_out(folder: Path) -> None:
     """Refuse data that no model can be measured on, before one is trained.
 
     Raises:
-        UserError: no ``test`` split, or coordinates that its ground truth does not hold.
+        UserError: no ``test`` split, one with numbers that are not finite or actions out of bounds, or coordinates that
+            its ground truth does not hold.
     """
     metadata = load_metadata(folder)
     require_split(folder, "test", metadata)
+    low, high = check_bounds(metadata, str(folder / METADATA))
+    check_finite(load_sequences(folder, "test", metadata=metadata), f"{folder}: test", low, high)
     coordinates = coordinates_of(metadata, str(folder / METADATA))
     if coordinates:
         shape = tuple(metadata["splits"]["test"][name] for name in ("sequences", "length"))
-        coordinate_values(load_ground_truth(folder, "test", metadata), coordinates, shape)
+        truth = load_ground_truth(folder, "test", metadata)
+        for name, values in coordinate_values(truth, coordinates, shape).items():
+            if not np.isfinite(values).all():
+                raise UserError(
+                    f"{folder}: test: the coordinate {name} of the ground truth is not finite everywhere, so that no "
+                    f"model can be judged by it: take it out of {folder / METADATA}, or record the data again"
+                )
 
 
 @torch.no_grad()

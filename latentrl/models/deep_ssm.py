@@ -103,7 +103,8 @@ class DeepStateSpaceModel(WorldModel):
         return self._filter().update(predicted, self.to_unit(observation))
 
     def _filter(self) -> EmissionFilter:
-        return EmissionFilter(self.decoder.body, float(self.log_sigma.detach().exp()))
+        # A tensor, for a number would have to be known when the filter is traced.
+        return EmissionFilter(self.decoder.body, self.log_sigma.detach().exp().double())
 
     def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
         """The goal state ``[Dz]`` of one image: where a sequence of that frame, with no action, is half-way.

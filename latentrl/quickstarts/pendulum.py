@@ -16,6 +16,7 @@ from latentrl.metrics.prediction import predict_images
 from latentrl.quickstarts.pendulum_report import barrel_png, write_report
 from latentrl.quickstarts.plan import Plan, Showcase
 from latentrl.runs.folder import load_model
+from latentrl.support.commands import command
 from latentrl.training.options import TrainOptions
 
 STRIPS = 4
@@ -83,7 +84,7 @@ def _headlines(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _next_command(out: Path) -> str:
-    return f"python -m latentrl.evaluate --run {out / 'model'} --goal {out / 'data' / 'goal.png'} --agent random"
+    return command("evaluate", "--run", out / "model", "--goal", out / "data" / "goal.png", "--agent", "random")
 
 
 PENDULUM = Showcase("pendulum", "to swing up", _plan, FIGURES, (), _report, _headlines, _next_command)

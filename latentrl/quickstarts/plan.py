@@ -14,6 +14,7 @@ from latentrl.agents.options import LearnOptions
 from latentrl.data_collection.options import CollectOptions
 from latentrl.data_collection.storage import load_metadata
 from latentrl.evaluation.options import EvaluateOptions, trial_of
+from latentrl.evaluation.run import Run
 from latentrl.runs.folder import HISTORY
 from latentrl.support.files import read_json
 from latentrl.training.options import TrainOptions
@@ -42,7 +43,9 @@ class Plan:
     def stem(self, key: Key) -> Path:
         """The path of an evaluation's files, without their ending."""
         options = self.evaluations[key]
-        return options.run / f"evaluation_{trial_of(options, self.collect.env_id).name}"
+        # The run need not be there yet: its environment's own tasks are known without it.
+        run = Run(options.run, {}, self.collect.folder, {"env_id": self.collect.env_id})
+        return options.run / f"evaluation_{trial_of(options, run).name}"
 
     @property
     def film(self) -> Path:

@@ -18,6 +18,7 @@ from latentrl.metrics.prediction import predict_images
 from latentrl.quickstarts.plan import Plan, Showcase
 from latentrl.quickstarts.reacher_report import ANGLES, PIXELS, Words, write_report
 from latentrl.runs.folder import load_model
+from latentrl.support.commands import command
 from latentrl.training.options import TrainOptions
 
 TASKS_SHOWN = ("reach", "reach-ahead")
@@ -62,7 +63,7 @@ class Arm:
         """The verbs' defaults for the reacher, and the options that depend on what is observed."""
         data, run = out / "data", out / "model"
         return Plan(
-            CollectOptions(env="reacher", observation=self.observation, out=data, seed=seed),
+            CollectOptions(env="reacher", env_kwargs={"observation": self.observation}, out=data, seed=seed),
             TrainOptions(
                 data=data,
                 run=run,
@@ -135,7 +136,7 @@ def _headlines(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _next_command(out: Path) -> str:
-    return f"python -m latentrl.evaluate --run {out / 'model'} --task reacher-easy --agent cem"
+    return command("evaluate", "--run", out / "model", "--task", "reacher-easy", "--agent", "cem")
 
 
 REACHER_ANGLES = Arm("angles", state_size=4, position_size=2, steps=8000, words=ANGLES).showcase("reacher")

@@ -22,10 +22,13 @@ from latentrl.models import MODELS, build
 from latentrl.models.base import WorldModel
 from latentrl.models.spec import DataSpec
 from latentrl.runs.tensors import read_tensors
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError
 from latentrl.support.files import read_json
 
 SETTINGS, MODEL, CHECKPOINT, HISTORY = "settings.json", "model.safetensors", "checkpoint.safetensors", "history.csv"
+THREADS = "threads"
+"""Of the settings: what a run was begun with, and goes on with."""
 
 
 def model_settings(name: str, model: WorldModel) -> dict[str, Any]:
@@ -36,6 +39,12 @@ def model_settings(name: str, model: WorldModel) -> dict[str, Any]:
 def goal_beside(data: Path) -> Path | None:
     """The goal that came with a data folder, a picture or readings; None where none did."""
     return next(iter(sorted(data.glob("goal.*"))), None)
+
+
+def learn_command(run: Path, data: Path) -> str | None:
+    """How to learn a policy in a run's model for the goal that came with its data; None where none did."""
+    goal = goal_beside(data)
+    return None if goal is None else command("learn", "--run", run, "--goal", goal)
 
 
 def is_finished(folder: Path) -> bool:
@@ -80,7 +89,7 @@ def load_model(
         ),
         described["settings"],
     )
-    cure = f"finish the training with python -m latentrl.train --run {folder} --resume"
+    cure = f"finish the training with {command('train', '--run', folder, '--resume')}"
     weights, _ = read_tensors(folder / MODEL, cure)
     try:
         model.load_state_dict(weights)

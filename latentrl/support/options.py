@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tyro
+from tyro.constructors import PrimitiveConstructorSpec
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+
+def _json_object(arguments: list[str]) -> dict[str, Any]:
+    found = json.loads(arguments[0])
+    if not isinstance(found, dict):
+        raise ValueError(f"{arguments[0]} is no JSON object; give {{...}}")
+    return found
+
+
+JSON_OBJECT = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="JSON",
+    instance_from_str=_json_object,
+    is_instance=lambda value: isinstance(value, dict),
+    str_from_instance=lambda value: [json.dumps(value)],
+)
+"""How tyro reads a dictionary that is given as JSON."""
 
 
 def default_hint(text: str, metavar: str) -> Any:

@@ -8,12 +8,35 @@ from typing import Annotated, Any, Literal
 
 import torch
 import tyro
+from tyro.constructors import PrimitiveConstructorSpec
 
 from latentrl.models import MODELS
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
 from latentrl.support.errors import UserError
 from latentrl.support.options import default_hint
+
+AUTO = -1
+"""A size that is to be estimated from the data; see :mod:`latentrl.training.sizes`."""
+
+
+def _size(arguments: list[str]) -> int:
+    if arguments[0] == "auto":
+        return AUTO
+    size = int(arguments[0])
+    if size < 1:
+        raise ValueError(f"{size}: give auto, or one or more")
+    return size
+
+
+SIZE = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="{auto,INT}",
+    instance_from_str=_size,
+    is_instance=lambda value: isinstance(value, int),
+    str_from_instance=lambda value: ["auto" if value == AUTO else str(value)],
+)
+"""How tyro reads the size of a state."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +70,11 @@ class TrainOptions:
         Literal["joint", "smoother", "filter"] | None, default_hint("the recipe's", "{joint,smoother,filter}")
     ] = None
     """Posterior under which the rate of an EKVAE is estimated."""
-    state_size: int = 3
-    """Dz, dimensions of the latent state."""
-    position_size: int = 2
-    """Da, how many of them hold the position, where the model tells position from velocity."""
+    state_size: Annotated[int, SIZE] = 3
+    """Dz, dimensions of the latent state; auto: those of the position, and a velocity for each way that frames move."""
+    position_size: Annotated[int, SIZE] = 2
+    """Da, how many of them hold the position, where the model tells position from velocity; auto: estimated from single
+    frames."""
     steps: Annotated[int | None, default_hint("8000", "INT")] = None
     """Gradient steps."""
     batch: Annotated[int | None, default_hint("50", "INT")] = None
@@ -106,7 +130,9 @@ def check_options(options: TrainOptions) -> None:
         raise UserError(f"--standardise: of the models only {having} knows it; leave it out, or give --model {having}")
     if options.kappa is not None and options.kappa <= 0:
         raise UserError(f"--kappa {options.kappa}: give a positive number")
-    if not 0 < options.position_size <= options.state_size:
+    if AUTO not in (options.state_size, options.position_size) and not (
+        0 < options.position_size <= options.state_size
+    ):
         raise UserError(f"--position-size {options.position_size}: give 1 to {options.state_size}, the --state-size")
     if options.blur is not None and not 0 <= options.blur <= 1:
         raise UserError(f"--blur {options.blur}: give a fraction of the image's height, 0 to 1")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
+
+from latentrl.agents.bounds import LIMIT
 from latentrl.data_collection.storage import load_metadata
-from latentrl.runs.folder import SETTINGS, goal_beside, load_settings, model_settings
+from latentrl.envs import action_limit_of
+from latentrl.runs.folder import SETTINGS, THREADS, learn_command, load_settings, model_settings
 from latentrl.runs.versions import describe_environment
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
 from latentrl.support.options import options_to_json
@@ -74,13 +79,24 @@ def write_settings(situation: Situation, recipe: Recipe, training: Training) -> 
             "model": model_settings(options.model, training.model),
             "options": kept,
             "training": asdict(recipe.settings),
-            "data": load_metadata(options.data),
+            "data": _described(load_metadata(options.data)),
             "environment": describe_environment(),
+            THREADS: torch.get_num_threads(),
         },
     )
 
 
+def _described(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The data's metadata, with the largest action of its environment's task: who learns and plans loads no tasks."""
+    return {**metadata, LIMIT: action_limit_of(metadata)}
+
+
 def next_command(options: TrainOptions) -> str:
-    """What is to be done with a finished run."""
-    goal = goal_beside(options.data) or options.data / "goal.png"
-    return f"next: python -m latentrl.learn --run {options.folder} --goal {goal}"
+    """What can be done with a finished run: what is printed works as it stands, so that it has a goal or needs none."""
+    found = learn_command(options.folder, options.data)
+    if found is not None:
+        return f"next: {found}"
+    return (
+        f"no goal came with {options.data}: a picture or readings of one go to learn and evaluate as --goal FILE\n"
+        f"next: {command('imagine', '--run', options.folder)}"
+    )

@@ -17,7 +17,7 @@ from latentrl.types import Sequences, Trajectory
 from tests.arms import wander
 
 ARMS = 100
-LIMITS = {"action_low": [-4.0, -4.0], "action_high": [4.0, 4.0]}
+LIMITS = {"action_low": [-9.0, -9.0], "action_high": [9.0, 9.0]}
 
 
 def write_sensors(folder: Path) -> Path:

@@ -6,6 +6,7 @@ import importlib
 import json
 import subprocess
 import sys
+import typing
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
@@ -23,10 +24,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 import latentrl.collect
 import latentrl.envs
 from latentrl.data_collection import storage
-from latentrl.data_collection.options import CollectOptions
+from latentrl.data_collection.options import CollectOptions, parse
 from latentrl.envs import ENVIRONMENTS, TASKS, coordinates_of, environment_named, tasks_in
 from latentrl.envs.coordinates import Coordinate, coordinates_from_json
-from latentrl.envs.description import Collection, Environment, TruthAgent
+from latentrl.envs.description import Collection, Environment, Flag, TruthAgent
 from latentrl.envs.episodes import Episodes, Recorded
 from latentrl.envs.measures import GOAL, REWARD, Floats, Held, Measure, Spread, SteadySpeed
 from latentrl.envs.tasks import Task
@@ -155,6 +156,13 @@ def test_ground_truth_is_announced_and_complete(env: gymnasium.Env[Any, Any]) ->
         assert all(np.isfinite(info[key]).all() for key in keys)
 
 
+def test_a_vectorised_step_takes_as_long(vector_env: VectorEnv) -> None:
+    single = gymnasium.make(vector_env.spec.id)  # type: ignore[union-attr]
+    step = single.unwrapped.metadata["control_step"]
+    assert vector_env.metadata["control_step"] == step > 0
+    assert all(task.control_step == step for task in TASKS.values() if task.env_id == vector_env.spec.id)  # type: ignore[union-attr]
+
+
 def test_vectorised_ground_truth_has_one_entry_for_each(vector_env: VectorEnv) -> None:
     single = gymnasium.make(vector_env.spec.id)  # type: ignore[union-attr]
     info = single.reset(seed=0)[1]
@@ -228,8 +236,16 @@ def check_description(environment: Environment) -> None:
     assert environment.alias.isidentifier() and ENVIRONMENTS[environment.alias] is environment
     assert environment_named(environment.env_id) is environment
     assert environment_named(f"some.package:{environment.env_id}") is environment
-    missing = set(environment.flags) - {field.name for field in fields(CollectOptions)}
-    assert not missing, f"flags {missing} are no options of collect: add them to CollectOptions"
+    taken = {field.name for field in fields(CollectOptions)} & {flag.name for flag in environment.flags}
+    assert not taken, f"flags {taken} are collect's own: give them other names"
+    for flag in environment.flags:
+        assert flag.name.isidentifier() and flag.help and flag.default
+        kinds = {other.kind for one in ENVIRONMENTS.values() for other in one.flags if other.name == flag.name}
+        assert kinds == {flag.kind}, f"environments have a flag {flag.name} of several kinds"
+        word = str(typing.get_args(flag.kind)[0]) if typing.get_args(flag.kind) else flag.default
+        given = parse(["--env", environment.alias, f"--{flag.name.replace('_', '-')}", word])
+        assert given.env_kwargs[flag.key] == (word if typing.get_args(flag.kind) else flag.kind(word))
+        single(environment, **given.env_kwargs).close()
     options = CollectOptions(env=environment.alias).complete()
     assert options.env_id == environment.env_id
     collection = environment.collection
@@ -363,7 +379,7 @@ def check_servo(environment: Environment) -> None:
     if environment.servo is None:
         return
     task = next(task for task in environment.tasks.values() if task.draw is not None and not task.held_out)
-    assert task.draw is not None
+    assert task.draw is not None and task.torque is not None
     drawn = task.draw(np.random.default_rng(0), 3, None)
     env = single(environment, **task.env_kwargs)
     for index in range(3):
@@ -571,7 +587,8 @@ def wrong_coordinates(*wrong: Coordinate) -> dict[str, Any]:
     ("check", "wrong"),
     [
         (check_description, {"vector_entry_point": "somewhere:Else"}),
-        (check_description, {"flags": {"friction": "friction"}}),
+        (check_description, {"flags": (Flag("length", float, "1", "of the rail in m"),)}),
+        (check_description, {"flags": (Flag("noise", int, "1", "of the sensors in mm"),)}),
         (check_description, {"collection": Collection(length=1)}),
         (check_coordinates, wrong_coordinates()),
         (check_coordinates, wrong_coordinates(replace(PLACE, key="spot"))),
@@ -580,7 +597,6 @@ def wrong_coordinates(*wrong: Coordinate) -> dict[str, Any]:
         (check_coordinates, wrong_coordinates(replace(PLACE, limits=(-0.1, 0.1)))),
         (check_servo, {"servo": lambda goals, force: CartServo(-goals, force)}),
     ],
-    ids=str,
 )
 def test_the_checks_find_what_is_wrong(
     cart: Environment,

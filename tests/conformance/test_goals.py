@@ -80,7 +80,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Trajectory(rng.integers(0, 256, (5, *SHAPE), dtype=np.uint8), rng.normal(size=(4, 1)).astype(np.float32))
         for _ in range(3)
     ]
-    write(data, "train", recorded, {"action_low": [-2.0], "action_high": [2.0]})
+    write(data, "train", recorded, {"action_low": [-4.0], "action_high": [4.0]})
     write_json(folder / "settings.json", {"options": {"data": str(data)}})
     save_range(VelocityRange(torch.tensor([0.5]), torch.tensor([4.0])), folder)
     return folder

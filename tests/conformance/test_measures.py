@@ -10,17 +10,25 @@ import pytest
 
 from latentrl.envs.coordinates import Coordinate
 from latentrl.envs.measures import (
+    ENCODED,
     GOAL,
+    LENGTH,
     MEASURES,
+    OBSERVED,
     REWARD,
+    SPEEDS,
+    Approach,
     Floats,
     Held,
+    LatentSpeed,
     Measure,
     Outcome,
     Passed,
+    Remaining,
     Score,
     Spread,
     SteadySpeed,
+    Together,
     Truth,
 )
 from latentrl.evaluation.summary import averages
@@ -105,6 +113,59 @@ CASES = {
         None,
         {"turn_spread": [np.pi - 3.0] * 2, "place_spread": [0.5, 0.5]},
     ),
+    "approach": Case(
+        Approach(),
+        {OBSERVED: series((0.5, 0.25, 0.5), (0.75, 1.0, 0.5)), ENCODED: series((3.0, 2.0, 1.0), (1.0, 2.0, 4.0))},
+        None,
+        {
+            "observed_closest": [0.25, 0.5],
+            "seconds_to_observed_closest": [1.0, 1.5],
+            "observed_at_end": [0.5, 0.5],
+            "encoded_closest": [1.0, 1.0],
+            "seconds_to_encoded_closest": [1.5, 0.5],
+            "encoded_at_end": [1.0, 4.0],
+        },
+        # Equal values have a mean without spread; the others' bounds are the extremes of what two can be drawn to.
+        {
+            "observed_closest_mean": 0.375,
+            "observed_closest_low": 0.25,
+            "observed_closest_high": 0.5,
+            "observed_at_end_mean": 0.5,
+            "observed_at_end_low": 0.5,
+            "observed_at_end_high": 0.5,
+            "encoded_closest_mean": 1.0,
+            "encoded_closest_low": 1.0,
+            "encoded_closest_high": 1.0,
+            "encoded_at_end_mean": 2.5,
+            "encoded_at_end_low": 1.0,
+            "encoded_at_end_high": 4.0,
+        },
+    ),
+    # The shorter way round for the angle; the nearest it was, and the last.
+    "remaining": Case(
+        Remaining((TURN, PLACE)),
+        {
+            "pose": np.stack((series((9, 9, 9)), series((0.0, 3.0, 2.5))), -1),
+            "place": series((1.0, 1.5, 3.0)),
+            GOAL: np.array([[-3.0, 1.5]]),
+        },
+        None,
+        {
+            "turn_closest": [2 * np.pi - 6.0],
+            "turn_at_end": [2 * np.pi - 5.5],
+            "place_closest": [0.0],
+            "place_at_end": [1.5],
+        },
+        {"turn_at_end_mean": 2 * np.pi - 5.5, "place_at_end_mean": 1.5},
+    ),
+    # (0.5, -1.5) on average, of which -2.5 / 5 points along what is wanted, and 2.5 across.
+    "latent_speed": Case(
+        LatentSpeed(),
+        {SPEEDS: np.array([[[9.0, 9.0]], [[0.25, -1.0]], [[0.75, -2.0]]]), GOAL: np.array([[-2.0, 1.0]])},
+        None,
+        {"latent_speed_ratio": [-0.5], "latent_speed_error": [np.sqrt(12.5)]},
+        {"latent_speed_ratio_mean": -0.5, "latent_speed_error_mean": np.sqrt(12.5)},
+    ),
 }
 
 
@@ -121,7 +182,7 @@ def example(name: str) -> Measure:
 def random_truth() -> dict[str, Floats]:
     """Every entry that a case reads, ``[T, N, ...]``."""
     rng = np.random.default_rng(0)
-    shapes = {"place": (), "pose": (2,), "speeds": (1,), REWARD: ()}
+    shapes = {"place": (), "pose": (2,), "speeds": (1,), REWARD: (), OBSERVED: (), ENCODED: (), SPEEDS: (2,)}
     truth = {name: rng.normal(0, 2, (STEPS, EPISODES, *shape)) for name, shape in shapes.items()}
     return {**truth, GOAL: rng.normal(0, 2, (EPISODES, 2))}
 
@@ -217,3 +278,46 @@ def test_the_checks_find_what_is_wrong(check: object) -> None:
     assert callable(check)
     with pytest.raises(AssertionError):
         check(Nameless())
+
+
+def test_what_ended_early_is_judged_up_to_its_end() -> None:
+    """After its end an episode's entries stand still: three steps of the first count, all five of the second."""
+    place = series((1.0, 1.0, 0.0, 0.0, 0.0), (1.0, 1.0, 1.0, 1.0, 1.0))
+    truth = {"place": place, GOAL: np.zeros((2, 1)), LENGTH: np.array([3.0, 5.0])}
+    held = Held((PLACE,), tolerance=0.1, hold=2)
+    assert held({**truth, "place": 1 - place}, 1.0, None).success.tolist() == [False, True]  # type: ignore[union-attr]
+    frozen = held({name: values for name, values in truth.items() if name != LENGTH}, 1.0, None)
+    assert frozen.success.tolist() == [True, False], "it would have been held, had it stood there"  # type: ignore[union-attr]
+    assert held(truth, 1.0, None).success.tolist() == [False, False]  # type: ignore[union-attr]
+    short = Held((PLACE,), tolerance=0.1, hold=1)
+    assert short(truth, 1.0, None).success.tolist() == [True, False]  # type: ignore[union-attr]
+    still = {**truth, "place": np.zeros((5, 2))}
+    assert Held((PLACE,), hold=4)(still, 1.0, None).success.tolist() == [False, True]  # type: ignore[union-attr]
+    speeds = series((9.0, 2.0, 4.0, 4.0, 4.0), (9.0, 9.0, 1.0, 2.0, 3.0))[..., None]
+    figures = SteadySpeed(SPEED)({"speeds": speeds, LENGTH: truth[LENGTH]}, 1.0, 2.0).figures
+    np.testing.assert_allclose(figures["mean_speed"], [3.0, 2.0])
+    np.testing.assert_allclose(figures["ripple_peak_to_peak"], [2.0, 2.0])
+    latent = LatentSpeed()({SPEEDS: speeds, LENGTH: truth[LENGTH], GOAL: np.full((2, 1), 2.0)}, 1.0, None).figures
+    np.testing.assert_allclose(latent["latent_speed_ratio"], [1.5, 1.0])
+
+
+def test_every_coordinate_may_have_a_tolerance_of_its_own() -> None:
+    truth = {
+        "pose": np.stack((series((9, 9), (9, 9)), series((0.3, 0.3), (0.3, 0.3))), -1),
+        "place": series((0.05, 0.05), (0.3, 0.3)),
+        GOAL: np.zeros((2, 2)),
+    }
+    for measure in (Held((TURN, PLACE), tolerance=(0.4, 0.1), hold=2), Passed((TURN, PLACE), tolerance=(0.4, 0.1))):
+        success = measure(truth, 1.0, None).success
+        assert success is not None and success.tolist() == [True, False]
+    closest = Passed((TURN, PLACE), tolerance=(0.4, 0.1))(truth, 1.0, None).figures["closest"]
+    np.testing.assert_allclose(closest, [0.75, 3.0])
+
+
+def test_measures_together_say_what_each_says() -> None:
+    truth = {**CASES["held"].truth, **CASES["score"].truth, REWARD: np.ones((3, 2))}
+    both = Together((Score(), CASES["held"].measure))
+    outcome = both(truth, 0.5, None)
+    assert outcome.success is not None and outcome.success.tolist() == CASES["held"].success
+    assert set(outcome.figures) == {"return", *CASES["held"].figures} and outcome.averaged == ("return",)
+    assert set(both.headings) == {*Score().headings, *CASES["held"].measure.headings}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import filecmp
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import gymnasium
 import numpy as np
 import pyarrow.dataset
 import pytest
-from gymnasium.spaces import Box, Dict, Discrete
+from gymnasium.spaces import Box, Dict, Discrete, Graph
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from PIL import Image
 
@@ -24,9 +25,9 @@ from latentrl.collect import CollectOptions
 from latentrl.data_collection import storage
 from latentrl.data_collection.behaviour import held_uniform, uniform
 from latentrl.data_collection.folders import resumable_folder
-from latentrl.data_collection.making import make
+from latentrl.data_collection.making import make, make_as_recorded
 from latentrl.data_collection.recording import Recording
-from latentrl.data_collection.rollout import collect, rollout
+from latentrl.data_collection.rollout import collect, gather, player, rollout
 from latentrl.envs import PENDULUM, REACHER, coordinates_of
 from latentrl.envs.coordinates import Coordinate
 from latentrl.envs.pendulum.env import PendulumEnv
@@ -261,17 +262,29 @@ class TestRollout:
             ("latentrl/Pendulum-v9", {}, "v9"),
             ("CartPole-v1", {}, "Discrete"),
             (BAR, {"action_space": Box(-np.inf, np.inf, (1,))}, "unbounded"),
-            (BAR, {"observe_dict": True}, "Dict"),
+            (BAR, {"observe_graph": True}, "Graph"),
+            (BAR, {"action_space": Box(0, 9, (1,), np.int64)}, "whole numbers.*TransformAction"),
+            ("pendulum-v1", {}, "did you mean Pendulum-v1"),
+            ("NoSuchThing-v0", {}, "--env module:id"),
         ],
     )
     def test_unsuitable_environments_are_named(
         self, env_id: str, kwargs: dict[str, Any], complaint: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        if kwargs.pop("observe_dict", False):
-            monkeypatch.setattr(BarEnv, "observation_space", Dict({"a": Box(0, 1, (1,))}))
+        if kwargs.pop("observe_graph", False):
+            monkeypatch.setattr(BarEnv, "observation_space", Graph(Box(0, 1, (1,)), None))
         with pytest.raises(UserError, match=complaint) as caught:
             make(env_id, kwargs, num_envs=1)
         assert "\n" not in str(caught.value)
+
+    def test_dictionaries_of_observations_are_flattened_by_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        parts = {"b": Box(0, 99, (), np.float64), "a": Dict({"y": Box(0, 99, (2,)), "x": Discrete(2)})}
+        monkeypatch.setattr(BarEnv, "observation_space", Dict(parts))
+        seen = {"a": {"x": 1, "y": np.array([5, 6], np.float32)}, "b": np.array(7.0)}
+        monkeypatch.setattr(BarEnv, "_observe", lambda self: (seen, {"step": self.count}))
+        (trajectory,) = collect(BAR, {}, 1, 3, seed=0, num_envs=1)
+        np.testing.assert_array_equal(trajectory.observations, [[0, 1, 5, 6, 7]] * 3)
+        assert trajectory.observations.dtype == np.float32
 
     def test_unsuitable_environments_are_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         closed: list[BarEnv] = []
@@ -293,8 +306,55 @@ class TestRollout:
         with pytest.raises(UserError, match="pip install"):
             list(collect(BAR, {}, 1, 3, seed=0, pixels=8))
 
+    @pytest.mark.parametrize(
+        ("call", "value", "problem"),
+        [
+            ("step", KeyError("torque"), r"its step raised KeyError: 'torque' .*test_collection"),
+            (
+                "reset",
+                OSError("no\ncamera"),
+                r"its reset raised OSError: no camera .*test_collection",
+            ),
+            ("step", np.zeros(4), r"its step raised ValueError"),
+            ("step", np.array([0.0, np.nan, 0.0]), r"number 1 of the observation is nan at step 1 "),
+            (
+                "reset",
+                np.array([0.0, 0.0, np.inf]),
+                r"number 2 of the observation is inf at step 0 ",
+            ),
+        ],
+    )
+    @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+    def test_an_environment_that_fails_is_named(
+        self, call: str, value: Any, problem: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        works = getattr(BarEnv, call)
 
-class TestVerb:
+        def fails(self: BarEnv, *arguments: Any, **named: Any) -> Any:
+            if isinstance(value, Exception):
+                raise value
+            return value, *works(self, *arguments, **named)[1:]
+
+        monkeypatch.setattr(BarEnv, call, fails)
+        with pytest.raises(UserError, match=f"^--env {BAR}: {problem}") as caught:
+            list(collect(BAR, {}, 1, 3, seed=0, num_envs=2))
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.filterwarnings("ignore::UserWarning")
+    def test_a_renderer_that_makes_no_picture_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(BarEnv, "render", lambda self: None)
+        with pytest.raises(UserError, match=r"--env test/Bar-v0: render\(\) returned None; give"):
+            list(collect(BAR, {}, 1, 3, seed=0, num_envs=1, pixels=8, reset_options={"any": 1}))
+
+    def test_dropped_episodes_are_counted(self) -> None:
+        envs = make(BAR, {"lifetimes": (3, 100)}, num_envs=10)
+        *_, (_, tally) = gather(player(envs), envs, 12, 6, seed=0)
+        lived = 10 * tally.rounds - tally.dropped
+        assert tally.sequences == 12 <= lived < 12 + 10
+        assert 0.2 < tally.dropped / (10 * tally.rounds) < 0.8
+
+
+class OfTheVerb:
     SMALL = ("--sequences", "6", "--test-sequences", "4", "--length", "5", "--num-envs", "4")
 
     def fails(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -307,6 +367,8 @@ class TestVerb:
         assert message.count("\n") == 1
         return message
 
+
+class TestVerb(OfTheVerb):
     def test_writes_both_splits_a_goal_and_the_settings(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -516,6 +578,90 @@ def alike(one: Path, other: Path) -> bool:
     return files[0] == files[1] and filecmp.cmpfiles(one, other, plain, shallow=False)[0] == plain
 
 
+class TestAnyEnvironment(OfTheVerb):
+    """Flags that make something of an environment which nobody here has written."""
+
+    @pytest.fixture
+    def bar(self) -> tuple[str, ...]:
+        return ("--env", BAR, *self.SMALL)
+
+    def test_how_it_was_recorded_is_stored(self, tmp_path: Path, bar: tuple[str, ...]) -> None:
+        flags = ("--pixels", "6x8", "--grey", "--crop", "0,0,20,40", "--repeat", "3", "--out", str(tmp_path / "data"))
+        latentrl.collect.main([*bar, *flags])
+        metadata = storage.load_metadata(tmp_path / "data")
+        assert metadata["pixels"] == [6, 8] and metadata["crop"] == [0, 0, 20, 40] and metadata["repeat"] == 3
+        recorded = storage.load_sequences(tmp_path / "data", "train").observations
+        assert recorded.shape == (6, 5, 6, 8, 1)
+        truth = storage.load_ground_truth(tmp_path / "data", "train")
+        np.testing.assert_array_equal(truth["step"], [[0, 3, 6, 9, 12]] * 6)
+        envs = make_as_recorded(metadata, 2)
+        np.testing.assert_array_equal(envs.reset(seed=0)[0][0], recorded[0, 0])
+        envs.close()
+
+    def test_arguments_reach_it(self, tmp_path: Path, bar: tuple[str, ...], capsys: Any) -> None:
+        out = ("--out", str(tmp_path / "data"))
+        latentrl.collect.main([*bar, "--env-kwargs", '{"lifetimes": [3, 90]}', *out])
+        assert storage.load_metadata(tmp_path / "data")["env_kwargs"] == {"lifetimes": [3, 90]}
+        said = re.search(r"(\d+) of (\d+) episodes .* dropped: .*--length 5", capsys.readouterr().out)
+        assert said is not None and 0 < int(said[1]) < int(said[2])
+        told = self.fails(capsys, *bar, "--env-kwargs", '{"colour": 1}', "--out", str(tmp_path / "other"))
+        assert '--env-kwargs {"colour": 1}' in told and "colour" in told and not (tmp_path / "other").exists()
+
+    @pytest.mark.parametrize("pixels", [(), ("--pixels", "16")])
+    def test_a_reset_is_photographed_as_the_goal(self, tmp_path: Path, pixels: tuple[str, ...]) -> None:
+        data = tmp_path / "data"
+        options = ("--goal-options", '{"angle": 0.5, "velocity": 0}', "--noise", "0", *self.SMALL, *pixels)
+        latentrl.collect.main([*options, "--out", str(data)])
+        metadata = storage.load_metadata(data)
+        assert metadata["goal"] == "goal.png"
+        assert metadata["goal_truth"]["angle"] == pytest.approx(0.5)
+        envs = make_as_recorded(metadata, 1)
+        expected = envs.reset(seed=9, options={"angle": 0.5, "velocity": 0})[0][0]
+        np.testing.assert_array_equal(np.array(Image.open(data / "goal.png")).reshape(expected.shape), expected)
+
+    def test_readings_of_a_reset_are_a_goal_too(self, tmp_path: Path) -> None:
+        options = ("--env", "Pendulum-v1", "--goal-options", '{"x_init": 0, "y_init": 0}', *self.SMALL)
+        latentrl.collect.main([*options, "--out", str(tmp_path / "data")])
+        np.testing.assert_allclose(json.loads((tmp_path / "data" / "goal.json").read_text()), [1, 0, 0])
+
+    def test_a_goal_that_is_refused_costs_no_recording(self, tmp_path: Path, capsys: Any) -> None:
+        out = ("--out", str(tmp_path / "data"))
+        told = self.fails(capsys, "--goal-options", '{"angel": 0}', *self.SMALL, *out)
+        assert '--goal-options {"angel": 0}: refused' in told and "angel" in told
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("flags", "problem"),
+        [
+            (("--crop", "0,0,9,9"), "--crop belongs to --pixels"),
+            (("--pixels", "0x4"), "--pixels 0x4: give 1 or more"),
+            (("--pixels", "4", "--crop", "0,0,0,9"), "--crop 0,0,0,9: give"),
+            (("--pixels", "4", "--crop", "0,0,99,9"), "--crop 0,0,99,9 goes beyond"),
+            (("--repeat", "0"), "--repeat 0: give 1"),
+        ],
+    )
+    def test_wrong_numbers_are_named(
+        self, flags: tuple[str, ...], problem: str, bar: tuple[str, ...], tmp_path: Path, capsys: Any
+    ) -> None:
+        assert problem in self.fails(capsys, *bar, *flags, "--out", str(tmp_path / "data"))
+        assert not (tmp_path / "data").exists()
+
+    @pytest.mark.parametrize(
+        ("flags", "problem"),
+        [
+            (("--pixels", "4by4"), "4by4 is not a size such as 64"),
+            (("--crop", "1,2,3"), "1,2,3 is not TOP,LEFT,HEIGHT,WIDTH"),
+            (("--goal-options", "[1]"), "[1] is no JSON object"),
+            (("--noise", "loud"), "loud"),
+        ],
+    )
+    def test_words_that_are_no_values_are_shown(self, flags: tuple[str, ...], problem: str, capsys: Any) -> None:
+        with pytest.raises(SystemExit):
+            latentrl.collect.main(flags)
+        told = re.sub(r"[\s│|]+", " ", "".join(capsys.readouterr()))
+        assert problem in told and flags[0] in told
+
+
 class TestInterruption:
     OPTIONS = CollectOptions(sequences=12, test_sequences=6, length=4, num_envs=2, seed=3)
 
@@ -656,7 +802,7 @@ class TestReacher:
     def test_pixels_have_a_folder_and_workers_of_their_own(self) -> None:
         assert CollectOptions(env="reacher").folder == Path("data/reacher")
         assert CollectOptions(env="reacher").worker_count == 1
-        pixels = CollectOptions(env="reacher", observation="pixels")
+        pixels = CollectOptions(env="reacher", env_kwargs={"observation": "pixels"})
         assert pixels.folder == Path("data/reacher-pixels")
         assert pixels.worker_count >= 1
         assert replace(pixels, processes=3).worker_count == 3

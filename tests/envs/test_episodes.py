@@ -20,7 +20,7 @@ def recorded(count: int = 6, length: int = 30) -> Recorded:
     return Recorded(observations, truth)
 
 
-@pytest.mark.parametrize("draw", [anywhere, on_target, AHEAD], ids=str)
+@pytest.mark.parametrize("draw", [anywhere, on_target, AHEAD])
 def test_a_seed_fixes_the_episodes(draw: Draw) -> None:
     first, again, other = (draw(np.random.default_rng(seed), 4, recorded()) for seed in (3, 3, 4))
     assert first.starts.keys() == again.starts.keys()

@@ -226,16 +226,16 @@ def test_goals_are_photographed_with_noise_of_their_own() -> None:
 
 def test_a_comparison_takes_the_tasks_of_the_runs_environment(short: None, reacher_run: Path) -> None:
     assert tasks_in(REACHER) == REACHER_TASKS
-    policies = partial(goals_of_policies, reacher_run)
-    trials = planned(CompareOptions(reacher_run, agents=("policy", "random", "cem")), REACHER, policies())
+    policies, run = partial(goals_of_policies, reacher_run), Run.open(reacher_run)
+    trials = planned(CompareOptions(reacher_run, agents=("policy", "random", "cem")), run, policies())
     assert [(trial.task, trial.contestant) for trial in trials] == [
         (task, agent) for task in REACHER_TASKS for agent in ("random", "cem", "oracle")
     ]
-    command = f"python -m latentrl.learn --run {reacher_run} --goal any --torque 0.5"
-    assert unlearned(CompareOptions(reacher_run), REACHER, policies()) == [command]
+    command = f"python -m latentrl.learn --run {reacher_run} --goal any --action-limit 0.5"
+    assert unlearned(CompareOptions(reacher_run), run, policies()) == [command]
     save_policy(steering(0.5), reacher_run, {"goal": "any"}, "mine")
-    assert unlearned(CompareOptions(reacher_run), REACHER, policies()) == []
-    trials = planned(CompareOptions(reacher_run, agents=("policy",), true_physics=False), REACHER, policies())
+    assert unlearned(CompareOptions(reacher_run), run, policies()) == []
+    trials = planned(CompareOptions(reacher_run, agents=("policy",), true_physics=False), run, policies())
     assert [(trial.task, trial.contestant) for trial in trials] == [(task, "policy-mine") for task in REACHER_TASKS]
     table = compare(CompareOptions(reacher_run, tasks=("reach", "reacher-easy"), agents=("random",)))
     assert [row["agent"] for row in table] == ["random", "oracle"] * 2
@@ -282,8 +282,9 @@ def test_held_out_data_of_another_kind_is_a_clear_error(reacher_run: Path, chang
         evaluate(EvaluateOptions(run=reacher_run, agent="random", task="reach-ahead", video=False))
 
 
-def test_a_run_on_rendered_pictures_is_a_clear_error(reacher_run: Path) -> None:
+def test_goals_of_the_own_camera_are_not_for_rendered_pictures(reacher_run: Path) -> None:
+    """The run's tasks are photographed as its sensors see them; of other pictures there is the one that is made up."""
     settings = load_settings(reacher_run)
     write_json(reacher_run / "settings.json", settings | {"data": {**settings["data"], "pixels": 64}})
-    with pytest.raises(UserError, match="without --pixels"):
+    with pytest.raises(UserError, match=r"observes uint8 of shape \(64, 64, 3\), but the run's model sees float32"):
         evaluate(EvaluateOptions(run=reacher_run, video=False))

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from latentrl.envs import TASKS
-from latentrl.envs.measures import Floats
+from latentrl.envs.measures import LENGTH, Floats
 from latentrl.envs.tasks import Task
 from latentrl.evaluation.protocol import demonstrate, run_episodes
 from latentrl.evaluation.sensing import Losses
@@ -73,9 +72,16 @@ def test_success_is_judged_by_what_happened() -> None:
         assert success is not None and success.tolist() == [upright] * 2
 
 
-def test_an_episode_that_the_environment_ends_early_is_an_error() -> None:
-    with pytest.raises(ValueError, match="ended an episode after 5"):
-        run_episodes(Scripted(0.0), short(steps=10, max_episode_steps=5), episodes=1)
+def test_what_the_environment_ends_early_stands_still() -> None:
+    """A time limit of 5 steps: what follows is the next episode's, and nobody looks at it."""
+    agent = Scripted(1.0)
+    cut = run_episodes(agent, short(steps=10, max_episode_steps=5), episodes=2, seed=3)
+    whole = run_episodes(Scripted(1.0), short(steps=5), episodes=2, seed=3)
+    assert cut.truth[LENGTH].tolist() == [5.0, 5.0] and LENGTH not in whole.truth
+    assert len(agent.frames) == len(cut.seconds) == len(cut.arrived) == 5
+    angle = cut.truth["angle"]
+    assert angle.shape == (10, 2) and np.array_equal(angle[:5], whole.truth["angle"])
+    assert (angle[5:] == angle[4]).all() and not (angle[3] == angle[4]).any()
 
 
 def test_lost_frames_are_told_and_blank_and_the_others_untouched() -> None:

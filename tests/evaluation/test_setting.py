@@ -20,9 +20,8 @@ from latentrl.compare import compare
 from latentrl.data_collection import storage
 from latentrl.envs import TASKS
 from latentrl.evaluate import evaluate
-from latentrl.evaluation import agents_by_name, comparison, trials
+from latentrl.evaluation import agents_by_name, trials
 from latentrl.evaluation import run as run_module
-from latentrl.evaluation import setting as setting_module
 from latentrl.evaluation.options import CompareOptions, EvaluateOptions, trial_of
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.setting import Setting
@@ -100,7 +99,7 @@ def test_the_goal_is_parsed_once(pendulum_run: Path, short: None, monkeypatch: p
         parsed[text] += 1
         return parse_goal(text)
 
-    for module in (trials, setting_module, agents_by_name, comparison):
+    for module in (trials, run_module, agents_by_name):
         monkeypatch.setattr(module, "parse_goal", counted)
     evaluate(EvaluateOptions(run=pendulum_run, agent="random", goal="velocity:-0.25"))
     evaluate(EvaluateOptions(run=pendulum_run, agent="cem", goal="frame:0:1", video=False))
@@ -109,7 +108,7 @@ def test_the_goal_is_parsed_once(pendulum_run: Path, short: None, monkeypatch: p
 
 def test_a_trial_is_json_as_its_goal_was_written(pendulum_run: Path) -> None:
     options = EvaluateOptions(run=pendulum_run, goal="velocity:-.50", drop=0.25)
-    trial = trial_of(options, Run.open(pendulum_run).env_id)
+    trial = trial_of(options, Run.open(pendulum_run))
     assert (trial.task, trial.agent) == ("rotate-clockwise", "policy")
     assert json.loads(json.dumps(trial.as_json())) == {
         "agent": "policy",

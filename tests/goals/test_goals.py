@@ -48,7 +48,7 @@ def run(tmp_path: Path, recorded: list[Trajectory]) -> Path:
     data, folder = tmp_path / "data", tmp_path / "run"
     data.mkdir()
     folder.mkdir()
-    write(data, "train", recorded, {"action_low": [-2.0], "action_high": [2.0]})
+    write(data, "train", recorded, {"action_low": [-4.0], "action_high": [4.0]})
     write_json(folder / "settings.json", {"options": {"data": str(data)}})
     save_range(VelocityRange(torch.tensor([0.5]), torch.tensor([4.0])), folder)
     return folder

@@ -97,7 +97,8 @@ def test_models_that_were_saved_without_it_still_fit() -> None:
 
 def test_training_fits_it_and_bounds_the_error_by_the_data(tmp_path: Path) -> None:
     pictures = _pictures().unflatten(0, (20, 10))
-    recorded = [Trajectory(x, np.zeros((9, 1), np.float32)) for x in pictures.numpy()]
+    rng = np.random.default_rng(0)
+    recorded = [Trajectory(x, rng.uniform(-1, 1, (9, 1)).astype(np.float32)) for x in pictures.numpy()]
     bounds = {"action_low": [-1.0], "action_high": [1.0]}
     for split in ("train", "test"):
         storage.write(tmp_path / "data", split, recorded, bounds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ from latentrl.models import MODELS, ModelEntry
 from latentrl.models.capabilities import Sampled
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
+from latentrl.recordings.readers import READERS
 from latentrl.training.penalties import PENALTIES, Step
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
@@ -38,6 +40,7 @@ from tests.toys.penalty import ToyPenalty
 from tests.toys.planner import ToyPlanner
 from tests.toys.policy import ToyLearner, ToyPolicyOptions
 from tests.toys.prior import ToyPrior
+from tests.toys.reader import ToyReader
 from tests.toys.stage import ToyStage
 from tests.toys.topology import ToyRing
 
@@ -101,6 +104,11 @@ class NamelessMeasure(ToyMeasure):
         return super().__call__(truth, control_step, target)._replace(figures={})
 
 
+class GreedyReader(ToyReader):
+    def locate(self, source: str) -> Path | None:
+        return Path(source)
+
+
 def _blank(arrays: Arrays, theme: Theme) -> Figure:
     return Figure()
 
@@ -118,6 +126,7 @@ def pytest_configure() -> None:
     POLICIES["toy"] = PolicyKind(ToyPolicyOptions(), SilentLearner)
     GOALS["toy"] = UnequalGoal
     MEASURES["toy"] = NamelessMeasure
+    READERS["toy"] = GreedyReader()
     FIGURES["toy"] = Drawing({"x": ("N",), "y": ("N",)}, _blank)
     tasks = {name: replace(task, description="") for name, task in TOY_ENVIRONMENT.tasks.items()}
     ENVIRONMENTS["toy"] = replace(TOY_ENVIRONMENT, tasks=tasks, collection=Collection(length=1))

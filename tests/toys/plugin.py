@@ -21,6 +21,7 @@ from latentrl.goals.parsing import GOALS
 from latentrl.models import MODELS, ModelEntry
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
+from latentrl.recordings.readers import READERS
 from latentrl.training.penalties import PENALTIES
 from latentrl.training.stages import STAGES
 from tests.toys.environment import TOY_ENVIRONMENT
@@ -33,6 +34,7 @@ from tests.toys.penalty import ToyPenalty
 from tests.toys.planner import ToyPlanner
 from tests.toys.policy import ToyLearner, ToyPolicyOptions
 from tests.toys.prior import ToyPrior
+from tests.toys.reader import ToyReader
 from tests.toys.stage import ToyStage
 from tests.toys.topology import ToyRing
 
@@ -48,6 +50,7 @@ REGISTRIES: tuple[dict[str, Any], ...] = (
     GOALS,
     MEASURES,
     FIGURES,
+    READERS,
     ENVIRONMENTS,
 )
 
@@ -65,6 +68,7 @@ def register() -> None:
     GOALS["toy"] = ToyGoal
     MEASURES["toy"] = ToyMeasure
     FIGURES["toy"] = TOY_FIGURE
+    READERS["toy"] = ToyReader()
     ENVIRONMENTS["toy"] = TOY_ENVIRONMENT
 
 

@@ -17,7 +17,7 @@ from latentrl.agents.imagination import StartStates
 from latentrl.agents.policies.analytic_gradient import AnalyticGradient, AnalyticGradientOptions, Update
 from latentrl.agents.policies.mlp import MLPPolicy
 from latentrl.agents.policies.progress import Learner, OnProgress, Policy
-from latentrl.agents.policies.saving import load_policy, policy_path, save_policy
+from latentrl.agents.policies.saving import load_policy, policy_path, read_policy, save_policy
 from latentrl.agents.policies.stable_baselines_options import StableBaselinesOptions, default_options
 from latentrl.support.errors import UserError
 
@@ -77,5 +77,6 @@ __all__ = [
     "load_policy",
     "policy_kind",
     "policy_path",
+    "read_policy",
     "save_policy",
 ]

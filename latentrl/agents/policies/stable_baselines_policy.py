@@ -72,9 +72,12 @@ class StableBaselinesPolicy(nn.Module):
     def forward(self, belief: Belief | Tensor) -> Tensor:
         """Actions ``[N, Du]`` within the bounds for a belief over ``N`` states, or states where means are seen."""
         features = (policy_features(belief, self.input, self.goal_size) - self.centre) / self.scale
-        unit, _ = self.network.predict(features.numpy(), deterministic=True)
+        self.network.set_training_mode(False)
+        # What its ``predict`` does with actions in [-1, 1], in tensors throughout, so that it can be traced.
+        unit = self.network._predict(features, deterministic=True)
+        unit = -1.0 + 0.5 * (unit + 1.0) * 2.0 if self.network.squash_output else unit.clamp(-1.0, 1.0)
         # lerp alone may overshoot a bound by one rounding error.
-        return torch.lerp(self.low, self.high, 0.5 * (torch.from_numpy(unit) + 1.0)).clamp(self.low, self.high)
+        return torch.lerp(self.low, self.high, 0.5 * (unit + 1.0)).clamp(self.low, self.high)
 
     def describe(self) -> dict[str, Any]:
         """What `rebuild` needs besides the weights, JSON values."""

@@ -3,11 +3,15 @@
 Ground truth is ``{key: [T, N]}``, or ``[T, N, D]`` where an entry holds several numbers: entry ``t`` is the state after
 the action of step ``t``, of ``N`` episodes. Where each of them has a goal of its own, ``"goal"`` is the true pose of
 each, ``[N, D]``, a column for each coordinate.
+
+An episode may end before step ``T``: its entries then stay what they were at its end, its reward is zero, and
+``"length"`` is how many steps each lasted, ``[N]``. Where all last to the end there need not be such an entry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -20,6 +24,8 @@ Floats = NDArray[np.float64]
 Truth = Mapping[str, Floats]
 GOAL = "goal"
 """The entry of the truth that holds the goals of the episodes."""
+LENGTH = "length"
+"""The entry of the truth that says how many steps each episode lasted, where one ended early."""
 
 
 class Outcome(NamedTuple):
@@ -65,3 +71,39 @@ def settling_time(inside: NDArray[np.bool_], control_step: float) -> Floats:
     outside_last = len(inside) - np.argmin(inside[::-1], axis=0)  # steps up to the last one outside
     settled = np.where(inside.all(axis=0), 0, outside_last)
     return np.where(inside[-1], (settled + 1) * control_step, np.inf)
+
+
+@dataclass(frozen=True)
+class Together:
+    """Several measures of the same episodes: success is what the first that tells it says.
+
+    Attributes:
+        measures: no two of them have a figure of one name.
+    """
+
+    measures: tuple[Measure, ...]
+
+    @property
+    def headings(self) -> Mapping[str, str]:
+        """The headings of all, in their order."""
+        return {name: heading for one in self.measures for name, heading in one.headings.items()}
+
+    def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:
+        """The outcome of all of them."""
+        outcomes = [one(truth, control_step, target) for one in self.measures]
+        return Outcome(
+            next((one.success for one in outcomes if one.success is not None), None),
+            {name: values for one in outcomes for name, values in one.figures.items()},
+            {name: value for one in outcomes for name, value in one.overall.items()},
+            tuple(name for one in outcomes for name in one.averaged),
+        )
+
+
+def last_steps(truth: Truth, steps: int, count: Floats | int) -> NDArray[np.bool_]:
+    """Which of ``steps`` T are among the last ``count`` (``[N]`` or a number) before each episode's end, ``[T, N]``.
+
+    ``[T, 1]`` where no episode ended early and the count is one number.
+    """
+    length = np.asarray(truth.get(LENGTH, [steps]))
+    step = np.arange(steps)[:, None]
+    return np.asarray((step < length) & (step >= length - count))

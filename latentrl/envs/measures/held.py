@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentrl.envs.coordinates import Coordinate
-from latentrl.envs.measures.base import GOAL, Floats, Outcome, Truth, distances, settling_time
+from latentrl.envs.measures.base import GOAL, LENGTH, Floats, Outcome, Truth, distances, last_steps, settling_time
 
 
 @dataclass(frozen=True)
 class Held:
     """Bring coordinates to a pose and hold them there, none of them beyond its limits at any time.
 
-    Success: all within ``tolerance`` of the goal through the last ``hold`` steps, and no collision in the whole
-    episode, which is a coordinate beyond its limits: a stop that gives way elastically can be pushed through.
+    Success: all within ``tolerance`` of the goal through the last ``hold`` steps of the episode, and no collision in
+    the whole episode, which is a coordinate beyond its limits: a stop that gives way elastically can be pushed through.
 
     Figure ``settling``: the seconds after which all stay within the tolerance for good; infinite if they do not at the
     end. Where every episode has a goal of its own also ``<name>_error`` of each coordinate at the end, and overall the
@@ -27,14 +27,14 @@ class Held:
     Attributes:
         coordinates: of the pose, ``D`` of them.
         goal: ``D`` numbers in the coordinates' units, the same for all episodes; None: ``truth["goal"] [N, D]``.
-        tolerance: in the coordinates' units.
+        tolerance: in the coordinates' units; one number for all, or one for each of them.
         hold: steps.
         settling: the name of the settling time.
     """
 
     coordinates: tuple[Coordinate, ...]
     goal: tuple[float, ...] | None = None
-    tolerance: float = 0.05
+    tolerance: float | tuple[float, ...] = 0.05
     hold: int = 25
     settling: str = "seconds_to_goal"
 
@@ -54,7 +54,7 @@ class Held:
     def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:
         """The outcome of the coordinates' entries of ``truth``."""
         error = distances(self.coordinates, truth, truth[GOAL] if self.goal is None else np.asarray(self.goal))
-        inside = np.asarray((error <= self.tolerance).all(-1))
+        inside = np.asarray((error <= np.asarray(self.tolerance)).all(-1))
         beyond = np.max([_beyond(one, truth) for one in self.coordinates], axis=0)
         allowed = beyond == 0.0
         own = self.goal is None
@@ -66,7 +66,10 @@ class Held:
             overall["collisions"] = float((~allowed).sum())
         if own:
             overall["there_at_the_end"] = float((inside[-1] & allowed).sum())
-        return Outcome(np.asarray(inside[-self.hold :].all(axis=0) & allowed), figures, overall)
+        held = (inside | ~last_steps(truth, len(inside), self.hold)).all(axis=0)
+        # An episode that ended before it could hold the pose has not held it.
+        long_enough = np.asarray(truth.get(LENGTH, len(inside))) >= min(self.hold, len(inside))
+        return Outcome(np.asarray(held & long_enough & allowed), figures, overall)
 
     @property
     def _limited(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentrl.envs.coordinates import Coordinate
-from latentrl.envs.measures.base import Outcome, Truth
+from latentrl.envs.measures.base import LENGTH, Floats, Outcome, Truth, last_steps
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,19 @@ class SteadySpeed:
         if not target:
             raise ValueError(f"a steady speed needs a target other than {target}")
         values = self.velocity.values(truth)
-        speed = values[len(values) // 2 :]
+        if LENGTH in truth:
+            # Gaps are skipped: each episode is measured over its own second half.
+            half = last_steps(truth, len(values), np.ceil(truth[LENGTH] / 2))
+            return self._over(np.ma.masked_array(values, ~half), target)
+        return self._over(values[len(values) // 2 :], target)
+
+    def _over(self, speed: Floats, target: float) -> Outcome:
+        """The outcome of the velocities ``[T, N]`` that count."""
         mean = speed.mean(axis=0)
         figures = {
-            "mean_speed": mean,
-            "speed_ratio": mean / target,
-            "ripple": speed.std(axis=0),
-            "ripple_peak_to_peak": np.ptp(speed, axis=0),
+            "mean_speed": np.asarray(mean),
+            "speed_ratio": np.asarray(mean / target),
+            "ripple": np.asarray(speed.std(axis=0)),
+            "ripple_peak_to_peak": np.asarray(speed.max(axis=0) - speed.min(axis=0)),
         }
-        return Outcome(np.abs(mean / target - 1) <= self.tolerance, figures)
+        return Outcome(np.asarray(np.abs(mean / target - 1) <= self.tolerance), figures)

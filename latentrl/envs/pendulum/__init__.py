@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from latentrl.envs.coordinates import Coordinate
-from latentrl.envs.description import Collection, Environment, TruePhysics
+from latentrl.envs.description import Collection, Environment, Flag, TruePhysics
 from latentrl.envs.pendulum.tasks import ANGLE, ENV_ID, TASKS, VELOCITY
 
 
@@ -30,6 +30,10 @@ ENVIRONMENT = Environment(
     coordinates=coordinates,
     tasks=TASKS,
     collection=Collection(goal=(0.0,)),
-    flags={"torque": "torque_limit", "picture": "picture", "noise": "noise"},
+    flags=(
+        Flag("torque", float, "2", "bound of the random torques in N m", "torque_limit"),
+        Flag("picture", Literal["blob", "rod"], "blob", "what the camera sees"),
+        Flag("noise", float, "0.01", "standard deviation of the camera's noise, a fraction of full scale"),
+    ),
     true_physics=true_physics,
 )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentrl.envs.pendulum.batch import GROUND_TRUTH, RENDER_FPS, RENDER_MODES, PendulumBatch, PendulumSettings
+from latentrl.envs.pendulum.physics import CONTROL_STEP
 
 
 class PendulumEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
@@ -26,7 +27,12 @@ class PendulumEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     The keyword arguments are those of :class:`~latentrl.envs.pendulum.batch.PendulumSettings`.
     """
 
-    metadata = {"render_modes": RENDER_MODES, "render_fps": RENDER_FPS, "ground_truth": GROUND_TRUTH}  # noqa: RUF012
+    metadata = {  # noqa: RUF012
+        "render_modes": RENDER_MODES,
+        "render_fps": RENDER_FPS,
+        "control_step": CONTROL_STEP,
+        "ground_truth": GROUND_TRUTH,
+    }
 
     def __init__(self, **settings: Any) -> None:
         self.settings = PendulumSettings(**settings)

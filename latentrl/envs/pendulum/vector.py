@@ -10,6 +10,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from latentrl.envs.pendulum.batch import GROUND_TRUTH, RENDER_FPS, RENDER_MODES, PendulumBatch, PendulumSettings
+from latentrl.envs.pendulum.physics import CONTROL_STEP
 
 
 class PendulumVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
@@ -25,6 +26,7 @@ class PendulumVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
     metadata = {  # noqa: RUF012
         "render_modes": RENDER_MODES,
         "render_fps": RENDER_FPS,
+        "control_step": CONTROL_STEP,
         "ground_truth": GROUND_TRUTH,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }

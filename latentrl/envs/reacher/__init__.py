@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from latentrl.envs.coordinates import Coordinate
-from latentrl.envs.description import Collection, Environment, TruthAgent
+from latentrl.envs.description import Collection, Environment, Flag, TruthAgent
 from latentrl.envs.reacher.geometry import Floats
 from latentrl.envs.reacher.tasks import ENV_ID, SHOULDER, TASKS, VELOCITIES, WRIST
 
@@ -34,6 +34,16 @@ ENVIRONMENT = Environment(
     tasks=TASKS,
     # Why these, and why one arm in a round: docs/environments.md.
     collection=Collection(sequences=2000, length=30, hold=0.8, amplitude=0.5, num_envs=1, goal=(1.0, 1.2)),
-    flags={"observation": "observation", "control_step": "control_step", "noise": "noise"},
+    flags=(
+        Flag(
+            "observation",
+            Literal["angles", "pixels"],
+            "angles",
+            "the angles of the joints, or pictures of 64 x 64 pixels",
+        ),
+        Flag("control_step", float, "0.04", "seconds between observations, a multiple of 0.02"),
+        Flag("noise", float, "0.001", "standard deviation of the joints' sensors in radians"),
+    ),
+    pictures=lambda env_kwargs: env_kwargs.get("observation") == "pixels",
     servo=servo,
 )

@@ -87,6 +87,7 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         else:
             self.observation_space = Box(0, 255, (SIZE, SIZE, 3), np.uint8)
             self.metadata = {**self.metadata, "ground_truth": GROUND_TRUTH[:2]}
+        self.metadata = {**self.metadata, "control_step": control_step}
         self.action_space = Box(-1.0, 1.0, (2,), np.float32)
 
     def reset(

@@ -1,0 +1,193 @@
+"""An agent for one's own control loop, in one call: the run's model, a goal, and who chooses the actions.
+
+No environment is made, and no data read but for a goal that was recorded in it. `LatentAgent` itself cannot load: it
+knows neither goals nor run folders, which stand on floors above its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController, RandomController
+from latentrl.agents.bounds import ActionBounds
+from latentrl.agents.observing import Expected
+from latentrl.agents.planners import PLANNERS
+from latentrl.agents.policies import Policy
+from latentrl.envs import TASKS, tasks_in
+from latentrl.evaluation.agents_by_name import Bounded, goal_learned_for, stored_policy, suits
+from latentrl.evaluation.trials import task_of
+from latentrl.goals.parsing import goal_reward, parse_goal
+from latentrl.goals.picture import ObservedGoals
+from latentrl.models.base import WorldModel
+from latentrl.rewards.position import PositionReward
+from latentrl.rewards.velocity import VelocityReward
+from latentrl.runs.folder import goal_beside, load_model, load_settings
+from latentrl.support.errors import UserError
+
+GoalLike = str | Path | NDArray[Any]
+
+
+def load_agent(
+    run: str | Path,
+    goal: GoalLike | None = None,
+    agent: str = "cem",
+    *,
+    policy: str = "policy",
+    action_limit: float | None = None,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    data: str | Path | None = None,
+) -> LatentAgent:
+    """The agent that acts in a run's model, ready for the first observation of an episode.
+
+        agent = load_agent("runs/mine", goal="goal.png", agent="cem")
+        action = agent.act(frame)           # [*shape] -> [Du]; or [N, *shape] -> [N, Du]
+        agent.reset()                       # a new episode
+
+    Args:
+        run: the run folder of a trained model.
+        goal: a picture's or readings' file, the text of ``--goal``, an observation ``[*shape]``, or one for each of N
+            parallel episodes, ``[N, *shape]``. None: what came with the run's data; a policy has learned its own.
+        agent: a planner's name, ``policy`` or ``random``.
+        policy: which of the run's policies, for the agent ``policy``.
+        action_limit: the largest action to both sides, in the environment's units. None: the run's own bounds, or the
+            policy's.
+        device: where the model goes; planners stay on the CPU.
+        seed: of whatever the agent draws.
+        data: the run's data folder, for a goal that came with it or was recorded in it, if it is no longer where the
+            training found it.
+
+    Raises:
+        UserError: no such run, agent or policy, a goal that does not fit the model or the policy, a bad number.
+    """
+    folder = Path(run)
+    settings = load_settings(folder)
+    if data is not None:
+        settings = {**settings, "options": {**(settings.get("options") or {}), "data": str(data)}}
+    on = _device(device, agent)
+    model = load_model(folder, settings=settings).requires_grad_(False)
+    if agent == "policy":
+        controller: Controller = _policy(folder, settings, model, policy, goal, action_limit, on)
+    elif agent == "random":
+        bounds = ActionBounds.of(settings.get("data") or {}, model.spec.action_size, action_limit)
+        controller = RandomController(bounds.low, bounds.high)
+    elif agent in PLANNERS:
+        reward = _reward(folder, settings, model, goal)
+        bounds = _bounds(settings, model, reward, goal, action_limit)
+        controller = PlannerController(PLANNERS[agent](bounds.low, bounds.high), model.frozen(), reward)
+    else:
+        raise UserError(f"agent {agent!r}: choose one of policy, random, {', '.join(PLANNERS)}")
+    made = LatentAgent(model.to(on), controller, on)
+    made.reset(seed)
+    return made
+
+
+def _device(device: torch.device | str, agent: str) -> torch.device:
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"device {device!r}: {str(error).splitlines()[0]}") from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device {device}: PyTorch finds no such GPU here; leave device out")
+    if found.type != "cpu" and agent != "policy":
+        raise UserError(f"device {device}: only a policy acts there; leave device out for agent {agent!r}")
+    return found
+
+
+def _reward(
+    folder: Path, settings: dict[str, Any], model: WorldModel, goal: GoalLike | None
+) -> PositionReward | VelocityReward:
+    """What a planner is rewarded for."""
+    if goal is None:
+        goal = _goal_of_data(folder, settings)
+    if isinstance(goal, str | Path):
+        found = (settings.get("options") or {}).get("data")
+        return goal_reward(parse_goal(str(goal)), model, folder, None if found is None else Path(found))
+    return PositionReward(_position(model, goal))
+
+
+def _goal_of_data(folder: Path, settings: dict[str, Any]) -> Path:
+    data = (settings.get("options") or {}).get("data")
+    found = None if data is None else goal_beside(Path(data))
+    if found is None:
+        raise UserError(f"goal: {data} holds no goal.png or goal.json; give a picture, readings or an observation")
+    return found
+
+
+@torch.no_grad()
+def _position(model: WorldModel, goal: NDArray[Any]) -> Tensor:
+    """The position ``[Da]`` in an observation, or ``[N, Da]`` in several."""
+    expected = Expected.by(model)
+    assert expected is not None
+    try:
+        observations, single = expected.batch(goal)
+        expected.check_numbers(observations, None)
+    except UserError as error:
+        raise UserError(f"goal: {str(error).removeprefix('observation: ')}") from error
+    places = ObservedGoals(np.array(observations)).target(model, Path(), None)
+    return places[0] if single else places
+
+
+def _bounds(
+    settings: dict[str, Any],
+    model: WorldModel,
+    reward: PositionReward | VelocityReward,
+    goal: GoalLike | None,
+    limit: float | None,
+) -> ActionBounds:
+    """The actions of a planner: those given, those of the task that the goal is meant for, or those recorded."""
+    recorded = settings.get("data") or {}
+    own = {name: TASKS[name] for name in tasks_in(str(recorded.get("env_id")).rpartition(":")[2])}
+    if limit is None and isinstance(reward, VelocityReward) and own:
+        limit = own[task_of(parse_goal(str(goal)), own)].torque
+    return ActionBounds.of(recorded, model.spec.action_size, limit)
+
+
+def _policy(
+    folder: Path,
+    settings: dict[str, Any],
+    model: WorldModel,
+    name: str,
+    goal: GoalLike | None,
+    limit: float | None,
+    device: torch.device,
+) -> PolicyController:
+    policy, notes = stored_policy(folder, name)
+    if isinstance(policy, torch.nn.Module):
+        policy.to(device)
+    asked: Policy | Bounded = policy
+    if limit is not None:
+        bounds = ActionBounds.of(settings.get("data") or {}, model.spec.action_size, limit)
+        asked = Bounded(policy, ActionBounds(bounds.low.to(device), bounds.high.to(device)))
+    if not policy.goal_size:
+        if goal is not None:
+            _check_learned_for(folder, settings, model, goal, name, notes)
+        return PolicyController(asked)
+    reward = _reward(folder, settings, model, goal)
+    if isinstance(reward, VelocityReward):
+        raise UserError(f"goal {goal}: policy {name!r} reaches positions; give a picture or readings of one")
+    return PolicyController(asked, reward.goal.to(device))
+
+
+def _check_learned_for(
+    folder: Path, settings: dict[str, Any], model: WorldModel, goal: GoalLike, name: str, notes: dict[str, Any]
+) -> None:
+    """A policy for one goal reaches no other: refuse a goal that is not, in latent units, its own."""
+    if "target" in notes:
+        asked = _reward(folder, settings, model, goal).goal
+        own = torch.tensor(notes["target"], dtype=asked.dtype)
+        if own.shape == asked.shape and torch.allclose(own, asked, rtol=1e-4, atol=1e-4):
+            return
+    elif isinstance(goal, str | Path) and suits(goal_learned_for(notes), parse_goal(str(goal))):
+        return
+    given = goal if isinstance(goal, str | Path) else "an observation"
+    raise UserError(
+        f"goal {given}: policy {name!r} was learned for {notes.get('goal')} and reaches nothing else; leave the goal "
+        "out, learn a policy for it with latentrl learn --goal, or take a planner"
+    )

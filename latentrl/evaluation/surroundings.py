@@ -1,0 +1,172 @@
+"""The environment that a run is judged in: its data's own, or another that is named, made as the data was recorded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box
+from gymnasium.vector import SyncVectorEnv, VectorEnv
+
+from latentrl.agents.bounds import LIMIT
+from latentrl.data_collection.ground_truth import declared_by
+from latentrl.data_collection.making import make_as_recorded
+from latentrl.envs import ENVIRONMENTS, coordinates_of
+from latentrl.envs.declaration import Declaration, declaration_from_json
+from latentrl.support.errors import UserError
+from latentrl.types import is_image_shape
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What an environment says of itself once it is made.
+
+    Attributes:
+        recorded: how it is made, as ``metadata.json`` says it.
+        control_step: seconds between two actions; 1 where nobody says, and times are then in steps.
+        longest: steps after which it ends an episode by itself; None: it says none.
+        films: whether it makes pictures for people.
+        declared: the coordinates and tasks in its ``metadata``.
+    """
+
+    recorded: Mapping[str, Any]
+    control_step: float
+    longest: int | None
+    films: bool
+    declared: Declaration
+
+
+def recorded_with(stored: Mapping[str, Any], env: str | None, repeat: int | None) -> dict[str, Any]:
+    """A run's description of its data, with another environment or repetition where one is given.
+
+    Args:
+        stored: "data" of the run's ``settings.json``.
+        env: an alias or a Gymnasium id; None: the data's own.
+        repeat: environment steps that each action is held for; None: as recorded.
+
+    Raises:
+        UserError: a bad number.
+    """
+    found = dict(stored)
+    if env is not None:
+        env_id = ENVIRONMENTS[env].env_id if env in ENVIRONMENTS else env
+        if env_id != stored.get("env_id"):
+            found = {**{key: value for key, value in found.items() if key != LIMIT}, "env_kwargs": {}}
+        found["env_id"] = env_id
+    if repeat is not None:
+        if repeat < 1:
+            raise UserError(f"--repeat {repeat}: give one or more")
+        # The stored step is that of the stored repetition.
+        step, before = found.get("control_step"), found.get("repeat") or 1
+        found |= {"repeat": repeat} | ({} if step is None else {"control_step": step * repeat / before})
+    return found
+
+
+def look_at(recorded: Mapping[str, Any], spec: Mapping[str, Any], recordings: bool) -> Surroundings:
+    """Make the environment, check that the model can act in it, and ask it what it says.
+
+    Args:
+        recorded: of :func:`recorded_with`.
+        spec: of the model, as ``settings.json`` has it.
+        recordings: whether the data is from elsewhere, so that nobody recorded how the environment shows its pictures.
+
+    Raises:
+        UserError: there is no environment, it cannot be made, or it observes or takes something else than the model.
+    """
+    shape, kwargs = tuple(spec["observation_shape"]), dict(recorded)
+    with _made(kwargs) as envs:
+        seen = envs.single_observation_space
+        rendered = recordings and is_image_shape(shape) and seen.shape != shape
+        if not rendered:
+            return _surroundings(kwargs, envs, spec)
+    kwargs |= {"pixels": [shape[0], shape[1]], "grey": shape[2] == 1}
+    with _made(kwargs) as envs:
+        return _surroundings(kwargs, envs, spec)
+
+
+@contextmanager
+def _made(recorded: Mapping[str, Any]) -> Iterator[VectorEnv]:
+    if not recorded.get("env_id"):
+        raise UserError("--env: the run was trained on recordings, so name the environment that its agents act in")
+    try:
+        envs = make_as_recorded(recorded, 1)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"--env {recorded['env_id']}: {' '.join(str(error).split())}") from error
+    try:
+        yield envs
+    finally:
+        envs.close()
+
+
+def _surroundings(recorded: dict[str, Any], envs: VectorEnv, spec: Mapping[str, Any]) -> Surroundings:
+    env_id = recorded["env_id"]
+    _check(env_id, envs, spec)
+    declared = {name: declared_by(envs, name) for name in ("coordinates", "tasks")}
+    known = coordinates_of(recorded)
+    modes = envs.metadata.get("render_modes") or ()
+    repeat = recorded.get("repeat") or 1
+    limit = None if envs.spec is None else envs.spec.max_episode_steps
+    return Surroundings(
+        _bounded(recorded, envs),
+        _control_step(recorded, envs, repeat),
+        None if limit is None else max(1, math.ceil(limit / repeat)),
+        recorded.get("pixels") is not None or "rgb_array" in modes,
+        declaration_from_json(
+            {name: value for name, value in declared.items() if value is not None}, f"{env_id}: its metadata", known
+        ),
+    )
+
+
+def _check(env_id: str, envs: VectorEnv, spec: Mapping[str, Any]) -> None:
+    observation, action = envs.single_observation_space, envs.single_action_space
+    assert isinstance(observation, Box) and isinstance(action, Box)
+    shape, pictures = tuple(spec["observation_shape"]), spec["observation_dtype"] == "uint8"
+    size = math.prod(action.shape)
+    if observation.shape != shape or (observation.dtype == np.uint8) != pictures:
+        raise UserError(
+            f"--env {env_id}: observes {observation.dtype} of shape {observation.shape}, but the run's model sees "
+            f"{spec['observation_dtype']} of shape {shape}; give the environment that the data shows"
+        )
+    if size != spec["action_size"]:
+        raise UserError(
+            f"--env {env_id}: takes {size} actions, but the run's model has {spec['action_size']}; "
+            "give the environment that the data shows"
+        )
+
+
+def _bounded(recorded: dict[str, Any], envs: VectorEnv) -> dict[str, Any]:
+    """The description with bounds that data and environment share: an action beyond either means nothing."""
+    space = envs.single_action_space
+    assert isinstance(space, Box)
+    low, high = space.low.reshape(-1).astype(float), space.high.reshape(-1).astype(float)
+    if recorded.get("action_low") is not None and recorded.get("action_high") is not None:
+        low, high = np.maximum(low, recorded["action_low"]), np.minimum(high, recorded["action_high"])
+        if not (low < high).all():
+            raise UserError(
+                f"--env {recorded['env_id']}: takes actions {space.low.tolist()} to {space.high.tolist()}, but the "
+                f"run's are from {recorded['action_low']} to {recorded['action_high']}; wrap it, so that units agree"
+            )
+    return {**recorded, "action_low": low.tolist(), "action_high": high.tolist()}
+
+
+def _control_step(recorded: Mapping[str, Any], envs: VectorEnv, repeat: int) -> float:
+    """As recorded, else what the environment says: ``dt`` is a step of time, ``render_fps`` may only be for people."""
+    if recorded.get("control_step") is not None:
+        return float(recorded["control_step"])
+    # Environments that are many at once by themselves, and wrappers around them, hide single ones.
+    single = envs.unwrapped.envs[0].unwrapped if isinstance(envs.unwrapped, SyncVectorEnv) else None
+    own = getattr(single, "dt", None)
+    if isinstance(own, int | float) and 0 < own < math.inf:
+        return float(own) * repeat
+    if single is not None:
+        # Asked itself: what repeats an action has divided the rate of its wrapper already.
+        rate = single.metadata.get("render_fps")
+        return repeat / float(rate) if rate else 1.0
+    rate = envs.metadata.get("render_fps")
+    return 1.0 / float(rate) if rate else 1.0

@@ -1,0 +1,83 @@
+"""Look at recordings before anything is learned from them: motion, noise, sizes of a state, actions, what is amiss."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from latentrl.data_collection.checks import check_bounds, check_split
+from latentrl.data_collection.storage import METADATA, load_metadata, load_sequences
+from latentrl.inspection.page import write_inspection
+from latentrl.inspection.summary import Inspection, check_enough, inspect_sequences, lines
+from latentrl.support.commands import command
+from latentrl.support.errors import UserError, reported
+from latentrl.support.files import write_json
+from latentrl.support.options import default_hint
+
+PAGE, FIGURES = "inspection.html", "inspection.json"
+
+
+@dataclass(frozen=True)
+class InspectOptions:
+    """Look at recordings, without labels: a summary here, and a page. `latentrl inspect DATA` will do."""
+
+    data: Path = Path("data/pendulum")
+    """A data folder made by `latentrl collect` or `latentrl import`."""
+    split: str = "train"
+    """Which of its splits."""
+    out: Annotated[Path | None, default_hint("DATA", "FOLDER")] = None
+    """Where inspection.html and inspection.json go."""
+
+
+def inspect_data(options: InspectOptions) -> Inspection:
+    """Print what was found and write it as a page and as JSON; returns it.
+
+    Raises:
+        UserError: no such data, too little of it, or data that no model can be trained on.
+    """
+    metadata = load_metadata(options.data)
+    where = f"{options.data}: {options.split}"
+    bounds = check_bounds(metadata, str(options.data / METADATA))
+    data = load_sequences(options.data, options.split, metadata=metadata)
+    check_split(data, where, *bounds)
+    check_enough(data, where)
+    found = inspect_sequences(data, *bounds)
+    print("\n".join(lines(found)))
+    print("".join(f"- {line}\n" for line in found.advice), end="")
+    following = command("train", "--data", options.data, *found.size_flags, *_standardised(found))
+    out = options.out or options.data
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_inspection(out / PAGE, options.data.resolve().name, found, data, bounds, following)
+        write_json(out / FIGURES, found.as_json())
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written to ({error.strerror}); give another folder with --out") from error
+    print(f"{out / PAGE}\nnext: {following}")
+    return found
+
+
+def _standardised(found: Inspection) -> tuple[str, ...]:
+    """Standardising is for all but a bright thing on black: for sensors, and pictures that are bright on the whole."""
+    return ("--standardise",) if found.brightness is None or found.brightness > DARK else ()
+
+
+DARK = 0.2
+"""Mean of a picture in [0, 1] below which it is a bright thing on black."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """``latentrl inspect``."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments and not arguments[0].startswith("-"):
+        arguments.insert(0, "--data")
+    with reported():
+        inspect_data(tyro.cli(InspectOptions, args=arguments, prog="latentrl inspect"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""How large a latent state has to be: positions from single frames, velocities from what moves them on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from latentrl.geometry.neighbour_graph import NEIGHBOURS, NoChartError, similarities, slowest_functions
+from latentrl.inspection.frames import Frames
+from latentrl.inspection.local import left_of, local_steps
+from latentrl.numerics.manifolds import intrinsic_dimension, neighbourhoods
+from latentrl.numerics.neighbours import nearest
+
+LANDMARKS = 2500
+"""Frames that the graph is made of."""
+FUNCTIONS = 20
+"""Slowest functions on the graph that coordinates are sought among."""
+MISSING, HALF = 0.03, 0.5
+"""Share of the frames' variance that coordinates may leave unexplained; where there are as many as positions, one more
+has to leave at most half of what was left, or it is no coordinate."""
+HELPS, MATTERS = 0.12, 0.005
+"""A direction has a velocity of its own if the last displacement tells this share of what place and action leave of the
+next, and if that is this share of all displacement."""
+COUNTS = (16, 32, 64, 128, 256)
+"""Neighbours that the dimension is measured with: more where noise hides the nearest."""
+ABOVE_NOISE = 20.0
+"""How many times what noise adds to a squared distance neighbours should be apart: the nearest are chosen by noise."""
+MOST = 6
+"""Dimensions that so few frames can tell."""
+
+
+class Coordinates(NamedTuple):
+    """Smooth coordinates of some of the distinct frames.
+
+    Attributes:
+        at: which of the distinct frames ``[L]``.
+        values: ``[L, K]``, each with mean zero and unit variance.
+        unexplained: share of the frames' variance that neighbours in them tell less of than neighbours among frames.
+    """
+
+    at: Tensor
+    values: Tensor
+    unexplained: float
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Estimated sizes of a state.
+
+    Attributes:
+        dimension: of what single frames lie on, as measured: the number of positions, not rounded.
+        positions: rounded; joints, or other things that move.
+        position_size: numbers that tell the positions without a break: an angle that turns around takes two.
+        velocities: directions of motion that neither place nor action explain.
+        connected: whether the frames hang together; if not, `position_size` counts no angles.
+    """
+
+    dimension: float
+    positions: int
+    position_size: int
+    velocities: int
+    connected: bool
+
+    @property
+    def state_size(self) -> int:
+        """Positions as they are told, and velocities."""
+        return self.position_size + self.velocities
+
+
+def estimate_sizes(frames: Frames) -> tuple[Sizes, Coordinates | None]:
+    """The sizes of a state that ``frames`` show, and smooth coordinates of them if there are."""
+    points, owner = frames.points.flatten(0, 1)[frames.distinct], frames.sequence_of[frames.distinct]
+    dimension = measured_dimension(points, owner, frames.squared_noise)
+    positions = min(MOST, max(1, round(dimension)))
+    found = smooth_coordinates(frames, positions)
+    size = positions
+    if found is not None:
+        size = found.values.shape[1]
+        if found.unexplained > MISSING:
+            # What is short in one direction, such as a second joint, may be slow in no function: it is the rest.
+            most = positions - 1 if size <= positions else positions
+            size += positions - min(most, round(measured_dimension(found.values, owner[found.at], 0.0)))
+        size = min(2 * positions, max(positions, size))
+    return Sizes(dimension, positions, size, count_velocities(frames, positions), found is not None), found
+
+
+def measured_dimension(points: Tensor, groups: Tensor, squared_noise: float) -> float:
+    """The intrinsic dimension of ``points [N, D]``, at the smallest scale that noise leaves."""
+    most = min(COUNTS[-1], len(points) - int(groups.bincount().max()) - 1)
+    if most < COUNTS[0] // 2:
+        return float("nan") if len(points) < 2 else 1.0
+    at = torch.arange(0, len(points), max(1, len(points) // 1000))
+    squared = neighbourhoods(points, at, most, groups)[0]
+    counts = [count for count in COUNTS if count <= most] or [most]
+    enough = (n for n in counts if float(squared[:, n // 4 - 1].median()) >= ABOVE_NOISE * squared_noise)
+    return intrinsic_dimension(squared[:, : next(enough, counts[-1])], squared_noise)
+
+
+def smooth_coordinates(frames: Frames, positions: int) -> Coordinates | None:
+    """Slow functions on the graph of similar frames, as few as tell all of them: each time the one that tells most.
+
+    A harmonic tells nothing new. None: too few frames, or frames that fall into groups.
+    """
+    every = max(1, math.ceil(len(frames.distinct) / LANDMARKS))
+    at = torch.arange(0, len(frames.distinct), every)
+    points = frames.points.flatten(0, 1)[frames.distinct[at]]
+    functions = _slow_functions(points, positions)
+    if functions is None:
+        return None
+    seen = slice(None, None, 2)
+    some, candidates = points[seen], functions[seen]
+    chosen, least = [0], _unexplained(some, some)
+    left = _unexplained(candidates[:, chosen], some) - least
+    while left > MISSING and len(chosen) < 2 * positions:
+        tried = {n: _unexplained(candidates[:, [*chosen, n]], some) for n in range(FUNCTIONS) if n not in chosen}
+        best = min(tried, key=lambda n: tried[n])
+        if len(chosen) >= positions and tried[best] - least > HALF * left:
+            break
+        chosen.append(best)
+        left = tried[best] - least
+    return Coordinates(at, functions[:, chosen], left)
+
+
+def _slow_functions(points: Tensor, positions: int) -> Tensor | None:
+    """``[L, FUNCTIONS]`` of ``points [L, D]``; along a single line a chance gap would cut a graph of few neighbours."""
+    for neighbours in (NEIGHBOURS, 3 * NEIGHBOURS, 6 * NEIGHBOURS)[1 if positions == 1 else 0 :]:
+        if len(points) < max(3 * neighbours, 2 * FUNCTIONS):
+            return None
+        try:
+            return slowest_functions(similarities(points, neighbours), FUNCTIONS)[1]
+        except NoChartError:
+            continue
+    return None
+
+
+def count_velocities(frames: Frames, positions: int) -> int:
+    """In how many directions frames move on in a way that neither their place nor the action explains.
+
+    Where frames show velocities themselves, or actions are velocities, the last displacement adds nothing.
+    """
+    steps = local_steps(frames, positions)
+    if steps is None:
+        return positions
+    place = torch.cat((steps.place, steps.action(0), steps.action(0).abs()), -1)
+    noise = 2 * frames.noise**2
+    without = left_of(steps.next, place)
+    with_last = left_of(steps.next, torch.cat((place, steps.last), -1))
+    every = steps.next.transpose(1, 2) @ steps.next / steps.next.shape[1]
+    return _directions(without, with_last, every, noise)
+
+
+def _directions(without: Tensor, with_last: Tensor, every: Tensor, noise: float) -> int:
+    """How many directions of ``[M, d, d]`` covariances the last displacement explains, the median over places."""
+    eye = torch.eye(every.shape[-1], dtype=every.dtype)
+    small = every.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] * 1e-9 + 1e-18
+    helped = _relative(without - with_last, without + small * eye)
+    unexplained = _relative(without - noise * eye, every + small * eye)
+    values, matters = helped.median(0).values, unexplained.median(0).values
+    return int(((values > HELPS) & (matters > MATTERS)).sum())
+
+
+def _relative(part: Tensor, whole: Tensor) -> Tensor:
+    """Shares ``[M, d]``, falling, that ``part`` has of ``whole`` in the directions where it has most and least."""
+    factor = torch.linalg.cholesky(whole)
+    half = torch.linalg.solve_triangular(factor, part, upper=False)
+    both = torch.linalg.solve_triangular(factor, half.transpose(1, 2), upper=False)
+    return torch.linalg.eigvalsh((both + both.transpose(1, 2)) / 2).flip(1)
+
+
+def _unexplained(coordinates: Tensor, points: Tensor) -> float:
+    """The share of the variance of ``points [L, D]`` that their neighbours in ``coordinates [L, K]`` do not tell."""
+    index = nearest(coordinates, coordinates, NEIGHBOURS + 1)[1][:, 1:]
+    return float((points - points[index].mean(1)).square().sum() / (points - points.mean(0)).square().sum())

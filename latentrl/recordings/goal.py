@@ -1,0 +1,104 @@
+"""The goal that goes with imported data: a picture, readings or a recorded frame, made like the observations."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from latentrl.recordings.observing import Seen
+from latentrl.recordings.plan import Plan
+from latentrl.support.errors import UserError
+
+PICTURE, READINGS = "goal.png", "goal.json"
+
+
+def read_goal(text: str, plan: Plan) -> NDArray[Any]:
+    """The observation ``[H, W, C]`` uint8 or ``[D]`` float32 that a ``--goal`` means.
+
+    Args:
+        text: a file, or ``RECORDING:FRAME``: a recorded frame, counted from 0, or from the end if negative.
+        plan: how observations are made.
+
+    Raises:
+        UserError: no such file, recording or frame, or another shape; says what is expected.
+    """
+    named = re.fullmatch(r"(.+):(-?\d+)", text)
+    if named and not Path(text).exists():
+        return _recorded(text, named[1], int(named[2]), plan)
+    path = Path(text)
+    if not path.is_file():
+        raise UserError(
+            f"--goal {text}: there is no such file; give a picture, a JSON list of readings, or RECORDING:FRAME"
+        )
+    if isinstance(plan.observing, Seen):
+        return _picture(path, plan.observing)
+    return _readings(path, plan.observing.shape)
+
+
+def write_goal(goal: NDArray[Any], folder: Path) -> Path:
+    """Store a goal without loss, under the name that every verb looks for."""
+    if goal.dtype != np.uint8:
+        path = folder / READINGS
+        path.write_text(json.dumps(goal.tolist()) + "\n", encoding="utf-8")
+        return path
+    path = folder / PICTURE
+    Image.fromarray(goal[..., 0] if goal.shape[2] == 1 else goal).save(path)
+    return path
+
+
+def _recorded(text: str, name: str, frame: int, plan: Plan) -> NDArray[Any]:
+    found = [one for one in plan.source.recordings if one.name == name]
+    if not found:
+        some = ", ".join(one.name for one in plan.source.recordings[:3])
+        raise UserError(f"--goal {text}: there is no file and no recording {name}; recordings are called {some}, ...")
+    frames = plan.frames[name]
+    if not -frames <= frame < frames:
+        raise UserError(f"--goal {text}: {name} has the frames 0 to {frames - 1}")
+    step, wanted = 0, frame % frames
+    for block in plan.observing.blocks(found[0]):
+        if wanted < step + len(block):
+            return block[wanted - step].copy()
+        step += len(block)
+    raise UserError(f"--goal {text}: {name} ends after {step} frames; is the file complete?")
+
+
+def _picture(path: Path, seen: Seen) -> NDArray[np.uint8]:
+    pictures, layout = seen.pictures, seen.pictures.layout
+    height, width, channels = pictures.shape
+    try:
+        with Image.open(path) as image:
+            # In colours until it is small, as recorded frames are.
+            pixels = np.array(image.convert("L" if layout.channels in (0, 1) else "RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise UserError(f"--goal {path}: cannot be read as a picture ({error}); give a PNG or JPEG file") from error
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    if pixels.shape[:2] == (layout.height, layout.width):
+        if pictures.crop is not None:
+            part = pictures.crop
+            pixels = pixels[part.top : part.top + part.height, part.left : part.left + part.width]
+    elif pixels.shape[:2] != (height, width):
+        raise UserError(
+            f"--goal {path}: is {pixels.shape[0]} pixels high and {pixels.shape[1]} wide, recorded frames are "
+            f"{layout.height} and {layout.width}; take it with the camera that recorded the data"
+        )
+    found = pictures.finished(np.ascontiguousarray(pixels))
+    assert found.shape == (height, width, channels)
+    return found
+
+
+def _readings(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    try:
+        found = np.array(json.loads(path.read_text(encoding="utf-8")), np.float32)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"--goal {path}: readings are observed; give a JSON list of {shape[0]} numbers") from error
+    if found.shape != shape or not np.isfinite(found).all():
+        raise UserError(
+            f"--goal {path}: has the shape {list(found.shape)}; give a JSON list of {shape[0]} finite numbers"
+        )
+    return found

@@ -1,0 +1,223 @@
+"""Everything about an import that is decided before a frame is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentrl.recordings.keys import Chosen, Part, choose, listed
+from latentrl.recordings.observing import Observing, numbers, observing, size_of
+from latentrl.recordings.options import ImportOptions
+from latentrl.recordings.readers import open_source
+from latentrl.recordings.recording import Recording, Source
+from latentrl.recordings.splitting import default_length, split
+from latentrl.recordings.timing import aligned, check_counts, count_windows, covered, kept_frames, thinned_actions
+from latentrl.support.errors import UserError
+
+USUAL_LENGTH = 30
+"""Frames in a sequence where nothing else is said and the recordings are long enough."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be made of which recordings.
+
+    Attributes:
+        options: what was asked for.
+        form: the format's name.
+        source: as it was opened.
+        chosen: what becomes what.
+        observing: how to observe a recording.
+        frames: of every recording, before any is left out, by its name.
+        length: frames in a sequence.
+        stride: frames from one sequence to the next.
+        splits: the recordings of each split, those that are too short left out.
+        short: names of those.
+        surplus: how many recordings have as many actions as frames.
+        action_low: ``[Du]``.
+        action_high: ``[Du]``.
+        bounds_from: where those are from, in words.
+        control_step: seconds between kept frames; None: not known.
+        sequences: how many each split will have.
+    """
+
+    options: ImportOptions
+    form: str
+    source: Source
+    chosen: Chosen
+    observing: Observing
+    frames: dict[str, int]
+    length: int
+    stride: int
+    splits: dict[str, list[Recording]]
+    short: tuple[str, ...]
+    surplus: int
+    action_low: list[float]
+    action_high: list[float]
+    bounds_from: str
+    control_step: float | None
+    sequences: dict[str, int]
+
+    @property
+    def dropped(self) -> float:
+        """Share of the frames that --every keeps which are in no sequence."""
+        kept = {name: kept_frames(frames, self.options.every) for name, frames in self.frames.items()}
+        total = sum(kept.values())
+        return 1 - sum(covered(steps, self.length, self.stride) for steps in kept.values()) / total if total else 0.0
+
+
+def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
+    """Open the source and decide everything; of the data, actions are read where their bounds are not said.
+
+    Args:
+        options: what was asked for.
+        described: keys of the ground truth that coordinates are declared of.
+
+    Raises:
+        UserError: anything that cannot become a data folder; names recording, key, value and cure.
+    """
+    options.check()
+    size, crop = options.picture_size, options.picture_crop
+    form, source = open_source(options.source, options.format)
+    if not source.recordings:
+        raise UserError(f"{source.path}: holds no recordings")
+    first = source.recordings[0]
+    chosen = choose(first.keys, options.observation, options.actions, options.truth, first.name, described)
+    frames, surplus = _frames(source.recordings, chosen)
+    seen = observing(chosen.observation, source.recordings, crop, size, options.grey)
+    kept = {name: kept_frames(count, options.every) for name, count in frames.items()}
+    length = options.length or default_length(list(kept.values()), USUAL_LENGTH)
+    usable = [one for one in source.recordings if kept[one.name] >= length]
+    if not usable:
+        raise UserError(
+            f"--length {length}: the longest recording has {max(kept.values())} frames"
+            f"{f' (every {options.every})' if options.every > 1 else ''}; give a smaller one"
+        )
+    train, test = split(len(usable), options.test_share, options.seed)
+    low, high, bounds_from = _bounds(options, source, usable, chosen.actions, frames)
+    stride = options.stride or length
+    splits = {"train": [usable[n] for n in train], "test": [usable[n] for n in test]}
+    return Plan(
+        options,
+        form,
+        source,
+        chosen,
+        seen,
+        frames,
+        length,
+        stride,
+        splits,
+        short=tuple(name for name, count in kept.items() if count < length),
+        surplus=surplus,
+        action_low=low,
+        action_high=high,
+        bounds_from=bounds_from,
+        control_step=_control_step(options, source),
+        sequences={
+            name: sum(count_windows(kept[one.name], length, stride) for one in recordings)
+            for name, recordings in splits.items()
+        },
+    )
+
+
+def actions_of(options: ImportOptions, recording: Recording, parts: Sequence[Part], frames: int) -> NDArray[np.float32]:
+    """The actions ``[K - 1, Du]`` between the frames of a recording that are kept, in their own units.
+
+    Raises:
+        UserError: not as many as go with the frames, or not finite.
+    """
+    recorded = aligned(numbers(recording, parts), frames, options.surplus_action, recording.name)
+    return thinned_actions(recorded, options.every, options.every_actions).astype(np.float32)
+
+
+def _frames(recordings: Sequence[Recording], chosen: Chosen) -> tuple[dict[str, int], int]:
+    """Frames of every recording by its name, and how many have as many actions; all are checked by their headers."""
+    frames: dict[str, int] = {}
+    surplus = 0
+    first = recordings[0]
+    parts = (*chosen.observation, *chosen.actions, *chosen.truth.values())
+    for recording in recordings:
+        keys = recording.keys
+        for part in parts:
+            if part.key not in keys:
+                raise UserError(f"{recording.name}: has no {part.key}, {first.name} has; it has {listed(keys)}")
+            shape, wanted = keys[part.key].shape, first.keys[part.key].shape
+            if shape != wanted:
+                raise UserError(
+                    f"{recording.name}: a step of {part.key} is {list(shape)}, in {first.name} {list(wanted)}; import "
+                    "them apart"
+                )
+        if recording.name in frames:
+            raise UserError(f"{recording.name}: two recordings have this name; rename one")
+        count = keys[chosen.observation[0].key].steps
+        actions = keys[chosen.actions[0].key].steps
+        check_counts(count, actions, recording.name)
+        for name, part in chosen.truth.items():
+            if keys[part.key].steps != count:
+                raise UserError(
+                    f"{recording.name}: {part.key} has {keys[part.key].steps} steps for {count} frames; --truth {name} "
+                    "needs one with each"
+                )
+        surplus += actions == count
+        frames[recording.name] = count
+    return frames, surplus
+
+
+def _bounds(
+    options: ImportOptions,
+    source: Source,
+    recordings: Sequence[Recording],
+    parts: Sequence[Part],
+    frames: dict[str, int],
+) -> tuple[list[float], list[float], str]:
+    """Bounds ``[Du]`` of the actions: as given, else as the format says them, else the least and the largest."""
+    size = size_of(parts, recordings[0])
+    low, high = (_given(options, name, size) for name in ("action_low", "action_high"))
+    origin = "given"
+    whole = len(parts) == 1 and parts[0].entries is None
+    if source.action_bounds is not None and whole and len(source.action_bounds[0]) == size and None in (low, high):
+        low, high = low or source.action_bounds[0], high or source.action_bounds[1]
+        origin = "as the data set says"
+    if low is None or high is None:
+        ends = list(_ends(options, recordings, parts, frames))
+        least = np.min([one for one, _ in ends], axis=0)
+        most = np.max([one for _, one in ends], axis=0)
+        origin = "the least and the largest recorded"
+        low, high = low or [float(x) for x in least], high or [float(x) for x in most]
+    for at, (below, above) in enumerate(zip(low, high, strict=True)):
+        if below == above and not (options.action_low and options.action_high):
+            others = ",".join(str(n) for n in range(size) if low[n] < high[n])
+            cure = f"--actions {parts[0].key}:{others}" if len(parts) == 1 and others else "--actions without it"
+            raise UserError(
+                f"entry {at} of the actions is always {below:g}: what it does cannot be learned; give {cure}, or its "
+                "bounds with --action-low and --action-high"
+            )
+        if below > above:
+            raise UserError(f"--action-low {below:g}: lies above the largest action, {above:g}, in entry {at}")
+    return low, high, origin
+
+
+def _ends(
+    options: ImportOptions, recordings: Sequence[Recording], parts: Sequence[Part], frames: dict[str, int]
+) -> Iterator[tuple[Any, Any]]:
+    for recording in recordings:
+        actions = actions_of(options, recording, parts, frames[recording.name])
+        yield actions.min(0), actions.max(0)
+
+
+def _given(options: ImportOptions, name: str, size: int) -> list[float] | None:
+    value: tuple[float, ...] = getattr(options, name)
+    if not value:
+        return None
+    if len(value) not in (1, size) or not np.isfinite(value).all():
+        raise UserError(f"--{name.replace('_', '-')}: give {size} numbers, one for each entry of the actions, or one")
+    return [float(x) for x in (value * size if len(value) == 1 else value)]
+
+
+def _control_step(options: ImportOptions, source: Source) -> float | None:
+    step = options.control_step or (1 / options.fps if options.fps else source.control_step)
+    return None if step is None else step * options.every

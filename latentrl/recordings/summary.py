@@ -1,0 +1,74 @@
+"""What an import says at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from latentrl.recordings.plan import Plan
+
+SHORT = 10
+"""Frames: shorter sequences show little of a motion."""
+NAMED = 5
+"""Recordings that are left out and named; of more, the number is said."""
+
+
+def summary(plan: Plan, goal: str | None) -> list[str]:
+    """Lines for people: what became what, how much of it, and what was left out."""
+    options, chosen = plan.options, plan.chosen
+    shape = " x ".join(map(str, plan.observing.shape))
+    kind = "uint8" if len(plan.observing.shape) == 3 else "float32"
+    rate = "" if plan.control_step is None else f", {plan.control_step:g} s apart"
+    first = plan.source.recordings[0].keys
+    types = sorted({str(first[part.key].dtype) for part in chosen.actions} - {"float32"})
+    lines = [
+        f"recordings   {len(plan.frames)} ({plan.form}), {sum(plan.frames.values()):,} frames",
+        f"observation  {', '.join(map(str, chosen.observation))}: {shape} {kind}{rate}",
+        f"actions      {', '.join(map(str, chosen.actions))}: {_interval(plan)}, {plan.bounds_from}",
+    ]
+    if chosen.truth:
+        lines.append(f"truth        {', '.join(chosen.truth)}: for metrics alone")
+    for name, recordings in plan.splits.items():
+        lines.append(
+            f"{name:<12} {_counted(len(recordings), 'recording')}, "
+            f"{_counted(plan.sequences[name], 'sequence')} of {plan.length} frames"
+        )
+    lines.append(f"left out     {plan.dropped:.1%} of the frames{_hint(plan)}")
+    if plan.short:
+        lines.append(f"too short    {_few(plan.short)}: fewer than {plan.length} frames")
+    if chosen.left_out:
+        lines.append(f"not used     {', '.join(chosen.left_out)}")
+    if goal is not None:
+        lines.append(f"goal         {goal}")
+    said = [*plan.observing.casts, *(f"actions: {one} -> float32" for one in types)]
+    if plan.surplus:
+        end = "last" if options.surplus_action == "last" else "first"
+        said.append(f"as many actions as frames in {_counted(plan.surplus, 'recording')}: the {end} action is left out")
+    if plan.length < SHORT and options.length is None:
+        said.append(
+            f"sequences of {plan.length} frames are short; give --length {SHORT} or more, and do without the rest"
+        )
+    if options.every > 1:
+        how = "their mean" if options.every_actions == "mean" else "the last of them"
+        said.append(f"one frame in {options.every} is kept; of the {options.every} actions between two, {how}")
+    return lines + [f"note         {line}" for line in (*plan.source.notes, *said)]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _interval(plan: Plan) -> str:
+    sides = zip(plan.action_low, plan.action_high, strict=True)
+    return " x ".join(f"[{low:.4g}, {high:.4g}]" for low, high in sides)
+
+
+def _hint(plan: Plan) -> str:
+    """What to do where much is left out because sequences do not overlap."""
+    if plan.dropped < 0.1 or plan.stride < plan.length:
+        return ": what remains at the ends of recordings" if plan.dropped and not plan.short else ""
+    return f"; --stride {max(1, plan.length // 2)} or a smaller --length leaves out less"
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

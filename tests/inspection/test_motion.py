@@ -1,0 +1,69 @@
+"""Motion: periods that are known, and what is said about steps and lengths."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+import torch
+
+from latentrl.inspection.frames import look_at
+from latentrl.inspection.motion import Motion, advice_on_motion, measure_motion, slowest_period
+from latentrl.inspection.sizes import estimate_sizes
+from tests.inspection.systems import noisy, spring
+
+
+def swings(period: float, length: int, count: int = 500) -> torch.Tensor:
+    """Swings ``[N, T, 1]`` of one period and all phases."""
+    phase = 2 * math.pi * torch.rand(count, 1, generator=torch.Generator().manual_seed(0))
+    return (phase + 2 * math.pi * torch.arange(length) / period).cos().unsqueeze(-1)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+@pytest.mark.parametrize("period", [8.0, 13.0, 25.0])
+def test_a_swing_has_its_period(period: float, noise: float) -> None:
+    found, seen = slowest_period(noisy(swings(period, 30), noise), noise)
+    assert seen
+    assert found == pytest.approx(period, rel=0.06)
+
+
+def test_the_slowest_coordinate_counts() -> None:
+    both = torch.cat((swings(8, 30), swings(25, 30)), -1)
+    assert slowest_period(both)[0] == pytest.approx(25, rel=0.06)
+
+
+def test_what_is_slower_than_a_sequence_is_said_to_be_so() -> None:
+    found, seen = slowest_period(swings(200, 20))
+    assert not seen
+    assert 100 < found < 400
+
+
+def test_a_recorded_spring_has_its_period_and_its_speed() -> None:
+    data = spring()
+    frames = look_at(data)
+    motion = measure_motion(frames, estimate_sizes(frames)[1])
+    assert motion.period == pytest.approx(20, rel=0.1)
+    steps = data.observations[:, 1:] - data.observations[:, :-1]
+    assert motion.step == pytest.approx(float(steps.square().mean().sqrt()), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("motion", "length", "said"),
+    [
+        (Motion(0.1, 0.0, 20.0, True), 20, None),
+        (Motion(0.1, 0.0, 80.0, True), 40, "--repeat 4"),
+        (Motion(0.1, 0.0, 5.0, True), 20, "steps are large"),
+        (Motion(0.1, 0.0, 25.0, True), 12, "--length 25"),
+        (Motion(0.1, 0.0, 500.0, False), 20, "no sequence of 20"),
+        (Motion(0.1, 0.7, 20.0, True), 20, "70%"),
+        (Motion(0.001, 0.0, 20.0, True), 20, "less .* than the noise"),
+    ],
+)
+def test_advice_is_given_where_something_is_amiss(motion: Motion, length: int, said: str | None) -> None:
+    found = advice_on_motion(motion, 0.01, length)
+    if said is None:
+        assert found == []
+    else:
+        (line,) = found
+        assert re.search(said, line)

@@ -1,0 +1,52 @@
+"""Sizes of a state: systems whose positions and velocities are known by construction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from latentrl.inspection.frames import look_at
+from latentrl.inspection.sizes import estimate_sizes
+from latentrl.types import Sequences
+from tests.inspection.systems import drawn, driven, noisy, spring, table, turned, wheel, wheels
+
+
+def of_velocities(pictures: bool) -> Sequences:
+    """Two positions whose actions are their velocities: nothing goes on by itself."""
+    places, actions = driven(200, 20, 2)
+    return Sequences(drawn(places) if pictures else places, actions)
+
+
+def of_places_and_speeds() -> Sequences:
+    """A wheel that tells its speed too: a cylinder, and no velocity besides."""
+    data = wheel()
+    angle = data.observations[..., 1].atan2(data.observations[..., 0])
+    speed = (angle[:, 1:] - angle[:, :-1] + 3.1416) % 6.2832 - 3.1416
+    # The speed of the step that leads to a frame; what follows is a function of frame and action.
+    both = (turned(angle[:, 1:, None]), speed.unsqueeze(-1) / speed.std())
+    return Sequences(noisy(torch.cat(both, -1), 1e-4), data.actions[:, 1:])
+
+
+@pytest.mark.parametrize(
+    ("record", "positions", "position_size", "state_size"),
+    [
+        (spring, 1, 1, 2),
+        (lambda: spring(0.02), 1, 1, 2),
+        (wheel, 1, 2, 3),
+        (lambda: wheel(0.02), 1, 2, 3),
+        (wheels, 2, 4, 6),
+        (table, 2, 2, 4),
+        (lambda: table(0.03), 2, 2, 4),
+        (lambda: of_velocities(False), 2, 2, 2),
+        (lambda: of_velocities(True), 2, 2, 2),
+        (of_places_and_speeds, 2, 3, 3),
+    ],
+)
+def test_known_systems_have_their_sizes(
+    record: Callable[[], Sequences], positions: int, position_size: int, state_size: int
+) -> None:
+    sizes = estimate_sizes(look_at(record()))[0]
+    assert (sizes.positions, sizes.position_size, sizes.state_size) == (positions, position_size, state_size)
+    assert abs(sizes.dimension - positions) < 0.5

@@ -1,0 +1,116 @@
+"""What single formats say beyond what all readers have in common."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import latentrl.recordings.film
+from latentrl.recordings.film import film_blocks, film_facts
+from latentrl.recordings.readers import READERS, open_source
+from latentrl.recordings.readers.videos import read_table
+from latentrl.support.errors import UserError
+from tests.conformance.sources import content, write_film, write_lerobot, write_minari
+
+
+def test_a_minari_set_is_found_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_minari(tmp_path / "robot", content([4, 5]), "arrow")
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    name, source = open_source("robot/set")
+    assert name == "minari" and len(source.recordings) == 2
+    with pytest.raises(UserError, match="robot/other: there are no recordings"):
+        open_source("robot/other")
+
+
+def test_bounds_that_a_minari_set_says_are_taken(tmp_path: Path) -> None:
+    there = Path(write_minari(tmp_path, content([4]), "arrow")) / "data" / "metadata.json"
+    assert READERS["minari"].open(there.parent).action_bounds is None, "they are infinite"
+    raw = json.loads(there.read_text())
+    space = json.loads(raw["action_space"])
+    raw["action_space"] = json.dumps({**space, "low": [-2.0, -1.0], "high": [2.0, 1.5]})
+    there.write_text(json.dumps(raw))
+    assert READERS["minari"].open(there.parent).action_bounds == ([-2.0, -1.0], [2.0, 1.5])
+
+
+def test_no_environment_is_made_of_a_name_in_a_minari_set(tmp_path: Path) -> None:
+    """A set without spaces has Minari make the environment that it names, whose module is imported."""
+    there = Path(write_minari(tmp_path, content([4]), "arrow")) / "data" / "metadata.json"
+    raw = json.loads(there.read_text())
+    del raw["action_space"]
+    raw["env_spec"] = json.dumps({"id": "antigravity:Evil-v0", "entry_point": "antigravity:Evil"})
+    there.write_text(json.dumps(raw))
+    with pytest.raises(UserError, match="says nothing of its spaces"):
+        READERS["minari"].open(there.parent)
+
+
+def test_lerobot_versions_that_are_not_known_are_refused(tmp_path: Path) -> None:
+    write_lerobot(tmp_path, content([4], surplus=True), 2, "image")
+    path = tmp_path / "meta" / "info.json"
+    info = json.loads(path.read_text())
+    for change, message in (
+        ({"codebase_version": "v1.6"}, "is of version v1.6; convert it to v2.1"),
+        ({"features": {"a": {"dtype": "float32"}}}, r"does not say what version v2.1 should \(KeyError\('shape'\)\)"),
+    ):
+        path.write_text(json.dumps({**info, **change}))
+        with pytest.raises(UserError, match=message):
+            READERS["lerobot"].open(tmp_path)
+
+
+def test_depth_is_no_picture(tmp_path: Path) -> None:
+    write_lerobot(tmp_path, content([4], surplus=True), 2, "image")
+    path = tmp_path / "meta" / "info.json"
+    info = json.loads(path.read_text())
+    info["features"]["depth"] = {"dtype": "image", "shape": [1, 16, 24], "info": {"video.is_depth_map": True}}
+    path.write_text(json.dumps(info))
+    source = READERS["lerobot"].open(tmp_path)
+    assert "depth" not in source.recordings[0].keys and "depth" in source.notes[0]
+
+
+def test_a_film_is_read_from_any_frame_on(tmp_path: Path) -> None:
+    """Between key frames and at them; several recordings share one film."""
+    pytest.importorskip("av")
+    frames = content([60])[0]["frames"]
+    write_film(tmp_path / "a.mp4", frames)
+    assert film_facts(tmp_path / "a.mp4").frames == 60 and film_facts(tmp_path / "a.mp4").rate == 10
+    for start in (0, 1, 30, 49, 50, 51, 57):
+        found = np.concatenate(list(film_blocks(tmp_path / "a.mp4", start / 10, 3)))
+        assert len(found) == 3
+        assert np.abs(found.astype(float) - frames[start : start + 3]).mean((1, 2, 3)).max() < 4, "another differs by 6"
+    with pytest.raises(UserError, match=r"a\.mp4: ends 1 frames too early"):
+        list(film_blocks(tmp_path / "a.mp4", 5.8, 3))
+
+
+def test_a_film_needs_its_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"film")
+    monkeypatch.setattr(latentrl.recordings.film, "av", None)
+    with pytest.raises(UserError, match=r"a\.mp4: reading it takes PyAV.*pip install 'latentrl\[import\]'"):
+        film_facts(tmp_path / "a.mp4")
+
+
+def test_tables(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    for text, expected in (
+        ("1,2\n3,4\n", {"actions": [[1, 2], [3, 4]]}),
+        ("1\n3\n\n", {"actions": [[1], [3]]}),
+        ("\ufeffux;uy\n1;2\n3;4", {"ux": [1, 3], "uy": [2, 4]}),
+        ("ux\tname\n1\tone\n3\ttwo", {"ux": [1, 3]}),
+        ('"ux, in N",uy\n1,\n3,4', {"ux, in N": [1, 3], "uy": [np.nan, 4]}),
+    ):
+        path.write_text(text, encoding="utf-8")
+        found = read_table(path)
+        assert found.keys() == expected.keys()
+        for name, column in expected.items():
+            np.testing.assert_array_equal(found[name], column)
+    for text, message in (
+        ("", "has no rows"),
+        ("ux,uy\n", "has no rows"),
+        ("1,2\n3\n", "line 2: has 1 cells, the first line 2"),
+        ("1,2\n\n3,x\n", "line 3: 'x' is no number"),
+        ("ux,ux\n1,2\n", "give every column a name of its own"),
+    ):
+        path.write_text(text)
+        with pytest.raises(UserError, match=f"a.csv.*{message}"):
+            read_table(path)

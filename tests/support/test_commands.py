@@ -1,0 +1,49 @@
+"""Printed commands: a shell takes them apart into the words that were meant."""
+
+from __future__ import annotations
+
+import shlex
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import latentrl
+from latentrl.support.commands import MODULES, command, program_of, started_as
+
+
+def test_a_shell_reads_the_words_that_were_given() -> None:
+    words = ("--goal", Path("my data/it's a goal.png"), "--steps", 3, "--kwargs", '{"a": [1, 2]}')
+    assert shlex.split(command("learn", *words)) == ["python", "-m", "latentrl.learn", *map(str, words)]
+
+
+def test_plain_words_stay_as_they_are() -> None:
+    assert command("train", "--data", Path("data/robot")) == "python -m latentrl.train --data data/robot"
+
+
+def test_a_verb_that_python_has_a_word_for_has_another_module() -> None:
+    assert command("import").endswith("-m latentrl.import_recordings")
+    assert not any(find_spec(f"latentrl.{verb}") for verb in MODULES)
+
+
+def test_nothing_is_no_word() -> None:
+    with pytest.raises(ValueError, match="None"):
+        command("learn", "--goal", None)
+
+
+PACKAGE = Path(latentrl.__file__).parent
+
+
+def test_a_script_that_is_the_command_goes_on_with_itself() -> None:
+    program = program_of("my models/own.py", PACKAGE)
+    with started_as(program):
+        assert shlex.split(command("learn", "--run", "r")) == ["python", "my models/own.py", "learn", "--run", "r"]
+    assert command("learn", "--run", "r") == "python -m latentrl.learn --run r"
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["/venv/bin/latentrl", "latentrl-script.py", str(PACKAGE / "__main__.py"), str(PACKAGE / "train.py"), "-c"],
+)
+def test_the_packages_own_commands_are_modules(script: str) -> None:
+    assert program_of(script, PACKAGE) == ()

@@ -1,0 +1,98 @@
+"""The walks of docs/own-environment.md, at tiny size: its first command, then what each verb prints."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import gymnasium
+import pytest
+
+from latentrl.__main__ import main
+from latentrl.evaluation.options import EvaluateOptions
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "own-environment.md"
+TINY = {
+    "collect": ("--sequences", "12", "--test-sequences", "12", "--length", "6", "--num-envs", "3"),
+    "train": ("--steps", "4", "--batch", "4", "--device", "cpu"),
+    "learn": ("--updates", "1", "--horizon", "3"),
+    "imagine": ("--sequences", "2", "--length", "4"),
+    "evaluate": ("--episodes", "2"),
+}
+VERBS = ("collect", "train", "learn", "evaluate", "compare")
+ANY_RUN = "env" in {field.name for field in fields(EvaluateOptions)}
+"""Whether `evaluate` takes runs of environments that are not of this package."""
+
+
+def commands_of(text: str, env_id: str) -> list[list[str]]:
+    """The commands of the code block that collects from an environment, as lists of words."""
+    for block in re.findall(r"^```\n(.*?)^```$", text, re.M | re.S):
+        if f"--env {env_id} " in block:
+            lines = [line for line in block.replace("\\\n", " ").splitlines() if line.strip()]
+            return [shlex.split(line, comments=True) for line in lines]
+    raise AssertionError(f"{PAGE}: no block collects from {env_id}")
+
+
+def without(words: list[str], flags: tuple[str, ...]) -> list[str]:
+    """The words but for these flags and their values."""
+    kept, skip = [], False
+    for word in words:
+        if not skip and word not in flags:
+            kept.append(word)
+        skip = not skip and word in flags
+    return kept
+
+
+def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Run a command, ``python -m latentrl.VERB ...``, at tiny size; the words of the one that it prints."""
+    assert words[:2] == ["python", "-m"]
+    verb, rest = words[2].removeprefix("latentrl."), words[3:]
+    tiny = TINY.get(verb, ())
+    capsys.readouterr()
+    main([verb, *without(rest, tiny[::2]), *tiny])
+    printed = capsys.readouterr().out
+    found = re.findall(r"^next: (.*)$", printed, re.M)
+    assert len(found) == 1, printed
+    return shlex.split(found[0])
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+
+
+@pytest.mark.parametrize("env_id", ["Pendulum-v1", "dm_control/cartpole-swingup"])
+def test_each_command_prints_the_next(env_id: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if env_id.startswith("dm_control"):
+        pytest.importorskip("dm_control")
+    written = commands_of(PAGE.read_text(), env_id)
+    assert [words[2] for words in written] == [f"latentrl.{verb}" for verb in VERBS]
+    # A folder's name that a shell takes apart must not lead astray.
+    first = [*without(written[0], ("--out",)), "--out", "data/my robot"]
+    try:
+        following = said(first, capsys)
+    except SystemExit:
+        pytest.skip(f"{env_id} cannot be rendered here: {capsys.readouterr().err}")
+    assert following[2:] == ["latentrl.train", "--data", "data/my robot"]
+    following = said([*following, *written[1][5:]], capsys)
+    assert following[2:] == ["latentrl.learn", "--run", "runs/my robot", "--goal", "data/my robot/goal.png"]
+    following = said(following, capsys)
+    assert following[2] == "latentrl.evaluate"
+    if not ANY_RUN:
+        pytest.skip("evaluate does not take runs of other environments yet")
+    assert said(following, capsys)[:2] == ["python", "-m"]
+
+
+def test_without_a_goal_no_command_needs_one(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        following = said(["python", "-m", "latentrl.collect", "--env", "Pendulum-v1", "--pixels", "8"], capsys)
+    except gymnasium.error.DependencyNotInstalled as error:
+        pytest.skip(str(error))
+    following = said(following, capsys)
+    assert following[2] == "latentrl.imagine"
+    main(["imagine", *following[3:], *TINY["imagine"]])
+    assert "next:" not in capsys.readouterr().out
