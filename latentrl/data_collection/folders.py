@@ -122,7 +122,7 @@ def settle(target: Path, marker: str) -> None:
 
 def _followed(target: Path) -> Path:
     """The folder that ``target`` names, or the one that it leads to where it is a link."""
-    return Path(os.path.realpath(target)) if target.is_symlink() else target
+    return Path(os.path.realpath(target)) if os.path.islink(target) else target
 
 
 def _destination(target: Path, overwrite: bool) -> Path:
@@ -137,7 +137,7 @@ def _destination(target: Path, overwrite: bool) -> Path:
         raise UserError(f"{target} exists already: give --overwrite to replace it, or another folder with --out")
     if exists and not target.is_dir():
         raise UserError(f"{target} is a file, so it stays; give another folder with --out")
-    if target.is_symlink() and not exists:
+    if os.path.islink(target) and not exists:
         raise UserError(
             f"{target} is a link to {os.readlink(target)}, which does not exist: make that folder available, remove "
             "the link, or give another folder with --out"

@@ -224,13 +224,13 @@ def _is_orphan(folder: Path, split: str) -> bool:
 
 def _not_there(folder: Path, error: OSError) -> str:
     """What to say of a folder whose metadata cannot be read."""
-    if folder.is_symlink() and not folder.exists():
+    if os.path.islink(folder) and not os.path.exists(folder):
         return f"{folder} is a link to {os.readlink(folder)}, which does not exist: make that folder available"
-    if folder.is_file():
+    if os.path.isfile(folder):
         return f"{folder} is a file, not a data folder: give the folder that holds {METADATA}"
     if not isinstance(error, FileNotFoundError):
         return f"{folder / METADATA} cannot be read ({error.strerror}): change its permissions, or give another folder"
-    if folder.is_dir():
+    if os.path.isdir(folder):
         example = command("collect", "--out", f"{folder}-data")
         return f"{folder} is no data folder (it has no {METADATA}): give another, or make one with {example}"
     return f"{folder} is no data folder (it has no {METADATA}): make one with {command('collect', '--out', folder)}"
