@@ -28,6 +28,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -153,7 +154,7 @@ def _uninterrupted(stage: Stage, shared: Path, trial: Path, work: Path) -> Ended
     trial.mkdir()
     stage.begin(shared, trial)
     for command in stage.commands(shared, trial):
-        ended = forked(lambda command=command: _verb(command), trial, work)
+        ended = forked(partial(_verb, command), trial, work)
         if ended.code == 0:
             return ended
     raise RuntimeError(f"an uninterrupted run failed:\n{ended.log}")
@@ -177,7 +178,7 @@ def _trial(stage: Stage, shared: Path, trial: Path, work: Path, kills: Sequence[
     said = []
     for kill in (*kills, None):
         for number, command in enumerate(stage.commands(shared, trial)):
-            ended = forked(lambda command=command: _verb(command), trial, work, kill)
+            ended = forked(partial(_verb, command), trial, work, kill)
             # A command that does not fit the situation says so, and the next is tried.
             if ended.code != 2:
                 outcome.afresh += number > 0 and kill is not kills[0]
@@ -351,6 +352,10 @@ def _run(shared: Path) -> None:
     _verb(("train", "--data", str(shared / "data"), "--run", str(shared / "run"), *STEPS))
 
 
+def _copied(shared: Path, trial: Path) -> None:
+    shutil.copytree(shared / "run", trial / "out" / "run")
+
+
 def _collect(_: Path, trial: Path) -> list[Arguments]:
     out = ("collect", "--out", str(trial / "out" / "data"))
     return [(*out, "--resume"), (*out, *SMALL)]
@@ -379,7 +384,7 @@ STAGES: dict[str, Stage] = {
     ),
     "learn": Stage(
         _run,
-        lambda shared, trial: shutil.copytree(shared / "run", trial / "out" / "run") and None,
+        _copied,
         _learn,
         "out/run",
         ("latentrl.collect", "latentrl.train", "latentrl.learn"),

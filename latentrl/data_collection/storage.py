@@ -140,7 +140,7 @@ def load_metadata(folder: Path) -> dict[str, Any]:
     """
     path = Path(folder) / METADATA
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_text())
     except OSError as error:
         raise UserError(_not_there(Path(folder), error)) from error
     except ValueError as error:

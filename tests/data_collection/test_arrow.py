@@ -22,7 +22,7 @@ def test_the_files_are_minaris(tmp_path: Path, size: int, shape: tuple[int, ...]
     seen = rng.integers(0, 256, (6, *shape)).astype(np.uint8)
     observations = seen if len(shape) > 1 else seen.astype(np.float32)
     actions = rng.uniform(-1, 1, (5, size)).astype(np.float32)
-    infos = {
+    infos: dict[str, np.ndarray] = {
         "angle": rng.normal(size=6),
         "single": rng.normal(size=6).astype(np.float32),
         "count": np.arange(6),

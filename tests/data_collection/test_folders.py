@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import pytest
 
 import latentrl.collect
 from latentrl.collect import CollectOptions, collect
-from latentrl.data_collection import folders, storage
+from latentrl.data_collection import folders, recording, storage
 from latentrl.data_collection.folders import complete_folder, resumable_folder, settle, unfinished_folder
 from latentrl.support.errors import UserError
 
@@ -127,7 +128,7 @@ class TestForeign:
     def interrupted(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """The note of a collection that was interrupted after its train split."""
         monkeypatch.setattr(latentrl.collect, "photograph", lambda *_: None)
-        record = latentrl.collect.record
+        record = recording.record
 
         def stopping(folder: Path, split: str, *rest: Any) -> None:
             if split == "test":
@@ -158,6 +159,7 @@ class TestForeign:
         assert not (tmp_path / "ran").exists() and interrupted.exists()
         collect(CollectOptions(out=tmp_path / "data", resume=True, env="theirs:Theirs-v0"))
         assert (tmp_path / "ran").exists()
+        del sys.modules["theirs"], gymnasium.registry["Theirs-v0"]
 
     def test_its_links_are_refused(self, tmp_path: Path, interrupted: Path) -> None:
         mine = tmp_path / "mine"
