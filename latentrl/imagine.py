@@ -20,10 +20,11 @@ from latentrl.figures.video import side_by_side, write_gif
 from latentrl.metrics.generation import generation_metrics, imagine
 from latentrl.models.base import WorldModel
 from latentrl.models.spec import DataSpec
-from latentrl.runs.folder import learn_command, load_model, load_settings
+from latentrl.runs.folder import SETTINGS, learn_command, load_model, load_settings
+from latentrl.runs.schema import require
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_bytes, write_json
-from latentrl.support.options import default_hint
+from latentrl.support.options import check_seed, default_hint
 from latentrl.types import is_image_shape
 
 STRIP, ANIMATION, METRICS = "imagined.png", "imagined.gif", "metrics.json"
@@ -63,6 +64,7 @@ def imagine_run(options: ImagineOptions) -> dict[str, float]:
         UserError: no finished model, unsuitable controls or data, a bad number.
     """
     _check(options)
+    require(load_settings(options.run), options.run / SETTINGS, "options.data")
     model = load_model(options.run).requires_grad_(False)
     actions = torch.from_numpy(_actions(options, model.spec))
     generator = torch.Generator().manual_seed(options.seed)
@@ -84,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _check(options: ImagineOptions) -> None:
+    check_seed(options.seed)
     if options.sequences < 1:
         raise UserError(f"--sequences {options.sequences}: give one or more")
     if options.length is not None and options.length < 2:

@@ -122,9 +122,10 @@ def test_an_existing_run_is_not_touched(data: Path, tmp_path: Path) -> None:
     assert (run / MODEL).is_file(), "a mistake in another option must not cost the old run"
     strange = tmp_path / "home"
     strange.mkdir()
-    with pytest.raises(UserError, match="is no run folder"):
+    (strange / "letter.txt").write_text("dear")
+    with pytest.raises(UserError, match=r"is no run folder.*letter\.txt"):
         train(options(data, strange, overwrite=True))
-    assert strange.is_dir()
+    assert [path.name for path in strange.iterdir()] == ["letter.txt"]
 
 
 @pytest.mark.parametrize(
