@@ -19,6 +19,8 @@ from latentrl.support.options import check_seed, default_hint
 
 AUTO = -1
 """A size that is to be estimated from the data; see :mod:`latentrl.training.sizes`."""
+LARGEST_STATE = 1000
+"""Dimensions: covariances hold the square of it."""
 
 
 def _size(arguments: list[str]) -> int:
@@ -136,6 +138,8 @@ def check_options(options: TrainOptions) -> None:
         0 < options.position_size <= options.state_size
     ):
         raise UserError(f"--position-size {options.position_size}: give 1 to {options.state_size}, the --state-size")
+    if options.state_size > LARGEST_STATE:
+        raise UserError(f"--state-size {options.state_size}: give at most {LARGEST_STATE}")
     if options.blur is not None and not 0 <= options.blur <= 1:
         raise UserError(f"--blur {options.blur}: give a fraction of the image's height, 0 to 1")
 
