@@ -141,7 +141,7 @@ def test_what_a_finished_run_is_resumed_with_counts_or_is_refused(
     settings = json.loads((run / SETTINGS).read_text())
     (run / SETTINGS).write_text(json.dumps({**settings, "data_sha256": "0"}))
     (run / MODEL).unlink()
-    with pytest.raises(UserError, match="holds other sequences than those that .* was begun with"):
+    with pytest.raises(UserError, match=r"holds other sequences than those that .* was begun with"):
         train(TrainOptions(run=run, resume=True, device="cpu"))
 
 

@@ -48,12 +48,16 @@ from latentrl.runs.folder import MODEL, SETTINGS, model_settings
 from latentrl.runs.schema import KEYS, SCHEMA, VERSION, keys_of
 from latentrl.runs.tensors import write_tensors
 from latentrl.study import main as study
-from latentrl.support.errors import UserError, reported
+from latentrl.support.errors import reported
 from latentrl.support.files import write_json
 from latentrl.train import main as train
 from latentrl.training.options import TrainOptions
 from latentrl.training.settings import TrainSettings
 from latentrl.types import Trajectory
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tools.pictures import huge_picture
 
 PATIENCE = 60
 """Seconds that a case may take, with models as tiny as these."""
@@ -100,9 +104,7 @@ class Place:
 def _trajectories(count: int, seed: int) -> list[Trajectory]:
     rng = np.random.default_rng(seed)
     return [
-        Trajectory(
-            rng.integers(0, 256, (5, *SHAPE), dtype=np.uint8), rng.uniform(-1, 1, (4, 1)).astype(np.float32)
-        )
+        Trajectory(rng.integers(0, 256, (5, *SHAPE), dtype=np.uint8), rng.uniform(-1, 1, (4, 1)).astype(np.float32))
         for _ in range(count)
     ]
 
@@ -147,8 +149,12 @@ NUMBERS = st.one_of(
     st.integers(-3, 12),
 )
 WORDS = st.one_of(
-    st.sampled_from(["", " ", "nan", "-inf", "None", "true", "x" * 300, "../x", "/dev/null", "a\nb", "ü" * 90, "--", "@x"]),
-    st.sampled_from(["1e999", "[]", "{}", "{", "\x00", "\ud800", "evil:Env-v0", "mps", "meta", "xpu", "cuda:99", "velocity"]),
+    st.sampled_from(
+        ["", " ", "nan", "-inf", "None", "true", "x" * 300, "../x", "/dev/null", "a\nb", "ü" * 90, "--", "@x"]
+    ),
+    st.sampled_from(
+        ["1e999", "[]", "{}", "{", "\x00", "\ud800", "evil:Env-v0", "mps", "meta", "xpu", "cuda:99", "velocity"]
+    ),
     st.text(max_size=6),
 )
 JSONS = st.recursive(
@@ -238,7 +244,12 @@ def attempt(place: Place, work: Callable[[], object]) -> str:
     before = _contents(place.work)
     out, err = io.StringIO(), io.StringIO()
     code: object = 0
-    with patience(PATIENCE), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
+    with (
+        patience(PATIENCE),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         try:
             with reported():
@@ -373,12 +384,14 @@ def goals(place: Place, data: st.DataObject) -> None:
     """Pictures and other files as goals."""
     work = place.fresh()
     goal = work / "data" / data.draw(st.sampled_from(["goal2.png", "goal2.jpg", "goal2.json", "goal2"]))
-    kind = data.draw(st.sampled_from(["picture", "picture", "damaged", "json", "folder", "nothing"]))
+    kind = data.draw(st.sampled_from(["picture", "picture", "huge", "damaged", "json", "folder", "nothing"]))
     if kind == "picture":
-        size = data.draw(st.sampled_from([(4, 4), (1, 1), (5, 4), (20_000, 10_000), (3, 700)]))
+        size = data.draw(st.sampled_from([(4, 4), (4, 4), (1, 1), (5, 4), (3, 700)]))
         mode = data.draw(st.sampled_from(["L", "RGB", "RGBA", "1", "P", "I;16", "F", "CMYK"]))
         made = "PNG" if mode not in ("F", "CMYK") else "TIFF"
-        Image.new(mode, size if size[0] < 9000 or mode == "1" else (4, 4)).save(goal, made)
+        Image.new(mode, size).save(goal, made)
+    elif kind == "huge":
+        goal.write_bytes(huge_picture(data.draw(st.sampled_from([9_000, 20_000, 2**31 - 1]))))
     elif kind == "damaged":
         goal.write_bytes(data.draw(changed_bytes((work / "data" / "goal.png").read_bytes())))
     elif kind == "json":
@@ -403,10 +416,15 @@ def arrays(place: Place, data: st.DataObject) -> None:
     if actions.dtype.kind == "f" and actions.size and data.draw(st.booleans()):
         actions.flat[0] = data.draw(st.sampled_from([np.nan, np.inf, 1e30]))
     bounds = data.draw(st.dictionaries(st.sampled_from(["action_low", "action_high"]), JSONS, max_size=2))
-    folder, split = work / data.draw(st.sampled_from(["data", "new"])), data.draw(st.sampled_from(["train", "test", "x"]))
+    folder, split = (
+        work / data.draw(st.sampled_from(["data", "new"])),
+        data.draw(st.sampled_from(["train", "test", "x"])),
+    )
 
     def stored() -> None:
-        write(folder, split, [Trajectory(observations, actions)] * 3, {"action_low": [-1], "action_high": [100]} | bounds)
+        write(
+            folder, split, [Trajectory(observations, actions)] * 3, {"action_low": [-1], "action_high": [100]} | bounds
+        )
         load_sequences(folder, split)
 
     attempt(place, stored)
@@ -420,7 +438,9 @@ def studies(place: Place, data: st.DataObject) -> None:
     path = work / "mine.json"
     write_json(path, content)
     path.write_bytes(data.draw(changed_json(path)))
-    _verb(place, study, [str(path), "--out", f"{work}/study", "--data-dir", f"{work}/data", "--dry-run", "--seeds", "1"])
+    _verb(
+        place, study, [str(path), "--out", f"{work}/study", "--data-dir", f"{work}/data", "--dry-run", "--seeds", "1"]
+    )
 
 
 KINDS: dict[str, Callable[[Place, st.DataObject], None]] = {

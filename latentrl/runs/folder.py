@@ -102,7 +102,9 @@ def load_model(
     weights, _ = read_tensors(folder / MODEL, cure_of(folder))
     for name, value in weights.items():
         if value.is_floating_point() and not value.isfinite().all():
-            raise UserError(f"{folder / MODEL} is damaged ({name} holds numbers that are not finite): {cure_of(folder)}")
+            raise UserError(
+                f"{folder / MODEL} is damaged ({name} holds numbers that are not finite): {cure_of(folder)}"
+            )
     model = _built(described, weights, folder / SETTINGS)
     try:
         model.load_state_dict(weights)

@@ -40,6 +40,8 @@ ROW_KEYS = {
 }
 PLACES = frozenset(("run", "out", "data", "overwrite", "resume", "explain"))
 """Options that a study file may not give: they set a place, replace what is there, or go on with something else."""
+WORDS = ("collect", "train", "columns", "options")
+"""Lists of what stands on a command line, or names a figure."""
 STYLES = {"test_elbo_per_step": ".1f", "train_seconds": ".0f"}
 MINUTES = 5.0
 """Of a run, until one is measured."""
@@ -144,3 +146,5 @@ def _check(content: Any, known: dict[str, type], where: str) -> None:
         wanted = (int, float) if known[key] is float else known[key]
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise UserError(f"{where}: {key!r} is {value!r}; give a {known[key].__name__}")
+        if key in WORDS and not all(isinstance(one, str | int | float) for one in value):
+            raise UserError(f"{where}: {key!r} is {value!r}; give a list of texts and numbers")

@@ -62,7 +62,7 @@ def read_json(path: Path, cure: str) -> dict[str, Any]:
     except ValueError as error:  # no JSON, no UTF-8, a number of too many digits
         raise UserError(f"{path} is damaged ({error}): {cure}") from error
     if not isinstance(found, dict):
-        raise UserError(f"{path} is damaged (it holds {_kind(found)}, no object {{...}}): {cure}")
+        raise UserError(f"{path} is damaged (it holds {_kind(found)}, no JSON object): {cure}")
     return found
 
 

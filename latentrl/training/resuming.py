@@ -146,7 +146,12 @@ def _check_kinds(settings: TrainSettings) -> None:
     for field in fields(settings):
         value, default = getattr(settings, field.name), getattr(TrainSettings(), field.name)
         kinds = (int, float) if isinstance(default, int | float) else type(default)
-        if not isinstance(value, kinds) or isinstance(value, bool) or (value != value) or value in (math.inf, -math.inf):
+        if (
+            not isinstance(value, kinds)
+            or isinstance(value, bool)
+            or (value != value)
+            or value in (math.inf, -math.inf)
+        ):
             raise TypeError(f"training.{field.name} is {value!r}")
 
 

@@ -88,7 +88,7 @@ def test_a_flipped_bit_in_the_weights_is_noticed_and_files_without_a_digest_are_
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UserError, match="are not those that were written.*cure"):
+    with pytest.raises(UserError, match=r"are not those that were written.*cure"):
         read_tensors(path, "cure")
     from safetensors.torch import save_file
 
