@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from latentrl.data_collection import storage
 from latentrl.data_collection.behaviour import held_uniform
-from latentrl.data_collection.folders import resumable_folder, unfinished_folder
+from latentrl.data_collection.folders import resumable_folder, settle, unfinished_folder
 from latentrl.data_collection.ground_truth import check_recorded, declaration_in
 from latentrl.data_collection.making import make, one_line
 from latentrl.data_collection.options import CollectOptions, parse
@@ -48,6 +48,7 @@ def collect(options: CollectOptions) -> Path:
     folder = options.folder
     recording = None if options.overwrite else Recording.load(unfinished_folder(folder))
     if options.resume and recording is None and (folder / storage.METADATA).is_file():
+        settle(folder, UNFINISHED)
         print(f"{folder} is finished already\n{_next_command(folder)}")
         return folder
     options = _agreed(options, recording).complete()
@@ -59,7 +60,7 @@ def collect(options: CollectOptions) -> Path:
         kept = Recording.load(unfinished_folder(folder))
         print(f"\ninterrupted; {kept.sequences if kept else 0} sequences are recorded")
         if kept:
-            print(f"next: {command('collect', '--out', folder, '--resume')}")
+            print(f"next: {command('collect', '--out', folder, '--resume', *_module_words(options))}")
         raise SystemExit(130) from None
     print(_next_command(folder))
     return folder
@@ -75,6 +76,11 @@ def _next_command(folder: Path) -> str:
     return f"next: {command('train', '--data', folder)}"
 
 
+def _module_words(options: CollectOptions) -> tuple[str, ...]:
+    """The environment as flags, where it is named with a module: that is imported for who names it alone."""
+    return ("--env", options.env) if ":" in options.env else ()
+
+
 def _agreed(options: CollectOptions, recording: Recording | None) -> CollectOptions:
     """The options to go on with: the recording's where they are asked for."""
     folder = options.folder
@@ -83,8 +89,14 @@ def _agreed(options: CollectOptions, recording: Recording | None) -> CollectOpti
             raise UserError(f"--resume: there is no interrupted collection of {folder}; leave --resume out")
         return options
     if options.resume:
+        kept = recording.options()
+        if ":" in str(kept.env) and kept.env != options.env:
+            raise UserError(
+                f"--resume: {unfinished_folder(folder)} was begun with --env {kept.env}, whose module is only imported "
+                f"if you name it: {command('collect', '--out', folder, '--resume', '--env', kept.env)}"
+            )
         # A folder that stands there was to be replaced: else the collection would not have begun.
-        return replace(recording.options(), out=folder, processes=options.processes, overwrite=folder.exists())
+        return replace(kept, out=folder, processes=options.processes, overwrite=folder.exists())
     if options.complete().settings != recording.settings:
         raise UserError(
             f"{unfinished_folder(folder)} holds an interrupted collection with other settings: "
@@ -118,7 +130,8 @@ def _check(options: CollectOptions) -> None:
     if folder.exists() and not options.overwrite:
         raise UserError(f"{folder} exists already: give --overwrite to replace it, or another folder with --out")
     if folder.exists() and not (folder / storage.METADATA).is_file():
-        raise UserError(f"--overwrite: {folder} is no data folder, so it stays; give another folder with --out")
+        what = "is a file" if folder.is_file() else "is no data folder"
+        raise UserError(f"--overwrite: {folder} {what}, so it stays; give another folder with --out")
 
 
 def _record(options: CollectOptions, recording: Recording, folder: Path) -> None:

@@ -20,7 +20,7 @@ from latentrl.goals.base import Goal
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.carried_goal import CarriedGoalReward
-from latentrl.runs.folder import SETTINGS, env_words, goal_beside, load_model, load_settings
+from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_settings
 from latentrl.runs.schema import require
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
@@ -75,7 +75,7 @@ def learn(options: LearnOptions) -> Path:
     chosen = () if name == "policy" else ("--policy", path.stem)
     # Goals of any kind come from the task, and there the policy is not the only one who can reach them.
     given = ("--agent", "policy") if target is None else ("--goal", text)
-    line = command("evaluate", "--run", options.run, *given, *chosen, *env_words(options.run))
+    line = command("evaluate", "--run", options.run, *given, *chosen, *_module_words(options.run))
     if _has_environment(options.run):
         print(f"next: {line}")
     else:
@@ -172,6 +172,13 @@ def _bounds(options: LearnOptions, size: int) -> ActionBounds:
 def _has_environment(run: Path) -> bool:
     """Whether the run says where to act; recordings do not, and whoever evaluates has to."""
     return not (run / SETTINGS).is_file() or bool(load_settings(run).get("data", {}).get("env_id"))
+
+
+def _module_words(run: Path) -> tuple[str, ...]:
+    """The environment as flags, where it is one of a module: that is imported for who names it alone."""
+    known = load_settings(run).get("data", {}) if (run / SETTINGS).is_file() else {}
+    env_id = str(known.get("env_id") or "")
+    return ("--env", env_id) if ":" in env_id else ()
 
 
 def _settings(options: LearnOptions, kind: PolicyKind, goal: Goal) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import glob
 import os
 import shutil
 import tempfile
@@ -18,6 +20,9 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+NO_PLACE = (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+"""What making a folder fails with where its name or one above it cannot be a folder's."""
 
 
 class DiskFullError(UserError):
@@ -29,37 +34,47 @@ class DiskFullError(UserError):
         )
 
 
+class DeniedError(UserError):
+    """Nothing may be written there."""
+
+    def __init__(self, folder: Path, error: OSError) -> None:
+        super().__init__(
+            f"{folder}: nothing may be written there ({error.strerror or error}); change its permissions or give "
+            "another folder with --out"
+        )
+
+
 @contextmanager
 def complete_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
     """Fill a temporary folder beside ``target``; it takes that name only when the block ends without an error.
 
-    After any error, Ctrl-C included, the temporary folder is gone and ``target`` is as it was.
+    After any error, Ctrl-C included, the temporary folder is gone and ``target`` is as it was. A process that was
+    killed leaves its temporary folder; the next one removes it. Where ``target`` is a link, the folder that it leads to
+    is replaced and the link stays.
 
     Raises:
-        UserError: ``target`` exists and ``overwrite`` is False.
+        UserError: ``target`` exists and ``overwrite`` is False, or no folder can be made there.
         DiskFullError: no space left; when such blocks are nested it names the outermost folder, the one the user knows.
+        DeniedError: nothing may be written there.
     """
-    if target.exists() and not overwrite:
-        raise UserError(f"{target} exists already: give --overwrite to replace it, or another folder with --out")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
-    try:
-        temporary.chmod(0o755)
-        yield temporary
-        _replace(temporary, target)
-    except DiskFullError as error:
-        raise DiskFullError(target) from error
-    except OSError as error:
-        if error.errno in FULL:
-            raise DiskFullError(target) from error
-        raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    real = _destination(target, overwrite)
+    with _told(target):
+        real.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(real)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{real.name}.", suffix=".partial", dir=real.parent))
+        try:
+            with _exclusive(temporary):
+                temporary.chmod(0o755)
+                yield temporary
+                _replace(temporary, real, target, overwrite)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def unfinished_folder(target: Path) -> Path:
     """Where :func:`resumable_folder` keeps what is not complete."""
-    return target.parent / f".{target.name}.partial"
+    real = _followed(target)
+    return real.parent / f".{real.name}.partial"
 
 
 @contextmanager
@@ -73,67 +88,185 @@ def resumable_folder(target: Path, marker: str, overwrite: bool = False, resume:
         resume: go on with what stayed; else it is removed first.
 
     Raises:
-        UserError: ``target`` exists and ``overwrite`` is False; another process is filling it; no space left.
+        UserError: ``target`` exists and ``overwrite`` is False; another process is filling it; no space left; what
+            stayed holds links, which lead out of it.
     """
-    if target.exists() and not overwrite:
-        raise UserError(f"{target} exists already: give --overwrite to replace it, or another folder with --out")
+    real = _destination(target, overwrite)
     temporary = unfinished_folder(target)
-    temporary.mkdir(parents=True, exist_ok=True)
-    with _exclusive(temporary):
-        try:
-            if not resume:
-                _empty(temporary)
-            yield temporary
-            _replace(temporary, target)
-            (target / marker).unlink(missing_ok=True)
-        except (DiskFullError, OSError) as error:
-            if not isinstance(error, DiskFullError) and error.errno not in FULL:
-                raise
-            if not (temporary / marker).exists():
+    with _told(target, temporary / marker):
+        _refuse_link(temporary)
+        with _exclusive(temporary, make=True):
+            # Another process may have completed it meanwhile.
+            _destination(target, overwrite)
+            try:
+                if resume:
+                    _refuse_links(temporary)
+                else:
+                    _empty(temporary)
+                yield temporary
+                _replace(temporary, real, target, overwrite)
+                (real / marker).unlink(missing_ok=True)
+            finally:
+                if temporary.exists() and not (temporary / marker).exists():
+                    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def settle(target: Path, marker: str) -> None:
+    """Remove what a process leaves behind that is killed just after ``target`` was complete; see `resumable_folder`."""
+    (target / marker).unlink(missing_ok=True)
+    temporary = unfinished_folder(target)
+    if temporary.is_dir() and not temporary.is_symlink() and not (temporary / marker).exists():
+        with _exclusive(temporary):
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _followed(target: Path) -> Path:
+    """The folder that ``target`` names, or the one that it leads to where it is a link."""
+    return Path(os.path.realpath(target)) if os.path.islink(target) else target
+
+
+def _destination(target: Path, overwrite: bool) -> Path:
+    """Where to put the folder ``target``; refuses a name that is taken."""
+    try:
+        exists = target.exists()
+    except OSError as error:
+        raise UserError(
+            f"{target}: no folder can have that name ({error.strerror}); give another with --out"
+        ) from error
+    if exists and not overwrite:
+        raise UserError(f"{target} exists already: give --overwrite to replace it, or another folder with --out")
+    if exists and not target.is_dir():
+        raise UserError(f"{target} is a file, so it stays; give another folder with --out")
+    if os.path.islink(target) and not exists:
+        raise UserError(
+            f"{target} is a link to {os.readlink(target)}, which does not exist: make that folder available, remove "
+            "the link, or give another folder with --out"
+        )
+    return _followed(target)
+
+
+@contextmanager
+def _told(target: Path, kept: Path | None = None) -> Iterator[None]:
+    """Say what a full disk, missing rights and impossible names mean for ``target``; ``kept`` is there if work is."""
+    try:
+        yield
+    except (DiskFullError, OSError) as error:
+        code = errno.ENOSPC if isinstance(error, DiskFullError) else error.errno
+        if code in FULL:
+            if kept is None or not kept.exists():
                 raise DiskFullError(target) from error
             raise UserError(
-                f"{target}: the disk is full; what is done is kept in {temporary}: free some space and give --resume"
+                f"{target}: the disk is full; what is done is kept in {kept.parent}: free some space and give --resume"
             ) from error
-        finally:
-            if temporary.exists() and not (temporary / marker).exists():
-                shutil.rmtree(temporary, ignore_errors=True)
+        assert isinstance(error, OSError)
+        if code in DENIED:
+            raise DeniedError(target, error) from error
+        if code in NO_PLACE:
+            raise UserError(
+                f"{target}: no folder can be made there ({error.strerror}: {error.filename}); give another with --out"
+            ) from error
+        raise
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise UserError(
+            f"{path} is a link to {os.readlink(path)}: unfinished work is gone on with where it is; remove the link"
+        )
+
+
+def _refuse_links(folder: Path) -> None:
+    """Refuse to write into a folder from which a link would lead what is written elsewhere."""
+    for home, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            _refuse_link(Path(home) / name)
 
 
 def _empty(folder: Path) -> None:
     for path in folder.iterdir():
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
 
 
-@contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
+def _sweep(target: Path) -> None:
+    """Remove the temporary folders of ``target`` whose processes are gone."""
     if fcntl is None:
+        return
+    for path in target.parent.glob(f".{glob.escape(target.name)}.?*.partial"):
+        if not path.is_symlink() and path.is_dir():
+            try:
+                with _exclusive(path):
+                    shutil.rmtree(path, ignore_errors=True)
+            except (UserError, OSError):
+                continue
+
+
+@contextmanager
+def _exclusive(folder: Path, make: bool = False) -> Iterator[None]:
+    """Hold a folder; ``make`` it where it is missing, also when another process has just renamed it."""
+    if fcntl is None:
+        folder.mkdir(parents=True, exist_ok=True)
         yield
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = _locked(folder, make)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"{folder}: another process is filling it; wait for it, or give another --out") from error
         yield
     finally:
         os.close(descriptor)
 
 
-def _replace(new: Path, target: Path) -> None:
-    """Rename ``new`` to ``target``; a folder that stood there is moved aside first, and back if that fails."""
-    if not target.exists():
-        new.rename(target)
+def _locked(folder: Path, make: bool) -> int:
+    while True:
+        if make:
+            folder.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            if make:
+                continue
+            raise
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if folder.exists() and os.path.samestat(os.stat(folder), os.fstat(descriptor)):
+                return descriptor
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise UserError(f"{folder}: another process is filling it; wait for it, or give another --out") from error
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)
+        if not make:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+
+
+def _replace(new: Path, real: Path, target: Path, overwrite: bool) -> None:
+    """Give ``new`` the name ``real``; a folder that stood there is removed, and stays if that fails."""
+    if real.exists() and not overwrite:
+        raise UserError(f"{target} exists already: another process made it meanwhile; give another folder with --out")
+    if not real.exists():
+        new.rename(real)
         return
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
-    target.rename(aside / target.name)
+    if _exchanged(new, real):
+        shutil.rmtree(new, ignore_errors=True)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{real.name}.", suffix=".old", dir=real.parent))
+    real.rename(aside / real.name)
     try:
-        new.rename(target)
+        new.rename(real)
     except OSError:
-        (aside / target.name).rename(target)
+        (aside / real.name).rename(real)
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange the names of two folders in one move, where the system can: there is no moment without either."""
+    try:
+        exchange = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError, TypeError):
+        return False
+    here, exchanging = -100, 2
+    return exchange(here, os.fsencode(one), here, os.fsencode(other), ctypes.c_uint(exchanging)) == 0

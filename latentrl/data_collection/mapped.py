@@ -16,22 +16,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentrl.data_collection.folders import complete_folder
+from latentrl.data_collection.folders import DeniedError, complete_folder
 from latentrl.support.errors import UserError
 
 FOLDER = "mapped"
 OBSERVATIONS, ACTIONS = "observations.npy", "actions.npy"
+CHECKSUM = "sha256"
 
 Episode = tuple[NDArray[Any], NDArray[Any]]
 """Observations ``[T, ...]`` and actions ``[T - 1, Du]``."""
 
 
-def write_mapped(split: Path, episodes: Iterator[Episode], count: int) -> None:
+def write_mapped(split: Path, episodes: Iterator[Episode], count: int, checksum: str | None = None) -> None:
     """Copy ``count`` equally shaped ``episodes`` to the files that :func:`open_mapped` reads.
+
+    Args:
+        split: its folder.
+        episodes: all of it.
+        count: how many they are.
+        checksum: of the data, which the copy keeps.
 
     Raises:
         UserError: the folder cannot be written to, or the disk is full.
     """
+    if (split / FOLDER).is_symlink():
+        # Or the folder that a stranger's link leads to would be replaced.
+        (split / FOLDER).unlink()
     try:
         with complete_folder(split / FOLDER, overwrite=True) as folder:
             files: dict[str, BinaryIO] = {}
@@ -46,22 +56,26 @@ def write_mapped(split: Path, episodes: Iterator[Episode], count: int) -> None:
             finally:
                 for file in files.values():
                     file.close()
-    except PermissionError as error:
+            (folder / CHECKSUM).write_text(checksum or "")
+    except DeniedError as error:
         raise UserError(
-            f"{split}: too large for memory, and a file to read it from cannot be made there ({error.strerror}); "
-            "copy the data folder to where you may write"
+            f"{split}: too large for memory, and a file to read it from cannot be made there; copy the data folder to "
+            "where you may write"
         ) from error
 
 
-def open_mapped(split: Path, like: Episode, count: int) -> tuple[Tensor, Tensor] | None:
+def open_mapped(split: Path, like: Episode, count: int, checksum: str | None = None) -> tuple[Tensor, Tensor] | None:
     """Observations ``[count, T, ...]`` and actions ``[count, T - 1, Du]``, read-only; None if there is no such copy.
 
     Args:
         split: its folder.
         like: the last episode, which the copy must end with: one that does not is none of this data.
         count: episodes.
+        checksum: of the data, where it is known; the copy must be one of the same.
     """
     found = []
+    if (split / FOLDER).is_symlink() or (checksum is not None and _checksum(split) != checksum):
+        return None
     for name, array in zip((OBSERVATIONS, ACTIONS), like, strict=True):
         try:
             mapped = np.load(split / FOLDER / name, mmap_mode="r", allow_pickle=False)
@@ -73,6 +87,13 @@ def open_mapped(split: Path, like: Episode, count: int) -> tuple[Tensor, Tensor]
             return None
         found.append(_as_tensor(mapped))
     return found[0], found[1]
+
+
+def _checksum(split: Path) -> str | None:
+    try:
+        return (split / FOLDER / CHECKSUM).read_text()
+    except (OSError, ValueError):
+        return None
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

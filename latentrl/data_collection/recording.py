@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from latentrl.data_collection.options import CollectOptions
+from latentrl.data_collection.options import NOT_OF_THE_DATA, CollectOptions
 from latentrl.data_collection.rollout import Tally
 from latentrl.data_collection.storage import split_folder, update_metadata
 from latentrl.data_collection.writer import Layout, SplitWriter
@@ -44,14 +44,18 @@ class Recording:
         """
         path = folder / UNFINISHED
         try:
-            content = json.loads(path.read_text())
-            tallies = {split: Tally(**tally) for split, tally in content["tallies"].items()}
-            layouts = {split: Layout(**layout) for split, layout in content["layouts"].items()}
+            content = json.loads(path.read_bytes())
+            tallies = {split: _tally(tally) for split, tally in content["tallies"].items()}
+            layouts = {split: _layout(layout) for split, layout in content["layouts"].items()}
+            if not isinstance(content["settings"], dict):
+                raise TypeError("its settings are no object")
             return cls(content["settings"], tallies, layouts)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror}): give another folder with --out") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path} is damaged ({error}): give --overwrite to begin again") from error
+            raise UserError(f"{path} is damaged ({error!r}): give --overwrite to begin again") from error
 
     @property
     def sequences(self) -> int:
@@ -62,12 +66,13 @@ class Recording:
         """The options that give these settings.
 
         Raises:
-            UserError: they are those of another version.
+            UserError: they are those of another version, or say more than what is recorded.
         """
-        try:
-            return CollectOptions(**self.settings)
-        except TypeError as error:
-            raise UserError(f"the interrupted collection is of another version ({error}): give --overwrite") from error
+        known = set(CollectOptions.__dataclass_fields__) - set(NOT_OF_THE_DATA)
+        odd = sorted(known ^ set(self.settings))
+        if odd:
+            raise UserError(f"the interrupted collection is of another version (option {odd[0]!r}): give --overwrite")
+        return CollectOptions(**self.settings)
 
     def tally(self, split: str) -> Tally:
         """How far a split is."""
@@ -76,6 +81,25 @@ class Recording:
     def save(self, folder: Path) -> None:
         """Replace the file in one move."""
         write_text(folder / UNFINISHED, json.dumps(asdict(self)))
+
+
+def _tally(content: Any) -> Tally:
+    tally = Tally(**content)
+    for name, value in content.items():
+        if type(value) is not int or value < 0:
+            raise TypeError(f"{name} is {value!r}")
+    return tally
+
+
+def _layout(content: Any) -> Layout:
+    layout = Layout(**content)
+    for name in ("observations", "actions"):
+        shape = layout.shapes[name]
+        if len(shape) < 2 or any(type(size) is not int or size < 1 for size in shape):
+            raise TypeError(f"the shape of {name} is {shape!r}")
+    if layout.dtype not in ("uint8", "float32"):
+        raise TypeError(f"dtype is {layout.dtype!r}")
+    return layout
 
 
 def record(
@@ -98,6 +122,8 @@ def record(
     """
     home = split_folder(folder, split)
     kept, layout = recording.tally(split).sequences, recording.layouts.get(split)
+    if kept and layout is None:
+        raise UserError(f"{folder / UNFINISHED} is damaged (no layout of {split!r}): give --overwrite to begin again")
     writer = SplitWriter(home, metadata["action_low"], metadata["action_high"], kept, layout)
     for trajectories, tally in _pieces(gathered):
         writer.append(trajectories)

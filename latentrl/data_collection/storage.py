@@ -14,21 +14,25 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import minari
 import numpy as np
 import torch
 from minari.dataset.episode_data import EpisodeData
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from latentrl.data_collection.again import how_to_record_again
 from latentrl.data_collection.checks import check_bounds, check_same_layout
+from latentrl.data_collection.digest import CHECKSUMS, check_digest, digest, known_digest
 from latentrl.data_collection.folders import complete_folder
 from latentrl.data_collection.mapped import Episode, open_mapped, write_mapped
+from latentrl.data_collection.opening import Split
+from latentrl.data_collection.schema import SCHEMA, check_metadata
 from latentrl.data_collection.writer import DATA, Layout, SplitWriter
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError
@@ -38,7 +42,6 @@ from latentrl.types import Sequences, Trajectory
 METADATA = "metadata.json"
 MAPPED_FROM = 2 << 30
 """Bytes of observations from which on they are mapped; below, memory is faster and needs no copy on disk."""
-BLOCK = 64
 
 
 def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata: dict[str, Any]) -> Path:
@@ -65,7 +68,7 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
     low, high = check_bounds(metadata, str(folder))
     metadata = {**metadata, "action_low": low, "action_high": high}
     _check_json(metadata, folder)
-    with complete_folder(target) as temporary:
+    with complete_folder(target, overwrite=_is_orphan(folder, split)) as temporary:
         writer = SplitWriter(temporary, low, high)
         writer.append(trajectories)
         if writer.layout is None:
@@ -92,23 +95,27 @@ def load_sequences(
     has it already.
 
     Raises:
-        UserError: no such data folder or split; a copy is needed and cannot be made.
+        UserError: no such data folder or split, files that are damaged or not those that were recorded; a copy is
+            needed and cannot be made.
     """
     metadata = load_metadata(folder) if metadata is None else metadata
-    dataset, shape = _open(folder, split, metadata), metadata["observation_shape"]
-    count, home = dataset.total_episodes, split_folder(folder, split)
-    last = next(_pairs(dataset, shape, count - 1))
+    opened = _open(folder, split, metadata)
+    count, home, known = opened.count, split_folder(folder, split), known_digest(metadata, split)
+    last = next(_pairs(opened, split, metadata, count - 1))
     if count * last[0].nbytes > MAPPED_FROM:
-        mapped = open_mapped(home, last, count)
+        mapped = open_mapped(home, last, count, known)
         if mapped is None:
-            progress = tqdm(_pairs(dataset, shape), f"once: {home} as one file", count, unit="sequence", disable=None)
-            write_mapped(home, iter(progress), count)
-            mapped = open_mapped(home, last, count)
+            check_digest(folder, split, metadata)
+            pairs = _pairs(opened, split, metadata)
+            progress = tqdm(pairs, f"once: {home} as one file", count, unit="sequence", disable=None)
+            write_mapped(home, iter(progress), count, known)
+            mapped = open_mapped(home, last, count, known)
             assert mapped is not None
         return Sequences(*mapped)
     observations, actions = (np.empty((count, *array.shape), array.dtype) for array in last)
-    for n, episode in enumerate(_pairs(dataset, shape)):
+    for n, episode in enumerate(_pairs(opened, split, metadata)):
         observations[n], actions[n] = episode
+    check_digest(folder, split, metadata)
     return Sequences(torch.from_numpy(observations), torch.from_numpy(actions)).to(device)
 
 
@@ -121,7 +128,7 @@ def load_ground_truth(folder: Path, split: str, metadata: Mapping[str, Any] | No
         UserError: no such data folder or split.
     """
     metadata = load_metadata(folder) if metadata is None else metadata
-    infos = [_infos(episode) for episode in _episodes(_open(folder, split, metadata))]
+    infos = [_infos(episode) for episode in _open(folder, split, metadata).episodes()]
     return {key: np.stack([info[key] for info in infos]) for key in infos[0]}
 
 
@@ -129,16 +136,16 @@ def load_metadata(folder: Path) -> dict[str, Any]:
     """The ``metadata`` of :func:`write`, plus "observation_shape", "observation_dtype" and "splits" (their sizes).
 
     Raises:
-        UserError: ``folder`` is no data folder.
+        UserError: ``folder`` is no data folder, its metadata are damaged or those of a newer version.
     """
+    path = Path(folder) / METADATA
     try:
-        return json.loads((Path(folder) / METADATA).read_text())
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{folder} is no data folder (it has no {METADATA}): make one with {command('collect', '--out', folder)}"
-        ) from error
+        content = json.loads(path.read_text())
+    except OSError as error:
+        raise UserError(_not_there(Path(folder), error)) from error
     except ValueError as error:
-        raise UserError(f"{folder / METADATA} is damaged ({error}): record the data again") from error
+        raise UserError(f"{path} is damaged ({error}): {how_to_record_again(Path(folder))}") from error
+    return check_metadata(content, path)
 
 
 def require_split(folder: Path, split: str, metadata: Mapping[str, Any]) -> None:
@@ -169,10 +176,16 @@ def split_folder(folder: Path, split: str) -> Path:
 def update_metadata(folder: Path, split: str, layout: Layout, sequences: int, metadata: dict[str, Any]) -> None:
     """Add a split to the folder's metadata; replaces the file in one move."""
     path = Path(folder) / METADATA
-    splits = json.loads(path.read_text())["splits"] if path.exists() else {}
+    known = load_metadata(folder) if path.exists() else {"splits": {}}
     length, *shape = layout.shapes["observations"]
-    splits[split] = {"sequences": sequences, "length": length}
-    content = {**metadata, "observation_shape": shape, "observation_dtype": layout.dtype, "splits": splits}
+    content = {
+        **metadata,
+        "observation_shape": shape,
+        "observation_dtype": layout.dtype,
+        "splits": {**known["splits"], split: {"sequences": sequences, "length": length}},
+        CHECKSUMS: {**known.get(CHECKSUMS, {}), split: digest(folder, split)},
+        "schema": SCHEMA,
+    }
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
@@ -202,25 +215,50 @@ def _check_joins(folder: Path, split: str, layout: Layout, metadata: Mapping[str
         check_same_layout(new, known, str(folder), split)
 
 
-def _open(folder: Path, split: str, metadata: Mapping[str, Any]) -> minari.MinariDataset:
+def _is_orphan(folder: Path, split: str) -> bool:
+    """Whether a split is there of which the folder knows nothing: of a process that was killed between the two."""
+    if not split_folder(folder, split).is_dir():
+        return False
+    return not (Path(folder) / METADATA).exists() or split not in load_metadata(folder)["splits"]
+
+
+def _not_there(folder: Path, error: OSError) -> str:
+    """What to say of a folder whose metadata cannot be read."""
+    if os.path.islink(folder) and not os.path.exists(folder):
+        return f"{folder} is a link to {os.readlink(folder)}, which does not exist: make that folder available"
+    if os.path.isfile(folder):
+        return f"{folder} is a file, not a data folder: give the folder that holds {METADATA}"
+    if not isinstance(error, FileNotFoundError):
+        return f"{folder / METADATA} cannot be read ({error.strerror}): change its permissions, or give another folder"
+    if os.path.isdir(folder):
+        example = command("collect", "--out", f"{folder}-data")
+        return f"{folder} is no data folder (it has no {METADATA}): give another, or make one with {example}"
+    return f"{folder} is no data folder (it has no {METADATA}): make one with {command('collect', '--out', folder)}"
+
+
+def _open(folder: Path, split: str, metadata: Mapping[str, Any]) -> Split:
     require_split(folder, split, metadata)
-    return minari.MinariDataset(split_folder(folder, split) / DATA)
+    return Split(split_folder(folder, split) / DATA, folder, split, metadata)
 
 
-def _episodes(dataset: minari.MinariDataset, first: int = 0) -> Iterator[EpisodeData]:
-    """The episodes from ``first`` on. In blocks, for Arrow reads ahead of a slow consumer without bound."""
-    count = dataset.total_episodes
-    for start in range(first, count, BLOCK):
-        yield from dataset.iterate_episodes(range(start, min(start + BLOCK, count)))
-
-
-def _pairs(dataset: minari.MinariDataset, shape: list[int], first: int = 0) -> Iterator[Episode]:
-    for episode in _episodes(dataset, first):
+def _pairs(opened: Split, split: str, metadata: Mapping[str, Any], first: int = 0) -> Iterator[Episode]:
+    shape, dtype, length = (
+        metadata["observation_shape"],
+        metadata["observation_dtype"],
+        metadata["splits"][split]["length"],
+    )
+    for episode in opened.episodes(first):
         observations, actions = np.asarray(episode.observations), np.asarray(episode.actions)
-        if observations.size != (len(actions) + 1) * math.prod(shape):
+        right = (observations.size, len(actions), str(observations.dtype)) == (
+            length * math.prod(shape),
+            length - 1,
+            dtype,
+        )
+        if not right:
             raise UserError(
-                f"{dataset.spec.data_path}: episode {episode.id} has observations {observations.shape} and "
-                f"{len(actions)} actions, where {METADATA} says that an observation is {shape}: record the split again"
+                f"{opened.data}: episode {episode.id} has observations {observations.shape} of {observations.dtype} "
+                f"and {len(actions)} actions, where {METADATA} says {length} observations {shape} of {dtype}: "
+                f"{opened.cure}"
             )
         yield observations.reshape(-1, *shape), actions
 

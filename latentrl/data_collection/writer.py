@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from inspect import signature
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import minari
 import numpy as np
 from gymnasium.spaces import Box
-from minari.data_collector.episode_buffer import EpisodeBuffer
-from minari.dataset.minari_storage import MinariStorage, is_image_space
+from minari.dataset.minari_storage import METADATA_FILE_NAME, MinariStorage, is_image_space
 from numpy.typing import ArrayLike
 
+from latentrl.data_collection.arrow import PART, is_whole, write_episode
 from latentrl.data_collection.checks import check_trajectory
 from latentrl.support.errors import UserError
+from latentrl.support.files import write_text
 from latentrl.types import Trajectory
 
 DATA = "data"
@@ -58,12 +59,17 @@ class Layout:
 class SplitWriter:
     """Appends to one split of a data folder; what is appended stays, whatever happens to this process.
 
+    What Minari says of the data set is written anew, never read: it may be half-written, or a stranger's.
+
     Args:
         folder: the split's.
         action_low: lower bounds ``[Du]`` of the action space.
         action_high: upper bounds ``[Du]``.
-        kept: go on after so many trajectories that are there already; others in the folder are written over.
+        kept: go on after so many trajectories that are there already; others in the folder are removed.
         layout: theirs, if ``kept``.
+
+    Raises:
+        UserError: a trajectory to keep is missing or incomplete.
     """
 
     def __init__(
@@ -71,16 +77,12 @@ class SplitWriter:
     ) -> None:
         self.sequences, self.layout = kept, layout if kept else None
         self._low, self._high = (np.asarray(bound, dtype=np.float32) for bound in (action_low, action_high))
-        self._action_space = Box(self._low, self._high, dtype=np.float32)
-        # Absolute, because Minari cannot measure a data set at a relative path.
-        self._data = folder.resolve() / DATA
-        self._storage: MinariStorage | None = None
+        self._data, self._begun = folder / DATA, False
         if self.layout is None:
             shutil.rmtree(self._data, ignore_errors=True)
         else:
-            self._storage = _unmeasured(MinariStorage.read(self._data))
-            steps = kept * self.layout.shapes["actions"][0]
-            self._storage.update_metadata({"total_episodes": kept, "total_steps": steps})
+            self._keep(kept)
+            self._begin(self.layout)
 
     def append(self, trajectories: Iterable[Trajectory]) -> None:
         """Write trajectories one by one, so that a generator needs no memory for all of them.
@@ -88,74 +90,74 @@ class SplitWriter:
         Raises:
             UserError: one that no model can be trained on, or that differs from the first.
         """
-        trajectories = self._checked(trajectories)
-        first = next(trajectories, None)
-        if first is None:
-            return
-        if self.layout is None:
-            self.layout = Layout.of(first)
-        if self._storage is None:
-            self._data.mkdir(parents=True)
-            self._storage = _unmeasured(_new_storage(self._data, _observation_space(first), self._action_space))
-        shape = self._storage.observation_space.shape
-        self._storage.update_episodes(_buffers(chain([first], trajectories), self.layout, self.sequences, shape))
-        self.sequences = int(self._storage.total_episodes)
-
-    def _checked(self, trajectories: Iterable[Trajectory]) -> Iterator[Trajectory]:
-        for number, trajectory in enumerate(trajectories, self.sequences):
-            check_trajectory(trajectory, f"trajectory {number}", self._low, self._high)
-            yield trajectory
+        for trajectory in trajectories:
+            check_trajectory(trajectory, f"trajectory {self.sequences}", self._low, self._high)
+            if self.layout is None:
+                self.layout = Layout.of(trajectory)
+            self.layout.check(self.sequences, trajectory)
+            if not self._begun:
+                self._begin(self.layout)
+            write_episode(self._data, self.sequences, trajectory)
+            self.sequences += 1
+        if self._begun:
+            self._count()
 
     def finish(self, name: str) -> None:
         """Give the data set its name and its size; one trajectory or more has been appended."""
-        assert self._storage is not None
-        named = {"dataset_id": name, "minari_version": minari.__version__}
-        # Minari lets nobody set these twice, and a process may have died just after the first time.
+        assert self._begun
+        size = sum(path.stat().st_size for path in self._data.rglob("*") if path.is_file())
+        self._update({"dataset_size": round(size / 1e6, 1), "dataset_id": name, "minari_version": minari.__version__})
+
+    def _keep(self, kept: int) -> None:
+        """Make sure of the first trajectories and remove all that is beside them."""
+        broken = next((number for number in range(kept) if not is_whole(self._data, number)), None)
+        if broken is not None:
+            raise UserError(
+                f"{self._data / str(broken) / PART} is missing or incomplete, of {kept} sequences that were recorded: "
+                "give --overwrite to begin again"
+            )
+        keep = {str(number) for number in range(kept)}
+        for path in self._data.iterdir():
+            if path.name in keep:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def _begin(self, layout: Layout) -> None:
+        self._data.mkdir(parents=True, exist_ok=True)
+        _new_data_set(self._data, _observation_space(layout), Box(self._low, self._high, dtype=np.float32))
+        self._begun = True
+        self._count()
+
+    def _count(self) -> None:
+        assert self.layout is not None
+        steps = self.sequences * self.layout.shapes["actions"][0]
+        self._update({"total_episodes": self.sequences, "total_steps": steps, "dataset_size": 0.0})
+
+    def _update(self, changes: dict[str, Any]) -> None:
         known = MinariStorage.read_raw_metadata(self._data)
-        new = {key: value for key, value in named.items() if key not in known}
-        self._storage.update_metadata({**new, "dataset_size": float(MinariStorage.get_size(self._storage))})
+        write_text(self._data / METADATA_FILE_NAME, json.dumps({**known, **changes}))
 
 
-def _unmeasured(storage: MinariStorage) -> MinariStorage:
-    """Minari measures the whole folder after every episode, which makes writing quadratic; once at the end will do."""
-    storage.get_size = lambda: 0.0
-    return storage
-
-
-def _observation_space(trajectory: Trajectory) -> Box:
-    shape = trajectory.observations.shape[1:]
-    if trajectory.observations.dtype == np.uint8:
+def _observation_space(layout: Layout) -> Box:
+    shape = tuple(layout.shapes["observations"][1:])
+    if layout.dtype == "uint8":
         return Box(0, 255, shape, np.uint8)
     return Box(-np.inf, np.inf, shape, np.float32)
 
 
-def _new_storage(data: Path, observation_space: Box, action_space: Box) -> MinariStorage:
-    """An empty Arrow storage that keeps every bit.
+def _new_data_set(data: Path, observation_space: Box, action_space: Box) -> None:
+    """What Minari says of an empty Arrow data set that keeps every bit.
 
     Minari takes a uint8 array of 32 x 32 and more for a picture and stores a JPEG of it, unless told not to. Its last
-    version for Python 3.10, 0.5.3, cannot be told: then such pictures are stored as flat vectors.
+    version for Python 3.10, 0.5.3, cannot be told: then such pictures are called flat vectors, which is how they are
+    stored anyway.
     """
     options: dict[str, Any] = {"data_format": "arrow"}
     if "jpeg_encoding" in signature(MinariStorage.new).parameters:
         options["jpeg_encoding"] = False
     elif is_image_space(observation_space):
         observation_space = Box(0, 255, (int(np.prod(observation_space.shape)),), np.uint8)
-    return MinariStorage.new(data, observation_space, action_space, **options)
-
-
-def _buffers(
-    trajectories: Iterable[Trajectory], layout: Layout, first: int, stored_shape: tuple[int, ...]
-) -> Iterator[EpisodeBuffer]:
-    for number, trajectory in enumerate(trajectories, start=first):
-        layout.check(number, trajectory)
-        steps = len(trajectory.actions)
-        yield EpisodeBuffer(
-            seed=trajectory.seed,
-            observations=trajectory.observations.reshape(-1, *stored_shape),
-            actions=trajectory.actions,
-            rewards=[0.0] * steps,
-            terminations=[False] * steps,
-            truncations=[False] * (steps - 1) + [True],
-            # Minari writes a vector over time from a list only: it cannot read one back that was an array.
-            infos={key: list(value) if value.ndim == 1 else value for key, value in trajectory.infos.items()},
-        )
+    MinariStorage.new(data, observation_space, action_space, **options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -71,8 +70,6 @@ class Run:
         """
         settings = load_settings(folder)
         require(settings, folder / SETTINGS, "model", "data", "options.data")
-        if env is None:
-            _check_named(settings["data"].get("env_id"), folder / SETTINGS)
         recorded = recorded_with(settings["data"], env, repeat)
         described = None if describe is None else read_declaration(describe, coordinates_of(recorded))
         return cls(folder, settings, data or Path(settings["options"]["data"]), recorded, described)
@@ -250,17 +247,3 @@ class Run:
             raise UserError(f"--data {self.data}: its ground truth has no {key!r}, so nobody knows its top speed")
         values = self._trained_on[key] if isinstance(entry, str) else entry.values(self._trained_on)
         return float(np.abs(values).max())
-
-
-def _check_named(env_id: object, where: Path) -> None:
-    """Refuse an environment whose module a file names alone: a folder from somebody else would run what it likes.
-
-    Raises:
-        UserError: the module is neither this package's nor imported by whoever started the verb.
-    """
-    module = env_id.rpartition(":")[0] if isinstance(env_id, str) else ""
-    if module and module not in sys.modules:
-        raise UserError(
-            f"{where}: the environment {env_id} is of a module of somebody's own, {module}, which is imported only "
-            f"where you name it: add --env {env_id} if you know it"
-        )

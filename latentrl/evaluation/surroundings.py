@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,7 +51,7 @@ def recorded_with(stored: Mapping[str, Any], env: str | None, repeat: int | None
         repeat: environment steps that each action is held for; None: as recorded.
 
     Raises:
-        UserError: a bad number.
+        UserError: a bad number, or the data's own environment is of a module that nobody has named.
     """
     found = dict(stored)
     if env is not None:
@@ -57,6 +59,8 @@ def recorded_with(stored: Mapping[str, Any], env: str | None, repeat: int | None
         if env_id != stored.get("env_id"):
             found = {**{key: value for key, value in found.items() if key != LIMIT}, "env_kwargs": {}}
         found["env_id"] = env_id
+    else:
+        _refuse_module(str(stored.get("env_id") or ""))
     if repeat is not None:
         if repeat < 1:
             raise UserError(f"--repeat {repeat}: give one or more")
@@ -64,6 +68,16 @@ def recorded_with(stored: Mapping[str, Any], env: str | None, repeat: int | None
         step, before = found.get("control_step"), found.get("repeat") or 1
         found |= {"repeat": repeat} | ({} if step is None else {"control_step": step * repeat / before})
     return found
+
+
+def _refuse_module(env_id: str) -> None:
+    """Refuse to import a module because a run's files name it: somebody else may have sent them."""
+    module, _, _ = env_id.rpartition(":")
+    if module and module not in sys.modules:
+        raise UserError(
+            f"the run's data was recorded from {env_id}, whose module is only imported if you name it: give --env "
+            f"{shlex.quote(env_id)}"
+        )
 
 
 def look_at(recorded: Mapping[str, Any], spec: Mapping[str, Any], recordings: bool) -> Surroundings:

@@ -29,7 +29,6 @@ from latentrl.support.errors import UserError, one_line
 from latentrl.support.files import read_json
 
 SETTINGS, MODEL, CHECKPOINT, HISTORY = "settings.json", "model.safetensors", "checkpoint.safetensors", "history.csv"
-PACKAGE = __name__.partition(".")[0]
 THREADS = "threads"
 """Of the settings: what a run was begun with, and goes on with."""
 SLACK = 10**6
@@ -51,16 +50,6 @@ def learn_command(run: Path, data: Path) -> str | None:
     """How to learn a policy in a run's model for the goal that came with its data; None where none did."""
     goal = goal_beside(data)
     return None if goal is None else command("learn", "--run", run, "--goal", goal)
-
-
-def env_words(run: Path) -> tuple[str, ...]:
-    """``--env MODULE:ID`` where a module of somebody's own registers the environment that a run's data is from.
-
-    No verb imports a module because a folder names it: whoever calls the verb does.
-    """
-    env_id = (load_settings(run).get("data") or {}).get("env_id") if (run / SETTINGS).is_file() else None
-    module = env_id.rpartition(":")[0] if isinstance(env_id, str) else ""
-    return () if not module or module.partition(".")[0] == PACKAGE else ("--env", str(env_id))
 
 
 def is_finished(folder: Path) -> bool:

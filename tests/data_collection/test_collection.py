@@ -13,7 +13,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import pyarrow.dataset
+import pyarrow.ipc
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, Graph
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -564,8 +564,7 @@ class TestVerb(OfTheVerb):
         def full(*_: Any, **__: Any) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        # What Minari writes episodes with.
-        monkeypatch.setattr(pyarrow.dataset, "write_dataset", full)
+        monkeypatch.setattr(pyarrow.ipc, "new_file", full)
         message = self.fails(capsys, *self.SMALL, "--out", str(tmp_path / "data"))
         assert f"{tmp_path / 'data'}: the disk is full" in message
         assert list(tmp_path.iterdir()) == []
@@ -757,16 +756,17 @@ class TestInterruption:
     def test_a_disk_that_fills_up_keeps_what_is_recorded(
         self, tmp_path: Path, interrupt: list[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        options, write = replace(self.OPTIONS, out=tmp_path / "data"), pyarrow.dataset.write_dataset
+        options, write = replace(self.OPTIONS, out=tmp_path / "data"), pyarrow.ipc.new_file
         written: list[Any] = []
 
-        def filling(*arguments: Any, **named: Any) -> None:
-            written.append(write(*arguments, **named))
+        def filling(*arguments: Any, **named: Any) -> Any:
+            written.append(arguments)
             if len(written) == 6:
                 raise OSError(errno.ENOSPC, "No space left on device")
+            return write(*arguments, **named)
 
         with monkeypatch.context() as patched:
-            patched.setattr(pyarrow.dataset, "write_dataset", filling)
+            patched.setattr(pyarrow.ipc, "new_file", filling)
             with pytest.raises(UserError, match=r"disk is full; what is done is kept in .*\.data\.partial.*--resume"):
                 latentrl.collect.collect(options)
         latentrl.collect.collect(replace(options, resume=True))
