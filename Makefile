@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart reacher reacher-pixels test lint types check bench chaos equations clean
+.PHONY: help install quickstart reacher reacher-pixels test lint types check bench chaos fuzz equations clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench: $(STAMP) ## measured: training step, frames per second, plans and control
 
 chaos: $(STAMP) ## kill verbs at any moment, go on, compare bit by bit (ARGS="--kills 100 --stages collect --seed 1")
 	$(BIN)/python tools/chaos.py $(ARGS)
+
+fuzz: $(STAMP) ## bad input of every kind, made up: each case ends well or in one line (ARGS="--cases 500 --seed 1")
+	$(BIN)/python tools/fuzz.py $(ARGS)
 
 equations: ## which function implements which equation: docs/equations.md, from the docstrings
 	$(PYTHON) docs/make_equations.py

@@ -52,8 +52,9 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
         alone = time_alone(setting, who, model, film=film and not goals)
         frames = film_goals(setting, who, model) if goals else alone.frames
     summary = {**summarise(setting, judged, alone), "options": options_to_json(options)}
+    # First of all: whatever happens to the files, the figures were worked for.
+    print(as_text(summary), flush=True)
     written = _write(setting, summary, alone, frames)
-    print(as_text(summary))
     if setting.task.near:
         print(f"task {setting.trial.task}: {setting.task.description}; goal {setting.goal}; {_length(setting)}")
     print("; ".join(f"{path}: {what}" for path, what in written.items()))

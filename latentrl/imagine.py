@@ -20,10 +20,11 @@ from latentrl.figures.video import side_by_side, write_gif
 from latentrl.metrics.generation import generation_metrics, imagine
 from latentrl.models.base import WorldModel
 from latentrl.models.spec import DataSpec
-from latentrl.runs.folder import learn_command, load_model, load_settings
+from latentrl.runs.folder import SETTINGS, learn_command, load_model, load_settings
+from latentrl.runs.schema import require
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_bytes, write_json
-from latentrl.support.options import default_hint
+from latentrl.support.options import check_seed, default_hint
 from latentrl.types import is_image_shape
 
 STRIP, ANIMATION, METRICS = "imagined.png", "imagined.gif", "metrics.json"
@@ -63,12 +64,15 @@ def imagine_run(options: ImagineOptions) -> dict[str, float]:
         UserError: no finished model, unsuitable controls or data, a bad number.
     """
     _check(options)
+    require(load_settings(options.run), options.run / SETTINGS, "options.data")
     model = load_model(options.run).requires_grad_(False)
     actions = torch.from_numpy(_actions(options, model.spec))
     generator = torch.Generator().manual_seed(options.seed)
     states = imagine(model, actions, generator, options.sample)
+    # All that may fail comes before anything is written.
+    figures = _measured(model, options)
     _draw(model.emission(states).mean.numpy(), options.run)
-    figures = _measure(model, options)
+    _keep(figures, options)
     for name, value in figures.items():
         print(f"  {name:<{max(map(len, figures))}}  {value:.4g}")
     following = learn_command(options.run, Path(load_settings(options.run)["options"]["data"]))
@@ -84,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _check(options: ImagineOptions) -> None:
+    check_seed(options.seed)
     if options.sequences < 1:
         raise UserError(f"--sequences {options.sequences}: give one or more")
     if options.length is not None and options.length < 2:
@@ -153,8 +158,8 @@ def _draw(values: NDArray[np.float32], folder: Path) -> None:
         print(f"{folder / ANIMATION}: the same, moving")
 
 
-def _measure(model: WorldModel, options: ImagineOptions) -> dict[str, float]:
-    """The two figures against the test split, added to the run's metrics."""
+def _measured(model: WorldModel, options: ImagineOptions) -> dict[str, float]:
+    """The two figures against the test split; none where the run's data is gone."""
     recorded = Path(load_settings(options.run)["options"]["data"])
     folder = options.data or recorded
     if options.data is None and not (folder / METADATA).is_file():
@@ -163,14 +168,20 @@ def _measure(model: WorldModel, options: ImagineOptions) -> dict[str, float]:
     test = load_sequences(folder, "test")
     try:
         model.check_observation(test.observations)
-        figures = generation_metrics(model, test, torch.Generator().manual_seed(options.seed))
+        return generation_metrics(model, test, torch.Generator().manual_seed(options.seed))
     except ValueError as error:
         raise UserError(f"--data {folder}: {error}") from error
+
+
+def _keep(figures: dict[str, float], options: ImagineOptions) -> None:
+    """Add the figures to the run's metrics."""
+    if not figures:
+        return
     path = options.run / METRICS
     known = read_json(path, "delete it") if path.is_file() else {}
     write_json(path, {**known, **figures})
+    folder = options.data or load_settings(options.run)["options"]["data"]
     print(f"{path}: how real they are, against the held-out sequences of {folder}")
-    return figures
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import tyro
 
 from latentrl.agents.bounds import ActionBounds
 from latentrl.agents.goal_conditioning import GoalConditioned
-from latentrl.agents.learning import learn_into
+from latentrl.agents.learning import LearningInterrupted, learn_into
 from latentrl.agents.options import LearnOptions
 from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
 from latentrl.goals.base import Goal
@@ -21,14 +21,18 @@ from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.carried_goal import CarriedGoalReward
 from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_settings
+from latentrl.runs.schema import require
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
+from latentrl.support.options import check_seed
 from latentrl.support.threads import few_threads
 
 ROUNDS = 4
 """Of a policy's updates at most, where their number is not given."""
 FOR_ANY_GOAL: dict[str, Any] = {"updates": 1200, "hidden": (128, 128)}
 """Options of the analytic gradient for a goal-conditioned policy, which has more to learn."""
+LONGEST_NAME = 100
+"""Bytes: files have names of up to 255, and others are made of it."""
 
 
 def learn(options: LearnOptions) -> Path:
@@ -36,7 +40,10 @@ def learn(options: LearnOptions) -> Path:
 
     Raises:
         UserError: no model in the run folder, an unsuitable goal, policy or number, stable-baselines3 is missing.
+        SystemExit: on Ctrl-C, with the code 130; what was learned is kept as NAME-interrupted, a policy that was there
+            before as it was.
     """
+    check_seed(options.seed)
     kind, name = policy_kind(options.policy), policy_name(options)
     text = own_goal(options.run) if options.goal is None else str(options.goal)
     goal = parse_goal(text)
@@ -61,7 +68,11 @@ def learn(options: LearnOptions) -> Path:
         "learner": asdict(settings),
     }
     with few_threads():
-        path = learn_into(options.run, learner, notes, policy_path(options.run, name).stem)
+        try:
+            path = learn_into(options.run, learner, notes, policy_path(options.run, name).stem)
+        except LearningInterrupted as stopped:
+            _say_interrupted(stopped, policy_path(options.run, name))
+            raise SystemExit(130) from None
     print(f"{path}: the policy")
     chosen = () if name == "policy" else ("--policy", path.stem)
     # Goals of any kind come from the task, and there the policy is not the only one who can reach them.
@@ -74,16 +85,21 @@ def learn(options: LearnOptions) -> Path:
     return path
 
 
+def _say_interrupted(stopped: LearningInterrupted, path: Path) -> None:
+    there = f"; {path} is as it was" if path.is_file() else ""
+    kept = "nothing to keep" if stopped.kept is None else f"{stopped.kept}: what was learned so far"
+    print(f"\ninterrupted after {stopped.done} of {stopped.budget}; {kept}{there}")
+
+
 def own_goal(run: Path) -> str:
     """The goal that came with a run's data, a picture or readings; nothing of the data but its name is read.
 
     Raises:
         UserError: no run folder, or no goal came with its data.
     """
-    try:
-        data = Path(load_settings(run)["options"]["data"])
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{run / SETTINGS} does not say where its data is ({error!r}): give a --goal") from error
+    settings = load_settings(run)
+    require(settings, run / SETTINGS, "options.data")
+    data = Path(settings["options"]["data"])
     found = goal_beside(data)
     if found is None:
         raise UserError(f"--goal: {data} holds no goal.png or goal.json; give a picture or readings of the goal")
@@ -100,6 +116,8 @@ def policy_name(options: LearnOptions) -> str:
         return "policy" if options.policy == "analytic-gradient" else options.policy.lower()
     if not options.name or not all(character.isalnum() or character in "-_." for character in options.name):
         raise UserError(f"--name {options.name!r}: give letters, digits, '-', '_' and '.': it becomes a file's name")
+    if len(options.name.encode()) > LONGEST_NAME:
+        raise UserError(f"--name {options.name[:20]}...: give at most {LONGEST_NAME} bytes: it becomes a file's name")
     return options.name
 
 
@@ -148,7 +166,9 @@ def _bounds(options: LearnOptions, size: int) -> ActionBounds:
     """What is given, else what the run's environment has tasks for, else what its data was recorded within."""
     if options.torque is not None:
         return ActionBounds.of({}, size, options.torque)
-    return ActionBounds.of(load_settings(options.run)["data"], size, None)
+    settings = load_settings(options.run)
+    require(settings, options.run / SETTINGS, "data")
+    return ActionBounds.of(settings["data"], size, None)
 
 
 def _has_environment(run: Path) -> bool:

@@ -13,8 +13,8 @@ from latentrl.data_collection.checks import check_bounds, check_split
 from latentrl.data_collection.storage import METADATA, load_metadata, load_sequences
 from latentrl.metrics.failures import failures
 from latentrl.metrics.held_out import check_held_out, evaluate_model
-from latentrl.runs.folder import CHECKPOINT, MODEL, THREADS, is_finished, load_settings
-from latentrl.runs.opening import check_folder, make_folder
+from latentrl.runs.folder import CHECKPOINT, MODEL, THREADS, is_finished, load_model, load_settings
+from latentrl.runs.opening import opened
 from latentrl.runs.tensors import write_tensors
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
@@ -28,7 +28,8 @@ from latentrl.training.kept_target import load_target
 from latentrl.training.memory import CheckpointMemory, finished_stages
 from latentrl.training.options import TrainOptions, check_options, choose_device
 from latentrl.training.recipes import Recipe, choose
-from latentrl.training.resuming import begun, next_command, write_settings
+from latentrl.training.resuming import begun, check_data, next_command, write_settings
+from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation, measure
 from latentrl.training.sizes import with_sizes
 from latentrl.training.stages import STAGES, STARTS
@@ -49,17 +50,34 @@ def train(options: TrainOptions) -> Path:
             failed at something, with the code 3; all is written.
     """
     options, settings = begun(options)
-    if options.resume and is_finished(options.folder):
-        print(f"{options.folder} is finished already\n{next_command(options)}")
-        return options.folder
     check_options(options)
-    if not (options.resume or options.explain):
-        check_folder(options.folder, options.overwrite)
+    if options.explain:
+        return options.folder if _is_done(options) else _train(options, settings)
+    with opened(options.folder, options.overwrite, options.resume):
+        return options.folder if _is_done(options) else _train(options, settings)
+
+
+def _is_done(options: TrainOptions) -> bool:
+    """Whether there is nothing to go on with; weights that are damaged are trained once more."""
+    if not options.resume or not is_finished(options.folder):
+        return False
+    try:
+        load_model(options.folder)
+    except UserError as error:
+        print(f"{error}\n{options.folder}: trains it once more, with its own settings")
+        return False
+    print(f"{options.folder} is finished already\n{next_command(options)}")
+    return True
+
+
+def _train(options: TrainOptions, settings: TrainSettings | None) -> Path:
     data = load_sequences(options.data, "train", choose_device(options.device))
     started = options.resume and (options.folder / CHECKPOINT).is_file()
     check_held_out(options.data)
     metadata = load_metadata(options.data)
     check_split(data, f"{options.data}: train", *check_bounds(metadata, str(options.data / METADATA)))
+    if options.resume:
+        check_data(options.folder, data, options.data)
     options = with_sizes(options, data)
     situation = measure(options, data, read_charts=not started)
     recipe = choose(situation, settings)
@@ -71,8 +89,6 @@ def train(options: TrainOptions) -> Path:
         training = build_training(situation, recipe, options.folder)
         before = load_settings(options.folder).get(THREADS) if options.resume else None
         torch.set_num_threads(training_threads(training.trainer, most, before))
-        if not options.resume:
-            make_folder(options.folder)
         write_settings(situation, recipe, training)
         run_stages(recipe, training)
         try:

@@ -133,9 +133,28 @@ def test_an_interrupt_saves_what_there_is(run: Path, monkeypatch: pytest.MonkeyP
         return original(self)
 
     monkeypatch.setattr(AnalyticGradient, "update", interrupted)
-    path = verb.learn(options(run, updates=50))
-    assert notes(path)["updates_done"] == 2
-    assert load_policy(run)(torch.zeros(1, 2)).isfinite().all()
+    with pytest.raises(SystemExit) as stopped:
+        verb.learn(options(run, updates=50))
+    assert stopped.value.code == 130
+    assert not (run / "policy.safetensors").exists() and not (run / "policy.json").exists()
+    assert notes(run / "policy-interrupted.safetensors")["updates_done"] == 2
+    assert load_policy(run, "interrupted")(torch.zeros(1, 2)).isfinite().all()
+
+
+def test_an_interrupt_leaves_the_policy_that_is_there(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = verb.learn(options(run))
+    before = {one: one.read_bytes() for one in (path, path.with_suffix(".json"), run / "policy_history.csv")}
+
+    def interrupted(self: AnalyticGradient) -> Update:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AnalyticGradient, "update", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        verb.learn(options(run))
+    assert stopped.value.code == 130 and "is as it was" in capsys.readouterr().out
+    assert all(one.read_bytes() == content for one, content in before.items())
 
 
 def test_a_policy_for_any_goal_is_larger_and_learns_longer(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

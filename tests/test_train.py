@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import signal
 from dataclasses import replace
@@ -26,15 +28,16 @@ from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
 from latentrl.support.options import options_to_json
 from latentrl.train import main, train
-from latentrl.training.building import build_objective, build_training
+from latentrl.training.building import build_objective, build_trainer, build_training
 from latentrl.training.kept_target import CHART
 from latentrl.training.options import TrainOptions, choose_device, options_from_json
 from latentrl.training.recipes import choose
 from latentrl.training.situation import measure
 from latentrl.training.stages import STAGES
+from latentrl.training.stages.best_start import best_start
 from latentrl.training.stages.gauge import VelocityCoordinates
 from latentrl.training.stages.transition_em import fit_transition_by_em
-from latentrl.training.trainer import Trainer
+from latentrl.training.trainer import DivergedError, Trainer
 from latentrl.training.training import Training
 from latentrl.types import Belief, RateDistortion, Sequences, Trajectory
 from tests.arms import wander
@@ -157,6 +160,114 @@ def test_resuming_a_finished_run_changes_nothing(
     assert "finished already" in capsys.readouterr().out
 
 
+def test_what_a_finished_run_is_resumed_with_counts_or_is_refused(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(options(data, tmp_path / "run"))
+    weights = (run / MODEL).read_bytes()
+    for changes, said in (
+        ({"model": "dks"}, "--model dks: .*was begun with ekvae, and with --resume only --device"),
+        ({"steps": 60}, "--steps 60: .*a finished run cannot be lengthened"),
+        ({"data": tmp_path}, "--data .*was begun with"),
+        ({"overwrite": True}, "give one of the two"),
+    ):
+        with pytest.raises(UserError, match=said):
+            train(TrainOptions(run=run, resume=True, **changes))  # type: ignore[arg-type]
+    train(options(data, run, resume=True))
+    assert "finished already" in capsys.readouterr().out
+    # What the message about damaged weights says to do does what it says.
+    (run / MODEL).write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(UserError, match=rf"is damaged .*to the same weights, with python .* --run {run} --resume"):
+        load_model(run)
+    train(TrainOptions(run=run, resume=True, device="cpu", progress=False))
+    assert "once more" in capsys.readouterr().out and (run / MODEL).read_bytes() == weights
+    settings = json.loads((run / SETTINGS).read_text())
+    (run / SETTINGS).write_text(json.dumps({**settings, "data_sha256": "0"}))
+    (run / MODEL).unlink()
+    with pytest.raises(UserError, match=r"holds other sequences than those that .* was begun with"):
+        train(TrainOptions(run=run, resume=True, device="cpu"))
+
+
+def test_a_run_is_replaced_only_by_one_that_has_begun(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in (SETTINGS, MODEL):
+        (run / name).write_text("old")
+
+    def diverged(self: Trainer) -> RateDistortion:
+        raise DivergedError("the gradient is inf")
+
+    monkeypatch.setattr(Trainer, "advance", diverged)
+    with pytest.raises(UserError, match="the gradient is inf"):
+        train(options(data, run, overwrite=True))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+    assert {path.name: path.read_text() for path in run.iterdir()} == {SETTINGS: "old", MODEL: "old"}
+
+
+def test_a_full_disk_ends_in_one_line_and_the_last_checkpoint_stays(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written, run = [], tmp_path / "run"
+    original = Path.write_bytes
+
+    def full(self: Path, content: bytes) -> int:
+        if self.name.startswith(CHECKPOINT):
+            written.append(self)
+            if len(written) > 1:
+                original(self, content[:10])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+        return original(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    arguments = "--steps 6 --batch 4 --no-progress --device cpu --recipe source --kappa 0.1".split()
+    with pytest.raises(SystemExit) as stopped:
+        main(["--data", str(data), "--run", str(run), *arguments])
+    error = capsys.readouterr().err.splitlines()
+    assert stopped.value.code == 2 and len(error) == 1
+    assert "No space left on device: free some space" in error[0]
+    assert read_tensors(run / CHECKPOINT, "")[1] and not list(run.glob("*.partial"))
+
+
+@pytest.mark.parametrize("killed_at", [1, 4, 11])
+def test_starts_go_on_from_where_they_were(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("latentrl.training.stages.best_start.SAVED_EVERY", 2)
+    sequences = load_sequences(data, "train")
+    situation = measure(options(data, tmp_path), sequences)
+    recipe = choose(situation)
+    settings = replace(recipe.settings, starts=3, start_steps=5, log_every=2)
+    recipe = replace(recipe, settings=settings)
+
+    def make(start: int) -> Trainer:
+        return build_trainer(situation, recipe, start)[0]
+
+    whole, steps = best_start(make, settings, progress=False), 0
+    advance, so_far = Trainer.advance, tmp_path / "starts.safetensors"
+
+    def counted(self: Trainer) -> RateDistortion:
+        nonlocal steps
+        steps += 1
+        if steps == killed_at:
+            raise KeyboardInterrupt  # within a step: what there is of it is not to be saved
+        return advance(self)
+
+    monkeypatch.setattr(Trainer, "advance", counted)
+    with pytest.raises(KeyboardInterrupt):
+        best_start(make, settings, False, so_far)
+    done = steps
+    found = best_start(make, settings, False, so_far)
+    assert "start 3 of 3: step 4 of 5, rate" in capsys.readouterr().out
+    assert steps - done <= 15 - max(0, killed_at - 3), "at most two steps are done again"
+    first, second = whole.state(), found.state()
+    assert all(torch.equal(first[0][key], value) for key, value in second[0].items())
+    assert [row["rate"] for row in whole.history] == [row["rate"] for row in found.history] and found.seconds > 0
+    (numbers, again) = (json.loads(notes["training"]) for notes in (first[1], second[1]))
+    assert {**numbers, "seconds": 0} == {**again, "seconds": 0}
+
+
 def test_an_existing_run_is_not_touched(data: Path, tmp_path: Path) -> None:
     run = train(options(data, tmp_path / "run"))
     with pytest.raises(UserError, match="--resume"):
@@ -166,9 +277,10 @@ def test_an_existing_run_is_not_touched(data: Path, tmp_path: Path) -> None:
     assert (run / MODEL).is_file(), "a mistake in another option must not cost the old run"
     strange = tmp_path / "home"
     strange.mkdir()
-    with pytest.raises(UserError, match="is no run folder"):
+    (strange / "letter.txt").write_text("dear")
+    with pytest.raises(UserError, match=r"is no run folder.*letter\.txt"):
         train(options(data, strange, overwrite=True))
-    assert strange.is_dir()
+    assert [path.name for path in strange.iterdir()] == ["letter.txt"]
 
 
 @pytest.mark.parametrize(
@@ -464,6 +576,9 @@ def test_settings_are_read_once_when_a_run_goes_on(data: Path, tmp_path: Path, m
     assert reads == [run]
     stored = json.loads((run / SETTINGS).read_text())
     (run / SETTINGS).write_text(json.dumps({**stored, "training": {"steps": 3}}))
+    with pytest.raises(UserError, match=r"settings\.json is damaged \(training\.alignment is missing"):
+        train(TrainOptions(run=run, resume=True))
+    (run / SETTINGS).write_text(json.dumps({**stored, "training": {"steps": 3}, "schema": 0}))
     with pytest.raises(UserError, match=r"settings\.json is damaged \(KeyError\('blur'\)\): start afresh"):
         train(TrainOptions(run=run, resume=True))
 

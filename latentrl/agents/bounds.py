@@ -13,6 +13,8 @@ from latentrl.support.errors import UserError
 
 LIMIT = "action_limit"
 """The entry of a run's description of its data that holds the largest action of its environment's task, or null."""
+LARGEST = 1e6
+"""Actions, in any unit: what a model makes of the square of a far larger one is no number any more."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class ActionBounds:
             limit = own_limit(recorded)
         if limit is None:
             return cls.recorded(recorded, size)
-        if not 0.0 < limit < float("inf"):
-            raise UserError(f"--action-limit {limit}: give a positive number")
+        if not 0.0 < limit <= LARGEST:
+            raise UserError(f"--action-limit {limit}: give a positive number of at most {LARGEST:.0e}")
         high = torch.full((size,), limit)
         return cls(-high, high)
 

@@ -14,12 +14,32 @@ from latentrl.agents.policies import Learner, save_policy
 from latentrl.support.files import replacing
 from latentrl.support.interrupts import deferred_interrupt
 
+PART = "-interrupted"
+"""After the name of a policy that was not learned to the end."""
+
+
+class LearningInterrupted(KeyboardInterrupt):
+    """Ctrl-C while a policy was learned.
+
+    Attributes:
+        done, budget: how far it came.
+        kept: the weights of what there is, beside the policy that it was to be; None: nothing was done.
+    """
+
+    def __init__(self, done: int, budget: int, kept: Path | None) -> None:
+        super().__init__(f"after {done} of {budget}")
+        self.done, self.budget, self.kept = done, budget, kept
+
 
 def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name: str = "policy") -> Path:
-    """Run ``learner`` to its end, or to Ctrl-C, and save policy and history in ``folder``.
+    """Run ``learner`` to its end and save policy and history in ``folder``.
 
     Writes ``NAME.safetensors`` and ``NAME.json`` (with ``notes``), ``NAME_history.csv`` and TensorBoard's log in
-    ``NAME_log/``. Returns the path of the weights.
+    ``NAME_log/``. Returns the path of the weights. On Ctrl-C all but the log go to ``NAME-interrupted``: a policy that
+    is there stays.
+
+    Raises:
+        LearningInterrupted: on Ctrl-C.
     """
     history: list[dict[str, float]] = []
     done = 0
@@ -43,10 +63,17 @@ def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name
 
         try:
             learner.learn(on_progress)
-        except KeyboardInterrupt:
-            print(f"interrupted after {done} of {learner.budget}: saving what there is")
+        except KeyboardInterrupt as interrupt:
+            kept = None if not done else _save(folder, learner, {**notes, "updates_done": done}, history, name + PART)
+            raise LearningInterrupted(done, learner.budget, kept) from interrupt
+    return _save(folder, learner, {**notes, "updates_done": done}, history, name)
+
+
+def _save(
+    folder: Path, learner: Learner, notes: Mapping[str, object], history: Sequence[Mapping[str, float]], name: str
+) -> Path:
     _write_history(folder / f"{name}_history.csv", history)
-    return save_policy(learner.policy, folder, {**notes, "updates_done": done}, name)
+    return save_policy(learner.policy, folder, notes, name)
 
 
 def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:

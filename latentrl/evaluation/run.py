@@ -25,6 +25,7 @@ from latentrl.goals.picture import PictureGoal
 from latentrl.goals.recorded import FrameGoal
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_settings
+from latentrl.runs.schema import require
 from latentrl.support.errors import UserError
 
 
@@ -68,6 +69,7 @@ class Run:
             UserError: ``folder`` is no run folder; a bad number or declaration.
         """
         settings = load_settings(folder)
+        require(settings, folder / SETTINGS, "model", "data", "options.data")
         recorded = recorded_with(settings["data"], env, repeat)
         described = None if describe is None else read_declaration(describe, coordinates_of(recorded))
         return cls(folder, settings, data or Path(settings["options"]["data"]), recorded, described)

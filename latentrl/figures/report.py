@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
@@ -17,7 +18,7 @@ from latentrl.support.files import write_text
 
 
 def write_page(path: Path, title: str, body: str, parts: Mapping[str, str], script: str | None = None) -> None:
-    """Write the page to ``path``, whole or not at all.
+    """Write the page to ``path``, whole or not at all. It loads nothing, and runs no script but its own.
 
     Args:
         path: the HTML file; its folder exists.
@@ -29,9 +30,14 @@ def write_page(path: Path, title: str, body: str, parts: Mapping[str, str], scri
     Raises:
         ValueError: a part without a place, or a place without a part.
     """
-    sections, code = _asset(body), "" if script is None else f"\n<script>\n{_asset(script)}</script>\n"
-    page = fill(_asset("report.html"), {"title": html.escape(title), "body": sections, "script": code})
-    write_text(path, fill(page, parts, finished=True))
+    code = "" if script is None else _asset(script)
+    in_code = {name: text for name, text in parts.items() if "{{" + name + "}}" in code}
+    code = fill(code, in_code, finished=True)
+    frame = {"title": html.escape(title), "body": _asset(body), "scripts": _allowed(code)}
+    page = fill(_asset("report.html"), frame)
+    others = {name: text for name, text in parts.items() if name not in in_code or "{{" + name + "}}" in page}
+    page = fill(page, others)
+    write_text(path, fill(page, {"script": f"\n<script>{code}</script>\n" if code else ""}, finished=True))
 
 
 def fill(template: str, parts: Mapping[str, str], finished: bool = False) -> str:
@@ -113,6 +119,13 @@ def duration(seconds: float) -> str:
     """``seconds`` as minutes and seconds, in HTML."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d}<small>&thinsp;min</small>" if minutes else f"{rest}<small>&thinsp;s</small>"
+
+
+def _allowed(code: str) -> str:
+    """What a Content-Security-Policy says for a page to run ``code``, by its digest, and nothing else."""
+    if not code:
+        return "'none'"
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode('ascii')}'"
 
 
 def _asset(name: str) -> str:

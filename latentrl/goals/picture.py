@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from latentrl.support.errors import UserError
 
 MODES = {1: "L", 3: "RGB"}
 """Pillow's names for pictures of so many channels."""
+LARGEST_FILE = 2**28
+"""Bytes."""
 
 
 @dataclass(frozen=True)
@@ -74,32 +77,51 @@ def read_goal(path: Path, shape: Sequence[int], dtype: str | None = None) -> NDA
     if len(shape) != 3 or shape[2] not in MODES or dtype not in (None, "uint8"):
         return _read_numbers(path, tuple(shape))
     height, width, channels = shape
+    _check_file(path, "a picture of the goal")
     try:
-        with Image.open(path) as image:
-            size, mode, pixels = image.size, image.mode, np.array(image)
-    except FileNotFoundError as error:
-        raise UserError(f"--goal {path}: there is no such file; give a picture of the goal") from error
-    except (UnidentifiedImageError, OSError) as error:
+        with warnings.catch_warnings():
+            # Pillow warns of, and refuses, pictures that are far too large, before it has read their pixels.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                # Of what the file says it is, before any pixel is read: a small file may hold a huge picture.
+                _check_picture(path, image, (width, height), MODES[channels])
+                pixels = np.array(image)
+    except UserError:
+        raise
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError, EOFError) as error:
         raise UserError(f"--goal {path}: cannot be read as a picture ({error}); give a PNG or JPEG file") from error
-    if size != (width, height):
-        raise UserError(
-            f"--goal {path}: is {size[0]} x {size[1]} pixels, but the model sees {width} x {height}; "
-            "take the picture with the camera that recorded the data"
-        )
-    if mode != MODES[channels]:
-        raise UserError(
-            f"--goal {path}: has Pillow's mode {mode}, but the model sees {MODES[channels]} images; "
-            f"convert it: Image.open(...).convert({MODES[channels]!r})"
-        )
     return pixels.reshape(height, width, channels)
 
 
+def _check_file(path: Path, wanted: str) -> None:
+    """Refuse what is no file, such as a folder or a pipe that never ends, or far too large for a goal."""
+    if not path.exists():
+        raise UserError(f"--goal {path}: there is no such file; give {wanted}")
+    if not path.is_file():
+        raise UserError(f"--goal {path}: is no file; give {wanted}")
+    if path.stat().st_size > LARGEST_FILE:
+        raise UserError(f"--goal {path}: holds {path.stat().st_size} bytes, which is no goal's file; give {wanted}")
+
+
+def _check_picture(path: Path, image: Image.Image, size: tuple[int, int], mode: str) -> None:
+    if image.size != size:
+        raise UserError(
+            f"--goal {path}: is {image.size[0]} x {image.size[1]} pixels, but the model sees {size[0]} x {size[1]}; "
+            "take the picture with the camera that recorded the data"
+        )
+    if image.mode != mode:
+        raise UserError(
+            f"--goal {path}: has Pillow's mode {image.mode}, but the model sees {mode} images; "
+            f"convert it: Image.open(...).convert({mode!r})"
+        )
+
+
 def _read_numbers(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    _check_file(path, "a JSON list of readings")
     try:
-        numbers = np.array(json.loads(path.read_text(encoding="utf-8")), dtype=np.float32)
-    except FileNotFoundError as error:
-        raise UserError(f"--goal {path}: there is no such file; give a JSON list of readings") from error
-    except (ValueError, TypeError, OSError) as error:
+        with np.errstate(over="ignore"):  # too large for float32: infinite, which is refused below
+            numbers = np.array(json.loads(path.read_text(encoding="utf-8")), dtype=np.float32)
+    except (ValueError, TypeError, OSError, OverflowError, RecursionError) as error:
         raise UserError(
             f"--goal {path}: the model observes numbers of shape {shape}, no pictures; give a JSON list of them"
         ) from error

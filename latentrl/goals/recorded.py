@@ -11,7 +11,8 @@ from torch import Tensor
 
 from latentrl.goals.base import WrittenGoal
 from latentrl.models.base import WorldModel
-from latentrl.runs.folder import load_settings
+from latentrl.runs.folder import SETTINGS, load_settings
+from latentrl.runs.schema import require
 from latentrl.support.errors import UserError
 from latentrl.types import Sequences
 
@@ -87,7 +88,10 @@ def _recorded(run: Path, data: Path | None, sequence: int) -> Sequences:
     # Only here: whoever learns or plans for any other goal needs no data, and so does not load what reads it.
     from latentrl.data_collection.storage import load_sequences
 
-    folder = data or Path(load_settings(run)["options"]["data"])
+    settings = load_settings(run)
+    if data is None:
+        require(settings, run / SETTINGS, "options.data")
+    folder = data or Path(settings["options"]["data"])
     sequences = load_sequences(folder, "train")
     if not 0 <= sequence < len(sequences):
         raise UserError(f"--goal: {folder} holds the sequences 0 to {len(sequences) - 1}, there is no {sequence}")

@@ -17,18 +17,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from latentrl.models import MODELS, build
 from latentrl.models.base import WorldModel
 from latentrl.models.spec import DataSpec
+from latentrl.runs.schema import ELSEWHERE, check_settings
 from latentrl.runs.tensors import read_tensors
 from latentrl.support.commands import command
-from latentrl.support.errors import UserError
+from latentrl.support.errors import UserError, one_line
 from latentrl.support.files import read_json
 
 SETTINGS, MODEL, CHECKPOINT, HISTORY = "settings.json", "model.safetensors", "checkpoint.safetensors", "history.csv"
 THREADS = "threads"
 """Of the settings: what a run was begun with, and goes on with."""
+SLACK = 10**6
+"""Numbers that a model may have more than its weights' file, twice as many as there aside: not so many that building it
+fills the memory."""
 
 
 def model_settings(name: str, model: WorldModel) -> dict[str, Any]:
@@ -53,12 +58,15 @@ def is_finished(folder: Path) -> bool:
 
 
 def load_settings(folder: Path) -> dict[str, Any]:
-    """``settings.json`` of a run.
+    """``settings.json`` of a run, checked.
 
     Raises:
-        UserError: ``folder`` is no run folder.
+        UserError: ``folder`` is no run folder, or its settings are damaged or from a newer version.
     """
-    return read_json(Path(folder) / SETTINGS, "give the folder of a run that python -m latentrl.train has made")
+    path = Path(folder) / SETTINGS
+    found = read_json(path, "give the folder of a run that python -m latentrl.train has made")
+    check_settings(found, path)
+    return found
 
 
 def load_model(
@@ -75,24 +83,53 @@ def load_model(
         UserError: no such run, an unfinished or a damaged one, or a model this version does not know.
     """
     folder = Path(folder)
-    described = (load_settings(folder) if settings is None else settings)["model"]
+    described = (load_settings(folder) if settings is None else settings).get("model")
+    if described is None:
+        raise UserError(f"{folder / SETTINGS} is damaged (model is missing): {ELSEWHERE}")
     if described["name"] not in MODELS:
         raise UserError(f"{folder / SETTINGS}: no model {described['name']!r}; there are {', '.join(MODELS)}")
-    spec = described["spec"]
-    model = build(
-        described["name"],
-        DataSpec(
-            tuple(spec["observation_shape"]),
-            spec["observation_dtype"],
-            spec["action_size"],
-            tuple(spec["action_scale"]),
-        ),
-        described["settings"],
-    )
-    cure = f"finish the training with {command('train', '--run', folder, '--resume')}"
-    weights, _ = read_tensors(folder / MODEL, cure)
+    weights, _ = read_tensors(folder / MODEL, cure_of(folder))
+    for name, value in weights.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise UserError(
+                f"{folder / MODEL} is damaged ({name} holds numbers that are not finite): {cure_of(folder)}"
+            )
+    model = _built(described, weights, folder / SETTINGS)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
         raise UserError(f"{folder / MODEL} does not fit {folder / SETTINGS}: {error}") from error
     return model.to(device).eval()
+
+
+def cure_of(folder: Path) -> str:
+    """What helps where a run has no weights, or damaged ones."""
+    how = "finish the training" if (folder / CHECKPOINT).is_file() else "train it once more, to the same weights,"
+    return f"{how} with {command('train', '--run', folder, '--resume')}"
+
+
+def _built(described: Mapping[str, Any], weights: Mapping[str, Tensor], path: Path) -> WorldModel:
+    """The model that settings describe, whose shapes are first compared with the weights': sizes may be absurd."""
+    spec = described["spec"]
+    data = DataSpec(
+        tuple(spec["observation_shape"]),
+        spec["observation_dtype"],
+        spec["action_size"],
+        tuple(float(scale) for scale in spec["action_scale"]),
+    )
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            sketch = build(described["name"], data, described["settings"]).state_dict()
+    except NotImplementedError:  # a model of somebody's own that reads numbers while it is built
+        sketch = {}
+    except Exception as error:
+        raise UserError(f"{path}: model.settings make no model ({one_line(error)}): {ELSEWHERE}") from error
+    for name, value in sketch.items():
+        if name in weights and weights[name].shape != value.shape:
+            raise UserError(
+                f"{path.parent / MODEL} does not fit {path}: {name} is {tuple(weights[name].shape)}, the settings make "
+                f"it {tuple(value.shape)}: {ELSEWHERE}"
+            )
+    if sum(map(Tensor.numel, sketch.values())) > SLACK + 2 * sum(map(Tensor.numel, weights.values())):
+        raise UserError(f"{path.parent / MODEL} does not fit {path}, which makes a far larger model: {ELSEWHERE}")
+    return build(described["name"], data, described["settings"])

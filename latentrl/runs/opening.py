@@ -1,32 +1,155 @@
-"""Opening a run folder: made, refused or replaced."""
+"""Opening a run folder: made, refused, gone on with or replaced, and held so that nobody else trains into it.
+
+A run that is to be replaced is moved aside, to ``.NAME.replaced`` beside its place, and stays there until the new one
+has something to go on with; a new one that never came so far is removed, and the old one is back.
+"""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
-from latentrl.runs.folder import SETTINGS
+from latentrl.runs.folder import CHECKPOINT, HISTORY, MODEL, SETTINGS
+from latentrl.support import locks
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError
+
+OF_A_RUN = (
+    *(SETTINGS, CHECKPOINT, MODEL, HISTORY, "metrics.json", "velocity.json", "*.safetensors", "events.out.tfevents.*"),
+    *("policy*", "imagined.*", "evaluation_*", "compare*", "export*", "*.partial"),
+)
+"""Names of what verbs write into a run folder."""
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:
-    """Refuse a run folder that exists, unless it holds a run and may be replaced.
+    """Refuse a run folder that exists, unless it is empty, or holds a run and may be replaced.
 
     Raises:
         UserError: it exists and ``overwrite`` is False, or it holds something else.
     """
-    if not folder.exists():
+    if folder.is_symlink():
+        raise UserError(f"{folder} is a link: give the folder that it leads to with --run, {folder.resolve()}")
+    if not folder.is_dir():
+        if folder.exists():
+            raise UserError(f"{folder} is no folder: move it away, or give another folder with --run")
         return
-    if not overwrite:
+    names = sorted(path.name for path in folder.iterdir())
+    if not names:
+        return
+    if overwrite:
+        foreign = [name for name in names if not any(fnmatch(name, pattern) for pattern in OF_A_RUN)]
+        if foreign and not {CHECKPOINT, MODEL, HISTORY} & set(names):
+            raise UserError(
+                f"--overwrite: {folder} is no run folder, so it stays: it holds {foreign[0]}; give another with --run"
+            )
+        return
+    if SETTINGS not in names:
         raise UserError(
-            f"{folder} exists already: give --resume to continue it, --overwrite to replace it, or another --run"
+            f"{folder} exists already, and without {SETTINGS} nothing can go on with it: "
+            "give --overwrite to replace it, or another --run"
         )
-    if not (folder / SETTINGS).is_file():
-        raise UserError(f"--overwrite: {folder} is no run folder, so it stays; give another folder with --run")
+    raise UserError(
+        f"{folder} exists already: give --resume to continue it, --overwrite to replace it, or another --run"
+    )
 
 
-def make_folder(folder: Path) -> None:
-    """Make an empty run folder, with its parents; what was there is removed."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+def check_resumable(folder: Path) -> None:
+    """Refuse to go on with what cannot be gone on with.
+
+    Raises:
+        UserError: no such folder, or one without settings.
+    """
+    recover(folder)
+    if (folder / SETTINGS).is_file():
+        return
+    if not folder.is_dir() or not any(folder.iterdir()):
+        raise UserError(f"--resume: {folder} holds no run: leave --resume out to begin one")
+    raise UserError(
+        f"--resume: {folder / SETTINGS} does not exist, which says how the run was begun: put it back, or begin again "
+        f"with `{command('train', '--run', folder, '--overwrite')}` and the run's other options"
+    )
+
+
+@contextmanager
+def opened(folder: Path, overwrite: bool = False, resume: bool = False) -> Iterator[None]:
+    """Make the run folder, or go on with it, and keep every other training out until the block ends.
+
+    Where the block fails before there is something to go on with, the folder is as it was before: gone, or the run that
+    was to be replaced. One that is gone on with stays in any case.
+
+    Args:
+        folder: of the run.
+        overwrite: replace a run that is there.
+        resume: go on with the run that is there.
+
+    Raises:
+        UserError: as :func:`check_folder` and :func:`check_resumable`, or another training is at work there.
+    """
+    busy = f"{folder}: another training is at work there; wait for it, or give another --run"
+    if resume:
+        check_resumable(folder)
+        with locks.exclusive(folder, busy):
+            yield
+            if _started(folder):
+                shutil.rmtree(_aside(folder), ignore_errors=True)
+        return
+    recover(folder)
+    check_folder(folder, overwrite)
+    if folder.is_dir() and any(folder.iterdir()):
+        with locks.exclusive(folder, busy):
+            _move_aside(folder)
+            with _fresh(folder, busy):
+                yield
+    else:
+        with _fresh(folder, busy):
+            yield
+
+
+def recover(folder: Path) -> None:
+    """Put a run back that was moved aside by a process which was killed before it made the new folder."""
+    if _aside(folder).is_dir() and not folder.exists():
+        _aside(folder).rename(folder)
+
+
+@contextmanager
+def _fresh(folder: Path, busy: str) -> Iterator[None]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    with locks.exclusive(folder, busy):
+        # Between the check and the lock, another one may have begun, or even have come to its end.
+        check_folder(folder, overwrite=False)
+        stopped = False
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            stopped = True
+            raise
+        finally:
+            begun = (folder / SETTINGS).is_file()
+            if _started(folder) or (begun and (stopped or not _aside(folder).is_dir())):
+                shutil.rmtree(_aside(folder), ignore_errors=True)
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+                recover(folder)
+
+
+def _move_aside(folder: Path) -> None:
+    aside = _aside(folder)
+    if aside.is_dir() and not _started(folder):
+        shutil.rmtree(folder)  # a replacement that was killed at its beginning: what it was to replace is aside
+        return
+    shutil.rmtree(aside, ignore_errors=True)
+    folder.rename(aside)
+
+
+def _aside(folder: Path) -> Path:
+    place = folder.absolute()
+    return place.with_name(f".{place.name}.replaced")
+
+
+def _started(folder: Path) -> bool:
+    """Whether there is something to go on with, be it of the first stage alone."""
+    return any(folder.glob("*.safetensors"))

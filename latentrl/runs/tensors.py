@@ -10,14 +10,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from latentrl.support.digests import digest
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_bytes
+
+DIGEST = "sha256"
+"""Of the metadata of a file: the digest of its tensors; files from before there was one have none."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write named tensors of any shapes to a safetensors file, atomically; those that share memory are copied apart."""
     apart = {key: tensor.detach().cpu().clone().contiguous() for key, tensor in tensors.items()}
-    write_bytes(path, save(apart, metadata=dict(metadata or {})))
+    write_bytes(path, save(apart, metadata={**(metadata or {}), DIGEST: digest(apart)}))
 
 
 def read_tensors(path: Path, cure: str, device: torch.device | str = "cpu") -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -31,6 +35,9 @@ def read_tensors(path: Path, cure: str, device: torch.device | str = "cpu") -> t
     try:
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
-        return load_file(path, device=str(device)), metadata
+        tensors = load_file(path, device=str(device))
     except SafetensorError as error:
         raise UserError(f"{path} is damaged ({error}): {cure}") from error
+    if DIGEST in metadata and metadata.pop(DIGEST) != digest(tensors):
+        raise UserError(f"{path} is damaged (its numbers are not those that were written): {cure}")
+    return tensors, metadata

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from latentrl.support.errors import UserError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from latentrl.support import locks
 
 
 @contextmanager
@@ -24,19 +18,13 @@ def exclusive(folder: Path) -> Iterator[list[int]]:
     Raises:
         UserError: another study holds it.
     """
-    if fcntl is None:
-        yield []
-        return
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"{folder}: a study is at work there, or a training that one has left behind; "
-                "wait for it, or give another --out"
-            ) from error
-        yield [descriptor]
-    finally:
-        os.close(descriptor)
+    # A file, as versions before had it: a study of theirs keeps one of ours out.
+    lock = folder / ".lock"
+    lock.touch()
+    refusal = (
+        f"{folder}: a study is at work there, or a training that one has left behind; "
+        "wait for it, or give another --out"
+    )
+    with locks.exclusive(lock, refusal) as held:
+        yield [] if held is None else [held]

@@ -19,6 +19,7 @@ given, and ``columns`` names figures of ``metrics.json``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,10 @@ ROW_KEYS = {
     "effort": float,
     "options": list,
 }
+PLACES = frozenset(("run", "out", "data", "overwrite", "resume", "explain"))
+"""Options that a study file may not give: they set a place, replace what is there, or go on with something else."""
+WORDS = ("collect", "train", "columns", "options")
+"""Lists of what stands on a command line, or names a figure."""
 STYLES = {"test_elbo_per_step": ".1f", "train_seconds": ".0f"}
 MINUTES = 5.0
 """Of a run, until one is measured."""
@@ -64,6 +69,8 @@ def read_study(path: Path) -> Study:
     columns = tuple(
         Column(str(key), str(key), STYLES.get(key, ".3g")) for key in content.get("columns", ["test_elbo_per_step"])
     )
+    for key in ("collect", "train"):
+        _check_options(content.get(key, ()), f"{path}, {key}")
     name, steps = content.get("name", path.stem), content.get("steps", 8000)
     if not _is_folder(name):
         raise UserError(f"{path}: the name {name!r} makes no folder; give another")
@@ -87,6 +94,7 @@ def _row(content: Any, where: str) -> Row:
     for key in ("name", "model"):
         if key not in content:
             raise UserError(f"{where}: has no {key!r}; give one")
+    _check_options(content.get("options", ()), f"{where}, options")
     objective = content.get("objective", "rewo")
     if ("annealing" in content) != (objective == "annealing"):
         raise UserError(f"{where}: 'annealing', a share of the steps, and the objective 'annealing' go together")
@@ -106,6 +114,25 @@ def _row(content: Any, where: str) -> Row:
     )
 
 
+def _check_options(given: Sequence[object], where: str) -> None:
+    """A study file may come from anywhere: it says how to train, not where to, nor which code to import.
+
+    Raises:
+        UserError: it names the option.
+    """
+    words = [str(word) for word in given]
+    for number, word in enumerate(words):
+        flag, _, value = word.partition("=")
+        name = flag.lstrip("-").replace("_", "-")
+        if flag.startswith("-") and name.removeprefix("no-") in PLACES:
+            raise UserError(f"{where}: {flag} is not for a study file; the study's own --out and --data-dir say where")
+        if flag.startswith("-") and name == "env" and ":" in (value or "".join(words[number + 1 : number + 2])):
+            raise UserError(
+                f"{where}: --env {value or words[number + 1]} would import a module that the file names; collect the "
+                "data yourself with `latentrl collect` and give it with --data-dir"
+            )
+
+
 def _is_folder(name: str) -> bool:
     return bool(name) and not set(name) & set("/\\") and name not in (".", "..")
 
@@ -119,3 +146,5 @@ def _check(content: Any, known: dict[str, type], where: str) -> None:
         wanted = (int, float) if known[key] is float else known[key]
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise UserError(f"{where}: {key!r} is {value!r}; give a {known[key].__name__}")
+        if key in WORDS and not all(isinstance(one, str | int | float) for one in value):
+            raise UserError(f"{where}: {key!r} is {value!r}; give a list of texts and numbers")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +12,42 @@ class UserError(ValueError):
     """Bad input. The message names the file or flag, the value and the cure, in one line."""
 
 
+def one_line(error: BaseException) -> str:
+    """An error's kind and message without line breaks, shortened where it is very long."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+CURES = {
+    errno.ENOSPC: "free some space and call it again; what was there is kept",
+    errno.EDQUOT: "free some space and call it again; what was there is kept",
+    errno.EROFS: "name a folder that can be written to; what was there is kept",
+    errno.EACCES: "allow it, or name another; what was there is kept",
+    errno.EPERM: "allow it, or name another; what was there is kept",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.ENOTDIR: "a file stands where a folder should be: move it away, or name another folder",
+    errno.EISDIR: "a folder stands where a file should be: move it away, or name another file",
+    errno.EEXIST: "a file stands where a folder should be: move it away, or name another folder",
+    errno.ELOOP: "a link leads to itself: remove it, or name another",
+    errno.EMFILE: "too many files are open: raise `ulimit -n`",
+    errno.EIO: "the disk fails: save what you can, and name a folder on another one",
+}
+"""What a user does about an operating system's refusal, by its number."""
+
+
+def refusal(error: OSError) -> str | None:
+    """The line for what the operating system refuses; None where no user can cure it."""
+    if error.errno not in CURES:
+        return None
+    where = "" if error.filename is None else f"{error.filename}: "
+    return f"{where}{error.strerror}: {CURES[error.errno]}"
+
+
 @contextmanager
 def reported() -> Iterator[None]:
     """Within a verb: print a :class:`UserError` as one line on stderr, with no traceback, and exit with code 2.
 
+    What the operating system refuses is told in the same way: a full disk, a folder that cannot be written to.
     Ctrl-C that the verb itself has nothing to say to ends it in the same way, with the shell's code 130.
     """
     try:
@@ -24,4 +57,10 @@ def reported() -> Iterator[None]:
         raise SystemExit(130) from None
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        line = refusal(error)
+        if line is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,19 +41,42 @@ def write_text(path: Path, content: str) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file: readers see the old or the new one, never half."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
+    """Write a JSON file: readers see the old or the new one, never half; a number that is not finite becomes null."""
+    write_text(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path, cure: str) -> dict[str, Any]:
-    """Read a JSON file.
+    """Read a JSON file that holds an object.
 
     Raises:
-        UserError: no such file, or not JSON; ``cure`` says what to do.
+        UserError: no such file, not JSON, or no object; ``cure`` says what to do.
     """
     try:
-        return json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: {cure}") from error
-    except json.JSONDecodeError as error:
+    except (IsADirectoryError, NotADirectoryError) as error:
+        raise UserError(f"{path} is no file ({error.strerror}): {cure}") from error
+    except RecursionError as error:
+        raise UserError(f"{path} is damaged (too many brackets within each other): {cure}") from error
+    except ValueError as error:  # no JSON, no UTF-8, a number of too many digits
         raise UserError(f"{path} is damaged ({error}): {cure}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path} is damaged (it holds {_kind(found)}, no JSON object): {cure}")
+    return found
+
+
+def _finite(content: Any) -> Any:
+    """JSON knows no NaN and no infinity."""
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    if isinstance(content, Mapping):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return content
+
+
+def _kind(found: Any) -> str:
+    names = {list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(type(found), "a number")

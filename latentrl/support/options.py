@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
+from latentrl.support.errors import UserError
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -21,6 +23,8 @@ def _json_object(arguments: list[str]) -> dict[str, Any]:
     return found
 
 
+LARGEST_SEED = 2**32 - 1
+"""NumPy's older generators, which some libraries seed, take no larger one."""
 JSON_OBJECT = PrimitiveConstructorSpec(
     nargs=1,
     metavar="JSON",
@@ -34,6 +38,16 @@ JSON_OBJECT = PrimitiveConstructorSpec(
 def default_hint(text: str, metavar: str) -> Any:
     """For an option that is None unless given: ``metavar`` and, in ``--help``, ``text`` as its default."""
     return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {text})")
+
+
+def check_seed(seed: int, flag: str = "--seed") -> None:
+    """Refuse a seed that not every generator of random numbers takes.
+
+    Raises:
+        UserError: it names the flag.
+    """
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UserError(f"{flag} {seed}: give a whole number from 0 to {LARGEST_SEED}")
 
 
 def options_to_json(options: DataclassInstance) -> dict[str, Any]:

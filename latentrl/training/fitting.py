@@ -12,6 +12,8 @@ from tqdm import tqdm
 LEARNING_RATE = 1e-3
 """Of networks that are fitted to single frames."""
 SHOWN_EVERY = 20
+TOLD_FROM, TOLD = 1000, 5
+"""Steps from which on a fit without a progress bar tells where it is, and how often."""
 
 
 class Fitting:
@@ -43,6 +45,7 @@ class Fitting:
         self.error, self._shown = math.nan, shown
         self._optimiser, self._steps, self._step = optimiser, steps, done
         self._rates = [group["lr"] for group in optimiser.param_groups]
+        self._name, self._told = name, not progress and steps >= TOLD_FROM
         self._bar = tqdm(total=steps, initial=done, disable=not progress, unit="step", dynamic_ncols=True, desc=name)
 
     def __iter__(self) -> Iterator[int]:
@@ -65,6 +68,8 @@ class Fitting:
     def tell(self, error: float, **figures: float) -> None:
         """Report the step's ``error``, and other figures to show beside it."""
         self.error = error if math.isnan(self.error) else 0.9 * self.error + 0.1 * error
+        if self._told and (self._step + 1) % (self._steps // TOLD) == 0:
+            print(f"{self._name}: step {self._step + 1} of {self._steps}, {self._shown} {self.error:.2g}", flush=True)
         if self._step % SHOWN_EVERY == 0:
             shown = {name.replace("_", " "): value for name, value in figures.items()} | {self._shown: self.error}
             self._bar.set_postfix_str(", ".join(f"{name} {value:.2g}" for name, value in shown.items()))

@@ -42,7 +42,7 @@ def resume(trainer: Trainer, folder: Path) -> dict[str, str] | None:
     tensors, metadata = read_tensors(checkpoint, "start afresh with --overwrite")
     try:
         trainer.load_state(tensors, metadata)
-    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{checkpoint} does not fit {folder}/settings.json ({error}): use --overwrite") from error
     try:
         trainer.history = list(_read_history(folder / HISTORY, trainer.step))
@@ -101,6 +101,8 @@ def fit(
                     )
                 if trainer.step % settings.checkpoint_every == 0:
                     save(trainer, folder, notes)
+                    if not progress:
+                        _tell(trainer)
         except KeyboardInterrupt:
             # A second Ctrl-C falls within a step, whose half is no state to go on from: the last checkpoint is.
             if whole:
@@ -109,6 +111,12 @@ def fit(
         finally:
             bar.close()
     save(trainer, folder, notes)
+
+
+def _tell(trainer: Trainer) -> None:
+    """A line in the place of a progress bar."""
+    rate = f", rate {trainer.history[-1]['rate']:.2f} nats/step" if trainer.history else ""
+    print(f"step {trainer.step} of {trainer.settings.steps}{rate}, {trainer.seconds:.0f} s", flush=True)
 
 
 def _log(board: SummaryWriter, row: dict[str, float]) -> None:

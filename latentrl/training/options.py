@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,10 +15,12 @@ from latentrl.models import MODELS
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
 from latentrl.support.errors import UserError
-from latentrl.support.options import default_hint
+from latentrl.support.options import check_seed, default_hint
 
 AUTO = -1
 """A size that is to be estimated from the data; see :mod:`latentrl.training.sizes`."""
+LARGEST_STATE = 1000
+"""Dimensions: covariances hold the square of it."""
 
 
 def _size(arguments: list[str]) -> int:
@@ -115,6 +118,9 @@ def check_options(options: TrainOptions) -> None:
     ):
         if name not in known:
             raise UserError(f"--{flag} {name}: there is no such {flag}; give one of {', '.join(known)}")
+    if options.resume and options.overwrite:
+        raise UserError("--overwrite: begins anew and --resume goes on; give one of the two")
+    check_seed(options.seed)
     for flag, value in (("steps", options.steps), ("batch", options.batch)):
         if value is not None and value < 1:
             raise UserError(f"--{flag} {value}: give one or more")
@@ -128,12 +134,14 @@ def check_options(options: TrainOptions) -> None:
     if options.standardise and not MODELS[options.model].has_setting("standardise"):
         having = " and ".join(name for name, entry in MODELS.items() if entry.has_setting("standardise"))
         raise UserError(f"--standardise: of the models only {having} knows it; leave it out, or give --model {having}")
-    if options.kappa is not None and options.kappa <= 0:
+    if options.kappa is not None and not 0 < options.kappa < math.inf:
         raise UserError(f"--kappa {options.kappa}: give a positive number")
     if AUTO not in (options.state_size, options.position_size) and not (
         0 < options.position_size <= options.state_size
     ):
         raise UserError(f"--position-size {options.position_size}: give 1 to {options.state_size}, the --state-size")
+    if options.state_size > LARGEST_STATE:
+        raise UserError(f"--state-size {options.state_size}: give at most {LARGEST_STATE}")
     if options.blur is not None and not 0 <= options.blur <= 1:
         raise UserError(f"--blur {options.blur}: give a fraction of the image's height, 0 to 1")
 
@@ -150,8 +158,12 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise UserError(f"--device {name}: give auto, cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"--device {name}: nothing here was tried on {device.type}; give auto, cpu, cuda or cuda:N")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"--device {name}: PyTorch sees no CUDA device here; give cpu or auto")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"--device {name}: PyTorch sees {torch.cuda.device_count()} CUDA device(s), counted from 0")
     return device
 
 

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, fields, replace
-from typing import Any, NamedTuple
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import torch
 
 from latentrl.agents.bounds import LIMIT
 from latentrl.data_collection.storage import load_metadata
 from latentrl.envs import action_limit_of
-from latentrl.runs.folder import SETTINGS, THREADS, learn_command, load_settings, model_settings
+from latentrl.runs.folder import SETTINGS, THREADS, is_finished, learn_command, load_settings, model_settings
+from latentrl.runs.opening import check_resumable
+from latentrl.runs.schema import KEYS, SCHEMA, VERSION, keys_of
 from latentrl.runs.versions import describe_environment
 from latentrl.support.commands import command
+from latentrl.support.digests import digest
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
 from latentrl.support.options import options_to_json
 from latentrl.training.coarse_to_fine import Schedule
-from latentrl.training.options import TrainOptions, options_from_json
+from latentrl.training.options import AUTO, TrainOptions, options_from_json
 from latentrl.training.recipes import Recipe
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
 from latentrl.training.training import Training
+from latentrl.types import Sequences
 
 NOT_OF_THE_RUN = ("explain", "strict")
 """Options that say nothing of a run."""
+ANEW = ("run", "resume", "overwrite", "device", "progress", "explain", "strict")
+"""Options that count when a run is resumed, for where and how it goes on; all others are the run's own."""
+DATA = "data_sha256"
+"""Of the settings: the digest of the training sequences, which a run goes on with."""
+HASHED_BYTES = 2**28
+"""Of observations; of more, sequences evenly spread are taken."""
+AT_LEAST_ONE = ("steps", "batch", "starts", "start_steps", "checkpoint_every", "log_every")
 
 
 class Begun(NamedTuple):
@@ -37,34 +51,108 @@ class Begun(NamedTuple):
 def begun(options: TrainOptions) -> Begun:
     """What ``options.folder`` says of its run, if that is to be resumed; else ``options`` alone.
 
-    Numbers that a run does not name are today's defaults. Where and how it goes on is said anew.
+    Numbers that a run of an older version does not name are today's defaults. Where and how it goes on is said anew.
 
     Raises:
-        UserError: no run folder, or its settings are damaged.
+        UserError: no run folder, its settings are damaged, or options that are not the run's.
     """
     if not options.resume:
         return Begun(options, None)
+    if options.overwrite:
+        raise UserError("--overwrite: begins anew and --resume goes on; give one of the two")
+    check_resumable(options.folder)
     content = load_settings(options.folder)
     known = {field.name for field in fields(TrainSettings)}
+    path = options.folder / SETTINGS
     try:
         stored = options_from_json(content["options"])
+        _check_options(stored)
         numbers = {name: value for name, value in content["training"].items() if name in known}
         settings = TrainSettings(**{**numbers, "blur": Schedule(**numbers["blur"])})
         _check_kinds(settings)
-    except (KeyError, TypeError, AttributeError) as error:
-        path = options.folder / SETTINGS
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{path} is damaged ({error!r}): start afresh with --overwrite") from error
+    _check_same(options, stored)
     stored = replace(stored, run=options.folder, resume=True, explain=options.explain, strict=options.strict)
     return Begun(replace(stored, device=options.device, progress=options.progress), settings)
 
 
+def _check_same(given: TrainOptions, stored: TrainOptions) -> None:
+    """Refuse options that the run was not begun with: they would be passed over in silence."""
+    defaults = TrainOptions()
+    for field in fields(TrainOptions):
+        asked, own = getattr(given, field.name), getattr(stored, field.name)
+        if field.name in ANEW or asked in (getattr(defaults, field.name), own, AUTO):
+            continue
+        if isinstance(asked, Path) and asked.resolve() == own.resolve():
+            continue
+        longer = ""
+        if field.name == "steps" and is_finished(given.folder):
+            longer = "; a finished run cannot be lengthened, for its learning rates fell to zero at its last step"
+        raise UserError(
+            f"--{field.name.replace('_', '-')} {asked}: {given.folder} was begun with {own}, and with --resume only "
+            f"--device, --progress and --explain count{longer}; leave it out, or train another --run"
+        )
+
+
+def _check_options(stored: TrainOptions) -> None:
+    """Raise a ``TypeError`` where an option is of another kind than it is declared."""
+    for name, hint in get_type_hints(TrainOptions).items():
+        if not _fits(getattr(stored, name), hint):
+            raise TypeError(f"options.{name} is {getattr(stored, name)!r}")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, one) for one in get_args(hint))
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if hint in (int, float):
+        kinds = (int, float) if hint is float else int
+        return isinstance(value, kinds) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def data_digest(data: Sequences) -> str:
+    """The SHA-256 of training sequences, or of many that are evenly spread over them; hexadecimal."""
+    size = data.observations[0].numel() * data.observations.element_size()
+    part = data[:: max(1, math.ceil(len(data) * size / HASHED_BYTES))]
+    return digest({"observations": part.observations, "actions": part.actions})
+
+
+def check_data(folder: Path, data: Sequences, where: Path) -> None:
+    """Refuse to go on with other data than a run was begun with; runs from before this was noted go on.
+
+    Raises:
+        UserError: it names the data folder.
+    """
+    before = load_settings(folder).get(DATA)
+    if before is not None and before != data_digest(data):
+        raise UserError(
+            f"{where}: holds other sequences than those that {folder} was begun with; put them back, or train another "
+            "--run"
+        )
+
+
 def _check_kinds(settings: TrainSettings) -> None:
     """Raise a ``TypeError`` where something else stands in the place of a number or a table."""
+    for name in AT_LEAST_ONE:
+        if not getattr(settings, name) >= 1:
+            raise TypeError(f"training.{name} is {getattr(settings, name)!r}")
+    rates, default_rates = settings.learning_rates, TrainSettings().learning_rates
+    for name in default_rates:
+        if not _fits(rates.get(name), float):
+            raise TypeError(f"training.learning_rates.{name} is {rates.get(name)!r}")
     for field in fields(settings):
         value, default = getattr(settings, field.name), getattr(TrainSettings(), field.name)
         kinds = (int, float) if isinstance(default, int | float) else type(default)
-        if not isinstance(value, kinds):
-            raise TypeError(f"{field.name} is {value!r}")
+        if (
+            not isinstance(value, kinds)
+            or isinstance(value, bool)
+            or (value != value)
+            or value in (math.inf, -math.inf)
+        ):
+            raise TypeError(f"training.{field.name} is {value!r}")
 
 
 def write_settings(situation: Situation, recipe: Recipe, training: Training) -> None:
@@ -73,17 +161,17 @@ def write_settings(situation: Situation, recipe: Recipe, training: Training) -> 
     if options.resume:
         return
     kept = {name: value for name, value in options_to_json(options).items() if name not in NOT_OF_THE_RUN}
-    write_json(
-        path,
-        {
-            "model": model_settings(options.model, training.model),
-            "options": kept,
-            "training": asdict(recipe.settings),
-            "data": _described(load_metadata(options.data)),
-            "environment": describe_environment(),
-            THREADS: torch.get_num_threads(),
-        },
-    )
+    content = {
+        VERSION: SCHEMA,
+        "model": model_settings(options.model, training.model),
+        "options": kept,
+        "training": asdict(recipe.settings),
+        "data": _described(load_metadata(options.data)),
+        DATA: data_digest(training.data),
+        "environment": describe_environment(),
+        THREADS: torch.get_num_threads(),
+    }
+    write_json(path, {**content, KEYS: keys_of(content)})
 
 
 def _described(metadata: dict[str, Any]) -> dict[str, Any]:

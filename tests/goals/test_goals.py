@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFile
 
 from latentrl.data_collection.storage import write
 from latentrl.goals.any_position import AnyGoal
@@ -23,6 +24,7 @@ from latentrl.runs.velocity_range import VelocityRange, save_range
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
 from latentrl.types import Trajectory
+from tools.pictures import huge_picture
 
 SHAPE = (6, 6, 1)
 
@@ -164,3 +166,21 @@ def test_unsuitable_goal_images_name_file_and_cure(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=words) as caught:
             read_goal(path, shape)
         assert str(path) in str(caught.value)
+
+
+def test_a_picture_is_measured_before_its_pixels_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few bytes may say that they are gigabytes of pixels."""
+
+    def read(self: ImageFile.ImageFile) -> None:
+        raise AssertionError("pixels were read")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", read)
+    for side, said in ((9_000, "is 9000 x 9000 pixels"), (20_000, "decompression bomb")):
+        (tmp_path / "goal.png").write_bytes(huge_picture(side))
+        with pytest.raises(UserError, match=said):
+            read_goal(tmp_path / "goal.png", (16, 16, 1))
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        for shape in ((16, 16, 1), (3,)):
+            with pytest.raises(UserError, match="is no file"):
+                read_goal(path, shape)

@@ -85,6 +85,10 @@ class MLPPolicy(nn.Module):
         low, high, mean, scale = (weights[name] for name in ("low", "high", "state_mean", "state_scale"))
         # Policies from before there were other inputs, or goals, do not say theirs.
         given = description.get("input", "mean"), description.get("goal_size", 0)
-        policy = cls(low, high, mean, scale, description["hidden"], *given)
+        hidden = list(description["hidden"])
+        found = [weights[f"layers.{2 * number}.weight"].shape[0] for number in range(len(hidden))]
+        if hidden != found:  # before anything of such a size is made
+            raise ValueError(f"hidden is {hidden}, the weights have {found}")
+        policy = cls(low, high, mean, scale, hidden, *given)
         policy.load_state_dict(dict(weights))
         return policy.requires_grad_(False).eval()

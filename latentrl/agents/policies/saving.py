@@ -10,13 +10,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from latentrl.agents.policies.mlp import MLPPolicy
 from latentrl.agents.policies.progress import Policy
+from latentrl.support.digests import digest
 from latentrl.support.files import write_bytes
+
+DIGEST, DESCRIPTION = "sha256", "policy"
+"""What a description says of the weights, and under which name the weights' file holds it too."""
 
 
 def policy_path(folder: Path, name: str = "policy") -> Path:
@@ -36,11 +40,10 @@ def save_policy(
     weights = policy_path(folder, name)
     text = weights.with_suffix(".json")
     tensors = {key: tensor.contiguous() for key, tensor in policy.state_dict().items()}
-    for path, content in (
-        (weights, save(tensors)),
-        (text, (json.dumps({**policy.describe(), "settings": dict(settings or {})}, indent=2) + "\n").encode()),
-    ):
-        write_bytes(path, content)
+    description = {**policy.describe(), "settings": dict(settings or {}), DIGEST: digest(tensors)}
+    # The description goes with the weights too: a process that is killed between the two files leaves a whole policy.
+    write_bytes(weights, save(tensors, metadata={DESCRIPTION: json.dumps(description)}))
+    write_bytes(text, (json.dumps(description, indent=2) + "\n").encode())
     return weights
 
 
@@ -64,11 +67,21 @@ def read_policy(folder: Path, name: str = "policy") -> tuple[Policy, dict[str, A
     weights = policy_path(folder, name)
     text = weights.with_suffix(".json")
     try:
-        description = json.loads(text.read_text())
+        description = json.loads(text.read_text(encoding="utf-8"))
+        with safe_open(weights, framework="pt") as file:
+            notes = file.metadata() or {}
         tensors = load_file(weights)
+        found = digest(tensors)
+        if description.get(DIGEST, found) != found:
+            # Either file may be the older one; of damaged weights neither description is right.
+            description = json.loads(notes.get(DESCRIPTION, "{}"))
+            if description.get(DIGEST) != found:
+                raise ValueError("the weights are not those that were written")
         return KINDS[description["type"]](description, tensors), description.get("settings", {})
-    except (json.JSONDecodeError, SafetensorError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{folder}: {text.name} and {weights.name} do not belong together ({error})") from error
+    except (SafetensorError, LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{folder}: {text.name} and {weights.name} do not belong together ({error}): learn the policy again"
+        ) from error
 
 
 def _build_stable_baselines(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Policy:

@@ -96,11 +96,23 @@ class StableBaselinesPolicy(nn.Module):
         """The policy that `describe` and ``state_dict`` tell of, bit for bit; without gradients, to act with."""
         low, high, centre, scale = (weights[name] for name in ("low", "high", "centre", "scale"))
         arguments = description["algorithm"], description["policy_kwargs"]
+        largest = max(size for tensor in weights.values() for size in (*tensor.shape, 1))
+        if any(size > largest for size in _sizes(description["policy_kwargs"])):  # before anything of it is made
+            raise ValueError(f"policy_kwargs {description['policy_kwargs']} are larger than the weights")
         with isolated_randomness():
             given = {"input": description["input"], "goal_size": description.get("goal_size", 0)}
             policy = cls(*arguments, low, high, centre, scale, **given)
         policy.load_state_dict(dict(weights))
         return policy.requires_grad_(False).eval()
+
+
+def _sizes(content: Any) -> list[int]:
+    """All whole numbers in JSON values."""
+    if isinstance(content, Mapping):
+        return [size for value in content.values() for size in _sizes(value)]
+    if isinstance(content, list | tuple):
+        return [size for value in content for size in _sizes(value)]
+    return [content] if isinstance(content, int) else []
 
 
 def algorithm_class(name: str) -> type[BaseAlgorithm]:
