@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from latentrl.data_collection.storage import METADATA, load_sequences
 from latentrl.figures.imagined import CHANNELS, image_strips, sensor_curves
 from latentrl.figures.theme import to_png
 from latentrl.figures.video import side_by_side, write_gif
-from latentrl.metrics.generation import generation_metrics, imagine
+from latentrl.metrics.generation import FEWEST_SEQUENCES, FEWEST_TO_COMPARE, generation_metrics, imagine
 from latentrl.models.base import WorldModel
 from latentrl.models.spec import DataSpec
 from latentrl.runs.folder import SETTINGS, learn_command, load_model, load_settings
@@ -66,7 +66,7 @@ def imagine_run(options: ImagineOptions) -> dict[str, float]:
     _check(options)
     require(load_settings(options.run), options.run / SETTINGS, "options.data")
     model = load_model(options.run).requires_grad_(False)
-    actions = torch.from_numpy(_actions(options, model.spec))
+    actions = torch.from_numpy(_actions(options, model.spec, load_settings(options.run).get("data", {})))
     generator = torch.Generator().manual_seed(options.seed)
     states = imagine(model, actions, generator, options.sample)
     # All that may fail comes before anything is written.
@@ -99,14 +99,16 @@ def _check(options: ImagineOptions) -> None:
         raise UserError(f"--hold {options.hold}: belongs to --actions random; leave it out for {options.actions}")
 
 
-def _actions(options: ImagineOptions, spec: DataSpec) -> NDArray[np.float32]:
-    """Controls ``[N, T - 1, Du]`` in the environment's units."""
+def _actions(options: ImagineOptions, spec: DataSpec, recorded: Mapping[str, Any]) -> NDArray[np.float32]:
+    """Controls ``[N, T - 1, Du]`` in the environment's units; ``recorded`` is what the run says of its data."""
     scale = np.asarray(spec.action_scale, np.float32)
     steps = (options.length or DEFAULT_LENGTH) - 1
     if options.actions == "random":
-        return held_uniform(
-            np.random.default_rng(options.seed), -scale, scale, options.sequences, steps, options.hold
-        ).astype(np.float32)
+        # Bounds need not be symmetric, and actions may stay within them.
+        low = np.maximum(-scale, np.asarray(recorded.get("action_low", -scale), np.float32))
+        high = np.minimum(scale, np.asarray(recorded.get("action_high", scale), np.float32))
+        rng = np.random.default_rng(options.seed)
+        return held_uniform(rng, low, high, options.sequences, steps, options.hold).astype(np.float32)
     if options.actions == "zero":
         return np.zeros((options.sequences, steps, spec.action_size), np.float32)
     given = _read_actions(Path(options.actions), options.sequences, spec.action_size)
@@ -168,9 +170,15 @@ def _measured(model: WorldModel, options: ImagineOptions) -> dict[str, float]:
     test = load_sequences(folder, "test")
     try:
         model.check_observation(test.observations)
-        return generation_metrics(model, test, torch.Generator().manual_seed(options.seed))
+        figures = generation_metrics(model, test, torch.Generator().manual_seed(options.seed))
     except ValueError as error:
         raise UserError(f"--data {folder}: {error}") from error
+    if len(test) < FEWEST_SEQUENCES:
+        print(
+            f"{folder}: has {len(test)} held-out sequence{'s' * (len(test) > 1)}: how real first states are takes "
+            f"{FEWEST_SEQUENCES}, how real sequences are {FEWEST_TO_COMPARE}"
+        )
+    return figures
 
 
 def _keep(figures: dict[str, float], options: ImagineOptions) -> None:

@@ -42,7 +42,7 @@ def import_recordings(options: ImportOptions) -> Path:
     goal = None if options.goal is None else read_goal(options.goal, plan)
     name = None if goal is None else (PICTURE if goal.dtype.name == "uint8" else READINGS)
     stored = metadata(plan, name, declared)
-    total = sum(plan.frames[one.name] for recordings in plan.splits.values() for one in recordings)
+    total = sum(plan.held[one.name] for recordings in plan.splits.values() for one in recordings)
     with complete_folder(folder, options.overwrite) as temporary:
         with tqdm(total=total, unit="frame", desc=f"import {options.source}", disable=None) as bar:
             for split, recordings in plan.splits.items():

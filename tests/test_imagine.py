@@ -13,6 +13,7 @@ from PIL import Image
 
 from latentrl.data_collection.storage import write
 from latentrl.imagine import ImagineOptions, imagine_run, main
+from latentrl.metrics.generation import imagine
 from latentrl.metrics.held_out import evaluate_model
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
@@ -25,8 +26,8 @@ from latentrl.types import Trajectory
 IMAGES, SENSORS = (6, 6, 1), (3,)
 
 
-def make_run(folder: Path, shape: tuple[int, ...]) -> Path:
-    """An untrained model's run folder, and the data it names."""
+def make_run(folder: Path, shape: tuple[int, ...], sequences: int = 20) -> Path:
+    """An untrained model's run folder, and the data it names, with so many held-out sequences."""
     dtype = "uint8" if len(shape) == 3 else "float32"
     rng = np.random.default_rng(0)
     data, run = folder / "data", folder / "run"
@@ -34,7 +35,7 @@ def make_run(folder: Path, shape: tuple[int, ...]) -> Path:
     run.mkdir()
     trajectories = [
         Trajectory((rng.random((5, *shape)) * 255).astype(dtype), rng.normal(size=(4, 1)).astype(np.float32))
-        for _ in range(20)
+        for _ in range(sequences)
     ]
     write(data, "test", trajectories, {"action_low": [-4.0], "action_high": [4.0]})
     torch.manual_seed(0)
@@ -67,6 +68,31 @@ def test_images_become_a_strip_an_animation_and_two_figures(run: Path, capsys: p
 def test_training_measures_the_same(run: Path, tmp_path: Path) -> None:
     figures = imagine_run(ImagineOptions(run))
     assert figures and figures.items() < evaluate_model(load_model(run), tmp_path / "data").items()
+
+
+@pytest.mark.parametrize(
+    ("sequences", "told"), [(7, {"generated_energy_distance"}), (2, {"generated_energy_distance"}), (1, set())]
+)
+def test_few_held_out_sequences_tell_what_they_can(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], sequences: int, told: set[str]
+) -> None:
+    run = make_run(tmp_path, IMAGES, sequences)
+    figures = imagine_run(ImagineOptions(run))
+    assert {name for name in figures if not name.endswith(("_low", "_high"))} == told
+    assert np.isfinite(list(figures.values())).all() and (run / "metrics.json").exists() == bool(told)
+    assert f"has {sequences} held-out sequence" in capsys.readouterr().out and (run / "imagined.png").exists()
+
+
+def test_random_controls_stay_within_what_was_recorded(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As large as the data's, and to the side that the data have."""
+    settings = json.loads((run / "settings.json").read_text())
+    write_json(run / "settings.json", {**settings, "data": {"action_low": [-0.5], "action_high": [7.0]}})
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(
+        "latentrl.imagine.imagine", lambda model, actions, *rest: seen.append(actions) or imagine(model, actions, *rest)
+    )
+    imagine_run(ImagineOptions(run, sequences=50))
+    assert -0.5 <= float(seen[0].min()) < -0.4 and 1.9 < float(seen[0].max()) <= 2.0
 
 
 def test_the_same_seed_imagines_the_same_and_other_controls_or_noise_do_not(run: Path) -> None:

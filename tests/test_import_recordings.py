@@ -83,6 +83,51 @@ def test_every_sequence_is_a_piece_of_one_recording(tmp_path: Path) -> None:
             np.testing.assert_array_equal(truth[n], one["ball"][start : start + 5])
 
 
+@pytest.mark.parametrize(("extra", "surplus"), [(0, "last"), (1, "last"), (1, "first")])
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_single_recording_is_trained_on_and_tested_on_with_a_gap(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], every: int, extra: int, surplus: str
+) -> None:
+    """Every step against the recording: no frame of the gap, and actions where they belong, however they are stored."""
+
+    def stored(one: dict[str, Any]) -> dict[str, Any]:
+        more = np.zeros((extra, 2))
+        order = (one["actions"], more) if surplus == "last" else (more, one["actions"])
+        return {**one, "actions": np.concatenate(order)}
+
+    kept = 50
+    (made,) = log(tmp_path / "log", [kept * every + 1 - every], stored)
+    shift, out = extra * (surplus == "first"), tmp_path / "data"
+    words = f"--length 8 --stride 3 --every {every} --every-actions last --surplus-action {surplus} --truth ball"
+    main([str(tmp_path / "log"), "--out", str(out), *words.split()])
+    _, splits = loaded(out)
+    told = json.loads((out / "recordings.json").read_text())
+    for name, sequences in splits.items():
+        truth = storage.load_ground_truth(out, name)["ball"]
+        assert len(sequences) == len(told[name]) > 0
+        for n, (recording, start) in enumerate(told[name]):
+            assert recording == "rec_0" and start % every == 0
+            at = slice(start, start + 7 * every + 1, every)
+            np.testing.assert_array_equal(sequences.observations[n], made["frames"][at])
+            np.testing.assert_array_equal(truth[n], made["ball"][at])
+            acted = made["actions"][start + shift + every - 1 :: every][:7]
+            np.testing.assert_array_equal(sequences.actions[n], acted.astype(np.float32))
+    last = max(start for _, start in told["train"]) + 7 * every
+    assert min(start for _, start in told["test"]) - last > 8 * every
+    said = capsys.readouterr().out
+    assert "a single recording: its end is held out" in said and f"train        rec_0, frames 0 to {31 * every}" in said
+
+
+def test_a_single_recording_that_is_too_short_to_be_cut_says_what_would_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log(tmp_path / "log", [20])
+    message = refused(capsys, tmp_path / "log", "--out", tmp_path / "a", "--length", 8)
+    assert "sequences of 8 take 24" in message and "--length 6" in message
+    main([str(tmp_path / "log"), "--out", str(tmp_path / "a")])
+    assert loaded(tmp_path / "a")[1]["train"].length == 6
+
+
 def test_the_summary_says_what_became_what_and_what_was_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -104,6 +104,9 @@ def smooth_coordinates(frames: Frames, positions: int) -> Coordinates | None:
     """Slow functions on the graph of similar frames, as few as tell all of them: each time the one that tells most.
 
     A harmonic tells nothing new. None: too few frames, or frames that fall into groups.
+
+    Half of the frames choose, for there are many candidates. What is then unexplained is measured among all of them:
+    that neighbours are far apart counts for less the more frames there are, a break counts for the same.
     """
     every = max(1, math.ceil(len(frames.distinct) / LANDMARKS))
     at = torch.arange(0, len(frames.distinct), every)
@@ -122,7 +125,8 @@ def smooth_coordinates(frames: Frames, positions: int) -> Coordinates | None:
             break
         chosen.append(best)
         left = tried[best] - least
-    return Coordinates(at, functions[:, chosen], left)
+    of_all = _unexplained(functions[:, chosen], points) - _unexplained(points, points)
+    return Coordinates(at, functions[:, chosen], of_all)
 
 
 def _slow_functions(points: Tensor, positions: int) -> Tensor | None:

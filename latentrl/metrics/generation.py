@@ -24,8 +24,8 @@ from latentrl.types import Belief, Sequences
 
 FIRST_STATES = 2000
 """Imagined first states that the off-manifold share is estimated from."""
-FEWEST_SEQUENCES = 12
-"""Held-out sequences that the off-manifold share needs at least."""
+FEWEST_SEQUENCES, FEWEST_TO_COMPARE = 12, 2
+"""Held-out sequences that the off-manifold share needs at least, and those that the energy distance does."""
 MOST_SEQUENCES = 500
 """Sequences of the energy distance, whose cost is quadratic."""
 
@@ -71,23 +71,24 @@ def generation_metrics(
         belief: the smoothed states of ``sequences``, where they are known already.
 
     Returns:
-        ``generated_off_manifold`` and ``generated_energy_distance``, and both with ``_low`` and ``_high`` appended.
-
-    Raises:
-        ValueError: fewer than ``FEWEST_SEQUENCES`` sequences.
+        ``generated_off_manifold`` and ``generated_energy_distance``, and both with ``_low`` and ``_high`` appended;
+        those for which there are too few sequences are left out.
     """
+    if len(sequences) < FEWEST_TO_COMPARE:
+        return {}
     # Splits and resamples run on the CPU, whatever the model's device is.
     local = torch.Generator().manual_seed(generator.initial_seed())
     belief = smooth(model, sequences) if belief is None else belief
     real = Belief(belief.mean[:, 0], belief.covariance[:, 0]).sample(generator)[:, : model.latent_size]
     first = model.initial_states(FIRST_STATES, generator)[:, : model.latent_size]
-    share = off_manifold(first, real, local)
+    figures = {}
+    if len(real) >= FEWEST_SEQUENCES:
+        figures["generated_off_manifold"] = off_manifold(first, real, local)
     chosen = sequences[:MOST_SEQUENCES]
     device = belief.mean.device
     states = imagine(model, chosen.actions.to(device), generator)
     recorded = (model.to_unit(frames.to(device)).flatten(1) for frames in chosen.observations.unbind(1))
-    distance = energy_distance_of_steps(_seen(model, states, generator), recorded, local)
-    figures = {"generated_off_manifold": share, "generated_energy_distance": distance}
+    figures["generated_energy_distance"] = energy_distance_of_steps(_seen(model, states, generator), recorded, local)
     return {
         f"{name}{suffix}": number
         for name, estimate in figures.items()
@@ -180,7 +181,8 @@ def energy_distance_of_steps(
     sizes = between.shape
     once = ratio((torch.ones(1, sizes[0]).double(), torch.ones(1, sizes[1]).double()))
     resampled = ratio((_bootstrap(resamples, sizes[0], generator), _bootstrap(resamples, sizes[1], generator)))
-    return _estimate(once[0], resampled)
+    # Of a handful of sequences a resample may hold one alone, which is at no distance from another.
+    return _estimate(once[0], resampled[resampled.isfinite()])
 
 
 def _whitening(points: Tensor) -> tuple[Tensor, Tensor]:

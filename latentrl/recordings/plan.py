@@ -14,7 +14,8 @@ from latentrl.recordings.observing import Observing, numbers, observing, size_of
 from latentrl.recordings.options import ImportOptions
 from latentrl.recordings.readers import open_source
 from latentrl.recordings.recording import Recording, Source
-from latentrl.recordings.splitting import default_length, split
+from latentrl.recordings.span import Span
+from latentrl.recordings.splitting import default_length, split, split_in_time
 from latentrl.recordings.timing import aligned, check_counts, count_windows, covered, kept_frames, thinned_actions
 from latentrl.support.errors import UserError
 
@@ -33,9 +34,10 @@ class Plan:
         chosen: what becomes what.
         observing: how to observe a recording.
         frames: of every recording, before any is left out, by its name.
+        held: frames of what is in the splits, by its name.
         length: frames in a sequence.
         stride: frames from one sequence to the next.
-        splits: the recordings of each split, those that are too short left out.
+        splits: the recordings of each split, those that are too short left out; of a single one, two spans.
         short: names of those.
         surplus: how many recordings have as many actions as frames.
         action_low: ``[Du]``.
@@ -51,6 +53,7 @@ class Plan:
     chosen: Chosen
     observing: Observing
     frames: dict[str, int]
+    held: dict[str, int]
     length: int
     stride: int
     splits: dict[str, list[Recording]]
@@ -65,9 +68,18 @@ class Plan:
     @property
     def dropped(self) -> float:
         """Share of the frames that --every keeps which are in no sequence."""
-        kept = {name: kept_frames(frames, self.options.every) for name, frames in self.frames.items()}
-        total = sum(kept.values())
-        return 1 - sum(covered(steps, self.length, self.stride) for steps in kept.values()) / total if total else 0.0
+        total, held = (
+            [kept_frames(frames, self.options.every) for frames in counted.values()]
+            for counted in (self.frames, self.held)
+        )
+        used = sum(covered(steps, self.length, self.stride) for steps in held)
+        return 1 - used / sum(total) if sum(total) else 0.0
+
+    @property
+    def spans(self) -> tuple[Span, Span] | None:
+        """What is trained on and what is held out of a single recording; None where there are several."""
+        train, test = self.splits["train"][0], self.splits["test"][0]
+        return (train, test) if isinstance(train, Span) and isinstance(test, Span) else None
 
 
 def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
@@ -97,10 +109,9 @@ def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
             f"--length {length}: the longest recording has {max(kept.values())} frames"
             f"{f' (every {options.every})' if options.every > 1 else ''}; give a smaller one"
         )
-    train, test = split(len(usable), options.test_share, options.seed)
+    splits, held = _split(options, usable, frames, length)
     low, high, bounds_from = _bounds(options, source, usable, chosen.actions, frames)
     stride = options.stride or length
-    splits = {"train": [usable[n] for n in train], "test": [usable[n] for n in test]}
     return Plan(
         options,
         form,
@@ -108,6 +119,7 @@ def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
         chosen,
         seen,
         frames,
+        held,
         length,
         stride,
         splits,
@@ -118,7 +130,7 @@ def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
         bounds_from=bounds_from,
         control_step=_control_step(options, source),
         sequences={
-            name: sum(count_windows(kept[one.name], length, stride) for one in recordings)
+            name: sum(count_windows(kept_frames(held[one.name], options.every), length, stride) for one in recordings)
             for name, recordings in splits.items()
         },
     )
@@ -132,6 +144,22 @@ def actions_of(options: ImportOptions, recording: Recording, parts: Sequence[Par
     """
     recorded = aligned(numbers(recording, parts), frames, options.surplus_action, recording.name)
     return thinned_actions(recorded, options.every, options.every_actions).astype(np.float32)
+
+
+def _split(
+    options: ImportOptions, usable: Sequence[Recording], frames: dict[str, int], length: int
+) -> tuple[dict[str, list[Recording]], dict[str, int]]:
+    """What is trained on and what is held out, and how many frames each of it has, by its name."""
+    if len(usable) > 1:
+        train, test = split(len(usable), options.test_share, options.seed)
+        splits = {"train": [usable[n] for n in train], "test": [usable[n] for n in test]}
+        return splits, {one.name: frames[one.name] for one in usable}
+    (one,) = usable
+    count = frames[one.name]
+    stop, first = split_in_time(kept_frames(count, options.every), options.test_share, length)
+    before = Span(one, count, 0, (stop - 1) * options.every + 1)
+    after = Span(one, count, first * options.every, count)
+    return {"train": [before], "test": [after]}, {span.name: span.stop - span.first for span in (before, after)}
 
 
 def _frames(recordings: Sequence[Recording], chosen: Chosen) -> tuple[dict[str, int], int]:

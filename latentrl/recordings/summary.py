@@ -28,10 +28,8 @@ def summary(plan: Plan, goal: str | None) -> list[str]:
     if chosen.truth:
         lines.append(f"truth        {', '.join(chosen.truth)}: for metrics alone")
     for name, recordings in plan.splits.items():
-        lines.append(
-            f"{name:<12} {_counted(len(recordings), 'recording')}, "
-            f"{_counted(plan.sequences[name], 'sequence')} of {plan.length} frames"
-        )
+        what = _counted(len(recordings), "recording") if plan.spans is None else recordings[0].name
+        lines.append(f"{name:<12} {what}, {_counted(plan.sequences[name], 'sequence')} of {plan.length} frames")
     lines.append(f"left out     {plan.dropped:.1%} of the frames{_hint(plan)}")
     if plan.short:
         lines.append(f"too short    {_few(plan.short)}: fewer than {plan.length} frames")
@@ -39,6 +37,12 @@ def summary(plan: Plan, goal: str | None) -> list[str]:
         lines.append(f"not used     {', '.join(chosen.left_out)}")
     if goal is not None:
         lines.append(f"goal         {goal}")
+    if plan.spans is not None:
+        train, test = plan.spans
+        lines.append(
+            f"note         a single recording: its end is held out, the {test.first - train.stop} frames before that "
+            "are left out; it says less of what a model knows than another recording would"
+        )
     said = [*plan.observing.casts, *(f"actions: {one} -> float32" for one in types)]
     if plan.surplus:
         end = "last" if options.surplus_action == "last" else "first"

@@ -13,6 +13,7 @@ from latentrl.envs.declaration import Declaration
 from latentrl.recordings.observing import Seen
 from latentrl.recordings.plan import Plan, actions_of
 from latentrl.recordings.recording import Recording
+from latentrl.recordings.span import Span
 from latentrl.recordings.timing import count_windows, kept_frames, thinned, windows
 from latentrl.support.errors import UserError
 from latentrl.types import Trajectory
@@ -31,7 +32,7 @@ def trajectories(plan: Plan, recordings: Sequence[Recording], told: Callable[[in
     """
     every, length = plan.options.every, plan.length
     for recording in recordings:
-        frames = plan.frames[recording.name]
+        frames = plan.held[recording.name]
         actions = actions_of(plan.options, recording, plan.chosen.actions, frames)
         truth = {name: whole(recording, part.key, part.entries)[::every] for name, part in plan.chosen.truth.items()}
         counted = _Counted(plan.observing.blocks(recording))
@@ -107,8 +108,9 @@ def places(plan: Plan) -> dict[str, list[tuple[str, int]]]:
     for split, recordings in plan.splits.items():
         found[split] = []
         for one in recordings:
-            count = count_windows(kept_frames(plan.frames[one.name], every), plan.length, plan.stride)
-            found[split] += [(one.name, number * plan.stride * every) for number in range(count)]
+            count = count_windows(kept_frames(plan.held[one.name], every), plan.length, plan.stride)
+            name, first = (one.whole.name, one.first) if isinstance(one, Span) else (one.name, 0)
+            found[split] += [(name, first + number * plan.stride * every) for number in range(count)]
     return found
 
 

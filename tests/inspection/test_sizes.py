@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
+from torch.nn.functional import avg_pool2d
 
 from latentrl.inspection.frames import look_at
 from latentrl.inspection.sizes import estimate_sizes
 from latentrl.types import Sequences
 from tests.inspection.systems import drawn, driven, noisy, spring, table, turned, wheel, wheels
+from tests.table import recorded
 
 
 def of_velocities(pictures: bool) -> Sequences:
     """Two positions whose actions are their velocities: nothing goes on by itself."""
     places, actions = driven(200, 20, 2)
     return Sequences(drawn(places) if pictures else places, actions)
+
+
+def ball() -> Sequences:
+    """A small ball on a wide table: neighbours are far apart for its size, which is no break."""
+    made = [recorded(np.random.default_rng(n), 20) for n in range(150)]
+    frames = torch.from_numpy(np.stack([one["frames"] for one in made])).float().mean(-1, keepdim=True)
+    small = avg_pool2d(frames.flatten(0, 1).squeeze(-1), 4).round().to(torch.uint8)
+    actions = torch.from_numpy(np.stack([one["actions"] for one in made])).float()
+    return Sequences(small.unflatten(0, (len(made), 20)).unsqueeze(-1), actions)
 
 
 def of_places_and_speeds() -> Sequences:
@@ -39,6 +51,7 @@ def of_places_and_speeds() -> Sequences:
         (wheels, 2, 4, 6),
         (table, 2, 2, 4),
         (lambda: table(0.03), 2, 2, 4),
+        (ball, 2, 2, 4),
         (lambda: of_velocities(False), 2, 2, 2),
         (lambda: of_velocities(True), 2, 2, 2),
         (of_places_and_speeds, 2, 3, 3),

@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from latentrl.recordings.splitting import default_length, split
+from latentrl.recordings.splitting import default_length, split, split_in_time
 from latentrl.recordings.timing import (
     Held,
     aligned,
@@ -85,11 +85,21 @@ def test_recordings_are_in_one_split_as_a_whole() -> None:
         assert sorted(train + test) == list(range(count)) and len(test) == held_out
         assert split(count, share, seed=1) == (train, test)
     assert split(300, 0.2, 1) != split(300, 0.2, 2)
-    with pytest.raises(UserError, match="1 recording that is long enough: two are needed"):
-        split(1, 0.2, 0)
     for share in (0.0, 1.0, float("nan")):
         with pytest.raises(UserError, match="--test-share"):
             split(5, share, 0)
+        with pytest.raises(UserError, match="--test-share"):
+            split_in_time(500, share, 5)
+
+
+def test_a_single_recording_is_cut_with_a_gap_of_a_sequence() -> None:
+    for steps, share, length in ((100, 0.2, 10), (30, 0.2, 10), (31, 0.9, 10), (1000, 0.5, 30), (6, 0.01, 2)):
+        stop, first = split_in_time(steps, share, length)
+        assert first - stop == length and stop >= length and steps - first >= length
+    assert split_in_time(100, 0.2, 10) == (70, 80)
+    with pytest.raises(UserError, match=r"of 29 frames: sequences of 10 take 30.*--length 9"):
+        split_in_time(29, 0.2, 10)
+    assert default_length([29], 30) == 9 and default_length([500], 30) == 30
 
 
 def test_the_default_length_is_what_nine_recordings_in_ten_have() -> None:
