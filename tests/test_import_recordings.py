@@ -115,6 +115,7 @@ def test_a_single_recording_is_trained_on_and_tested_on_with_a_gap(
     last = max(start for _, start in told["train"]) + 7 * every
     assert min(start for _, start in told["test"]) - last > 8 * every
     said = capsys.readouterr().out
+    assert ("latentrl.inspect" in said) == (len(splits["train"]) >= 25), "200 frames are the least it takes"
     assert "a single recording: its end is held out" in said and f"train        rec_0, frames 0 to {31 * every}" in said
 
 

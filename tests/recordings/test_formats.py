@@ -35,6 +35,25 @@ def test_bounds_that_a_minari_set_says_are_taken(tmp_path: Path) -> None:
     assert READERS["minari"].open(there.parent).action_bounds == ([-2.0, -1.0], [2.0, 1.5])
 
 
+def test_pictures_that_are_no_jpeg_files_tell_what_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in sets by other hands: Minari takes those of 32 pixels for JPEG files unless its metadata says otherwise."""
+    h5py = pytest.importorskip("h5py")
+    for side in ("HEIGHT", "WIDTH"):
+        monkeypatch.setattr(f"tests.conformance.sources.{side}", 32)
+    made = content([4, 5])
+    there = Path(write_minari(tmp_path, made, "hdf5")) / "data"
+    with h5py.File(there / "main_data.hdf5", "r+") as file:
+        for number, one in enumerate(made):
+            del file[f"episode_{number}/observations/camera"]
+            file[f"episode_{number}/observations/camera"] = one["frames"]
+    with pytest.raises(UserError, match='"jpeg_encoding": false'):
+        READERS["minari"].open(there).recordings[0].keys  # noqa: B018
+    path = there / "metadata.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "jpeg_encoding": False}))
+    (found,) = READERS["minari"].open(there).recordings[0].blocks("observations/camera")
+    np.testing.assert_array_equal(found, made[0]["frames"])
+
+
 def test_no_environment_is_made_of_a_name_in_a_minari_set(tmp_path: Path) -> None:
     """A set without spaces has Minari make the environment that it names, whose module is imported."""
     there = Path(write_minari(tmp_path, content([4]), "arrow")) / "data" / "metadata.json"

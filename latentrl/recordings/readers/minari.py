@@ -14,6 +14,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from minari.dataset.minari_storage import MinariStorage
 from numpy.typing import NDArray
+from PIL import UnidentifiedImageError
 
 from latentrl.recordings.recording import BLOCK, Key, Source, is_numeric, missing_package
 from latentrl.support.errors import UserError
@@ -89,6 +90,11 @@ class Episodes:
         if self._read is None or self._read[0] != number:
             try:
                 (episode,) = self.storage.get_episodes([number])
+            except UnidentifiedImageError as error:
+                raise UserError(
+                    f"{self.path}: episode {number} has pictures that are no JPEG files; if they are stored as they "
+                    f'are, put "jpeg_encoding": false into {self.path / METADATA}, else copy it again'
+                ) from error
             except DAMAGED as error:
                 raise UserError(
                     f"{self.path}: episode {number} is damaged ({_one_line(error)}); copy it again"
