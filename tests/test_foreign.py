@@ -37,8 +37,8 @@ def _watched(here: Path, verbs: list[list[str]], answers: SimpleQueue[list[tuple
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if not watching:
             return
-        # Which version of the package makes a run is asked of git, and which machine, by the standard library, of uname.
-        ours = event == "subprocess.Popen" and list(arguments[1])[0] in ("git", "uname")
+        # What a run was made with is asked of git, and by the standard library of uname.
+        ours = event == "subprocess.Popen" and next(iter(arguments[1])) in ("git", "uname")
         if event in FORBIDDEN and not ours:
             seen.append(f"{event} {arguments}")
         if event == "exec" and getattr(arguments[0], "co_filename", "").startswith(str(here)):
@@ -47,7 +47,7 @@ def _watched(here: Path, verbs: list[list[str]], answers: SimpleQueue[list[tuple
             seen.append("import evil")
 
     sys.addaudithook(hook)
-    told = []
+    told: list[tuple[object, list[str], str]] = []
     for words in verbs:
         out, code, watching = io.StringIO(), None, True
         try:
