@@ -172,7 +172,7 @@ def test_what_a_finished_run_is_resumed_with_counts_or_is_refused(
         ({"overwrite": True}, "give one of the two"),
     ):
         with pytest.raises(UserError, match=said):
-            train(TrainOptions(run=run, resume=True, **changes))  # type: ignore[arg-type]
+            train(TrainOptions(run=run, resume=True, **changes))
     train(options(data, run, resume=True))
     assert "finished already" in capsys.readouterr().out
     # What the message about damaged weights says to do does what it says.

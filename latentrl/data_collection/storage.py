@@ -17,6 +17,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +69,25 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
     low, high = check_bounds(metadata, str(folder))
     metadata = {**metadata, "action_low": low, "action_high": high}
     _check_json(metadata, folder)
-    with complete_folder(target, overwrite=_is_orphan(folder, split)) as temporary:
-        writer = SplitWriter(temporary, low, high)
-        writer.append(trajectories)
-        if writer.layout is None:
-            raise UserError(f"{folder}: the split {split!r} would be empty; give one sequence or more")
-        _check_joins(folder, split, writer.layout, metadata)
-        writer.finish(target.name)
+    made = not folder.exists()
     try:
-        update_metadata(folder, split, writer.layout, writer.sequences, metadata)
+        with complete_folder(target, overwrite=_is_orphan(folder, split)) as temporary:
+            writer = SplitWriter(temporary, low, high)
+            writer.append(trajectories)
+            if writer.layout is None:
+                raise UserError(f"{folder}: the split {split!r} would be empty; give one sequence or more")
+            _check_joins(folder, split, writer.layout, metadata)
+            writer.finish(target.name)
+        try:
+            update_metadata(folder, split, writer.layout, writer.sequences, metadata)
+        except BaseException:
+            # A split that the metadata does not know could neither be read nor written again.
+            shutil.rmtree(target, ignore_errors=True)
+            raise
     except BaseException:
-        # A split that the metadata does not know could neither be read nor written again.
-        shutil.rmtree(target, ignore_errors=True)
+        if made:
+            with suppress(OSError):  # it holds something by now
+                folder.rmdir()
         raise
     return target
 

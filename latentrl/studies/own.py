@@ -146,5 +146,5 @@ def _check(content: Any, known: dict[str, type], where: str) -> None:
         wanted = (int, float) if known[key] is float else known[key]
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise UserError(f"{where}: {key!r} is {value!r}; give a {known[key].__name__}")
-        if key in WORDS and not all(isinstance(one, str | int | float) for one in value):
+        if key in WORDS and isinstance(value, list) and not all(isinstance(one, str | int | float) for one in value):
             raise UserError(f"{where}: {key!r} is {value!r}; give a list of texts and numbers")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -19,8 +19,8 @@ from latentrl.agents.policies.progress import Policy
 from latentrl.support.digests import digest
 from latentrl.support.files import write_bytes
 
-DIGEST, DESCRIPTION = "sha256", "policy"
-"""What a description says of the weights, and under which name the weights' file holds it too."""
+DIGEST = "sha256"
+"""What a description says of the weights."""
 
 
 def policy_path(folder: Path, name: str = "policy") -> Path:
@@ -41,8 +41,7 @@ def save_policy(
     text = weights.with_suffix(".json")
     tensors = {key: tensor.contiguous() for key, tensor in policy.state_dict().items()}
     description = {**policy.describe(), "settings": dict(settings or {}), DIGEST: digest(tensors)}
-    # The description goes with the weights too: a process that is killed between the two files leaves a whole policy.
-    write_bytes(weights, save(tensors, metadata={DESCRIPTION: json.dumps(description)}))
+    write_bytes(weights, save(tensors))
     write_bytes(text, (json.dumps(description, indent=2) + "\n").encode())
     return weights
 
@@ -68,15 +67,10 @@ def read_policy(folder: Path, name: str = "policy") -> tuple[Policy, dict[str, A
     text = weights.with_suffix(".json")
     try:
         description = json.loads(text.read_text(encoding="utf-8"))
-        with safe_open(weights, framework="pt") as file:
-            notes = file.metadata() or {}
         tensors = load_file(weights)
-        found = digest(tensors)
-        if description.get(DIGEST, found) != found:
-            # Either file may be the older one; of damaged weights neither description is right.
-            description = json.loads(notes.get(DESCRIPTION, "{}"))
-            if description.get(DIGEST) != found:
-                raise ValueError("the weights are not those that were written")
+        # Those of before there was a digest have none; a process that was killed between the two files leaves another.
+        if DIGEST in description and description[DIGEST] != digest(tensors):
+            raise ValueError("the weights are not those that were written with it")
         return KINDS[description["type"]](description, tensors), description.get("settings", {})
     except (SafetensorError, LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(
