@@ -25,6 +25,10 @@ SMALLEST_SIDE = 8
 """Pixels; of arrays with shorter sides nothing tells that they are pictures."""
 SLACK = 1e-5
 """Share of its range by which an action may be out of bounds: what single precision rounds away."""
+STILL = (
+    "all observations are the same: nothing moves that they show; look at the camera or the sensor, and at what was "
+    "recorded of them"
+)
 BLOCK = 64
 """Sequences looked at together."""
 
@@ -118,16 +122,36 @@ def check_split(data: Sequences, where: str, low: ArrayLike | None = None, high:
     """
     check_finite(data, where, low, high)
     if _constant(data.observations):
-        raise UserError(
-            f"{where}: all observations are the same: nothing moves that they show; look at the camera or the sensor, "
-            "and at what was recorded of them"
-        )
+        raise UserError(f"{where}: {STILL}")
     if _constant(data.actions):
-        value = [round(float(number), 4) for number in data.actions[0, 0]]
-        raise UserError(
-            f"{where}: all actions are the same, {value}: what an action does cannot be learned from one; record with "
-            "random actions"
-        )
+        raise UserError(f"{where}: {_idle(data.actions[0, 0])}")
+
+
+class Varied:
+    """Whether anything changes in the trajectories of a split, found while they pass by."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, NDArray[Any]] = {}
+        self._changes = {"observations": False, "actions": False}
+
+    def note(self, trajectory: Trajectory) -> None:
+        """Look at one more."""
+        for key, changes in self._changes.items():
+            if not changes:
+                values = np.asarray(getattr(trajectory, key))
+                first = self._first.setdefault(key, values[:1].copy())
+                self._changes[key] = bool((values != first).any())
+
+    def check(self, where: str) -> None:
+        """Refuse them if nothing changes.
+
+        Raises:
+            UserError: all observations, or all actions, are the same; it begins with ``where``.
+        """
+        if not self._changes["observations"]:
+            raise UserError(f"{where}: {STILL}")
+        if not self._changes["actions"]:
+            raise UserError(f"{where}: {_idle(self._first['actions'][0])}")
 
 
 def check_finite(data: Sequences, where: str, low: ArrayLike | None = None, high: ArrayLike | None = None) -> None:
@@ -269,6 +293,13 @@ def _place(where: str, at: list[int], first: int | None) -> str:
     sequence, step, *rest = at
     numbered = "" if first is None else f" of sequence {first + sequence}"
     return f"{where}{numbered}, step {step}, entry {rest[0] if len(rest) == 1 else rest}"
+
+
+def _idle(action: Any) -> str:
+    value = [round(float(number), 4) for number in action]
+    return (
+        f"all actions are the same, {value}: what an action does cannot be learned from one; record with random actions"
+    )
 
 
 def _constant(values: Tensor) -> bool:

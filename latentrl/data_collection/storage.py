@@ -36,6 +36,8 @@ from latentrl.support.files import write_text
 from latentrl.types import Sequences, Trajectory
 
 METADATA = "metadata.json"
+TRAINED_ON = "train"
+"""The split that models are trained on; the others may be few, and at rest."""
 MAPPED_FROM = 2 << 30
 """Bytes of observations from which on they are mapped; below, memory is faster and needs no copy on disk."""
 BLOCK = 64
@@ -58,7 +60,8 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
 
     Raises:
         UserError: the split exists, no trajectories, unequal shapes, another kind of data than the folder's other
-            splits, what :func:`~latentrl.data_collection.checks.check_trajectory` refuses, bad bounds, or a full disk.
+            splits, what :func:`~latentrl.data_collection.checks.check_trajectory` refuses, a "train" split in which
+            nothing changes, bad bounds, or a full disk.
             Nothing of the split is kept then.
     """
     target = split_folder(folder, split)
@@ -70,6 +73,8 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
         writer.append(trajectories)
         if writer.layout is None:
             raise UserError(f"{folder}: the split {split!r} would be empty; give one sequence or more")
+        if split == TRAINED_ON:
+            writer.varied.check(f"the split {split!r}")
         _check_joins(folder, split, writer.layout, metadata)
         writer.finish(target.name)
     try:

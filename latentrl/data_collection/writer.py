@@ -17,7 +17,7 @@ from minari.data_collector.episode_buffer import EpisodeBuffer
 from minari.dataset.minari_storage import MinariStorage, is_image_space
 from numpy.typing import ArrayLike
 
-from latentrl.data_collection.checks import check_trajectory
+from latentrl.data_collection.checks import Varied, check_trajectory
 from latentrl.support.errors import UserError
 from latentrl.types import Trajectory
 
@@ -70,6 +70,7 @@ class SplitWriter:
         self, folder: Path, action_low: ArrayLike, action_high: ArrayLike, kept: int = 0, layout: Layout | None = None
     ) -> None:
         self.sequences, self.layout = kept, layout if kept else None
+        self.varied = Varied()
         self._low, self._high = (np.asarray(bound, dtype=np.float32) for bound in (action_low, action_high))
         self._action_space = Box(self._low, self._high, dtype=np.float32)
         # Absolute, because Minari cannot measure a data set at a relative path.
@@ -104,6 +105,7 @@ class SplitWriter:
     def _checked(self, trajectories: Iterable[Trajectory]) -> Iterator[Trajectory]:
         for number, trajectory in enumerate(trajectories, self.sequences):
             check_trajectory(trajectory, f"trajectory {number}", self._low, self._high)
+            self.varied.note(trajectory)
             yield trajectory
 
     def finish(self, name: str) -> None:

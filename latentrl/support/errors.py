@@ -22,6 +22,9 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         raise SystemExit(130) from None
+    except MemoryError as error:
+        print(f"error: not enough memory ({error}): give smaller pictures, sizes or numbers of them", file=sys.stderr)
+        raise SystemExit(2) from None
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
