@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -64,7 +64,7 @@ def imagine_run(options: ImagineOptions) -> dict[str, float]:
     """
     _check(options)
     model = load_model(options.run).requires_grad_(False)
-    actions = torch.from_numpy(_actions(options, model.spec))
+    actions = torch.from_numpy(_actions(options, model.spec, load_settings(options.run).get("data", {})))
     generator = torch.Generator().manual_seed(options.seed)
     states = imagine(model, actions, generator, options.sample)
     _draw(model.emission(states).mean.numpy(), options.run)
@@ -84,6 +84,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _check(options: ImagineOptions) -> None:
+    if options.seed < 0:
+        raise UserError(f"--seed {options.seed}: give 0 or more")
     if options.sequences < 1:
         raise UserError(f"--sequences {options.sequences}: give one or more")
     if options.length is not None and options.length < 2:
@@ -94,13 +96,15 @@ def _check(options: ImagineOptions) -> None:
         raise UserError(f"--hold {options.hold}: belongs to --actions random; leave it out for {options.actions}")
 
 
-def _actions(options: ImagineOptions, spec: DataSpec) -> NDArray[np.float32]:
-    """Controls ``[N, T - 1, Du]`` in the environment's units."""
+def _actions(options: ImagineOptions, spec: DataSpec, recorded: Mapping[str, Any]) -> NDArray[np.float32]:
+    """Controls ``[N, T - 1, Du]`` in the environment's units; random ones as far as the data and its bounds go."""
     scale = np.asarray(spec.action_scale, np.float32)
+    low = np.maximum(-scale, np.asarray(recorded.get("action_low", -scale), np.float32))
+    high = np.minimum(scale, np.asarray(recorded.get("action_high", scale), np.float32))
     steps = (options.length or DEFAULT_LENGTH) - 1
     if options.actions == "random":
         return held_uniform(
-            np.random.default_rng(options.seed), -scale, scale, options.sequences, steps, options.hold
+            np.random.default_rng(options.seed), low, high, options.sequences, steps, options.hold
         ).astype(np.float32)
     if options.actions == "zero":
         return np.zeros((options.sequences, steps, spec.action_size), np.float32)

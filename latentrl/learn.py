@@ -25,6 +25,8 @@ from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.threads import few_threads
 
+FAR_ACTION = 2.0
+"""Times the largest recorded action: a limit beyond is warned of."""
 FOR_ANY_GOAL: dict[str, Any] = {"updates": 1200, "hidden": (128, 128)}
 """Options of the analytic gradient for a goal-conditioned policy, which has more to learn."""
 
@@ -41,6 +43,7 @@ def learn(options: LearnOptions) -> Path:
     settings = _settings(options, kind, goal)
     model = load_model(options.run).requires_grad_(False)
     bounds = _bounds(options, model.spec.action_size)
+    _warn_of_large_actions(options, model)
     try:
         learner, target = _learner(options, kind, goal, settings, model, bounds)
     except UserError:
@@ -122,6 +125,16 @@ def _learner(
     return learner, reward.goal.tolist()
 
 
+def _warn_of_large_actions(options: LearnOptions, model: WorldModel) -> None:
+    """Say that actions are far beyond those that the data shows: a model learned nothing of them."""
+    most = max(model.spec.action_scale)
+    if options.torque is not None and options.torque > FAR_ACTION * most:
+        print(
+            f"warning: --action-limit {options.torque:g}: the data's largest action is {most:g}; of larger ones "
+            "the model has seen none"
+        )
+
+
 def _warn_of_far_goal(text: str, goal: Goal, target: list[float] | None, model: WorldModel) -> None:
     """Say that a position lies far from all where imagined episodes begin: readings in another unit, another camera.
 
@@ -155,6 +168,8 @@ def _has_environment(run: Path) -> bool:
 
 
 def _settings(options: LearnOptions, kind: PolicyKind, goal: Goal) -> Any:
+    if options.seed < 0:
+        raise UserError(f"--seed {options.seed}: give 0 or more")
     defaults, given = kind.options, {"input": options.input, "drop": options.drop}
     if options.policy == "analytic-gradient":
         if options.steps is not None:

@@ -25,6 +25,8 @@ SMALLEST_SIDE = 8
 """Pixels; of arrays with shorter sides nothing tells that they are pictures."""
 SLACK = 1e-5
 """Share of its range by which an action may be out of bounds: what single precision rounds away."""
+LARGEST = float(np.finfo(np.float32).max)
+"""What single precision, in which models compute, can hold."""
 STILL = (
     "all observations are the same: nothing moves that they show; look at the camera or the sensor, and at what was "
     "recorded of them"
@@ -48,12 +50,16 @@ def check_trajectory(
         UserError: too few steps, a dtype or a layout that is not the project's, T actions in place of T - 1, values
             that are not finite, or actions out of bounds.
     """
+    if not isinstance(trajectory, Trajectory):
+        raise UserError(f"{where}: is a {type(trajectory).__name__}; give a latentrl.types.Trajectory")
     observations, actions = np.asarray(trajectory.observations), np.asarray(trajectory.actions)
     check_observations(observations, f"{where}: observations")
     _check_actions(actions, len(observations), f"{where}: actions")
     if low is not None and high is not None:
         _refuse_outside(torch.from_numpy(actions)[None], low, high, f"{where}: actions")
     for key, values in trajectory.infos.items():
+        if not isinstance(key, str) or not key:
+            raise UserError(f"{where}: the ground truth's key is {key!r}; give a name")
         _check_truth(np.asarray(values), len(observations), f"{where}: {key}")
 
 
@@ -86,6 +92,10 @@ def check_bounds(metadata: Mapping[str, Any], where: str, size: int | None = Non
     Raises:
         UserError: one is missing, not a vector of finite numbers, of another size, or above the other.
     """
+    if not isinstance(metadata, Mapping):
+        raise UserError(
+            f"{where}: the metadata are a {type(metadata).__name__}; give a dictionary with action_low, ..."
+        )
     found: list[NDArray[np.float64]] = []
     for name in ("action_low", "action_high"):
         if metadata.get(name) is None:
@@ -94,8 +104,10 @@ def check_bounds(metadata: Mapping[str, Any], where: str, size: int | None = Non
             bound = np.asarray(metadata[name], dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise UserError(f"{where}: {name} is {metadata[name]!r}: give numbers, one for each dimension") from error
-        if bound.ndim != 1 or not len(bound) or not np.isfinite(bound).all():
-            raise UserError(f"{where}: {name} is {bound.tolist()}: give a list of finite numbers, one for each")
+        if bound.ndim != 1 or not len(bound) or not (np.abs(bound) <= LARGEST).all():
+            raise UserError(
+                f"{where}: {name} is {bound.tolist()}: give a list of finite numbers, one for each dimension"
+            )
         found.append(bound)
     low, high = found
     if len(low) != len(high) or (size is not None and len(low) != size):
@@ -195,7 +207,9 @@ def _check_layout(observations: NDArray[Any], where: str) -> None:
     if len(shape) != 4:
         return
     first, height, width = shape[1:]
-    if first <= MOST_CHANNELS and 2 * first <= height and width > MOST_CHANNELS:
+    stacked = first <= MOST_CHANNELS and 2 * first <= height and width > MOST_CHANNELS
+    plain = first in CHANNELS and width not in CHANNELS and min(height, width) >= SMALLEST_SIDE
+    if stacked or (plain and observations.dtype == np.uint8):
         raise UserError(
             f"{where} have the shape {shape}: channels seem to come first, here they come last, [T, H, W, C]; give "
             "observations.transpose(0, 2, 3, 1)"

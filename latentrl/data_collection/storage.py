@@ -16,11 +16,13 @@ import json
 import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import minari
 import numpy as np
+import pyarrow
 import torch
 from minari.dataset.episode_data import EpisodeData
 from numpy.typing import NDArray
@@ -137,13 +139,21 @@ def load_metadata(folder: Path) -> dict[str, Any]:
         UserError: ``folder`` is no data folder.
     """
     try:
-        return json.loads((Path(folder) / METADATA).read_text())
+        found = json.loads((Path(folder) / METADATA).read_text())
     except FileNotFoundError as error:
         raise UserError(
             f"{folder} is no data folder (it has no {METADATA}): make one with {command('collect', '--out', folder)}"
         ) from error
     except ValueError as error:
-        raise UserError(f"{folder / METADATA} is damaged ({error}): record the data again") from error
+        raise UserError(f"{Path(folder) / METADATA} is damaged ({error}): record the data again") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{Path(folder) / METADATA} is no JSON object but {found!r}: record the data again")
+    for key, kind in (("splits", dict), ("observation_shape", list)):
+        if not isinstance(found.get(key), kind):
+            raise UserError(
+                f"{Path(folder) / METADATA} is damaged ({key} is {found.get(key)!r}): record the data again"
+            )
+    return found
 
 
 def require_split(folder: Path, split: str, metadata: Mapping[str, Any]) -> None:
@@ -166,7 +176,7 @@ def split_folder(folder: Path, split: str) -> Path:
     Raises:
         UserError: a name that is no word.
     """
-    if not split.isidentifier():
+    if not isinstance(split, str) or not split.isidentifier():
         raise UserError(f"split {split!r}: give one word, such as train or test")
     return Path(folder) / f"{split}-v0"
 
@@ -184,6 +194,8 @@ def update_metadata(folder: Path, split: str, layout: Layout, sequences: int, me
 def _check_json(metadata: Mapping[str, Any], folder: Path) -> None:
     """Refuse metadata that the file could not hold, before anything is written."""
     for key, value in metadata.items():
+        if not isinstance(key, str):
+            raise UserError(f"{folder}: the metadata's key {key!r} is no text; give JSON's types")
         try:
             json.dumps(value)
         except (TypeError, ValueError) as error:
@@ -209,14 +221,35 @@ def _check_joins(folder: Path, split: str, layout: Layout, metadata: Mapping[str
 
 def _open(folder: Path, split: str, metadata: Mapping[str, Any]) -> minari.MinariDataset:
     require_split(folder, split, metadata)
-    return minari.MinariDataset(split_folder(folder, split) / DATA)
+    path = split_folder(folder, split) / DATA
+    with _damage(path):
+        return minari.MinariDataset(path)
 
 
 def _episodes(dataset: minari.MinariDataset, first: int = 0) -> Iterator[EpisodeData]:
     """The episodes from ``first`` on. In blocks, for Arrow reads ahead of a slow consumer without bound."""
     count = dataset.total_episodes
+    path = dataset.spec.data_path
     for start in range(first, count, BLOCK):
-        yield from dataset.iterate_episodes(range(start, min(start + BLOCK, count)))
+        with _damage(path):
+            some = list(dataset.iterate_episodes(range(start, min(start + BLOCK, count))))
+        if len(some) != min(start + BLOCK, count) - start:
+            # Arrow takes a folder without its file for an empty table.
+            raise UserError(f"{path}: has not all of its {count} episodes; copy or record the split again")
+        yield from some
+
+
+@contextmanager
+def _damage(path: Any) -> Iterator[None]:
+    """Tell files that are missing or changed as what they are."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AssertionError, pyarrow.ArrowException) as error:
+        raise UserError(
+            f"{path}: is damaged ({' '.join(str(error).split())}); copy or record the split again"
+        ) from error
 
 
 def _pairs(dataset: minari.MinariDataset, shape: list[int], first: int = 0) -> Iterator[Episode]:

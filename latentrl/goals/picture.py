@@ -79,7 +79,7 @@ def read_goal(path: Path, shape: Sequence[int], dtype: str | None = None) -> NDA
             size, mode, pixels = image.size, image.mode, np.array(image)
     except FileNotFoundError as error:
         raise UserError(f"--goal {path}: there is no such file; give a picture of the goal") from error
-    except (UnidentifiedImageError, OSError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError) as error:
         raise UserError(f"--goal {path}: cannot be read as a picture ({error}); give a PNG or JPEG file") from error
     if size != (width, height):
         raise UserError(
@@ -99,7 +99,7 @@ def _read_numbers(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
         numbers = np.array(json.loads(path.read_text(encoding="utf-8")), dtype=np.float32)
     except FileNotFoundError as error:
         raise UserError(f"--goal {path}: there is no such file; give a JSON list of readings") from error
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, RecursionError) as error:
         raise UserError(
             f"--goal {path}: the model observes numbers of shape {shape}, no pictures; give a JSON list of them"
         ) from error

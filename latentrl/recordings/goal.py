@@ -96,7 +96,7 @@ def _picture(path: Path, seen: Seen) -> NDArray[np.uint8]:
 def _readings(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
     try:
         found = np.array(json.loads(path.read_text(encoding="utf-8")), np.float32)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UserError(f"--goal {path}: readings are observed; give a JSON list of {shape[0]} numbers") from error
     if found.shape != shape or not np.isfinite(found).all():
         raise UserError(

@@ -9,13 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from latentrl.data_collection.checks import LARGEST
 from latentrl.recordings.keys import Part
 from latentrl.recordings.pictures import Crop, Pictures, factor_of, is_picture, layout_of
 from latentrl.recordings.recording import Key, Recording
 from latentrl.support.errors import UserError
 
-LARGEST = float(np.finfo(np.float32).max)
-"""What single precision, in which models compute, can hold."""
 MOST_PIXELS = 1 << 25
 """Of a recorded picture; larger ones are no frames of a film but a mistake, or made to fill the memory."""
 SAMPLED = 5

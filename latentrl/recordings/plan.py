@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentrl.data_collection.checks import LARGEST
 from latentrl.recordings.keys import Chosen, Part, choose, listed
-from latentrl.recordings.observing import LARGEST, Observing, numbers, observing, size_of
+from latentrl.recordings.observing import Observing, numbers, observing, size_of
 from latentrl.recordings.options import ImportOptions
 from latentrl.recordings.readers import open_source
 from latentrl.recordings.recording import Recording, Source

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+NO_MEMORY = "can't allocate memory"
+
 
 class UserError(ValueError):
     """Bad input. The message names the file or flag, the value and the cure, in one line."""
@@ -22,8 +24,16 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         raise SystemExit(130) from None
-    except MemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch has no error of its own for it on the CPU.
+        if not isinstance(error, MemoryError) and NO_MEMORY not in str(error):
+            raise
         print(f"error: not enough memory ({error}): give smaller pictures, sizes or numbers of them", file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}; give another place, or see to it", file=sys.stderr)
         raise SystemExit(2) from None
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

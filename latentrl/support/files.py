@@ -48,11 +48,14 @@ def read_json(path: Path, cure: str) -> dict[str, Any]:
     """Read a JSON file.
 
     Raises:
-        UserError: no such file, or not JSON; ``cure`` says what to do.
+        UserError: no such file, or no JSON object; ``cure`` says what to do.
     """
     try:
-        return json.loads(path.read_text())
+        found = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: {cure}") from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}): {cure}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path} is damaged (it is no JSON object): {cure}")
+    return found

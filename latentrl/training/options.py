@@ -113,6 +113,8 @@ def check_options(options: TrainOptions) -> None:
     ):
         if name not in known:
             raise UserError(f"--{flag} {name}: there is no such {flag}; give one of {', '.join(known)}")
+    if options.seed < 0:
+        raise UserError(f"--seed {options.seed}: give 0 or more")
     for flag, value in (("steps", options.steps), ("batch", options.batch)):
         if value is not None and value < 1:
             raise UserError(f"--{flag} {value}: give one or more")
@@ -126,7 +128,7 @@ def check_options(options: TrainOptions) -> None:
     if options.standardise and not MODELS[options.model].has_setting("standardise"):
         having = " and ".join(name for name, entry in MODELS.items() if entry.has_setting("standardise"))
         raise UserError(f"--standardise: of the models only {having} knows it; leave it out, or give --model {having}")
-    if options.kappa is not None and options.kappa <= 0:
+    if options.kappa is not None and not 0.0 < options.kappa < float("inf"):
         raise UserError(f"--kappa {options.kappa}: give a positive number")
     if AUTO not in (options.state_size, options.position_size) and not (
         0 < options.position_size <= options.state_size

@@ -67,7 +67,7 @@ def read_policy(folder: Path, name: str = "policy") -> tuple[Policy, dict[str, A
         description = json.loads(text.read_text())
         tensors = load_file(weights)
         return KINDS[description["type"]](description, tensors), description.get("settings", {})
-    except (json.JSONDecodeError, SafetensorError, KeyError, RuntimeError) as error:
+    except (ValueError, SafetensorError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise ValueError(f"{folder}: {text.name} and {weights.name} do not belong together ({error})") from error
 
 
