@@ -12,6 +12,7 @@ from latentrl.data_collection import storage
 from latentrl.data_collection.folders import complete_folder
 from latentrl.data_collection.ground_truth import check_recorded
 from latentrl.envs.declaration import Declaration, read_declaration
+from latentrl.inspection.summary import enough
 from latentrl.recordings.goal import PICTURE, READINGS, read_goal, write_goal
 from latentrl.recordings.options import ImportOptions
 from latentrl.recordings.plan import planned
@@ -52,7 +53,8 @@ def import_recordings(options: ImportOptions) -> Path:
             write_goal(goal, temporary)
     print(f"{folder}:")
     print("\n".join(f"  {line}" for line in summary(plan, name)))
-    print(f"next: {command('inspect', '--data', folder)}")
+    if enough(plan.sequences["train"], plan.length):
+        print(f"next: {command('inspect', '--data', folder)}")
     print(f"next: {command('train', '--data', folder)}")
     return folder
 

@@ -127,8 +127,10 @@ def _learner(
 
 def _warn_of_large_actions(options: LearnOptions, model: WorldModel) -> None:
     """Say that actions are far beyond those that the data shows: a model learned nothing of them."""
+    if options.torque is None:
+        return
     most = max(model.spec.action_scale)
-    if options.torque is not None and options.torque > FAR_ACTION * most:
+    if options.torque > FAR_ACTION * most:
         print(
             f"warning: --action-limit {options.torque:g}: the data's largest action is {most:g}; of larger ones "
             "the model has seen none"

@@ -74,9 +74,9 @@ def make(
         raise UserError(f"--env {env_id}: {error}") from error
     except Exception as error:
         inner = traceback.extract_tb(error.__traceback__)[-1]
-        given = f" of {json.dumps(dict(env_kwargs), default=str)}" if env_kwargs else ""
+        given = f" --env-kwargs {json.dumps(dict(env_kwargs), default=str)}" if env_kwargs else ""
         raise UserError(
-            f"--env {env_id}: making it{given} raised {type(error).__name__}: {one_line(error)} "
+            f"--env {env_id}{given}: making it raised {type(error).__name__}: {one_line(error)} "
             f"({inner.filename}:{inner.lineno})"
         ) from error
     _check_spaces(env_id, envs)

@@ -233,6 +233,8 @@ class _Course:
                 f"{self.task.env_id}: its reset refuses the options {dict(self.task.reset_options)} ({error}); "
                 "give others with --reset-options"
             ) from error
+        except Exception as error:
+            raise failure(self.envs, "reset", error) from error
         missing = [name for name in self.told if name != REWARD and name not in info]
         if missing:
             raise UserError(

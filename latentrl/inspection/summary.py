@@ -85,13 +85,18 @@ class Inspection:
         }
 
 
+def enough(sequences: int, length: int) -> bool:
+    """Whether so many sequences of so many observations tell anything."""
+    return sequences >= FEWEST_SEQUENCES and length >= SHORTEST and sequences * length >= FEWEST_FRAMES
+
+
 def check_enough(data: Sequences, where: str) -> None:
     """Refuse data that is too little to estimate anything from.
 
     Raises:
         UserError: names ``where`` it is and how much there is.
     """
-    if len(data) < FEWEST_SEQUENCES or data.length < SHORTEST or len(data) * data.length < FEWEST_FRAMES:
+    if not enough(len(data), data.length):
         raise UserError(
             f"{where}: {len(data)} sequences of {data.length} observations are too few to estimate anything from: "
             f"{FEWEST_SEQUENCES} sequences or more, of {SHORTEST} observations or more, {FEWEST_FRAMES} in all"
