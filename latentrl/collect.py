@@ -107,7 +107,7 @@ def _agreed(options: CollectOptions, recording: Recording | None) -> CollectOpti
 
 def _check(options: CollectOptions) -> None:
     folder = options.folder
-    least = {"sequences": 1, "test_sequences": 1, "length": 2, "num_envs": 1, "processes": 1, "repeat": 1}
+    least = {"sequences": 1, "test_sequences": 1, "length": 2, "num_envs": 1, "processes": 1, "repeat": 1, "seed": 0}
     for name, bound in least.items():
         value = getattr(options, name)
         if value is not None and value < bound:

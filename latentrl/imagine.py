@@ -100,15 +100,15 @@ def _check(options: ImagineOptions) -> None:
 
 
 def _actions(options: ImagineOptions, spec: DataSpec, recorded: Mapping[str, Any]) -> NDArray[np.float32]:
-    """Controls ``[N, T - 1, Du]`` in the environment's units; ``recorded`` is what the run says of its data."""
+    """Controls ``[N, T - 1, Du]`` in the environment's units; random ones as far as the data and its bounds go."""
     scale = np.asarray(spec.action_scale, np.float32)
+    low = np.maximum(-scale, np.asarray(recorded.get("action_low", -scale), np.float32))
+    high = np.minimum(scale, np.asarray(recorded.get("action_high", scale), np.float32))
     steps = (options.length or DEFAULT_LENGTH) - 1
     if options.actions == "random":
-        # Bounds need not be symmetric, and actions may stay within them.
-        low = np.maximum(-scale, np.asarray(recorded.get("action_low", -scale), np.float32))
-        high = np.minimum(scale, np.asarray(recorded.get("action_high", scale), np.float32))
-        rng = np.random.default_rng(options.seed)
-        return held_uniform(rng, low, high, options.sequences, steps, options.hold).astype(np.float32)
+        return held_uniform(
+            np.random.default_rng(options.seed), low, high, options.sequences, steps, options.hold
+        ).astype(np.float32)
     if options.actions == "zero":
         return np.zeros((options.sequences, steps, spec.action_size), np.float32)
     given = _read_actions(Path(options.actions), options.sequences, spec.action_size)

@@ -27,6 +27,8 @@ from latentrl.support.errors import UserError, reported
 from latentrl.support.options import check_seed
 from latentrl.support.threads import few_threads
 
+FAR_ACTION = 2.0
+"""Times the largest recorded action: a limit beyond is warned of."""
 ROUNDS = 4
 """Of a policy's updates at most, where their number is not given."""
 FOR_ANY_GOAL: dict[str, Any] = {"updates": 1200, "hidden": (128, 128)}
@@ -50,6 +52,7 @@ def learn(options: LearnOptions) -> Path:
     settings = _settings(options, kind, goal)
     model = load_model(options.run).requires_grad_(False)
     bounds = _bounds(options, model.spec.action_size)
+    _warn_of_large_actions(options, model)
     try:
         learner, target = _learner(options, kind, goal, settings, model, bounds)
     except UserError:
@@ -140,6 +143,18 @@ def _learner(
     reward = goal_reward(goal, model, options.run)
     learner = kind.learner(model, reward, model.initial_states, low, high, settings, options.seed)
     return learner, reward.goal.tolist()
+
+
+def _warn_of_large_actions(options: LearnOptions, model: WorldModel) -> None:
+    """Say that actions are far beyond those that the data shows: a model learned nothing of them."""
+    if options.torque is None:
+        return
+    most = max(model.spec.action_scale)
+    if options.torque > FAR_ACTION * most:
+        print(
+            f"warning: --action-limit {options.torque:g}: the data's largest action is {most:g}; of larger ones "
+            "the model has seen none"
+        )
 
 
 def _warn_of_far_goal(text: str, goal: Goal, target: list[float] | None, model: WorldModel) -> None:

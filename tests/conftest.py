@@ -81,7 +81,7 @@ def pendulum_run(tmp_path: Path) -> Path:
     run.mkdir()
     trajectory = Trajectory(
         np.random.default_rng(0).integers(0, 256, (3, 16, 16, 1), dtype=np.uint8),
-        np.zeros((2, 1), dtype=np.float32),
+        np.eye(2, 1, dtype=np.float32),
         {"velocity": np.array([1.0, -8.0, 5.0])},
     )
     write(data, "train", [trajectory], {"action_low": [-2.0], "action_high": [2.0]})

@@ -54,7 +54,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     limits = {"action_low": [-1.0, 0.0], "action_high": [1.0, 3.0]}
     for split in ("train", "test"):
         frames = rng.integers(0, 256, (12, *SHAPE), dtype=np.uint8)
-        write(data, split, [Trajectory(frames, np.zeros((11, 2), np.float32))], limits)
+        write(data, split, [Trajectory(frames, np.eye(11, 2, dtype=np.float32))], limits)
     torch.manual_seed(0)
     settings = EKVAESettings(5, 3, base_matrices=2, hidden=(8,), gate_hidden=(4,), prior_hidden=(4,), standardise=True)
     model = EKVAE(DataSpec(SHAPE, "uint8", 2, (1.0, 3.0)), settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from latentrl.data_collection.storage import write
 from latentrl.imagine import ImagineOptions, imagine_run, main
 from latentrl.metrics.generation import imagine
 from latentrl.metrics.held_out import evaluate_model
+from latentrl.models.base import WorldModel
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.runs.folder import load_model, model_settings
@@ -88,9 +90,12 @@ def test_random_controls_stay_within_what_was_recorded(run: Path, monkeypatch: p
     settings = json.loads((run / "settings.json").read_text())
     write_json(run / "settings.json", {**settings, "data": {"action_low": [-0.5], "action_high": [7.0]}})
     seen: list[torch.Tensor] = []
-    monkeypatch.setattr(
-        "latentrl.imagine.imagine", lambda model, actions, *rest: seen.append(actions) or imagine(model, actions, *rest)
-    )
+
+    def watched(model: WorldModel, actions: torch.Tensor, *rest: Any) -> torch.Tensor:
+        seen.append(actions)
+        return imagine(model, actions, *rest)
+
+    monkeypatch.setattr("latentrl.imagine.imagine", watched)
     imagine_run(ImagineOptions(run, sequences=50))
     assert -0.5 <= float(seen[0].min()) < -0.4 and 1.9 < float(seen[0].max()) <= 2.0
 

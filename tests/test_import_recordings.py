@@ -234,7 +234,7 @@ def with_nan(one: dict[str, Any]) -> dict[str, Any]:
             ["--action-low", "0", "--action-high", "2"],
             r"rec_\d, from frame 0: actions, step \d+, entry \d is -[\d.]+, out",
         ),
-        (dict, ["--action-low", "0", "0", "0"], r"--action-low: give 2 numbers"),
+        (dict, ["--action-low", "0", "0", "0"], r"--action-low 0 0 0: give 2 finite numbers"),
         (dict, ["--action-low", "3"], r"--action-low 3: lies above the largest action"),
         (
             dict,
@@ -261,6 +261,21 @@ def with_nan(one: dict[str, Any]) -> dict[str, Any]:
         (dict, ["--goal", "rec_9:1"], r"--goal rec_9:1: there is no file and no recording rec_9; .* rec_0, rec_1"),
         (dict, ["--goal", "rec_1:9"], r"--goal rec_1:9: rec_1 has the frames 0 to 8"),
         (dict, ["--test-share", "1"], r"--test-share 1: give a share between 0 and 1"),
+        (dict, ["--seed", "-1"], r"--seed -1: give 0 or more"),
+        (dict, ["--size", "1000000"], r"--size 1000000: give one number of pixels, up to"),
+        (dict, ["--fps", "1e-320"], r"--fps 1e-320|--fps 9\.\d+e-321: give a number above 0"),
+        (dict, ["--action-high", "1e39"], r"--action-high 1e\+39: give 2 finite numbers"),
+        (dict, ["--actions", "actions:0,0"], r"--actions actions:0,0: is given with --actions"),
+        (
+            dict,
+            ["--observation", "ball", "--actions", "ball:2,3"],
+            r"--actions ball:2,3: is given with --observation ball",
+        ),
+        (lambda one: {**one, "actions": one["actions"] * 1e300}, [], r"rec_0: actions, step 0, entry \d: is .*e\+\d+"),
+        (lambda one: {**one, "actions": one["actions"][:, :0]}, [], r"--actions actions: has no numbers"),
+        (lambda one: {**one, "frames": one["frames"] * 0}, [], r"all observations are the same"),
+        (lambda one: {**one, "frames": one["frames"] // 128}, [], r"rec_0: frames: no value is above 1, where 255"),
+        (lambda one: {key: value[:0] for key, value in one.items()}, [], r"the longest recording has 0 frames"),
     ],
 )
 def test_what_no_model_can_be_trained_on_is_refused(
@@ -277,6 +292,8 @@ def test_recordings_that_differ_are_named(tmp_path: Path, capsys: pytest.Capture
     made = log(tmp_path / "log", [5, 5, 5])
     np.savez(tmp_path / "log" / "rec_1.npz", frames=made[1]["frames"])
     assert "rec_1: has no actions, rec_0 has" in refused(capsys, tmp_path / "log", "--out", tmp_path / "data")
+    np.savez(tmp_path / "log" / "rec_1.npz", frames=made[1]["frames"] / 255, actions=made[1]["actions"])
+    assert "rec_1: frames is float64, in rec_0 uint8" in refused(capsys, tmp_path / "log", "--out", tmp_path / "data")
     np.savez(tmp_path / "log" / "rec_1.npz", frames=made[1]["frames"][:, :40], actions=made[1]["actions"])
     assert "rec_1: a step of frames is [40, 64, 3], in rec_0 [48, 64, 3]" in refused(
         capsys, tmp_path / "log", "--out", tmp_path / "data"
@@ -295,7 +312,7 @@ def test_a_goal_of_another_camera_is_refused(tmp_path: Path, capsys: pytest.Capt
 def test_a_folder_that_is_there_stays_unless_it_is_to_be_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log(tmp_path / "log", [5, 5])
+    log(tmp_path / "log", [5, 5, 5])
     arguments = [str(tmp_path / "log"), "--out", str(tmp_path / "data"), "--length", "5"]
     main(arguments)
     assert "exists already: give --overwrite" in refused(capsys, *arguments)
@@ -422,7 +439,7 @@ steps = 6
 
 
 def test_a_declaration_goes_with_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    log(tmp_path / "log", [5, 5])
+    log(tmp_path / "log", [5, 5, 5])
     (tmp_path / "ball.toml").write_text(BALL_TOML)
     arguments = [str(tmp_path / "log"), "--length", "5", "--describe", str(tmp_path / "ball.toml")]
     main([*arguments, "--out", str(tmp_path / "data")])

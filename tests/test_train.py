@@ -608,7 +608,7 @@ def test_ctrl_c_while_the_model_is_measured_loses_nothing(
 
 def test_data_without_a_held_out_split_is_refused_before_the_first_step(tmp_path: Path) -> None:
     sensors = tmp_path / "sensors"
-    recorded = [Trajectory(np.zeros((5, 2), np.float32), np.ones((4, 1), np.float32)) for _ in range(3)]
+    recorded = [Trajectory(np.full((5, 2), n, np.float32), np.full((4, 1), n, np.float32)) for n in range(2)]
     storage.write(sensors, "train", recorded, {"action_low": [-1.0], "action_high": [1.0]})
     with pytest.raises(UserError, match=r"sensors has no split 'test' but train: .* write one too"):
         train(options(sensors, tmp_path / "run"))

@@ -25,6 +25,12 @@ SMALLEST_SIDE = 8
 """Pixels; of arrays with shorter sides nothing tells that they are pictures."""
 SLACK = 1e-5
 """Share of its range by which an action may be out of bounds: what single precision rounds away."""
+LARGEST = float(np.finfo(np.float32).max)
+"""What single precision, in which models compute, can hold."""
+STILL = (
+    "all observations are the same: nothing moves that they show; look at the camera or the sensor, and at what was "
+    "recorded of them"
+)
 BLOCK = 64
 """Sequences looked at together."""
 
@@ -44,12 +50,16 @@ def check_trajectory(
         UserError: too few steps, a dtype or a layout that is not the project's, T actions in place of T - 1, values
             that are not finite, or actions out of bounds.
     """
+    if not isinstance(trajectory, Trajectory):
+        raise UserError(f"{where}: is a {type(trajectory).__name__}; give a latentrl.types.Trajectory")
     observations, actions = np.asarray(trajectory.observations), np.asarray(trajectory.actions)
     check_observations(observations, f"{where}: observations")
     _check_actions(actions, len(observations), f"{where}: actions")
     if low is not None and high is not None:
         _refuse_outside(torch.from_numpy(actions)[None], low, high, f"{where}: actions")
     for key, values in trajectory.infos.items():
+        if not isinstance(key, str) or not key:
+            raise UserError(f"{where}: the ground truth's key is {key!r}; give a name")
         _check_truth(np.asarray(values), len(observations), f"{where}: {key}")
 
 
@@ -82,6 +92,10 @@ def check_bounds(metadata: Mapping[str, Any], where: str, size: int | None = Non
     Raises:
         UserError: one is missing, not a vector of finite numbers, of another size, or above the other.
     """
+    if not isinstance(metadata, Mapping):
+        raise UserError(
+            f"{where}: the metadata are a {type(metadata).__name__}; give a dictionary with action_low, ..."
+        )
     found: list[NDArray[np.float64]] = []
     for name in ("action_low", "action_high"):
         if metadata.get(name) is None:
@@ -90,8 +104,10 @@ def check_bounds(metadata: Mapping[str, Any], where: str, size: int | None = Non
             bound = np.asarray(metadata[name], dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise UserError(f"{where}: {name} is {metadata[name]!r}: give numbers, one for each dimension") from error
-        if bound.ndim != 1 or not len(bound) or not np.isfinite(bound).all():
-            raise UserError(f"{where}: {name} is {bound.tolist()}: give a list of finite numbers, one for each")
+        if bound.ndim != 1 or not len(bound) or not (np.abs(bound) <= LARGEST).all():
+            raise UserError(
+                f"{where}: {name} is {bound.tolist()}: give a list of finite numbers, one for each dimension"
+            )
         found.append(bound)
     low, high = found
     if len(low) != len(high) or (size is not None and len(low) != size):
@@ -118,16 +134,36 @@ def check_split(data: Sequences, where: str, low: ArrayLike | None = None, high:
     """
     check_finite(data, where, low, high)
     if _constant(data.observations):
-        raise UserError(
-            f"{where}: all observations are the same: nothing moves that they show; look at the camera or the sensor, "
-            "and at what was recorded of them"
-        )
+        raise UserError(f"{where}: {STILL}")
     if _constant(data.actions):
-        value = [round(float(number), 4) for number in data.actions[0, 0]]
-        raise UserError(
-            f"{where}: all actions are the same, {value}: what an action does cannot be learned from one; record with "
-            "random actions"
-        )
+        raise UserError(f"{where}: {_idle(data.actions[0, 0])}")
+
+
+class Varied:
+    """Whether anything changes in the trajectories of a split, found while they pass by."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, NDArray[Any]] = {}
+        self._changes = {"observations": False, "actions": False}
+
+    def note(self, trajectory: Trajectory) -> None:
+        """Look at one more."""
+        for key, changes in self._changes.items():
+            if not changes:
+                values = np.asarray(getattr(trajectory, key))
+                first = self._first.setdefault(key, values[:1].copy())
+                self._changes[key] = bool((values != first).any())
+
+    def check(self, where: str) -> None:
+        """Refuse them if nothing changes.
+
+        Raises:
+            UserError: all observations, or all actions, are the same; it begins with ``where``.
+        """
+        if not self._changes["observations"]:
+            raise UserError(f"{where}: {STILL}")
+        if not self._changes["actions"]:
+            raise UserError(f"{where}: {_idle(self._first['actions'][0])}")
 
 
 def check_finite(data: Sequences, where: str, low: ArrayLike | None = None, high: ArrayLike | None = None) -> None:
@@ -171,7 +207,9 @@ def _check_layout(observations: NDArray[Any], where: str) -> None:
     if len(shape) != 4:
         return
     first, height, width = shape[1:]
-    if first <= MOST_CHANNELS and 2 * first <= height and width > MOST_CHANNELS:
+    stacked = first <= MOST_CHANNELS and 2 * first <= height and width > MOST_CHANNELS
+    plain = first in CHANNELS and width not in CHANNELS and min(height, width) >= SMALLEST_SIDE
+    if stacked or (plain and observations.dtype == np.uint8):
         raise UserError(
             f"{where} have the shape {shape}: channels seem to come first, here they come last, [T, H, W, C]; give "
             "observations.transpose(0, 2, 3, 1)"
@@ -269,6 +307,13 @@ def _place(where: str, at: list[int], first: int | None) -> str:
     sequence, step, *rest = at
     numbered = "" if first is None else f" of sequence {first + sequence}"
     return f"{where}{numbered}, step {step}, entry {rest[0] if len(rest) == 1 else rest}"
+
+
+def _idle(action: Any) -> str:
+    value = [round(float(number), 4) for number in action]
+    return (
+        f"all actions are the same, {value}: what an action does cannot be learned from one; record with random actions"
+    )
 
 
 def _constant(values: Tensor) -> bool:

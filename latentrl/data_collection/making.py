@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import json
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -69,6 +70,15 @@ def make(
         raise UserError(f"--env {env_id}: {problem}{_did_you_mean(env_id)}") from error
     except (gymnasium.error.Error, ModuleNotFoundError) as error:
         raise UserError(f"--env {env_id}: {one_line(error)}") from error
+    except UserError as error:
+        raise UserError(f"--env {env_id}: {error}") from error
+    except Exception as error:
+        inner = traceback.extract_tb(error.__traceback__)[-1]
+        given = f" --env-kwargs {json.dumps(dict(env_kwargs), default=str)}" if env_kwargs else ""
+        raise UserError(
+            f"--env {env_id}{given}: making it raised {type(error).__name__}: {one_line(error)} "
+            f"({inner.filename}:{inner.lineno})"
+        ) from error
     _check_spaces(env_id, envs)
     return envs
 
@@ -164,6 +174,8 @@ def _check_spaces(env_id: str, envs: VectorEnv) -> None:
             f"its actions are whole numbers, {action.dtype}, which would be rounded and not be what is recorded; wrap "
             "it with gymnasium.wrappers.TransformAction, from a Box of float32"
         )
+    elif not (action.low < action.high).any():
+        problem = f"its action space is {action}, in which there is one action alone; give it others"
     elif not isinstance(observation, Box):
         problem = (
             f"its observation space is {type(observation).__name__}, not Box; observe pictures with --pixels 64 or "

@@ -41,6 +41,8 @@ from latentrl.support.files import write_text
 from latentrl.types import Sequences, Trajectory
 
 METADATA = "metadata.json"
+TRAINED_ON = "train"
+"""The split that models are trained on; the others may be few, and at rest."""
 MAPPED_FROM = 2 << 30
 """Bytes of observations from which on they are mapped; below, memory is faster and needs no copy on disk."""
 
@@ -62,7 +64,8 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
 
     Raises:
         UserError: the split exists, no trajectories, unequal shapes, another kind of data than the folder's other
-            splits, what :func:`~latentrl.data_collection.checks.check_trajectory` refuses, bad bounds, or a full disk.
+            splits, what :func:`~latentrl.data_collection.checks.check_trajectory` refuses, a "train" split in which
+            nothing changes, bad bounds, or a full disk.
             Nothing of the split is kept then.
     """
     target = split_folder(folder, split)
@@ -76,6 +79,8 @@ def write(folder: Path, split: str, trajectories: Iterable[Trajectory], metadata
             writer.append(trajectories)
             if writer.layout is None:
                 raise UserError(f"{folder}: the split {split!r} would be empty; give one sequence or more")
+            if split == TRAINED_ON:
+                writer.varied.check(f"the split {split!r}")
             _check_joins(folder, split, writer.layout, metadata)
             writer.finish(target.name)
         try:
@@ -176,7 +181,7 @@ def split_folder(folder: Path, split: str) -> Path:
     Raises:
         UserError: a name that is no word.
     """
-    if not split.isidentifier():
+    if not isinstance(split, str) or not split.isidentifier():
         raise UserError(f"split {split!r}: give one word, such as train or test")
     return Path(folder) / f"{split}-v0"
 
@@ -200,6 +205,8 @@ def update_metadata(folder: Path, split: str, layout: Layout, sequences: int, me
 def _check_json(metadata: Mapping[str, Any], folder: Path) -> None:
     """Refuse metadata that the file could not hold, before anything is written."""
     for key, value in metadata.items():
+        if not isinstance(key, str):
+            raise UserError(f"{folder}: the metadata's key {key!r} is no text; give JSON's types")
         try:
             json.dumps(value)
         except (TypeError, ValueError) as error:

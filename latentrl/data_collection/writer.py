@@ -17,7 +17,7 @@ from minari.dataset.minari_storage import METADATA_FILE_NAME, MinariStorage, is_
 from numpy.typing import ArrayLike
 
 from latentrl.data_collection.arrow import PART, is_whole, write_episode
-from latentrl.data_collection.checks import check_trajectory
+from latentrl.data_collection.checks import Varied, check_trajectory
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_text
 from latentrl.types import Trajectory
@@ -76,6 +76,7 @@ class SplitWriter:
         self, folder: Path, action_low: ArrayLike, action_high: ArrayLike, kept: int = 0, layout: Layout | None = None
     ) -> None:
         self.sequences, self.layout = kept, layout if kept else None
+        self.varied = Varied()
         self._low, self._high = (np.asarray(bound, dtype=np.float32) for bound in (action_low, action_high))
         self._data, self._begun = folder / DATA, False
         if self.layout is None:
@@ -92,6 +93,7 @@ class SplitWriter:
         """
         for trajectory in trajectories:
             check_trajectory(trajectory, f"trajectory {self.sequences}", self._low, self._high)
+            self.varied.note(trajectory)
             if self.layout is None:
                 self.layout = Layout.of(trajectory)
             self.layout.check(self.sequences, trajectory)

@@ -101,9 +101,15 @@ def action_limit_of(metadata: Mapping[str, Any]) -> float | None:
 
     Tasks that are declared with the data count, then those of this package; None: none of them says one.
     """
-    declared = [entry.get("action_limit") for entry in (metadata.get("tasks") or {}).values()]
+    declared = [entry.get("action_limit") for entry in _tasks(metadata).values()]
     own = [TASKS[name].torque for name in tasks_in(str(metadata.get("env_id")).rpartition(":")[2])]
     return next((float(limit) for limit in (*declared, *own) if limit is not None), None)
+
+
+def _tasks(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The declared tasks; what is none is told where they are read."""
+    found = metadata.get("tasks")
+    return {name: entry for name, entry in found.items() if isinstance(entry, dict)} if isinstance(found, dict) else {}
 
 
 register()

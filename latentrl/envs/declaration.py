@@ -81,7 +81,7 @@ def read_declaration(path: Path, coordinates: Sequence[Coordinate] = ()) -> Decl
         content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise UserError(f"--describe {path}: cannot be read ({error.strerror}); give a TOML or JSON file") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"--describe {path}: is no {path.suffix[1:].upper()} ({error})") from error
     declared = declaration_from_json(content, str(path), coordinates)
     tasks = {name: _with_goal_found(entry, path.parent) for name, entry in declared.tasks.items()}

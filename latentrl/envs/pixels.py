@@ -78,6 +78,7 @@ class PixelObservation(gymnasium.Wrapper[NDArray[np.uint8], Any, Any, Any]):
         if crop is not None and (min(crop[:2]) < 0 or min(crop[2:]) < 1):
             raise ValueError(f"crop={crop!r}: give top,left,height,width in pixels of the rendered picture")
         self.grey, self.crop = grey, crop
+        self._rendered: tuple[int, ...] | None = None
         self.observation_space = Box(0, 255, (*self.size, 1 if grey else 3), np.uint8)
         self.metadata = {**env.metadata, "ground_truth": (*env.metadata.get("ground_truth", ()), "state")}
 
@@ -94,7 +95,15 @@ class PixelObservation(gymnasium.Wrapper[NDArray[np.uint8], Any, Any, Any]):
         return self._photograph(), reward, terminated, truncated, self._with_state(info, observation)
 
     def _photograph(self) -> NDArray[np.uint8]:
-        frame = self._cropped(as_picture(self.env.render()))
+        frame = as_picture(self.env.render())
+        if self._rendered not in (None, frame.shape):
+            # Made small, they would be pictures of two scales.
+            raise UserError(
+                f"render() returned pictures of {self._rendered} and then of {frame.shape}; give a render() that "
+                "returns pictures of one size"
+            )
+        self._rendered = frame.shape
+        frame = self._cropped(frame)
         # Pillow widens the bilinear filter when it shrinks, so thin lines fade and do not flicker.
         image = Image.fromarray(frame).resize(self.size[::-1], Image.Resampling.BILINEAR)
         pixels = np.array(image.convert("L") if self.grey else image)

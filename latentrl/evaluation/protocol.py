@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentrl import envs as environments
-from latentrl.data_collection.making import make_as_recorded
+from latentrl.data_collection.making import failure, make_as_recorded
 from latentrl.envs.description import TruthAgent
 from latentrl.envs.measures import ENCODED, LENGTH, OBSERVED, REWARD, SPEEDS, Floats
 from latentrl.envs.pixels import as_picture
@@ -189,7 +189,10 @@ class _Course:
             shown = _blank_lost(observation, seen)
             action = self._timed_action(step, shown, seen, info)
             yield shown
-            following, reward, terminated, truncated, info = self.envs.step(action)
+            try:
+                following, reward, terminated, truncated, info = self.envs.step(action)
+            except Exception as error:
+                raise failure(self.envs, "step", error) from error
             following, info = self._at_their_ends(following, info, terminated | truncated)
             # What has ended stands still: the environment may have begun another episode in its place.
             observation = following if running.all() else _where(running, following, observation)
@@ -224,12 +227,14 @@ class _Course:
         try:
             observation, info = self.envs.reset(seed=self.seed, options=self.task.reset_options)
         except (TypeError, ValueError, KeyError) as error:
-            if not self.task.recorded:
-                raise
+            if not self.task.recorded or not self.task.reset_options:
+                raise failure(self.envs, "reset", error) from error
             raise UserError(
                 f"{self.task.env_id}: its reset refuses the options {dict(self.task.reset_options)} ({error}); "
                 "give others with --reset-options"
             ) from error
+        except Exception as error:
+            raise failure(self.envs, "reset", error) from error
         missing = [name for name in self.told if name != REWARD and name not in info]
         if missing:
             raise UserError(

@@ -21,7 +21,15 @@ except ImportError:
 ANIMATIONS = (".gif", ".apng", ".webp")
 """Read by Pillow, which is always there."""
 FILMS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", *ANIMATIONS)
-UNREADABLE = (UnidentifiedImageError, OSError, ValueError, EOFError, IndexError, SyntaxError)
+UNREADABLE = (
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+    OSError,
+    ValueError,
+    EOFError,
+    IndexError,
+    SyntaxError,
+)
 """What Pillow raises for pictures that are cut off."""
 HALF = 0.5
 """Of a frame: how far its time may lie before the one that is asked for."""

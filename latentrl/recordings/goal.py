@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from latentrl.recordings.film import UNREADABLE
 from latentrl.recordings.observing import Seen
 from latentrl.recordings.plan import Plan
 from latentrl.support.errors import UserError
@@ -75,7 +76,7 @@ def _picture(path: Path, seen: Seen) -> NDArray[np.uint8]:
         with Image.open(path) as image:
             # In colours until it is small, as recorded frames are.
             pixels = np.array(image.convert("L" if layout.channels in (0, 1) else "RGB"))
-    except (UnidentifiedImageError, OSError) as error:
+    except UNREADABLE as error:
         raise UserError(f"--goal {path}: cannot be read as a picture ({error}); give a PNG or JPEG file") from error
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     if pixels.shape[:2] == (layout.height, layout.width):
@@ -95,7 +96,7 @@ def _picture(path: Path, seen: Seen) -> NDArray[np.uint8]:
 def _readings(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
     try:
         found = np.array(json.loads(path.read_text(encoding="utf-8")), np.float32)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UserError(f"--goal {path}: readings are observed; give a JSON list of {shape[0]} numbers") from error
     if found.shape != shape or not np.isfinite(found).all():
         raise UserError(

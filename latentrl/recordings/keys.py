@@ -13,6 +13,8 @@ from latentrl.support.errors import UserError
 
 ACTION = re.compile(r"(action|act|control|command|torque|ctrl|u)s?([_.]?(\d+|[xyz]))?")
 OBSERVATION = re.compile(r"(observation|obs|image|img|frame|picture|pixel|camera|rgb|video)s?")
+SENSED = re.compile(r"(observations?|obs|states?|infos?)([/._]|$)")
+"""What is certainly not done but seen or known."""
 BOOKKEEPING = re.compile(
     r"(next\..*|rewards?|returns?|dones?|terminals?|terminations?|terminated|truncations?|truncated|success|seeds?|times?|t"
     r"|timestamps?|steps?|frame|index|(frame|episode|task|step)_?(index|id)|episodes?|discounts?|is_(first|last|terminal))"
@@ -100,9 +102,28 @@ def choose(
         if name in named:
             raise UserError(f"--truth: {part.key} and {named[name].key} would both be {name!r}; give one of them")
         named[name] = part
+    _refuse_twice(seen, acted)
     taken |= {part.key for part in seen}
     left = tuple(key for key in keys if key not in taken and not is_bookkeeping(key, keys[key].shape))
     return Chosen(tuple(seen), tuple(acted), named, left)
+
+
+def _refuse_twice(seen: Sequence[Part], acted: Sequence[Part]) -> None:
+    """Refuse a number that is given twice, or is both observed and done."""
+    given: list[tuple[str, Part]] = []
+    for flag, part in (*(("--observation", one) for one in seen), *(("--actions", one) for one in acted)):
+        entries = part.entries or ()
+        twice = [before for before in given if _overlap(before[1], part)]
+        if twice or len(set(entries)) < len(entries):
+            where, other = twice[0] if twice else (flag, part)
+            raise UserError(f"{flag} {part}: is given with {where} {other} already; give every number once")
+        given.append((flag, part))
+
+
+def _overlap(one: Part, other: Part) -> bool:
+    if one.key != other.key:
+        return False
+    return one.entries is None or other.entries is None or bool({*one.entries} & {*other.entries})
 
 
 def resolve(name: str, keys: Mapping[str, Key], flag: str, where: str) -> list[Part]:
@@ -144,7 +165,7 @@ def _guessed_actions(keys: Mapping[str, Key], taken: set[str], where: str) -> li
     # Two that are both numbers of many entries may be two records of the same thing, such as asked for and applied.
     if len(found) == 1 or (found and all(_size(keys[key]) == 1 for key in found)):
         return [Part(key) for key in found]
-    flat = [key for key, value in free.items() if len(value.shape) <= 1]
+    flat = [key for key, value in free.items() if len(value.shape) <= 1 and not SENSED.match(key.lower())]
     if not found and len(flat) == 1 and (len(free) == 2 or len(free) == 1):
         return [Part(flat[0])]
     raise UserError(f"{where}: give --actions KEY: which of these are the actions? {listed(keys)}")

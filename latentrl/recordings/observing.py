@@ -9,11 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from latentrl.data_collection.checks import LARGEST
 from latentrl.recordings.keys import Part
 from latentrl.recordings.pictures import Crop, Pictures, factor_of, is_picture, layout_of
 from latentrl.recordings.recording import Key, Recording
 from latentrl.support.errors import UserError
 
+MOST_PIXELS = 1 << 25
+"""Of a recorded picture; larger ones are no frames of a film but a mistake, or made to fill the memory."""
 SAMPLED = 5
 """Recordings whose first frames tell the range of the numbers in all."""
 
@@ -55,10 +58,15 @@ class Seen:
 
     def blocks(self, recording: Recording) -> Iterator[NDArray[Any]]:
         """Pictures ``[n, H, W, C]`` uint8."""
-        step = 0
+        step, most = 0, 0.0
         for block in recording.blocks(self.key):
             yield self.pictures(block, f"{recording.name}: {self.key}", step)
-            step += len(block)
+            step, most = step + len(block), max(most, float(block.max(initial=0)))
+        if self.pictures.factor == 1 and 0 < most <= 1:
+            raise UserError(
+                f"{recording.name}: {self.key}: no value is above {most:g}, where 255 is white, so it would be black; "
+                "multiply its pictures by 255, or take it out"
+            )
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,7 @@ def numbers(recording: Recording, parts: Sequence[Part]) -> NDArray[np.float64]:
     for part in parts:
         whole = np.concatenate([block.reshape(len(block), -1) for block in recording.blocks(part.key)])
         chosen = whole if part.entries is None else whole[:, part.entries]
-        wrong = np.argwhere(~np.isfinite(chosen))
+        wrong = np.argwhere(~(np.abs(chosen) <= LARGEST))
         if len(wrong):
             step, entry = wrong[0]
             raise UserError(
@@ -162,6 +170,16 @@ def _seen(
     """How to see pictures; None where the numbers say that grey pictures are none but a table of readings."""
     layout = layout_of(what.shape)
     assert layout is not None
+    if layout.height * layout.width > MOST_PIXELS:
+        raise UserError(
+            f"{key}: its pictures are {layout.height} x {layout.width}; make them smaller before they are imported"
+        )
+    for other in recordings:
+        if other.keys[key].dtype != what.dtype:
+            raise UserError(
+                f"{other.name}: {key} is {other.keys[key].dtype}, in {recordings[0].name} {what.dtype}, whose white is "
+                "another; store all pictures as uint8"
+            )
     picked = np.unique(np.linspace(0, len(recordings) - 1, SAMPLED).astype(int))
     factor = 1.0
     if what.dtype != np.uint8:

@@ -82,9 +82,11 @@ class ImportOptions:
         """
         if self.size is None:
             return None
-        found = re.fullmatch(r"([1-9]\d*)(?:x([1-9]\d*))?", self.size)
+        found = re.fullmatch(r"([1-9]\d{0,3})(?:x([1-9]\d{0,3}))?", self.size)
         if found is None:
-            raise UserError(f"--size {self.size}: give one number of pixels, or rows x columns, such as 48x64")
+            raise UserError(
+                f"--size {self.size}: give one number of pixels, up to 9999, or rows x columns, such as 48x64"
+            )
         return int(found[1]), int(found[2] or found[1])
 
     @property
@@ -107,7 +109,9 @@ class ImportOptions:
         Raises:
             UserError: names the flag.
         """
-        for name, least in (("every", 1), ("length", 2), ("stride", 1)):
+        if not self.source:
+            raise UserError("SOURCE '': give the folder or file with the recordings")
+        for name, least in (("every", 1), ("length", 2), ("stride", 1), ("seed", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UserError(f"--{name} {value}: give {least} or more")
@@ -115,5 +119,5 @@ class ImportOptions:
             raise UserError("--fps and --control-step: give one of them")
         for name in ("fps", "control_step"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise UserError(f"--{name.replace('_', '-')} {value:g}: give a number above 0")
+            if value is not None and not 1e-9 <= value <= 1e9:
+                raise UserError(f"--{name.replace('_', '-')} {value:g}: give a number above 0, and of use")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentrl.data_collection.checks import LARGEST
 from latentrl.recordings.keys import Chosen, Part, choose, listed
 from latentrl.recordings.observing import Observing, numbers, observing, size_of
 from latentrl.recordings.options import ImportOptions
@@ -100,15 +101,15 @@ def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
     first = source.recordings[0]
     chosen = choose(first.keys, options.observation, options.actions, options.truth, first.name, described)
     frames, surplus = _frames(source.recordings, chosen)
-    seen = observing(chosen.observation, source.recordings, crop, size, options.grey)
     kept = {name: kept_frames(count, options.every) for name, count in frames.items()}
-    length = options.length or default_length(list(kept.values()), USUAL_LENGTH)
+    length = options.length or default_length([n for n in kept.values() if n > 1] or [0], USUAL_LENGTH)
     usable = [one for one in source.recordings if kept[one.name] >= length]
     if not usable:
         raise UserError(
             f"--length {length}: the longest recording has {max(kept.values())} frames"
             f"{f' (every {options.every})' if options.every > 1 else ''}; give a smaller one"
         )
+    seen = observing(chosen.observation, usable, crop, size, options.grey)
     splits, held = _split(options, usable, frames, length)
     low, high, bounds_from = _bounds(options, source, usable, chosen.actions, frames)
     stride = options.stride or length
@@ -204,6 +205,8 @@ def _bounds(
 ) -> tuple[list[float], list[float], str]:
     """Bounds ``[Du]`` of the actions: as given, else as the format says them, else the least and the largest."""
     size = size_of(parts, recordings[0])
+    if not size:
+        raise UserError(f"--actions {' '.join(map(str, parts))}: has no numbers; give what was done, a number or more")
     low, high = (_given(options, name, size) for name in ("action_low", "action_high"))
     origin = "given"
     whole = len(parts) == 1 and parts[0].entries is None
@@ -241,8 +244,11 @@ def _given(options: ImportOptions, name: str, size: int) -> list[float] | None:
     value: tuple[float, ...] = getattr(options, name)
     if not value:
         return None
-    if len(value) not in (1, size) or not np.isfinite(value).all():
-        raise UserError(f"--{name.replace('_', '-')}: give {size} numbers, one for each entry of the actions, or one")
+    if len(value) not in (1, size) or not (np.abs(value) <= LARGEST).all():
+        raise UserError(
+            f"--{name.replace('_', '-')} {' '.join(f'{x:g}' for x in value)}: give {size} finite numbers, one for each "
+            "entry of the actions, or one"
+        )
     return [float(x) for x in (value * size if len(value) == 1 else value)]
 
 

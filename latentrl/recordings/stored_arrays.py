@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import math
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +18,19 @@ from numpy.typing import NDArray
 from latentrl.support.errors import UserError
 
 NPY, NPZ = ".npy", ".npz"
-DAMAGED = (OSError, EOFError, ValueError, zipfile.BadZipFile, NotImplementedError)
+DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    SyntaxError,
+    MemoryError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What NumPy and the archive raise for files that are cut off, changed, encrypted, or announce more than there is."""
 
 
 class Cursor:
@@ -92,6 +107,9 @@ class StoredArray:
                 if len(content) != rows * row:
                     raise EOFError("it ends too early")
                 yield np.frombuffer(content, self.dtype).reshape(rows, *self.shape[1:])
+            if stop == self.shape[0] and file.read(1):
+                # One byte beyond the end: the archive compares its checksum there.
+                raise ValueError("it goes on after its end")
             self.cursor.given(file, stop, self.shape[0])
         except DAMAGED as error:
             raise damaged(self.path, error) from error

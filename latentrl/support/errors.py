@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+NO_MEMORY = "can't allocate memory"
+
 
 class UserError(ValueError):
     """Bad input. The message names the file or flag, the value and the cure, in one line."""
@@ -38,7 +40,7 @@ CURES = {
 def refusal(error: OSError) -> str | None:
     """The line for what the operating system refuses; None where no user can cure it."""
     if error.errno not in CURES:
-        return None
+        return None if error.filename is None else f"{error.filename}: {error.strerror}; give another place"
     where = "" if error.filename is None else f"{error.filename}: "
     return f"{where}{error.strerror}: {CURES[error.errno]}"
 
@@ -55,6 +57,12 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         raise SystemExit(130) from None
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch has no error of its own for it on the CPU.
+        if not isinstance(error, MemoryError) and NO_MEMORY not in str(error):
+            raise
+        print(f"error: not enough memory ({error}): give smaller pictures, sizes or numbers of them", file=sys.stderr)
+        raise SystemExit(2) from None
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -346,6 +346,19 @@ class TestRollout:
         with pytest.raises(UserError, match=r"--env test/Bar-v0: render\(\) returned None; give"):
             list(collect(BAR, {}, 1, 3, seed=0, num_envs=1, pixels=8, reset_options={"any": 1}))
 
+    @pytest.mark.filterwarnings("ignore::UserWarning")
+    def test_pictures_of_two_sizes_are_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        sides = iter([(20, 30), (20, 30), (10, 30)] + [(20, 30)] * 9)
+        monkeypatch.setattr(BarEnv, "render", lambda self: np.zeros((*next(sides), 3), np.uint8))
+        with pytest.raises(UserError, match=r"pictures of \(20, 30, 3\) and then of \(10, 30, 3\)"):
+            list(collect(BAR, {}, 1, 4, seed=0, num_envs=1, pixels=8))
+
+    def test_an_environment_that_cannot_be_made_is_named(self) -> None:
+        with pytest.raises(
+            UserError, match=rf'^--env {BAR} --env-kwargs {{"nope": 1}}: making it raised TypeError: .*nope'
+        ):
+            make(BAR, {"nope": 1}, num_envs=1)
+
     def test_dropped_episodes_are_counted(self) -> None:
         envs = make(BAR, {"lifetimes": (3, 100)}, num_envs=10)
         *_, (_, tally) = gather(player(envs), envs, 12, 6, seed=0)

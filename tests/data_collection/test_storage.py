@@ -43,6 +43,46 @@ def trajectories(count: int = 12, **shape: Any) -> list[Trajectory]:
     return [trajectory(rng, **shape) for _ in range(count)]
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: (data / "2" / "part-0.arrow").unlink(),
+        lambda data: (data / "2" / "part-0.arrow").write_bytes(b"ARROW1"),
+        lambda data: (data / "metadata.json").write_text("{"),
+        lambda data: (data / "metadata.json").unlink(),
+    ],
+    ids=["an episode is missing", "an episode is cut off", "no JSON", "no metadata"],
+)
+def test_a_damaged_split_is_refused(spoil: Any, tmp_path: Path) -> None:
+    """An episode without its file left the last one of the array as it was in memory before."""
+    data = storage.write(tmp_path, "train", trajectories(5), METADATA) / "data"
+    spoil(data)
+    with pytest.raises(UserError, match=r"train-v0/data: (is damaged|has not all of its 5 episodes)"):
+        storage.load_sequences(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    ("made", "metadata", "message"),
+    [
+        ([(1, 2)], METADATA, "trajectory 0: is a tuple; give a latentrl.types.Trajectory"),
+        (trajectories(3), [], "the metadata are a list; give a dictionary"),
+        (trajectories(3), {**METADATA, "action_high": [1e300]}, "action_high is .* finite numbers"),
+        (trajectories(3), dict([*METADATA.items(), ((1, 2), 3)]), "the metadata's key .* is no text"),
+        (trajectories(1) * 3, METADATA, None),
+        ([Trajectory(np.ones((5, 3), np.float32), np.ones((4, 1), np.float32))] * 3, METADATA, "all observations are"),
+    ],
+)
+def test_what_cannot_be_stored_is_refused_and_nothing_is_left(
+    made: list[Any], metadata: Any, message: str | None, tmp_path: Path
+) -> None:
+    if message is None:
+        storage.write(tmp_path, "train", made, metadata)
+        return
+    with pytest.raises(UserError, match=message):
+        storage.write(tmp_path, "train", made, metadata)
+    assert not list(tmp_path.iterdir())
+
+
 # The sizes stand on either side of Minari's threshold for taking an array as a picture, which it would compress.
 @pytest.mark.parametrize(
     "shape",

@@ -66,7 +66,8 @@ def test_goes_on_where_it_was(workers: Workers) -> None:
     ("make_envs", "error", "message"),
     [
         (partial(make, "NoSuchThing-v0", {}, 1), UserError, "^--env NoSuchThing-v0"),
-        (partial(make, PENDULUM, {"colour": "red"}, 2), RuntimeError, "Traceback(.|\n)*TypeError"),
+        (partial(make, PENDULUM, {"colour": "red"}, 2), UserError, "making it raised TypeError"),
+        (partial(int, []), RuntimeError, "Traceback(.|\n)*TypeError"),
         (partial(os._exit, 3), UserError, "^--processes: a worker process died.*--processes 1"),
     ],
 )

@@ -8,13 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from latentrl.envs import TASKS
 from latentrl.envs.measures import LENGTH, Floats
+from latentrl.envs.pendulum.vector import PendulumVectorEnv
 from latentrl.envs.tasks import Task
 from latentrl.evaluation.protocol import demonstrate, run_episodes
 from latentrl.evaluation.sensing import Losses
+from latentrl.support.errors import UserError
 
 
 class Scripted:
@@ -70,6 +73,16 @@ def test_success_is_judged_by_what_happened() -> None:
         truth = run_episodes(Scripted(torque), task, episodes=2).truth
         success = task.measure(truth, task.control_step, None).success
         assert success is not None and success.tolist() == [upright] * 2
+
+
+@pytest.mark.parametrize("call", ["step", "reset"])
+def test_an_environment_that_fails_is_named(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*arguments: Any, **named: Any) -> Any:
+        raise ZeroDivisionError("motor\noff")
+
+    monkeypatch.setattr(PendulumVectorEnv, call, fails)
+    with pytest.raises(UserError, match=rf"^--env latentrl/Pendulum-v0: its {call} raised ZeroDivisionError: motor"):
+        run_episodes(Scripted(0.0), short(), episodes=2)
 
 
 def test_what_the_environment_ends_early_stands_still() -> None:

@@ -84,7 +84,8 @@ def test_frames_are_held_out_ones_or_noise(tmp_path: Path) -> None:
     noise, source = check_frames(tmp_path / "nowhere", spec, 7)
     assert noise.shape == (7, 3) and noise.dtype == np.float32 and "noise" in source
     rng = np.random.default_rng(0)
-    recorded = [Trajectory(rng.normal(size=(5, 3)).astype(np.float32), np.zeros((4, 1), np.float32)) for _ in range(3)]
+    actions = np.eye(4, 1, dtype=np.float32)
+    recorded = [Trajectory(rng.normal(size=(5, 3)).astype(np.float32), actions) for _ in range(3)]
     limits = {"action_low": [-1.0], "action_high": [1.0]}
     write(tmp_path / "data", "train", recorded[:2], limits)
     write(tmp_path / "data", "test", recorded[2:], limits)

@@ -88,3 +88,32 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", frames=np.array([np.zeros(3), np.zeros(4)], object))
     with pytest.raises(UserError, match=r"a\.npz: 'frames' holds pickled Python objects"):
         ArrayReader().open(tmp_path)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_damaged_file_is_refused_or_read_as_it_was(save: Any, tmp_path: Path) -> None:
+    """Any byte may be another: the archive's checksums hold to the last row."""
+    whole = np.random.default_rng(0).integers(0, 9, (20, 4)).astype(np.uint8)
+    save(tmp_path / "a.npz", a=whole)
+    sound = (tmp_path / "a.npz").read_bytes()
+    refused = 0
+    for at in range(len(sound)):
+        (tmp_path / "a.npz").write_bytes(sound[:at] + bytes([sound[at] ^ 0xFF]) + sound[at + 1 :])
+        try:
+            found = {key: list(array.blocks(6)) for key, array in stored_arrays(tmp_path / "a.npz").items()}
+        except UserError:
+            refused += 1
+            continue
+        if list(found) == ["a"]:
+            np.testing.assert_array_equal(np.concatenate(found["a"]), whole)
+    assert refused > len(sound) / 2
+
+
+@pytest.mark.parametrize(
+    "header", ["((((", "'''", "{'descr': 'zz', 'fortran_order': False, 'shape': (3,)}", "__import__('os')"]
+)
+def test_a_header_that_is_none_is_refused(header: str, tmp_path: Path) -> None:
+    text = f"{header:<117}\n".encode()
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(99))
+    with pytest.raises(UserError, match=r"a\.npy: is damaged"):
+        stored_arrays(tmp_path / "a.npy")

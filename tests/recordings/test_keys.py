@@ -50,6 +50,7 @@ def test_what_is_clear_is_guessed(keys: dict[str, Key], observation: list[str], 
         ({"frames": PICTURE, "torque": VECTOR, "command": VECTOR}, "--actions"),
         ({"frames": PICTURE, "hand": VECTOR, "foot": VECTOR}, "--actions"),
         ({"frames": PICTURE}, "--actions"),
+        ({"observation.images.top": PICTURE, "observation.state": VECTOR}, "--actions"),
     ],
 )
 def test_what_is_not_clear_is_listed(keys: dict[str, Key], flag: str) -> None:

@@ -92,6 +92,7 @@ def test_crop_size_and_grey_are_those_of_an_environments_pictures() -> None:
     assert ours.shape == (5, 7, 1)
     shown = iter(BYTES)
     wrapped = object.__new__(PixelObservation)
+    wrapped._rendered = None
     wrapped.size, wrapped.grey, wrapped.crop = size, True, (crop.top, crop.left, crop.height, crop.width)
     wrapped.env = type("Env", (), {"render": lambda self: next(shown)})()
     wrapped.observation_space = type("Space", (), {"shape": (5, 7, 1)})()

@@ -22,9 +22,9 @@ import pyarrow
 import pyarrow.dataset
 import pyarrow.parquet
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from latentrl.recordings.film import film_blocks
+from latentrl.recordings.film import UNREADABLE, film_blocks
 from latentrl.recordings.recording import BLOCK, Key, Source
 from latentrl.support.errors import UserError
 
@@ -53,6 +53,8 @@ class LeRobotReader:
             keys, depth = _features(info)
             places = _places_v2(path, info) if version.startswith("v2") else _places_v3(path, info)
             rate = float(info["fps"]) if info.get("fps") else None
+            if rate is not None and not 0 < rate < float("inf"):
+                raise ValueError(f"fps is {rate:g}")
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise UserError(f"{path / INFO}: does not say what version {version} should ({error!r})") from error
         if not places:
@@ -111,7 +113,7 @@ class LeRobotEpisode:
                 if len(batch):
                     found += len(batch)
                     yield _array(batch.column(0), shape)
-        except (OSError, pyarrow.ArrowException, UnidentifiedImageError, ValueError, KeyError) as error:
+        except (*UNREADABLE, pyarrow.ArrowException, KeyError) as error:
             raise UserError(
                 f"{table}: {key} of episode {self.place.number} cannot be read ({' '.join(str(error).split())}); "
                 "copy the data set again"

@@ -21,7 +21,7 @@ from latentrl.support.errors import UserError
 
 DATA, METADATA, MAIN = "data", "metadata.json", "main_data.hdf5"
 ROOT = "MINARI_DATASETS_PATH"
-DAMAGED = (OSError, ValueError, KeyError, AssertionError, TypeError)
+DAMAGED = (OSError, ValueError, KeyError, AssertionError, TypeError, RuntimeError)
 
 
 class MinariReader:

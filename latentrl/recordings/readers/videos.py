@@ -42,7 +42,10 @@ class VideoReader:
             if film.stem == after.stem:
                 raise UserError(f"{film} and {after.name}: two films of one name; take one away")
         rate = film_facts(films[0]).rate
-        return Source(path, recordings, None if rate is None else 1 / rate)
+        stems = {film.stem for film in films}
+        alone = [table.name for table in sorted(path.glob("*.csv")) if table.stem not in stems]
+        notes = (f"no film beside {', '.join(alone)}: not read",) if alone else ()
+        return Source(path, recordings, None if rate is None else 1 / rate, notes=notes)
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,11 @@ def read_table(path: Path) -> dict[str, NDArray[np.float64]]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as text ({error}); write a CSV file") from error
     delimiter = next((mark for mark in DELIMITERS if lines and mark in lines[0]), ",")
-    numbered = [
-        (at, row) for at, row in enumerate(csv.reader(lines, delimiter=delimiter), 1) if any(map(str.strip, row))
-    ]
+    try:
+        rows = list(csv.reader(lines, delimiter=delimiter))
+    except csv.Error as error:
+        raise UserError(f"{path}: is no CSV file ({error}); write one with a row for each action") from error
+    numbered = [(at, row) for at, row in enumerate(rows, 1) if any(map(str.strip, row))]
     header = None
     if numbered and any(_number(cell) is None for cell in numbered[0][1]):
         header = [cell.strip() for cell in numbered.pop(0)[1]]
