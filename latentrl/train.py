@@ -11,7 +11,7 @@ import tyro
 
 from latentrl.data_collection.checks import check_bounds, check_split
 from latentrl.data_collection.storage import METADATA, load_metadata, load_sequences
-from latentrl.metrics.held_out import check_held_out, evaluate_model
+from latentrl.metrics.held_out import check_held_out, doubts, evaluate_model
 from latentrl.runs.folder import CHECKPOINT, MODEL, THREADS, is_finished, load_settings
 from latentrl.runs.opening import check_folder, make_folder
 from latentrl.runs.tensors import write_tensors
@@ -111,6 +111,7 @@ def _write(situation: Situation, training: Training) -> None:
     print(f"{folder}: trained in {training.trainer.seconds:.0f} s; on held-out sequences:")
     for name, value in figures.items():
         print(f"  {name:<{width}}  {value:.4g}")
+    print("".join(f"warning: {doubt}\n" for doubt in doubts(figures)), end="")
     for passing in (CHECKPOINT, *(left for stage in STAGES.values() for left in stage.leaves)):
         (folder / passing).unlink(missing_ok=True)
     print(next_command(options))

@@ -29,6 +29,9 @@ from latentrl.models.over_data import smooth
 from latentrl.support.errors import UserError
 from latentrl.types import Belief, Sequences, is_image
 
+YARDSTICKS = ("mse_mean_image", "mse_mean_observation")
+"""Figures of whoever always predicts the average: of pictures, of sensors."""
+
 
 def evaluate_model(
     model: WorldModel, folder: Path, seed: int = 0, data: Sequences | None = None, belief: Belief | None = None
@@ -136,7 +139,7 @@ def prediction_figures(
     elbo = elbo_per_step(model, data, generator)
     filtered = predict_filtered_states(model, data, generator)
     filtered_errors = sequence_errors(model, filtered, frames[:, -filtered.shape[1] :])
-    yardstick = "mse_mean_image" if is_image(data.observations) else "mse_mean_observation"
+    yardstick = YARDSTICKS[0 if is_image(data.observations) else 1]
     return {
         "mse_predict_mean": float(errors.mean()),
         "mse_predict_median": float(errors.median()),
@@ -146,6 +149,18 @@ def prediction_figures(
         "mse_reconstruction": mean_error(model, belief.mean.float(), frames),
         "test_elbo_per_step": elbo,
     }
+
+
+def doubts(figures: Mapping[str, float]) -> list[str]:
+    """What held-out ``figures`` give reason to doubt, in words: whoever foresees less than the mean tells nothing."""
+    known = next((figures[name] for name in YARDSTICKS if name in figures), None)
+    predicted = figures.get("mse_predict_filtered_mean")
+    if known is None or predicted is None or predicted < known:
+        return []
+    return [
+        f"predictions are no better ({predicted:.2g}) than the mean of all observations ({known:.2g}): do not expect "
+        "an agent to reach anything in this model; docs/own-environment.md, Where it fails, says what to look at"
+    ]
 
 
 def _noise_free(data: Sequences, truth: Mapping[str, NDArray[np.floating]]) -> Tensor:

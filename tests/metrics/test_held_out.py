@@ -14,7 +14,7 @@ from torch import Tensor
 from latentrl.data_collection import storage
 from latentrl.envs import PENDULUM
 from latentrl.envs.coordinates import Coordinate
-from latentrl.metrics.held_out import evaluate_model, held_out_figures
+from latentrl.metrics.held_out import doubts, evaluate_model, held_out_figures
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.over_data import smooth
 from latentrl.models.spec import DataSpec
@@ -236,3 +236,11 @@ def test_the_sequences_are_smoothed_once_or_not_at_all(tmp_path: Path, monkeypat
     belief = smooth(model, data)
     smoothed.clear()
     assert evaluate_model(model, tmp_path, data=data, belief=belief) == expected and smoothed == [3]
+
+
+@pytest.mark.parametrize("yardstick", ["mse_mean_image", "mse_mean_observation"])
+def test_a_model_that_foresees_less_than_the_mean_is_doubted(yardstick: str) -> None:
+    (doubt,) = doubts({"mse_predict_filtered_mean": 0.016, yardstick: 0.0084})
+    assert "0.016" in doubt
+    assert "0.0084" in doubt
+    assert doubts({"mse_predict_filtered_mean": 0.0083, yardstick: 0.0084}) == []
