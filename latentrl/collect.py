@@ -23,7 +23,7 @@ from latentrl.data_collection.folders import resumable_folder, settle, unfinishe
 from latentrl.data_collection.ground_truth import check_recorded, declaration_in
 from latentrl.data_collection.making import make, one_line
 from latentrl.data_collection.options import CollectOptions, parse
-from latentrl.data_collection.photograph import Photograph, photograph
+from latentrl.data_collection.photograph import NUMBERS, PICTURE, Photograph, photograph
 from latentrl.data_collection.recording import UNFINISHED, Recording, record
 from latentrl.data_collection.rollout import Tally, gather, player
 from latentrl.data_collection.workers import Workers
@@ -73,7 +73,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _next_command(folder: Path) -> str:
-    return f"next: {command('train', '--data', folder)}"
+    """What is there, how to look at it, and what comes next."""
+    goal = next((folder / name for name in (PICTURE, NUMBERS) if (folder / name).is_file()), None)
+    return "\n".join(
+        [
+            *([] if goal is None else [f"{goal}: the goal"]),
+            f"to look at it first: {command('inspect', '--data', folder)}",
+            f"next: {command('train', '--data', folder)}",
+        ]
+    )
 
 
 def _module_words(options: CollectOptions) -> tuple[str, ...]:

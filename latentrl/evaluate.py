@@ -17,6 +17,7 @@ from latentrl.evaluation.agents_by_name import contestant
 from latentrl.evaluation.film import film_goals
 from latentrl.evaluation.judging import Alone, judge, time_alone
 from latentrl.evaluation.options import EvaluateOptions, run_of, trial_of
+from latentrl.evaluation.own_tasks import LONGEST
 from latentrl.evaluation.setting import Setting
 from latentrl.evaluation.summary import as_text, summarise
 from latentrl.figures.belief import belief_uncertainty
@@ -57,6 +58,8 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     written = _write(setting, summary, alone, frames)
     if setting.task.near:
         print(f"task {setting.trial.task}: {setting.task.description}; goal {setting.goal}; {_length(setting)}")
+    if setting.task.near and summary["successes"] is None:
+        print("no success is counted: nobody has said how near is near enough (--describe FILE, docs/declarations.md)")
     print("; ".join(f"{path}: {what}" for path, what in written.items()))
     if options.video and not film:
         print(f"no video: {setting.task.env_id} has no render_mode rgb_array")
@@ -89,7 +92,7 @@ def _write(setting: Setting, summary: dict[str, Any], alone: Alone, frames: list
 def _length(setting: Setting) -> str:
     """How long the episodes were, and that the environment would have gone on, where nobody has said otherwise."""
     steps, longest = setting.task.steps, setting.run.surroundings.longest
-    cut = setting.trial.steps is None and longest is not None and steps < longest
+    cut = setting.trial.steps is None and longest is not None and steps == LONGEST < longest
     return f"{steps} steps" + (f" of the environment's {longest}: --steps {longest} for all of them" if cut else "")
 
 

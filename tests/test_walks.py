@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import gymnasium
 import pytest
 
 from latentrl.__main__ import main
-from latentrl.evaluation.options import EvaluateOptions
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "own-environment.md"
 TINY = {
@@ -23,17 +21,20 @@ TINY = {
     "evaluate": ("--episodes", "2"),
 }
 VERBS = ("collect", "train", "learn", "evaluate", "compare")
-ANY_RUN = "env" in {field.name for field in fields(EvaluateOptions)}
-"""Whether `evaluate` takes runs of environments that are not of this package."""
 
 
 def commands_of(text: str, env_id: str) -> list[list[str]]:
     """The commands of the code block that collects from an environment, as lists of words."""
-    for block in re.findall(r"^```\n(.*?)^```$", text, re.M | re.S):
+    for block in blocks_of(text, ""):
         if f"--env {env_id} " in block:
             lines = [line for line in block.replace("\\\n", " ").splitlines() if line.strip()]
             return [shlex.split(line, comments=True) for line in lines]
     raise AssertionError(f"{PAGE}: no block collects from {env_id}")
+
+
+def blocks_of(text: str, language: str) -> list[str]:
+    """The code blocks in a language; those of none are ``""``."""
+    return [block for named, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S) if named == language]
 
 
 def without(words: list[str], flags: tuple[str, ...]) -> list[str]:
@@ -65,10 +66,12 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     yield tmp_path
 
 
-@pytest.mark.parametrize("env_id", ["Pendulum-v1", "dm_control/cartpole-swingup"])
+@pytest.mark.parametrize("env_id", ["Pendulum-v1", "dm_control/cartpole-swingup", "MountainCarContinuous-v0"])
 def test_each_command_prints_the_next(env_id: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if env_id.startswith("dm_control"):
         pytest.importorskip("dm_control")
+    for declaration in blocks_of(PAGE.read_text(), "toml"):
+        Path(declaration.split()[1]).write_text(declaration)
     written = commands_of(PAGE.read_text(), env_id)
     assert [words[2] for words in written] == [f"latentrl.{verb}" for verb in VERBS]
     # A folder's name that a shell takes apart must not lead astray.
@@ -78,12 +81,11 @@ def test_each_command_prints_the_next(env_id: str, elsewhere: Path, capsys: pyte
     except SystemExit:
         pytest.skip(f"{env_id} cannot be rendered here: {capsys.readouterr().err}")
     assert following[2:] == ["latentrl.train", "--data", "data/my robot"]
+    assert (Path("data/my robot") / "goal.png").is_file()
     following = said([*following, *written[1][5:]], capsys)
     assert following[2:] == ["latentrl.learn", "--run", "runs/my robot", "--goal", "data/my robot/goal.png"]
     following = said(following, capsys)
     assert following[2] == "latentrl.evaluate"
-    if not ANY_RUN:
-        pytest.skip("evaluate does not take runs of other environments yet")
     assert said(following, capsys)[:2] == ["python", "-m"]
 
 

@@ -83,6 +83,11 @@ def as_text(summary: Mapping[str, Any]) -> str:
         if early
         else ""
     )
+    if all_alike(summary):
+        ends += (
+            f"\nall {summary['episodes']} episodes went the same way, for nothing in them is random: the intervals say "
+            "nothing (let them begin in different places)"
+        )
     successes = f"{summary['successes'] if known else '?':>4} of {summary['episodes']:<3}"
     rate = f"{summary['success_rate']:>6.0%}  {low:.3f} to {high:.3f}" if known else f"{'–':>6}  {'–':<14}"
     return (
@@ -91,6 +96,13 @@ def as_text(summary: Mapping[str, Any]) -> str:
         f"{rate} {summary['control_rate']['hz_median']:>10.0f} Hz\n"
         f"medians: {', '.join(measures) or 'none'}" + (f"\noverall: {', '.join(overall)}" if overall else "") + ends
     )
+
+
+def all_alike(summary: Mapping[str, Any]) -> bool:
+    """Whether several episodes cannot be told apart by any figure, so that they count as one."""
+    each = [values["per_episode"] for values in summary["measures"].values()]
+    told = [values for values in each if any(value is not None for value in values)]
+    return summary["episodes"] > 1 and bool(told) and all(len(set(values)) == 1 for values in told)
 
 
 def _interval(name: str, overall: Mapping[str, float]) -> str:

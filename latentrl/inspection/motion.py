@@ -14,6 +14,8 @@ from latentrl.numerics.neighbours import nearest
 
 FEWEST, MOST, USUAL = 10, 30, 20
 """Steps in a period of the slowest motion: what a model of this project is at ease with (docs/own-environment.md)."""
+BACK = 0.8
+"""Of the largest change: a change that falls below it again with growing lag has swung back."""
 LARGEST_REPEAT = 4
 """That is advised where no period was seen."""
 SHORTEST = 10
@@ -28,8 +30,8 @@ class Motion:
         step: root mean squared change of an observation dimension in a step, noise taken off, in the data's unit.
         still: share of the steps that change nothing at all, and so may be recorded twice.
         period: steps in a period of the slowest motion: four times the lag at which it has changed as much as
-            any two frames differ.
-        seen: whether that lag is within a sequence; if not, `period` is extrapolated, and may be longer.
+            any two frames differ, or twice the one at which it turns back.
+        seen: whether such a lag is within a sequence; if not, `period` is extrapolated, and may be longer.
     """
 
     step: float
@@ -52,8 +54,9 @@ def measure_motion(frames: Frames, coordinates: Coordinates | None) -> Motion:
 def slowest_period(track: Tensor, noise: float = 0.0) -> tuple[float, bool]:
     """Steps in a period of the slowest of the coordinates of ``track [N, T, K]``, and whether T steps showed it.
 
-    Over a quarter of a period a swing changes by as much, in the mean square, as two independent places differ. What
-    has not changed so much within T steps is extrapolated as it grew in the second half of them.
+    Over a quarter of a period a swing changes by as much, in the mean square, as two independent places differ. Where
+    it never does, for every sequence swings about a place of its own, it has changed most after half a period, and less
+    after more. What does neither within T steps is extrapolated as it grew in the second half of them.
 
     Args:
         track: coordinates.
@@ -69,6 +72,8 @@ def slowest_period(track: Tensor, noise: float = 0.0) -> tuple[float, bool]:
             lag = int(reached[0])
             before = float(change[lag - 1]) if lag else 0.0
             periods.append((4 * (lag + (1 - before) / (float(change[lag]) - before)), True))
+        elif float(change[(most := int(change.argmax())) :].min()) < BACK * float(change[most]):
+            periods.append((2.0 * (most + 1), True))
         else:
             periods.append((4 * _extrapolated(change), False))
     return max(periods)

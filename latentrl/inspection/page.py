@@ -90,7 +90,7 @@ def _items(texts: Sequence[str]) -> str:
 
 
 def _period(found: Inspection) -> str:
-    return f"{found.motion.period:.0f}" if found.motion.seen else f"&gt;&thinsp;{found.length}"
+    return f"{found.motion.period:.0f}" if found.motion.seen else f"&gt;&thinsp;{found.least_period}"
 
 
 def _pictures(data: Sequences) -> bool:

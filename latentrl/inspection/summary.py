@@ -53,6 +53,11 @@ class Inspection:
     actions: Actions
 
     @property
+    def least_period(self) -> int:
+        """Steps that the period has at least, where no sequence shows it: what is extrapolated is not believed far."""
+        return round(min(self.motion.period, 4.0 * self.length))
+
+    @property
     def size_flags(self) -> tuple[str, ...]:
         """Flags of ``train`` for a state of the estimated sizes."""
         return "--position-size", str(self.sizes.position_size), "--state-size", str(self.sizes.state_size)
@@ -138,8 +143,7 @@ def lines(found: Inspection) -> list[str]:
     """What was found, a line each, for the terminal."""
     sizes, motion, actions = found.sizes, found.motion, found.actions
     unit = "grey levels of 1" if len(found.observation_shape) == 3 else "the sensors' units"
-    least = min(motion.period, 4.0 * found.length)
-    period = f"about {motion.period:.0f} steps" if motion.seen else f"more than {least:.0f} steps"
+    period = f"about {motion.period:.0f} steps" if motion.seen else f"more than {found.least_period} steps"
     return [
         f"{found.sequences} sequences of {found.length} observations {list(found.observation_shape)}; "
         f"{found.looked_at:,} frames looked at",

@@ -79,7 +79,7 @@ class TrainOptions:
     """Da, how many of them hold the position, where the model tells position from velocity; auto: estimated from single
     frames."""
     steps: Annotated[int | None, default_hint("8000", "INT")] = None
-    """Gradient steps."""
+    """Gradient steps. The short starts that a recipe begins with, an EKVAE's four of 400, come on top."""
     batch: Annotated[int | None, default_hint("50", "INT")] = None
     """Sequences in a batch."""
     blur: Annotated[float | None, default_hint("0.125", "FLOAT")] = None

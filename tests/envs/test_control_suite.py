@@ -117,6 +117,16 @@ def test_reset_options_set_the_state(options: dict[str, Any]) -> None:
     np.testing.assert_allclose(observation[1:3], [np.cos(3.0), np.sin(3.0)], rtol=1e-6)
 
 
+def test_a_range_is_drawn_from_anew_in_every_episode() -> None:
+    env, ranges = gymnasium.make(CARTPOLE), {"qpos": {"hinge_1": [2.0, 3.0]}, "qvel": {"slider": [-1.0, 1.0]}}
+    starts = [env.reset(seed=0 if episode in (0, 20) else None, options=ranges)[1] for episode in range(40)]
+    angles, speeds = np.array([[start["qpos"][1], start["qvel"][0]] for start in starts]).T
+    assert 2.0 <= angles.min() < 2.2 and 2.8 < angles.max() <= 3.0
+    assert -1.0 <= speeds.min() < -0.5 and 0.5 < speeds.max() <= 1.0
+    np.testing.assert_array_equal(angles[:20], angles[20:])
+    assert len(set(angles)) == 20
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
@@ -125,7 +135,9 @@ def test_reset_options_set_the_state(options: dict[str, Any]) -> None:
         ({"qpos": [0.0, float("nan")]}, "2 finite numbers"),
         ({"qpos": "up"}, "2 finite numbers"),
         ({"qvel": {"elbow": 1.0}}, "no joint 'elbow', but slider, hinge_1"),
-        ({"qpos": {"slider": [1, 2]}}, "'slider' is .*1 finite number$"),
+        ({"qpos": {"slider": [2, 1]}}, "'slider' is .*lower end of a range first$"),
+        ({"qpos": {"slider": [1, 2, 3]}}, r"'slider' is .*1 finite number or a range \[LOW, HIGH\]$"),
+        ({"qvel": {"slider": [0.0, float("inf")]}}, "'slider' is .*2 finite numbers$"),
     ],
 )
 def test_reset_options_that_do_not_fit_are_named(options: dict[str, Any], problem: str) -> None:

@@ -33,6 +33,23 @@ def test_the_slowest_coordinate_counts() -> None:
     assert slowest_period(both)[0] == pytest.approx(25, rel=0.06)
 
 
+@pytest.mark.parametrize("period", [8.0, 13.0])
+def test_swings_about_places_of_their_own_have_their_period(period: float) -> None:
+    # Within a sequence no two places differ as much as those of two sequences do.
+    places = torch.randn(500, 1, 1, generator=torch.Generator().manual_seed(1))
+    found, seen = slowest_period(swings(period, 15) + places)
+    assert seen
+    assert found == pytest.approx(period, rel=0.15)
+
+
+def test_a_drift_has_no_period() -> None:
+    generator = torch.Generator().manual_seed(0)
+    steps, places = torch.randn(500, 15, 1, generator=generator), torch.randn(500, 1, 1, generator=generator)
+    found, seen = slowest_period(steps.cumsum(1) + 20 * places)
+    assert not seen
+    assert found > 4 * 14
+
+
 def test_what_is_slower_than_a_sequence_is_said_to_be_so() -> None:
     found, seen = slowest_period(swings(200, 20))
     assert not seen

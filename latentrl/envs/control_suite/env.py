@@ -30,7 +30,7 @@ class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     turn freely) and "qvel" (m/s, rad/s). ``metadata["coordinates"]`` says what their numbers are, as far as the types
     of the joints tell, ``metadata["control_step"]`` the seconds of a step.
     ``reset(options={"qpos": ..., "qvel": ...})`` sets all the numbers, or those of the joints that a dictionary names,
-    over the state that the task has drawn.
+    over the state that the task has drawn; ``{"qpos": {"hinge_1": [-3.14, 3.14]}}`` draws from a range.
 
     Args:
         domain: of the suite, such as "cartpole".
@@ -101,7 +101,9 @@ class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         observation = self._suite.reset().observation[_FLAT]
         if given:
             model, data = self._physics.model.ptr, self._physics.data
-            values = {key: with_values(model, key, getattr(data, key), value) for key, value in given.items()}
+            values = {
+                key: with_values(model, key, getattr(data, key), given[key], self.np_random) for key in sorted(given)
+            }
             for key, value in values.items():
                 getattr(data, key)[:] = value
             self._physics.after_reset()

@@ -53,20 +53,24 @@ def coordinates_of_joints(model: mujoco.MjModel) -> tuple[Coordinate, ...]:
     return (*positions, *velocities)
 
 
-def with_values(model: mujoco.MjModel, key: str, now: NDArray[np.float64], given: Any) -> NDArray[np.float64]:
+def with_values(
+    model: mujoco.MjModel, key: str, now: NDArray[np.float64], given: Any, random: np.random.Generator
+) -> NDArray[np.float64]:
     """A position or velocity with values that someone asks for.
 
     Args:
         model: whose joints they are.
         key: "qpos" or "qvel".
         now: all of it ``[D]``; what is not asked for stays.
-        given: all D numbers, or a dictionary from joints' names to their numbers.
+        given: all D numbers, or a dictionary from joints' names to their numbers; of a hinge or slide two numbers are
+            a range, from which one is drawn.
+        random: draws it.
 
     Returns:
         A new array ``[D]``.
 
     Raises:
-        ValueError: no such joint, another number of numbers, or one that is not finite.
+        ValueError: no such joint, another number of numbers, one that is not finite, or a range the wrong way round.
     """
     if not isinstance(given, Mapping):
         return _numbers(f"reset option {key!r}", given, len(now))
@@ -79,15 +83,24 @@ def with_values(model: mujoco.MjModel, key: str, now: NDArray[np.float64], given
         number = names.index(name)
         size = SIZES[int(model.jnt_type[number])][which]
         at = int(addresses[number])
-        values[at : at + size] = _numbers(f"reset option {key!r}: {name!r}", value, size)
+        values[at : at + size] = _one_joint(f"reset option {key!r}: {name!r}", value, size, random)
     return values
 
 
-def _numbers(what: str, given: Any, size: int) -> NDArray[np.float64]:
+def _one_joint(what: str, given: Any, size: int, random: np.random.Generator) -> NDArray[np.float64]:
+    if size != 1 or np.shape(given) != (2,):
+        return _numbers(what, given, size, " or a range [LOW, HIGH]" if size == 1 else "")
+    low, high = _numbers(what, given, 2)
+    if low > high:
+        raise ValueError(f"{what} is {given!r}: give the lower end of a range first")
+    return random.uniform(low, high, 1)
+
+
+def _numbers(what: str, given: Any, size: int, instead: str = "") -> NDArray[np.float64]:
     try:
         values = np.atleast_1d(np.asarray(given, np.float64))
     except (TypeError, ValueError):
         values = np.empty(0)
     if values.shape != (size,) or not np.isfinite(values).all():
-        raise ValueError(f"{what} is {given!r}: give {size} finite number{'s' if size > 1 else ''}")
+        raise ValueError(f"{what} is {given!r}: give {size} finite number{'s' if size > 1 else ''}{instead}")
     return values
