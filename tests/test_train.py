@@ -111,7 +111,11 @@ def test_sigma_that_its_floor_held_is_set_to_the_error_that_is_left(data: Path, 
     STAGES["gradient"].run(training)
     states = smooth(training.model, training.data).mean.float()
     left = (training.model.emission(states).mean - training.data.observations / 255).square().mean()
-    assert float(training.model.state_dict()["log_sigma"].exp()) == pytest.approx(float(left.detach()) ** 0.5, rel=1e-3) != 0.9
+    assert (
+        float(training.model.state_dict()["log_sigma"].exp())
+        == pytest.approx(float(left.detach()) ** 0.5, rel=1e-3)
+        != 0.9
+    )
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(data: Path, tmp_path: Path) -> None:
