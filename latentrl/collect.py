@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -21,7 +20,7 @@ from latentrl.data_collection import storage
 from latentrl.data_collection.behaviour import held_uniform
 from latentrl.data_collection.folders import resumable_folder, settle, unfinished_folder
 from latentrl.data_collection.ground_truth import check_recorded, declaration_in
-from latentrl.data_collection.making import make, one_line
+from latentrl.data_collection.making import make
 from latentrl.data_collection.options import CollectOptions, parse
 from latentrl.data_collection.photograph import NUMBERS, PICTURE, Photograph, photograph
 from latentrl.data_collection.recording import UNFINISHED, Recording, record
@@ -161,7 +160,7 @@ def _record(options: CollectOptions, recording: Recording, folder: Path) -> None
     )
     total, done = ((n * options.length) for n in (options.sequences + options.test_sequences, recording.sequences))
     with ExitStack() as stack:
-        envs = stack.enter_context(closing(_made(options, how)))
+        envs = stack.enter_context(closing(how()))
         said = declaration_in(envs, options.env_id, options.env_kwargs, options.pixels, options.describe)
         coordinates = said.coordinates
         # Before anything is recorded, so that a goal that cannot be photographed costs nothing.
@@ -188,20 +187,6 @@ def _record(options: CollectOptions, recording: Recording, folder: Path) -> None
             f"{dropped:,} of {episodes:,} episodes ({dropped / episodes:.1%} of what was played) were dropped: they "
             f"ended before --length {options.length}"
         )
-
-
-def _made(options: CollectOptions, how: partial[VectorEnv]) -> VectorEnv:
-    try:
-        return how()
-    except UserError:
-        raise
-    except ValueError as error:
-        raise UserError(f"--env {options.env}: {one_line(error)}") from error
-    except TypeError as error:
-        if not options.env_kwargs:
-            raise
-        # What Python says of an argument that a class does not take.
-        raise UserError(f"--env-kwargs {json.dumps(options.env_kwargs)}: {one_line(error)}") from error
 
 
 def _checked(

@@ -22,7 +22,7 @@ from latentrl.learn import learn
 from latentrl.quickstarts import CURE, QUICKSTARTS, Plan, Showcase, stage_of
 from latentrl.runs.folder import SETTINGS
 from latentrl.support.commands import command
-from latentrl.support.errors import UserError, reported
+from latentrl.support.errors import UserError, message_of, reported
 from latentrl.support.files import read_json, write_json
 from latentrl.support.options import default_hint
 from latentrl.support.steps import FileMemory, Steps
@@ -148,7 +148,7 @@ def _check_camera(options: CollectOptions) -> None:
             envs.reset(seed=0)
             envs.render()
     except gymnasium.error.DependencyNotInstalled as error:
-        raise UserError(f"--env {options.env}: {' '.join(str(error).split())}") from error
+        raise UserError(f"--env {options.env}: {message_of(error)}") from error
 
 
 def _open(options: QuickstartOptions) -> Steps:

@@ -71,10 +71,10 @@ def _is_done(options: TrainOptions) -> bool:
 
 
 def _train(options: TrainOptions, settings: TrainSettings | None) -> Path:
-    data = load_sequences(options.data, "train", choose_device(options.device))
+    metadata = load_metadata(options.data)
+    data = load_sequences(options.data, "train", choose_device(options.device), metadata)
     started = options.resume and (options.folder / CHECKPOINT).is_file()
     check_held_out(options.data)
-    metadata = load_metadata(options.data)
     check_split(data, f"{options.data}: train", *check_bounds(metadata, str(options.data / METADATA)))
     if options.resume:
         check_data(options.folder, data, options.data)

@@ -19,7 +19,7 @@ from gymnasium.wrappers import FlattenObservation
 from latentrl import envs as environments
 from latentrl.envs.pixels import PixelObservation
 from latentrl.envs.repeat import ActionRepeat, VectorActionRepeat
-from latentrl.support.errors import UserError
+from latentrl.support.errors import UserError, message_of
 
 Size = int | Sequence[int]
 """Of pictures: one number for height and width, or the two of them."""
@@ -66,17 +66,17 @@ def make(
             envs = gymnasium.make_vec(name, num_envs or 8, "sync", wrappers=wrappers, **kwargs)
     except gymnasium.error.UnregisteredEnv as error:
         # Gymnasium's own suggestion, if it has one, knows the names of its own alone.
-        problem = one_line(error).partition(" Did you mean")[0].rstrip(".")
+        problem = message_of(error).partition(" Did you mean")[0].rstrip(".")
         raise UserError(f"--env {env_id}: {problem}{_did_you_mean(env_id)}") from error
     except (gymnasium.error.Error, ModuleNotFoundError) as error:
-        raise UserError(f"--env {env_id}: {one_line(error)}") from error
+        raise UserError(f"--env {env_id}: {message_of(error)}") from error
     except UserError as error:
         raise UserError(f"--env {env_id}: {error}") from error
     except Exception as error:
         inner = traceback.extract_tb(error.__traceback__)[-1]
         given = f" --env-kwargs {json.dumps(dict(env_kwargs), default=str)}" if env_kwargs else ""
         raise UserError(
-            f"--env {env_id}{given}: making it raised {type(error).__name__}: {one_line(error)} "
+            f"--env {env_id}{given}: making it raised {type(error).__name__}: {message_of(error)} "
             f"({inner.filename}:{inner.lineno})"
         ) from error
     _check_spaces(env_id, envs)
@@ -104,11 +104,6 @@ def make_as_recorded(metadata: Mapping[str, Any], num_envs: int, render: bool = 
     return make(env_id, kwargs, num_envs, pixels, **how)
 
 
-def one_line(error: BaseException) -> str:
-    """An error's message without line breaks."""
-    return " ".join(str(error).split())
-
-
 def name_of(envs: VectorEnv) -> str:
     """The id that environments were made by."""
     spec = envs.unwrapped.spec
@@ -121,7 +116,7 @@ def failure(envs: VectorEnv, call: str, error: BaseException) -> UserError:
         return UserError(f"--env {name_of(envs)}: {error}")
     inner = traceback.extract_tb(error.__traceback__)[-1]
     return UserError(
-        f"--env {name_of(envs)}: its {call} raised {type(error).__name__}: {one_line(error)} "
+        f"--env {name_of(envs)}: its {call} raised {type(error).__name__}: {message_of(error)} "
         f"({inner.filename}:{inner.lineno})"
     )
 

@@ -13,7 +13,7 @@ from minari.dataset.minari_storage import METADATA_FILE_NAME
 
 from latentrl.data_collection.again import how_to_record_again
 from latentrl.data_collection.arrow import PART, is_whole
-from latentrl.support.errors import UserError
+from latentrl.support.errors import UserError, message_of
 
 BLOCK = 64
 DAMAGED = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, AssertionError, StopIteration)
@@ -91,5 +91,5 @@ class Split:
 
     def _damaged(self, path: Path, error: BaseException) -> UserError:
         missing = isinstance(error, FileNotFoundError)
-        what = "is missing" if missing else f"is damaged ({' '.join(str(error).split())[:200]})"
+        what = "is missing" if missing else f"is damaged ({message_of(error)[:200]})"
         return UserError(f"{path} {what}: {self.cure}")

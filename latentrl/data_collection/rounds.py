@@ -17,8 +17,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from latentrl.data_collection.behaviour import Behaviour, Floats
-from latentrl.data_collection.making import failure, name_of, one_line
-from latentrl.support.errors import UserError
+from latentrl.data_collection.making import failure, name_of
+from latentrl.support.errors import UserError, message_of
 
 
 class Round(NamedTuple):
@@ -107,13 +107,13 @@ def reset(
     try:
         observation, info = envs.reset(seed=seed, options=options)
     except gymnasium.error.DependencyNotInstalled as error:
-        raise UserError(f"{name_of(envs)}: {one_line(error)}") from error
+        raise UserError(f"{name_of(envs)}: {message_of(error)}") from error
     except UserError as error:
         raise failure(envs, "reset", error) from error
     except (ValueError, TypeError, KeyError) as error:
         if options is None:
             raise failure(envs, "reset", error) from error
-        raise UserError(f"{flag} {json.dumps(options)}: refused ({one_line(error)})") from error
+        raise UserError(f"{flag} {json.dumps(options)}: refused ({message_of(error)})") from error
     except Exception as error:
         raise failure(envs, "reset", error) from error
     _check_finite(envs, recordable(observation)[:, None])

@@ -153,10 +153,10 @@ def load_metadata(folder: Path) -> dict[str, Any]:
     """
     path = Path(folder) / METADATA
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(_not_there(Path(folder), error)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}): {how_to_record_again(Path(folder))}") from error
     return check_metadata(content, path)
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from gymnasium.error import DependencyNotInstalled
 
+from latentrl.support.errors import message_of
+
 BACKENDS = {"linux": ("egl", "osmesa", "glfw"), "darwin": ("cgl", "glfw"), "win32": ("glfw",)}
 CURE = (
     "OpenGL: no off-screen backend works ({tried}); {cure}install one, on Debian or Ubuntu: "
@@ -39,6 +41,6 @@ def make_context(width: int, height: int) -> Any:
             return context
         # The backends share no base class of errors: missing libraries, devices and displays all look different.
         except Exception as error:
-            failures.append(f"{backend}: {' '.join(str(error).split())[:80] or type(error).__name__}")
+            failures.append(f"{backend}: {message_of(error)[:80] or type(error).__name__}")
     cure = f"unset MUJOCO_GL={wanted} so that others are tried, or " if chosen else ""
     raise DependencyNotInstalled(CURE.format(tried="; ".join(failures), cure=cure))

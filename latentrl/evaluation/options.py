@@ -162,8 +162,6 @@ def check_numbers(options: EvaluateOptions | CompareOptions) -> None:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UserError(f"--{name} {value}: give one or more")
-    if options.seed < 0:
-        raise UserError(f"--seed {options.seed}: give 0 or more")
     if options.torque is not None and not 0.0 < options.torque < float("inf"):
         raise UserError(f"--action-limit {options.torque}: give a positive number")
 

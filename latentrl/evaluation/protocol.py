@@ -26,7 +26,7 @@ from latentrl.envs.pixels import as_picture
 from latentrl.envs.tasks import Task
 from latentrl.evaluation.sensing import Losses
 from latentrl.figures.video import side_by_side
-from latentrl.support.errors import UserError
+from latentrl.support.errors import UserError, message_of
 from latentrl.types import Agent
 
 Pictures = dict[str, NDArray[np.uint8]]
@@ -157,7 +157,7 @@ def _made(task: Task, episodes: int, render: bool = False) -> Iterator[VectorEnv
         finally:
             envs.close()
     except gymnasium.error.DependencyNotInstalled as error:
-        raise UserError(f"{task.env_id}: {' '.join(str(error).split())}") from error
+        raise UserError(f"{task.env_id}: {message_of(error)}") from error
 
 
 class _Course:

@@ -19,7 +19,7 @@ from latentrl.data_collection.ground_truth import declared_by
 from latentrl.data_collection.making import make_as_recorded
 from latentrl.envs import ENVIRONMENTS, coordinates_of
 from latentrl.envs.declaration import Declaration, declaration_from_json
-from latentrl.support.errors import UserError
+from latentrl.support.errors import UserError, message_of
 from latentrl.types import is_image_shape
 
 
@@ -111,7 +111,7 @@ def _made(recorded: Mapping[str, Any]) -> Iterator[VectorEnv]:
     except (TypeError, ValueError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"--env {recorded['env_id']}: {' '.join(str(error).split())}") from error
+        raise UserError(f"--env {recorded['env_id']}: {message_of(error)}") from error
     try:
         yield envs
     finally:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from latentrl.recordings.recording import BLOCK, missing_package
-from latentrl.support.errors import UserError
+from latentrl.support.errors import UserError, message_of
 
 try:
     import av
@@ -148,4 +148,4 @@ def _rate(seconds: float) -> float | None:
 def _damaged(path: Path, error: Exception) -> UserError:
     if isinstance(error, FileNotFoundError):
         return UserError(f"{path}: there is no such film; copy it there, or take its recording out")
-    return UserError(f"{path}: cannot be read as a film ({' '.join(str(error).split())}); convert it to MP4")
+    return UserError(f"{path}: cannot be read as a film ({message_of(error)}); convert it to MP4")

@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentrl.support.errors import UserError
+from latentrl.support.errors import UserError, message_of
 
 NPY, NPZ = ".npy", ".npz"
 DAMAGED = (
@@ -140,7 +140,7 @@ def stored_arrays(path: Path) -> dict[str, StoredArray]:
 
 def damaged(path: Path, error: Exception) -> UserError:
     """The error of a file that cannot be read as what its name says."""
-    return UserError(f"{path}: is damaged or no file of this kind ({' '.join(str(error).split())}): write it again")
+    return UserError(f"{path}: is damaged or no file of this kind ({message_of(error)}): write it again")
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

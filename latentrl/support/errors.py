@@ -14,6 +14,11 @@ class UserError(ValueError):
     """Bad input. The message names the file or flag, the value and the cure, in one line."""
 
 
+def message_of(error: BaseException) -> str:
+    """An error's message without line breaks."""
+    return " ".join(str(error).split())
+
+
 def one_line(error: BaseException) -> str:
     """An error's kind and message without line breaks, shortened where it is very long."""
     text = " ".join(f"{type(error).__name__}: {error}".split())

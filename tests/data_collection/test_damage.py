@@ -67,9 +67,14 @@ def binary(path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
 
 
+def deep(path: Path) -> None:
+    path.write_text("[" * 100_000)
+
+
 OURS, MINARI, ARROW = "metadata.json", "train-v0/data/metadata.json", "train-v0/data/2/part-0.arrow"
 NAMED: dict[str, tuple[str, Damage, str]] = {
     "truncated": (OURS, truncated, r"metadata\.json is damaged"),
+    "deep": (OURS, deep, r"metadata\.json is damaged"),
     "binary": (OURS, binary, r"metadata\.json is damaged"),
     "list": (OURS, a_list, r"metadata\.json holds no JSON object"),
     "no shape": (OURS, changed(observation_shape=None), r"metadata\.json: 'observation_shape' is missing"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from latentrl.envs.measures.base import Outcome, Truth
+from latentrl.envs.measures.base import Outcome, Truth, headings_at_end
 
 OBSERVED, ENCODED = "observed", "encoded"
 """Entries of the truth that hold a distance to the goal's observation: as it is observed, and as a model encodes it."""
@@ -36,10 +36,7 @@ class Approach:
                 f"{name}_closest_low": "95% from",
                 f"{name}_closest_high": "95% to",
                 f"seconds_to_{name}_closest": f"{name}: s to closest",
-                f"{name}_at_end_mean": f"{name}: at the end, {unit}",
-                f"{name}_at_end_low": f"95% from, {name} end",
-                f"{name}_at_end_high": f"to, {name} end",
-            }
+            } | headings_at_end(name, unit)
         return found
 
     def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:

@@ -66,6 +66,15 @@ def distances(coordinates: Sequence[Coordinate], truth: Truth, goal: Floats) -> 
     return np.stack([one.distance(one.values(truth), goal[..., at]) for at, one in enumerate(coordinates)], -1)
 
 
+def headings_at_end(name: str, unit: str) -> dict[str, str]:
+    """Column headings of the mean of ``<name>_at_end`` over the episodes, and of its interval."""
+    return {
+        f"{name}_at_end_mean": f"{name}: at the end, {unit}",
+        f"{name}_at_end_low": f"95% from, {name} end",
+        f"{name}_at_end_high": f"to, {name} end",
+    }
+
+
 def settling_time(inside: NDArray[np.bool_], control_step: float) -> Floats:
     """Seconds until ``inside [T, N]`` holds for good, ``[N]``; infinite where it does not hold at the end."""
     outside_last = len(inside) - np.argmin(inside[::-1], axis=0)  # steps up to the last one outside

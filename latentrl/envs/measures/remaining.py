@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from latentrl.envs.coordinates import Coordinate
-from latentrl.envs.measures.base import GOAL, Outcome, Truth, distances
+from latentrl.envs.measures.base import GOAL, Outcome, Truth, distances, headings_at_end
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,8 @@ class Remaining:
         """Column headings of the figures in a table for people, by figure."""
         found: dict[str, str] = {}
         for one in self.coordinates:
-            found |= {
-                f"{one.name}_closest": f"{one.name}: closest, {one.unit}",
-                f"{one.name}_at_end_mean": f"{one.name}: at the end, {one.unit}",
-                f"{one.name}_at_end_low": f"95% from, {one.name} end",
-                f"{one.name}_at_end_high": f"to, {one.name} end",
-            }
+            found[f"{one.name}_closest"] = f"{one.name}: closest, {one.unit}"
+            found |= headings_at_end(one.name, one.unit)
         return found
 
     def __call__(self, truth: Truth, control_step: float, target: float | None) -> Outcome:

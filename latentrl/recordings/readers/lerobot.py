@@ -26,7 +26,7 @@ from PIL import Image
 
 from latentrl.recordings.film import UNREADABLE, film_blocks
 from latentrl.recordings.recording import BLOCK, Key, Source
-from latentrl.support.errors import UserError
+from latentrl.support.errors import UserError, message_of
 
 INFO, EPISODES_V2, EPISODES_V3 = "meta/info.json", "meta/episodes.jsonl", "meta/episodes"
 PICTURES = ("image", "video")
@@ -115,7 +115,7 @@ class LeRobotEpisode:
                     yield _array(batch.column(0), shape)
         except (*UNREADABLE, pyarrow.ArrowException, KeyError) as error:
             raise UserError(
-                f"{table}: {key} of episode {self.place.number} cannot be read ({' '.join(str(error).split())}); "
+                f"{table}: {key} of episode {self.place.number} cannot be read ({message_of(error)}); "
                 "copy the data set again"
             ) from error
         if found != self.place.length:
@@ -195,7 +195,7 @@ def _places_v3(path: Path, info: Mapping[str, Any]) -> list[Place]:
         try:
             rows = pyarrow.parquet.read_table(file, columns=columns).to_pylist()
         except (OSError, pyarrow.ArrowException) as error:
-            raise UserError(f"{file}: is damaged ({' '.join(str(error).split())}); copy the data set again") from error
+            raise UserError(f"{file}: is damaged ({message_of(error)}); copy the data set again") from error
         for row in rows:
             names = {"chunk_index": row["data/chunk_index"], "file_index": row["data/file_index"]}
             own: dict[str, tuple[Path, float | None]] = {}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from latentrl.recordings.recording import BLOCK, Key, Source, is_numeric, missing_package
-from latentrl.support.errors import UserError
+from latentrl.support.errors import UserError, message_of
 
 DATA, METADATA, MAIN = "data", "metadata.json", "main_data.hdf5"
 ROOT = "MINARI_DATASETS_PATH"
@@ -53,7 +53,7 @@ class MinariReader:
         except ImportError as error:
             raise missing_package(path, "h5py") from error
         except DAMAGED as error:
-            raise UserError(f"{path}: is damaged ({_one_line(error)}); copy the data set again") from error
+            raise UserError(f"{path}: is damaged ({message_of(error)}); copy the data set again") from error
         if not count:
             raise UserError(f"{path}: holds no episodes; record some")
         opened = Episodes(path, storage)
@@ -97,7 +97,7 @@ class Episodes:
                 ) from error
             except DAMAGED as error:
                 raise UserError(
-                    f"{self.path}: episode {number} is damaged ({_one_line(error)}); copy it again"
+                    f"{self.path}: episode {number} is damaged ({message_of(error)}); copy it again"
                 ) from error
             entries = {key: value for key, value in episode.items() if key != "id"}
             self._read = (number, dict(_flattened(entries)))
@@ -148,7 +148,3 @@ def _raw(data: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
