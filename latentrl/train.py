@@ -144,7 +144,8 @@ def _write(situation: Situation, training: Training) -> list[str]:
         print(f"note: {note}")
     for warning in warnings:
         print(f"warning: {warning}")
-    for passing in (CHECKPOINT, *(left for stage in STAGES.values() for left in stage.leaves)):
+    # The checkpoint last: a run without it is finished, and nobody would remove the others.
+    for passing in (*(left for stage in STAGES.values() for left in stage.leaves), CHECKPOINT):
         (folder / passing).unlink(missing_ok=True)
     print(next_command(options))
     return warnings
