@@ -7,13 +7,11 @@ import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
-from latentrl.support.interrupts import deferred_interrupt
+from latentrl.support.interrupts import ctrl_c_on_termination, deferred_interrupt
 
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = (60.0, 10.0)
@@ -79,7 +77,7 @@ def run_jobs(
         inherited: file descriptors that the processes keep open.
     """
     waiting, running = deque(jobs), list[_Running]()
-    with deferred_interrupt() as stop_if_asked, _ctrl_c_on_termination():
+    with deferred_interrupt() as stop_if_asked, ctrl_c_on_termination():
         try:
             while waiting or running:
                 stop_if_asked()
@@ -133,25 +131,3 @@ def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         process.kill()
         process.wait()
-
-
-@contextmanager
-def _ctrl_c_on_termination() -> Iterator[None]:
-    """Within the block a request to terminate, or a terminal that closes, counts as Ctrl-C unless it was ignored."""
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    before = {}
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            try:
-                before[number] = signal.signal(number, pass_on)
-            except ValueError:  # not the main thread: Python delivers no signals here
-                break
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
