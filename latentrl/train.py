@@ -26,7 +26,7 @@ from latentrl.training.constraint import objective_failures, raised_bound
 from latentrl.training.explaining import explained, notes
 from latentrl.training.kept_target import load_target
 from latentrl.training.memory import CheckpointMemory, finished_stages
-from latentrl.training.options import TrainOptions, check_options, choose_device
+from latentrl.training.options import TrainOptions, arguments_of, check_options, choose_device
 from latentrl.training.recipes import Recipe, choose
 from latentrl.training.resuming import (
     Begun,
@@ -171,7 +171,7 @@ def _write(situation: Situation, training: Training) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> None:
     """``latentrl train``."""
     with reported():
-        train(tyro.cli(TrainOptions, args=argv, prog="latentrl train"))
+        train(tyro.cli(TrainOptions, args=arguments_of(argv), prog="latentrl train"))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from latentrl.geometry.neighbour_graph import NoChartError
 from latentrl.models import MODELS, ModelEntry
 from latentrl.models.capabilities import CAPABILITIES, FrameDecoder, FrameEncoder, LatentRate, LocallyLinear
 from latentrl.networks import NetworkName, suggested_network
-from latentrl.networks.standardisation import data_deviation
+from latentrl.networks.standardisation import data_deviation, suggested_standardisation
 from latentrl.priors import PRIORS
 from latentrl.support.errors import UserError
 from latentrl.training.options import TrainOptions, choose_device
@@ -29,7 +29,7 @@ class Situation:
     """What there is to choose a recipe by.
 
     Attributes:
-        options: as given, with the network that was chosen.
+        options: as given, with the network that was chosen and whether observations are standardised.
         data: the training sequences.
         entry: the model's.
         capabilities: of the model, among `CAPABILITIES`.
@@ -39,6 +39,8 @@ class Situation:
         kappa: bound of the constraint, root mean squared error per observation dimension.
         charted: the chart that the model is to start on, if blurred pictures do not tell all of its position.
         no_chart: why there is none, though there should be.
+        standardised: why observations are standardised, or not; None where that was given, or the model knows no such
+            thing.
     """
 
     options: TrainOptions
@@ -51,6 +53,7 @@ class Situation:
     kappa: float
     charted: Charted | None = None
     no_chart: str | None = None
+    standardised: str | None = None
 
     @property
     def plain(self) -> bool:
@@ -97,7 +100,7 @@ def measure(options: TrainOptions, data: Sequences, read_charts: bool = True) ->
         deviation=deviation,
         kappa=deviation / 6 if options.kappa is None else options.kappa,
     )
-    situation = replace(situation, options=replace(options, network=_network(situation)))
+    situation = _standardised(replace(situation, options=replace(options, network=_network(situation))))
     return _with_chart(situation) if read_charts else situation
 
 
@@ -114,6 +117,17 @@ def _network(situation: Situation) -> NetworkName:
     if options.network != "dense" and not is_image_shape(shape):
         raise UserError(f"--network {options.network}: {options.data} holds no images but {shape}; give dense or auto")
     return options.network
+
+
+def _standardised(situation: Situation) -> Situation:
+    """Whether observations are standardised, as given or as the data suggest."""
+    options = situation.options
+    if options.standardise is not None:
+        return situation
+    if situation.plain or not situation.entry.has_setting("standardise"):
+        return replace(situation, options=replace(options, standardise=False))
+    wanted, why = suggested_standardisation(situation.data)
+    return replace(situation, options=replace(options, standardise=wanted), standardised=why)
 
 
 def _with_chart(situation: Situation) -> Situation:
