@@ -132,8 +132,10 @@ def _list(chains: Sequence[Chain], options: SuiteOptions) -> None:
             print(shown(chain.system, step, options.folder, chain.seed))
     able = [chain for chain in chains if lacking(chain.system) is None]
     left = left_of(able, options.jobs)
-    print(f"\n{len(able)} runs of {len({c.system.name for c in able})} systems: about {in_words(left)} are left in "
-          f"{options.jobs} process(es), one core each")
+    count = len({chain.system.name for chain in able})
+    print(
+        f"\n{len(able)} runs of {count} systems: about {in_words(left)} left in {options.jobs} process(es), one core each"
+    )
 
 
 def _write(found: dict[str, Any], options: SuiteOptions) -> None:

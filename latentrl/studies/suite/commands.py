@@ -10,7 +10,7 @@ from typing import Literal
 
 from latentrl.data_collection.storage import METADATA
 from latentrl.runs.folder import MODEL, SETTINGS, is_finished
-from latentrl.studies.systems.base import GOAL, HERE, LOG, PHOTO, Evaluation, System
+from latentrl.studies.systems.base import GOAL, LOG, PHOTO, Evaluation, System
 from latentrl.support.commands import MODULES
 
 Verb = Literal["record", "collect", "import", "train", "learn", "evaluate"]
@@ -183,10 +183,18 @@ def filled(words: Sequence[str], meaning: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def shown(system: System, step: Step, out: Path = Path("runs/suite"), seed: int = 0) -> str:
-    """The command of a step as a line that can be copied, on anybody's machine."""
-    declaration = None if system.declares is None else Path("latentrl", "studies", HERE.name, system.declares)
-    return shlex.join(["python", *filled(step.words, Place(folder_of(out, system, seed)).meaning(declaration))])
+def shown(system: System, step: Step, out: Path, seed: int, declaration: Path | None = None) -> str:
+    """The command of a step as a line that can be copied.
+
+    Args:
+        system: whose step it is.
+        step: which.
+        out: the suite's folder.
+        seed: of the experiment.
+        declaration: how the file that declares coordinates is written; None: where it is here.
+    """
+    place = Place(folder_of(out, system, seed))
+    return shlex.join(["python", *filled(step.words, place.meaning(declaration or system.declaration))])
 
 
 def folder_of(out: Path, system: System, seed: int) -> Path:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from latentrl.numerics.statistics import Interval, bootstrap_interval, nested_interval, wilson_interval
-from latentrl.studies.suite.commands import shown, steps_of
+from latentrl.studies.suite.commands import Step, shown, steps_of
 from latentrl.studies.suite.outcome import QUICK
-from latentrl.studies.systems.base import Evaluation, System
-from latentrl.studies.tables import NONE, grid
+from latentrl.studies.systems.base import HERE, Evaluation, System
+from latentrl.studies.tables import NONE
 
 NOT_RUN = "not run yet"
 AGENTS = ("policy", "cem", "random")
-HEADS = ("system", "starts", "target", "policy", "CEM", "random", "R² of every coordinate", "training, min", "seeds", "with reward")
+HEADS = (
+    "system",
+    "task",
+    "target",
+    "policy",
+    "CEM",
+    "random",
+    "R² of every coordinate",
+    "training, min",
+    "seeds",
+    "with reward",
+)
 Seeds = Sequence[Mapping[str, Any]]
 
 
@@ -30,12 +42,18 @@ def page(systems: Mapping[str, System], found: Mapping[str, Any], command: str) 
     if found.get(QUICK):
         text += ["", "**Quick look: everything as small as it can be. No result.**"]
     rows = [row for name, system in systems.items() for row in _rows(system, known.get(name, ()))]
-    text += ["", *grid(HEADS, rows), "", *EXPLANATION]
+    text += ["", *_table(HEADS, rows), "", *EXPLANATION]
     said = [line for name, system in systems.items() for line in _remarks(system, known.get(name, ()), found)]
     if said:
         text += ["", "## What failed, and what the trainings say of themselves", "", *said]
     text += ["", "## The systems", "", *[line for system in systems.values() for line in _about(system)]]
     return "\n".join(text).rstrip() + "\n"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table, not padded: a cell of eight coordinates would make every line as wide."""
+    rule = ["---", "---", *["---:"] * (len(heads) - 4), "---:", "---"]
+    return ["| " + " | ".join(row) + " |" for row in (heads, rule, *rows)]
 
 
 def _introduction(command: str) -> list[str]:
@@ -61,7 +79,8 @@ def _rows(system: System, seeds: Seeds) -> list[list[str]]:
     for number, one in enumerate(system.evaluations):
         first = number == 0
         title = system.title if first else ""
-        agents = [agent_cell(one, [seed["evaluations"].get(one.name, {}).get(agent) for seed in seeds]) for agent in AGENTS]
+        judged = [seed["evaluations"].get(one.name, {}) for seed in seeds]
+        agents = [agent_cell(one, [agents.get(agent) for agents in judged]) for agent in AGENTS]
         if not seeds:
             agents = [NOT_RUN, NONE, NONE]
         about = [r2_cell(seeds), _minutes(seeds), _count(system, seeds)] if first else ["", "", ""]
@@ -142,6 +161,9 @@ def _remarks(system: System, seeds: Seeds, found: Mapping[str, Any]) -> list[str
         unfinished = [name for name, step in seed["steps"].items() if step["state"] in ("waiting", "interrupted")]
         if unfinished:
             lines.append(f"- not finished: {where}: {', '.join(unfinished)}")
+        blocked = [name for name, step in seed["steps"].items() if step["state"] == "blocked"]
+        if blocked:
+            lines.append(f"- not done, for what it needs has failed: {where}: {', '.join(blocked)}")
         lines += [f"- warning: {where}: {warning}" for warning in seed.get("warnings", ())]
     return lines
 
@@ -153,5 +175,11 @@ def _about(system: System) -> list[str]:
     steps = steps_of(system, 0)
     if steps:
         needed = [f"# {system.install}"] if system.install else []
-        lines += ["```", *needed, *(shown(system, step) for step in steps), "```", ""]
+        lines += ["```", *needed, *(_command(system, step) for step in steps), "```", ""]
     return lines
+
+
+def _command(system: System, step: Step) -> str:
+    """A command as it reads on anybody's machine."""
+    file = None if system.declares is None else Path("latentrl", "studies", HERE.name, system.declares)
+    return shown(system, step, Path("runs", "suite"), 0, file)
