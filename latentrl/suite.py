@@ -133,9 +133,8 @@ def _list(chains: Sequence[Chain], options: SuiteOptions) -> None:
     able = [chain for chain in chains if lacking(chain.system) is None]
     left = left_of(able, options.jobs)
     count = len({chain.system.name for chain in able})
-    print(
-        f"\n{len(able)} runs of {count} systems: about {in_words(left)} left in {options.jobs} process(es), one core each"
-    )
+    where = f"in {options.jobs} process(es), one core each"
+    print(f"\n{len(able)} runs of {count} systems: about {in_words(left)} left {where}")
 
 
 def _write(found: dict[str, Any], options: SuiteOptions) -> None:

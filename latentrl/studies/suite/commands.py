@@ -67,11 +67,8 @@ def steps_of(system: System, seed: int, quick: bool = False) -> tuple[Step, ...]
         script = (system.small_log if quick else None) or system.log
         found.append(Step("record", "record", ("-c", script.replace("SEED", str(seed)))))
     source = () if system.log is None else (LOG,)
-    found.append(
-        _step(
-            system.verb, (*source, *system.record, *declared, "--out", DATA, *seeded), quick, tuple(s.name for s in found)
-        )
-    )
+    words = (*source, *system.record, *declared, "--out", DATA, *seeded)
+    found.append(_step(system.verb, words, quick, tuple(step.name for step in found)))
     train = ("--data", DATA, "--run", RUN, *system.train, "--device", "cpu", *seeded)
     found.append(_step("train", train, quick, (system.verb,)))
     if "policy" in system.agents:
@@ -88,7 +85,7 @@ def evaluation_name(evaluation: Evaluation, agent: str) -> str:
 
 
 def _evaluation(system: System, one: Evaluation, agent: str, seeded: tuple[str, ...], quick: bool) -> Step:
-    goal = system.learn if GOAL in system.learn else ()
+    goal = ("--goal", GOAL) if GOAL in system.learn else ()
     film = ("--no-video",) if agent == "random" else ()
     words = ("--run", RUN, *goal, "--agent", agent, *one.options, *film, *seeded)
     after = ("learn",) if agent == "policy" else ("train",)

@@ -12,12 +12,9 @@ FRAMES = 60_000
 """Of both splits together, at most."""
 ENOUGH = ("--sequences", "2200", "--test-sequences", "500", "--length", "20")
 """54,000 frames: what a system is given unless it says otherwise."""
-HELD = 0.8
-"""Probability that a random action is held for another step: five steps on average."""
-
 LOG, PHOTO, GOAL = "<log>", "<photo>", "<goal>"
-"""In a system's words, what a seed has of its own: the folder of its recordings, the photo of the goal that was made with
-them, and the goal in the data folder."""
+"""In a system's words, what a seed has of its own: the folder of its recordings, the photo of the goal that was made
+with them, and the goal in the data folder."""
 
 Score = Literal["return", "successes"]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from latentrl.studies.systems.base import Evaluation, System
 
+LENGTH = ("--episodes", "20", "--steps", "250")
+
 MOUNTAIN_CAR = System(
     name="mountain-car",
     title="MountainCarContinuous-v0",
@@ -17,9 +19,9 @@ MOUNTAIN_CAR = System(
     train=("--standardise",),
     declares="mountain_car.toml",
     evaluations=(
-        Evaluation("return", "the environment's own, 999 steps", ("--task", "reach", "--episodes", "20", "--steps", "250")),
+        Evaluation("return", "the environment's own, 999 steps", ("--task", "reach", *LENGTH)),
         Evaluation("flag", "the flag reached within 240 steps", ("--task", "flag"), "successes"),
     ),
-    note="Its return is 100 for the flag, less a tenth of the squared actions; Gymnasium calls 90 solved. The car's place on "
-    "the curve is told by two numbers, as it lies in the picture.",
+    note="Its return is 100 for the flag, less a tenth of the squared actions; Gymnasium calls 90 solved. The car's place "
+    "on the curve is told by two numbers, as it lies in the picture.",
 )

@@ -17,7 +17,9 @@ POINT_MASS = System(
         *("--goal-options", '{"qpos": [0, 0], "qvel": [0, 0]}'),
     ),
     train=("--standardise", "--position-size", "2", "--state-size", "4"),
-    evaluations=(Evaluation("easy", "the task's own, 1000 steps", ("--episodes", "20", "--steps", "200"), "return", 850),),
+    evaluations=(
+        Evaluation("easy", "the task's own, 1000 steps", ("--episodes", "20", "--steps", "200"), "return", 850),
+    ),
     seeds=3,
     note="At the goal the mass is hidden: the target is a larger ball in the same place.",
 )

@@ -9,7 +9,10 @@ REACHER = System(
     title="reacher, a goal of its own in every episode",
     needs=("dm_control", "mujoco"),
     install='pip install "latentrl[reacher]"',
-    record=("--env", "reacher", "--observation", "pixels", "--sequences", "1600", "--test-sequences", "400", "--length", "30"),
+    record=(
+        *("--env", "reacher", "--observation", "pixels"),
+        *("--sequences", "1600", "--test-sequences", "400", "--length", "30"),
+    ),
     train=("--standardise", "--position-size", "3", "--state-size", "5"),
     learn=("--goal", "any", "--action-limit", "0.5"),
     evaluations=(
