@@ -110,6 +110,7 @@ def test_a_nested_interval_has_the_variance_of_both_levels() -> None:
 
 
 def test_a_nested_interval_needs_values() -> None:
-    for groups in ([], [[]], [[1.0], []]):
+    wrong: list[list[list[float]]] = [[], [[]], [[1.0], []]]
+    for groups in wrong:
         with pytest.raises(ValueError, match="give"):
             nested_interval(groups)

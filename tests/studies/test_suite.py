@@ -27,8 +27,8 @@ WRITE = (
 
 
 def script(path: str, content: Any, before: str = "") -> tuple[str, ...]:
-    """Words of a step that writes a file, after ``before``."""
-    return ("-c", f"{before}\n{WRITE.format(path=path, text=json.dumps(content))}")
+    """Words of a step that writes a file, after ``before``, and a word into its log."""
+    return ("-c", f"print('begun', flush=True)\n{before}\n{WRITE.format(path=path, text=json.dumps(content))}")
 
 
 METADATA = {"splits": {"train": {"sequences": 3, "length": 5}, "test": {"sequences": 1, "length": 5}}}

@@ -76,7 +76,7 @@ def _trained(chain: Chain, cure: str, coordinates: Sequence[str]) -> Found:
     metrics = read_json(chain.place.run / METRICS, cure)
     settings = read_json(chain.place.run / SETTINGS, cure)
     # Data from before coordinates were stored, and environments of this package, name them in the figures alone.
-    names = coordinates or [_name(key) for key in metrics if _name(key)]
+    names = coordinates or [name for name in map(_name, metrics) if name is not None]
     return {
         "r2": {name: metrics[f"r2_{name}"] for name in names if f"r2_{name}" in metrics},
         "train_seconds": metrics.get("train_seconds"),

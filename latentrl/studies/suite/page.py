@@ -59,20 +59,20 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def _introduction(command: str) -> list[str]:
     return [
         f"`{command}` makes this page ([how](../study.md#many-systems-latentrl-suite)).",
-        "In each system random actions are recorded, at most 60,000 frames, a model is trained on the pictures, and a policy",
-        "is learned in it for one picture of the goal; the policy and a planner (CEM) then act in the environment, beside",
-        "random actions. None of them has seen a reward. Sizes of the state are counted from the joints; pictures and held",
-        "actions were chosen by looking at data; everything else is the commands' default.",
+        "In each system random actions are recorded, at most 60,000 frames, a model is trained on the pictures, and a",
+        "policy is learned in it for one picture of the goal; the policy and a planner (CEM) then act in the",
+        "environment, beside random actions. None of them has seen a reward. Sizes of the state are counted from the",
+        "joints; pictures and held actions were chosen by looking at data; everything else is the commands' default.",
     ]
 
 
 EXPLANATION = (
-    "Returns are the environment's own, summed over every one of its steps, held actions included: the mean over episodes",
-    "and seeds [95% bootstrap interval, seeds resampled first, then episodes]; with one seed the interval is over episodes",
-    "alone and says nothing of another training. Successes are those of all seeds' episodes [95% Wilson interval].",
-    "**Bold**: the target is reached. R²: held-out, of each coordinate from the latent state by a linear map, the mean over",
-    "seeds and, of several, [the least, the largest]. *Training* is the mean over seeds, on one core. *With reward*: what",
-    "others reach who are told it, from pictures.",
+    "Returns are the environment's own, summed over every one of its steps, held actions included: the mean over",
+    "episodes and seeds [95% bootstrap interval, seeds resampled first, then episodes]; with one seed the",
+    "interval is over episodes alone and says nothing of another training. Successes are those of all seeds'",
+    "episodes [95% Wilson interval]. **Bold**: the target is reached. R²: held-out, of each coordinate from the",
+    "latent state by a linear map, the mean over seeds and, of several, [the least, the largest]. *Training* is",
+    "the mean over seeds, on one core. *With reward*: what others reach who are told it, from pictures.",
 )
 
 
