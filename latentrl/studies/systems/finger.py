@@ -8,6 +8,6 @@ FINGER = System(
     name="finger",
     title="dm_control finger turn_easy",
     unsupported="Where the spinner is to point is drawn anew for every episode and marked in the picture. One goal "
-    "picture is of one episode, and no option of a reset sets the mark; an environment of this package can photograph a "
-    "goal for every episode, one of the control suite's cannot.",
+    "picture is of one episode, and no option of a reset sets the mark; an environment of this package "
+    "can photograph a goal for every episode, one of the control suite's cannot.",
 )

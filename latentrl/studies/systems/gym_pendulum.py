@@ -27,6 +27,6 @@ GYM_PENDULUM = System(
         Evaluation("random", "20 anywhere: the same", ("--task", "upright"), "successes", 0.95),
     ),
     seeds=3,
-    note="The renderer draws the torque as an arrow around the pivot, up to the pole's own size, which is no part of the "
-    "state.",
+    note="The renderer draws the torque as an arrow around the pivot, up to the pole's own size, which is no "
+    "part of the state.",
 )

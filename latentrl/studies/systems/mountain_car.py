@@ -22,6 +22,6 @@ MOUNTAIN_CAR = System(
         Evaluation("return", "the environment's own, 999 steps", ("--task", "reach", *LENGTH)),
         Evaluation("flag", "the flag reached within 240 steps", ("--task", "flag"), "successes"),
     ),
-    note="Its return is 100 for the flag, less a tenth of the squared actions; Gymnasium calls 90 solved. The car's place "
-    "on the curve is told by two numbers, as it lies in the picture.",
+    note="Its return is 100 for the flag, less a tenth of the squared actions; Gymnasium calls 90 solved. The "
+    "car's place on the curve is told by two numbers, as it lies in the picture.",
 )
