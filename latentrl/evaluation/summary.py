@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from latentrl.envs.measures import LENGTH, REWARD, Floats, Outcome
 from latentrl.envs.measures.base import Truth
 from latentrl.evaluation.judging import Alone, Judged
 from latentrl.evaluation.setting import Setting
-from latentrl.numerics.statistics import bootstrap_interval
+from latentrl.numerics.statistics import bootstrap_interval, wilson_interval
 
 
 def summarise(setting: Setting, judged: Judged, alone: Alone) -> dict[str, Any]:
@@ -124,21 +123,6 @@ def _interval(name: str, overall: Mapping[str, float]) -> str:
     stem = name.removesuffix("_mean")
     low, high = (overall.get(f"{stem}_{end}") for end in ("low", "high"))
     return "" if name == stem or low is None or high is None else f" ({low:.3g} to {high:.3g})"
-
-
-def wilson_interval(successes: int, episodes: int) -> tuple[float, float]:
-    """The 95% Wilson score interval of a success rate (Wilson, 1927); it is valid at 0 and at all successes.
-
-    Raises:
-        ValueError: no episodes, or more successes than episodes.
-    """
-    if not 0 <= successes <= episodes or episodes < 1:
-        raise ValueError(f"cannot have {successes} successes in {episodes} episodes")
-    z = 1.959963984540054
-    rate, shrink = successes / episodes, 1 + z**2 / episodes
-    centre = (rate + z**2 / (2 * episodes)) / shrink
-    half = z / shrink * math.sqrt(rate * (1 - rate) / episodes + z**2 / (4 * episodes**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def control_rate(seconds: Floats) -> dict[str, float]:

@@ -72,7 +72,7 @@ def run_jobs(
         jobs: what to run.
         workers: processes at a time.
         on_start: told of each job before it starts.
-        on_end: told how each ended.
+        on_end: told how each ended; a job that it returns is the next to start.
         on_tick: told several times a second which jobs run, by name, and for how many seconds.
         inherited: file descriptors that the processes keep open.
     """
@@ -87,7 +87,9 @@ def run_jobs(
                 time.sleep(POLL_SECONDS)
                 for one in [one for one in running if one.process.poll() is not None]:
                     running.remove(one)
-                    on_end(one.job, one.ending(stopped=False))
+                    following = on_end(one.job, one.ending(stopped=False))
+                    if isinstance(following, Job):
+                        waiting.appendleft(following)
                 now = time.monotonic()
                 on_tick({one.job.name: now - one.started for one in running})
         except KeyboardInterrupt:
