@@ -22,7 +22,7 @@ from latentrl.studies.systems.base import System
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_json, write_text
-from latentrl.support.options import default_hint
+from latentrl.support.options import check_one_or_more, default_hint
 
 PAGE, FIGURES = "systems.md", "systems.json"
 QUICK_SEEDS = 1
@@ -90,9 +90,7 @@ def chains_of(options: SuiteOptions) -> list[Chain]:
     Raises:
         UserError: names the flag.
     """
-    for flag, value in (("seeds", options.seeds), ("jobs", options.jobs)):
-        if value is not None and value < 1:
-            raise UserError(f"--{flag} {value}: give one or more")
+    check_one_or_more(seeds=options.seeds, jobs=options.jobs)
     unknown = [name for name in options.only if name not in SYSTEMS]
     if unknown:
         raise UserError(f"--only {unknown[0]}: there is no such system; there are {', '.join(SYSTEMS)}")

@@ -23,6 +23,7 @@ from latentrl.data_collection.timing import control_step_of
 from latentrl.envs import ENVIRONMENTS, coordinates_of
 from latentrl.envs.declaration import Declaration, declaration_from_json
 from latentrl.support.errors import UserError, message_of
+from latentrl.support.options import check_one_or_more
 from latentrl.types import is_image_shape
 
 
@@ -69,8 +70,7 @@ def recorded_with(stored: Mapping[str, Any], env: str | None, repeat: int | None
     else:
         _refuse_module(str(stored.get("env_id") or ""))
     if repeat is not None:
-        if repeat < 1:
-            raise UserError(f"--repeat {repeat}: give one or more")
+        check_one_or_more(repeat=repeat)
         # The stored step is that of the stored repetition.
         step, before = found.get("control_step"), found.get("repeat") or 1
         found |= {"repeat": repeat} | ({} if step is None else {"control_step": step * repeat / before})

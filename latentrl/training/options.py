@@ -17,7 +17,7 @@ from latentrl.models import MODELS
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
 from latentrl.support.errors import UserError
-from latentrl.support.options import check_seed, default_hint
+from latentrl.support.options import check_one_or_more, check_seed, default_hint
 
 AUTO = -1
 """A size that is to be estimated from the data; see :mod:`latentrl.training.sizes`."""
@@ -147,9 +147,7 @@ def check_options(options: TrainOptions) -> None:
     if options.resume and options.overwrite:
         raise UserError("--overwrite: begins anew and --resume goes on; give one of the two")
     check_seed(options.seed)
-    for flag, value in (("steps", options.steps), ("batch", options.batch)):
-        if value is not None and value < 1:
-            raise UserError(f"--{flag} {value}: give one or more")
+    check_one_or_more(steps=options.steps, batch=options.batch)
     if options.annealing_steps is not None and (options.annealing_steps < 1 or options.objective != "annealing"):
         raise UserError(f"--annealing-steps {options.annealing_steps}: give one or more, with --objective annealing")
     if options.version is not None and "version" not in MODELS[options.model].flags:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from latentrl.support.interrupts import ctrl_c_on_termination, deferred_interrupt
+from latentrl.support.interrupts import INTERRUPTED, ctrl_c_on_termination, deferred_interrupt
 
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = (60.0, 10.0)
@@ -42,6 +42,11 @@ class Ending:
     seconds: float
     stopped: bool
     log_offset: int
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped it: this process, or a signal that it got from elsewhere."""
+        return self.stopped or self.code in (INTERRUPTED, -signal.SIGINT, -signal.SIGTERM)
 
 
 @dataclass

@@ -75,9 +75,10 @@ class Chain:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / RECORD, {**self.records(), step.name: made})
 
-    def seconds(self, step: Step) -> float:
-        """Spent on a step so far."""
-        return float(self.records().get(step.name, {}).get("seconds", 0.0))
+    def seconds(self) -> dict[str, float]:
+        """Spent on each step so far, by name."""
+        records = self.records()
+        return {step.name: float(records.get(step.name, {}).get("seconds", 0.0)) for step in self.steps}
 
     def states(self) -> dict[str, State]:
         """How far each step has come; one is blocked where what it needs has failed."""
@@ -138,9 +139,9 @@ class Chain:
 
     def forget_failures(self) -> None:
         """Let failed steps be done once more; what a failed training has left goes."""
+        records = self.records()
         for step in self.steps:
-            record = self.records().get(step.name, {})
-            if record.get("state") == "failed":
+            if records.get(step.name, {}).get("state") == "failed":
                 if step.verb == "train":
                     shutil.rmtree(self.place.run, ignore_errors=True)
                 self.note(step, "waiting", None, 0.0)

@@ -52,7 +52,7 @@ def page(systems: Mapping[str, System], found: Mapping[str, Any], command: str) 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """The lines of a Markdown table, not padded: a cell of eight coordinates would make every line as wide."""
-    rule = ["---", "---", *["---:"] * (len(heads) - 4), "---:", "---"]
+    rule = ["---", "---", *["---:"] * (len(heads) - 3), "---"]
     return ["| " + " | ".join(row) + " |" for row in (heads, rule, *rows)]
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from tqdm import tqdm
 
 from latentrl.studies.cells import reason
 from latentrl.studies.launchers.local import Ending, Job, run_jobs
 from latentrl.studies.lock import exclusive
-from latentrl.studies.progress import TICK_SECONDS, in_words, seconds_left
+from latentrl.studies.progress import TICK_SECONDS, in_words, remaining_seconds, seconds_left
 from latentrl.studies.suite.chain import Chain, lacking
 from latentrl.studies.suite.commands import Step
 from latentrl.support.errors import UserError
 
-INTERRUPTED = (130, -signal.SIGINT, -signal.SIGTERM)
-"""Exit codes of a step that somebody stopped."""
 MINUTES: dict[str, float] = {"record": 0.5, "collect": 4, "import": 0.5, "train": 15, "learn": 1.5, "evaluate": 2}
 """Of a step on one core, where neither a finished one nor its system tells."""
 
@@ -50,25 +48,25 @@ def run_suite(chains: Sequence[Chain], out: Path, workers: int, retry: bool = Fa
             runner.bar.close()
 
 
-def left_of(
-    chains: Sequence[Chain], workers: int, running: Mapping[str, float] | None = None, known: Sequence[Chain] = ()
-) -> float:
+def left_of(chains: Sequence[Chain], workers: int, running: Mapping[str, float] = MappingProxyType({})) -> float:
     """Seconds until all of ``chains`` are done.
 
     Args:
         chains: those that are asked for.
         workers: processes at a time.
         running: seconds that a step has taken in its present try, by its job's name.
-        known: further chains whose finished steps tell how long one takes.
     """
-    measured = measured_seconds([*chains, *known])
+    measured = measured_seconds(chains)
     remaining = []
     for chain in chains:
-        total = 0.0
-        for step in chain.open_steps():
-            whole = expected(chain, step, measured)
-            total += max(whole - chain.seconds(step) - (running or {}).get(job_name(chain, step), 0.0), 0.02 * whole)
-        remaining.append(total)
+        spent = chain.seconds()
+        left = (
+            remaining_seconds(
+                expected(chain, step, measured), spent[step.name] + running.get(job_name(chain, step), 0.0)
+            )
+            for step in chain.open_steps()
+        )
+        remaining.append(sum(left))
     return seconds_left(remaining, workers)
 
 
@@ -76,10 +74,10 @@ def measured_seconds(chains: Sequence[Chain]) -> dict[tuple[str, str], list[floa
     """What finished steps took, by system and verb."""
     found: dict[tuple[str, str], list[float]] = {}
     for chain in chains:
-        states = chain.states()
+        states, spent = chain.states(), chain.seconds()
         for step in chain.steps:
             if states[step.name] == "finished":
-                found.setdefault((chain.system.name, step.verb), []).append(chain.seconds(step))
+                found.setdefault((chain.system.name, step.verb), []).append(spent[step.name])
     return found
 
 
@@ -131,12 +129,12 @@ class _Runner:
     def started(self, job: Job) -> None:
         chain, step = self.at[job.name]
         chain.prepare(step)
-        chain.note(step, "running", None, chain.seconds(step))
+        chain.note(step, "running", None, chain.seconds()[step.name])
 
     def ended(self, job: Job, ending: Ending) -> Job | None:
         chain, step = self.at[job.name]
-        seconds = chain.seconds(step) + ending.seconds
-        if ending.stopped or ending.code in INTERRUPTED:
+        seconds = chain.seconds()[step.name] + ending.seconds
+        if ending.interrupted:
             chain.note(step, "interrupted", "stopped; the next call of the suite goes on with it", seconds)
             return None
         why = self._settled(chain, step) if ending.code == 0 else reason(job.log, ending.log_offset, ending.code)

@@ -28,7 +28,7 @@ BALL_IN_CUP = System(
         "--goal-options",
         '{"qpos": {"cup_x": 0, "cup_z": 0, "ball_x": 0.005, "ball_z": 0.333}, "qvel": [0, 0, 0, 0]}',
     ),
-    train=("--standardise", "--position-size", "4", "--state-size", "8"),
+    train=("--position-size", "4", "--state-size", "8"),
     evaluations=(
         Evaluation("catch", "the task's own, 1000 steps", ("--episodes", "20", "--steps", "500"), "return", 700),
     ),

@@ -17,7 +17,7 @@ BALL_LOG = System(
         *("--goal", PHOTO, "--truth", "ball", "--fps", "10", "--size", "24x32", "--grey"),
         *("--length", "20", "--stride", "10"),
     ),
-    train=("--standardise", "--position-size", "2", "--state-size", "4"),
+    train=("--position-size", "2", "--state-size", "4"),
     declares="ball_log.toml",
     evaluations=(
         Evaluation(

@@ -91,8 +91,3 @@ class System:
     def declaration(self) -> Path | None:
         """The file that declares coordinates and tasks."""
         return None if self.declares is None else HERE / self.declares
-
-    @property
-    def targets(self) -> bool:
-        """Whether a target stands for any of its rows."""
-        return any(one.target is not None for one in self.evaluations)

@@ -25,7 +25,7 @@ CARTPOLE = System(
         *("--goal-options", '{"qpos": {"slider": 0, "hinge_1": 0}, "qvel": {"slider": 0, "hinge_1": 0}}'),
     ),
     # The cart's place takes one number and the pole's angle two, and each has a velocity.
-    train=("--standardise", "--position-size", "3", "--state-size", "5"),
+    train=("--position-size", "3", "--state-size", "5"),
     evaluations=(
         Evaluation("balance", "balance, 1000 steps", ("--reset-options", BALANCED, *LENGTH), "return", 950),
         Evaluation("swingup", "swingup, 1000 steps", LENGTH, "return", 700),

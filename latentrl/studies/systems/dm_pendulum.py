@@ -15,7 +15,6 @@ DM_PENDULUM = System(
         *("--reset-options", '{"qpos": {"hinge": [-3.1416, 3.1416]}, "qvel": {"hinge": [-8, 8]}}'),
         *("--goal-options", '{"qpos": {"hinge": 0}, "qvel": {"hinge": 0}}'),
     ),
-    train=("--standardise",),
     evaluations=(
         Evaluation("swingup", "the task's own, 1000 steps", ("--episodes", "20", "--steps", "200"), "return", 700),
     ),

@@ -14,7 +14,6 @@ GYM_PENDULUM = System(
         *(*ENOUGH, "--hold", "0.5"),
         *("--reset-options", '{"x_init": 3.1416, "y_init": 6}', "--goal-options", '{"x_init": 0, "y_init": 0}'),
     ),
-    train=("--standardise",),
     declares="gym_pendulum.toml",
     evaluations=(
         Evaluation(

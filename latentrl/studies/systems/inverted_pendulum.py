@@ -18,7 +18,7 @@ INVERTED_PENDULUM = System(
         *("--sequences", "4000", "--test-sequences", "500", "--length", "10", "--hold", "0", "--amplitude", "0.3"),
         *("--goal-options", "{}"),
     ),
-    train=("--standardise", "--position-size", "2", "--state-size", "4"),
+    train=("--position-size", "2", "--state-size", "4"),
     learn=("--goal", GOAL, "--action-limit", "0.9"),
     declares="inverted_pendulum.toml",
     evaluations=(Evaluation("stay", "the environment's own, 1000 steps", ("--action-limit", "0.9", *LENGTH)),),

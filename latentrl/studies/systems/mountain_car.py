@@ -16,7 +16,6 @@ MOUNTAIN_CAR = System(
         *("--sequences", "2500", "--test-sequences", "500", "--length", "16", "--hold", "0.8"),
         *("--reset-options", '{"low": -1.2, "high": 0.6}', "--goal-options", '{"low": 0.5, "high": 0.5001}'),
     ),
-    train=("--standardise",),
     declares="mountain_car.toml",
     evaluations=(
         Evaluation("return", "the environment's own, 999 steps", ("--task", "reach", *LENGTH)),

@@ -16,7 +16,7 @@ POINT_MASS = System(
         '"qvel": {"root_x": [-0.1, 0.1], "root_y": [-0.1, 0.1]}}',
         *("--goal-options", '{"qpos": [0, 0], "qvel": [0, 0]}'),
     ),
-    train=("--standardise", "--position-size", "2", "--state-size", "4"),
+    train=("--position-size", "2", "--state-size", "4"),
     evaluations=(
         Evaluation("easy", "the task's own, 1000 steps", ("--episodes", "20", "--steps", "200"), "return", 850),
     ),

@@ -13,7 +13,7 @@ REACHER = System(
         *("--env", "reacher", "--observation", "pixels"),
         *("--sequences", "1600", "--test-sequences", "400", "--length", "30"),
     ),
-    train=("--standardise", "--position-size", "3", "--state-size", "5"),
+    train=("--position-size", "3", "--state-size", "5"),
     learn=("--goal", "any", "--action-limit", "0.5"),
     evaluations=(
         Evaluation("reach", "100 poses: within 0.05 rad for the last 1 of 6 s", ("--task", "reach"), "successes"),
