@@ -17,9 +17,16 @@ import torch
 from torch import Tensor
 
 from latentrl.geometry.descriptors import FRAMES_AT_ONCE, LANDMARKS, thumbnails
-from latentrl.geometry.neighbour_graph import NEIGHBOURS, Graph, NoChartError, similarities, slowest_functions
+from latentrl.geometry.neighbour_graph import (
+    NEIGHBOURS,
+    Graph,
+    NoChartError,
+    distinct,
+    similarities,
+    slowest_functions,
+)
 from latentrl.geometry.topologies import topology_of
-from latentrl.numerics.neighbours import nearest
+from latentrl.numerics.neighbours import nearest, placed_among
 from latentrl.numerics.pieces import frames_at, spread_frames
 from latentrl.types import Sequences
 
@@ -57,11 +64,15 @@ def chart(observations: Tensor, count: int, landmarks: int = LANDMARKS) -> Tenso
     sample = spread_frames(observations, landmarks)
     if len(sample) < 10 * NEIGHBOURS:
         raise NoChartError(f"{len(sample)} frames are too few for a chart; at least {10 * NEIGHBOURS} are needed")
+    kept = distinct(thumbnails(sample, NEAR))
+    sample = sample[kept]
     near = thumbnails(sample, NEAR)
     coordinates = _coordinates(similarities(near, NEIGHBOURS), thumbnails(sample, FAR), thumbnails(sample, 0.0), count)
     numbers = torch.arange(observations.shape[:2].numel()).split(FRAMES_AT_ONCE)
     pieces = (frames_at(observations, piece).cpu() for piece in numbers)
-    placed = torch.cat([_placed(thumbnails(piece, NEAR), near, coordinates) for piece in pieces])
+    placed = torch.cat(
+        [placed_among(thumbnails(piece, NEAR), near, coordinates, NEIGHBOURS // 2 + 1) for piece in pieces]
+    )
     places = placed.unflatten(0, observations.shape[:2])
     straight = topology_of(spread_frames(places, landmarks)).straighten(places, observations, landmarks)
     return topology_of(spread_frames(straight, landmarks)).even(straight, observations, landmarks)
@@ -127,10 +138,3 @@ def _explaining(functions: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
     """Axes ``[K, M]`` among ``functions [L, K]`` that explain most of ``pictures [L, D]``, and how much each does."""
     axes, explained, _ = torch.linalg.svd(functions.T @ (pictures - pictures.mean(0)), full_matrices=False)
     return axes, explained.square()
-
-
-def _placed(points: Tensor, landmarks: Tensor, coordinates: Tensor) -> Tensor:
-    """Coordinates of ``points [N, D]``: means over those of the nearest landmarks, weighed by distance."""
-    distance, index = nearest(points, landmarks, NEIGHBOURS // 2 + 1)
-    weight = torch.exp(-distance / distance[:, -1:].clamp(min=1e-12)).unsqueeze(-1)
-    return (coordinates[index] * weight).sum(1) / weight.sum(1)

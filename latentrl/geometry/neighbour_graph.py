@@ -28,6 +28,14 @@ class NoChartError(ValueError):
     """The pictures are no single manifold, or one of fewer dimensions."""
 
 
+def distinct(points: Tensor) -> Tensor:
+    """Numbers ``[U]`` of ``points [N, D]`` that are not equal to one before, rising.
+
+    Points that are equal are neighbours of each other alone, and say nothing of what lies between.
+    """
+    return torch.from_numpy(np.sort(np.unique(points.numpy().round(4), axis=0, return_index=True)[1]))
+
+
 def similarities(points: Tensor, neighbours: int) -> Graph:
     """The graph of nearest neighbours of ``points [L, D]``, each link weighed by the distances that are usual there
     (self-tuning, Zelnik-Manor and Perona 2004), the points' density divided out (Coifman and Lafon 2006).

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from latentrl.geometry.charts import NEAR
 from latentrl.geometry.descriptors import thumbnails
+from latentrl.geometry.neighbour_graph import distinct
 from latentrl.inspection.noise import interpolation_noise
 from latentrl.numerics.manifolds import leading_components, local_noise, neighbourhoods
 from latentrl.types import Sequences, is_image
@@ -71,12 +71,11 @@ def look_at(data: Sequences, most: int = MOST_FRAMES) -> Frames:
     else:
         spread = flat.std(0, correction=0)
         described = (flat - flat.mean(0)) / spread.where(spread > 0, torch.ones(()))
-    # Frames that are equal are neighbours of each other alone, and say nothing of what lies between.
-    distinct = torch.from_numpy(np.sort(np.unique(described.numpy().round(4), axis=0, return_index=True)[1]))
+    unequal = distinct(described)
     points, variances = leading_components(described, MOST_COMPONENTS)
     owner = torch.arange(len(some)).repeat_interleave(some.length)
-    if images and len(distinct) > 2 * PATCH and len(some) > 1:
-        noise, sensor_noise = _noise_of_pictures(described, flat, points, distinct, owner)
+    if images and len(unequal) > 2 * PATCH and len(some) > 1:
+        noise, sensor_noise = _noise_of_pictures(described, flat, points, unequal, owner)
     else:
         each = interpolation_noise(flat.unflatten(0, (len(some), -1)), some.actions)
         sensor_noise = float(each.square().mean().sqrt())
@@ -84,7 +83,7 @@ def look_at(data: Sequences, most: int = MOST_FRAMES) -> Frames:
         noise = float((each / scale.where(scale > 0, torch.ones(()))).square().mean().sqrt())
     telling = variances > max(9 * noise**2 if images else 0.0, SMALLEST_SHARE * float(variances.sum()))
     kept = max(1, int(telling.sum()))
-    return Frames(some, points[:, :kept].unflatten(0, (len(some), -1)), noise, sensor_noise, deviation, distinct)
+    return Frames(some, points[:, :kept].unflatten(0, (len(some), -1)), noise, sensor_noise, deviation, unequal)
 
 
 def _noise_of_pictures(

@@ -9,16 +9,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from latentrl.geometry.neighbour_graph import NEIGHBOURS, NoChartError, similarities, slowest_functions
+from latentrl.geometry.slow_coordinates import most_telling, slow_functions, untold
 from latentrl.inspection.frames import Frames
 from latentrl.inspection.local import left_of, local_steps
 from latentrl.numerics.manifolds import intrinsic_dimension, neighbourhoods
-from latentrl.numerics.neighbours import nearest
 
 LANDMARKS = 2500
 """Frames that the graph is made of."""
-FUNCTIONS = 20
-"""Slowest functions on the graph that coordinates are sought among."""
 MISSING, HALF = 0.03, 0.5
 """Share of the frames' variance that coordinates may leave unexplained; where there are as many as positions, one more
 has to leave at most half of what was left, or it is no coordinate."""
@@ -111,34 +108,20 @@ def smooth_coordinates(frames: Frames, positions: int) -> Coordinates | None:
     every = max(1, math.ceil(len(frames.distinct) / LANDMARKS))
     at = torch.arange(0, len(frames.distinct), every)
     points = frames.points.flatten(0, 1)[frames.distinct[at]]
-    functions = _slow_functions(points, positions)
+    # Along a single line a chance gap would cut a graph of few neighbours.
+    functions = slow_functions(points, line=positions == 1)
     if functions is None:
         return None
     seen = slice(None, None, 2)
-    some, candidates = points[seen], functions[seen]
-    chosen, least = [0], _unexplained(some, some)
-    left = _unexplained(candidates[:, chosen], some) - least
-    while left > MISSING and len(chosen) < 2 * positions:
-        tried = {n: _unexplained(candidates[:, [*chosen, n]], some) for n in range(FUNCTIONS) if n not in chosen}
-        best = min(tried, key=lambda n: tried[n])
-        if len(chosen) >= positions and tried[best] - least > HALF * left:
+    chosen, left = [], math.inf
+    for more, untold_then in most_telling(functions[seen], points[seen]):
+        if len(chosen) >= positions and untold_then > HALF * left:
             break
-        chosen.append(best)
-        left = tried[best] - least
-    of_all = _unexplained(functions[:, chosen], points) - _unexplained(points, points)
+        chosen, left = more, untold_then
+        if left <= MISSING or len(chosen) == 2 * positions:
+            break
+    of_all = untold(functions[:, chosen], points) - untold(points, points)
     return Coordinates(at, functions[:, chosen], of_all)
-
-
-def _slow_functions(points: Tensor, positions: int) -> Tensor | None:
-    """``[L, FUNCTIONS]`` of ``points [L, D]``; along a single line a chance gap would cut a graph of few neighbours."""
-    for neighbours in (NEIGHBOURS, 3 * NEIGHBOURS, 6 * NEIGHBOURS)[1 if positions == 1 else 0 :]:
-        if len(points) < max(3 * neighbours, 2 * FUNCTIONS):
-            return None
-        try:
-            return slowest_functions(similarities(points, neighbours), FUNCTIONS)[1]
-        except NoChartError:
-            continue
-    return None
 
 
 def count_velocities(frames: Frames, positions: int) -> int:
@@ -173,9 +156,3 @@ def _relative(part: Tensor, whole: Tensor) -> Tensor:
     half = torch.linalg.solve_triangular(factor, part, upper=False)
     both = torch.linalg.solve_triangular(factor, half.transpose(1, 2), upper=False)
     return torch.linalg.eigvalsh((both + both.transpose(1, 2)) / 2).flip(1)
-
-
-def _unexplained(coordinates: Tensor, points: Tensor) -> float:
-    """The share of the variance of ``points [L, D]`` that their neighbours in ``coordinates [L, K]`` do not tell."""
-    index = nearest(coordinates, coordinates, NEIGHBOURS + 1)[1][:, 1:]
-    return float((points - points[index].mean(1)).square().sum() / (points - points.mean(0)).square().sum())

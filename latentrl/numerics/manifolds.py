@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,15 +14,25 @@ LEADING_ROUNDS, SPARE = 4, 10
 """Rounds of subspace iteration, and how many more components take part: those that matter have converged by then."""
 
 
-def leading_components(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` leading principal components of ``points [N, D]``, or as many as there are.
+class Axes(NamedTuple):
+    """Leading principal axes: ``mean [D]``, orthonormal ``axes [D, K]`` and ``variances [K]``, falling."""
+
+    mean: Tensor
+    axes: Tensor
+    variances: Tensor
+
+    def along(self, points: Tensor) -> Tensor:
+        """Coordinates ``[N, K]`` of ``points [N, D]``."""
+        return (points - self.mean) @ self.axes
+
+
+def leading_axes(points: Tensor, count: int) -> Axes:
+    """The ``count`` leading principal axes of ``points [N, D]``, or as many as there are.
 
     By subspace iteration (Halko, Martinsson and Tropp 2011), for a whole decomposition of many pixels takes minutes.
-
-    Returns:
-        Coordinates ``[N, count]`` and their variances ``[count]``, falling.
     """
-    centred = points - points.mean(0)
+    mean = points.mean(0)
+    centred = points - mean
     count = min(count, *centred.shape)
     wide = min(count + SPARE, *centred.shape)
     start = torch.randn(centred.shape[1], wide, generator=torch.Generator().manual_seed(0), dtype=points.dtype)
@@ -29,7 +40,13 @@ def leading_components(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
     for _ in range(LEADING_ROUNDS):
         axes = torch.linalg.qr(centred.T @ (centred @ axes)).Q
     values, turn = torch.linalg.eigh((centred @ axes).T @ (centred @ axes) / len(points))
-    return centred @ (axes @ turn.flip(1)[:, :count]), values.flip(0)[:count].clamp(min=0)
+    return Axes(mean, axes @ turn.flip(1)[:, :count], values.flip(0)[:count].clamp(min=0))
+
+
+def leading_components(points: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Coordinates ``[N, count]`` along the leading principal axes, and their variances ``[count]``, falling."""
+    found = leading_axes(points, count)
+    return found.along(points), found.variances
 
 
 def intrinsic_dimension(squared: Tensor, noise: float = 0.0) -> float:

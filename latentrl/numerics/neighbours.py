@@ -70,6 +70,14 @@ def nearest_elsewhere(inputs: Tensor, neighbours: int = 10) -> Tensor:
     return nearest(points, points, min(neighbours, len(points) - length), (sequence, sequence), rows)[1]
 
 
+def placed_among(points: Tensor, landmarks: Tensor, places: Tensor, neighbours: int) -> Tensor:
+    """Places ``[N, K]`` of ``points [N, D]``: means over the ``places [L, K]`` of the nearest ``landmarks [L, D]``,
+    weighed by distance."""
+    distance, index = nearest(points, landmarks, neighbours)
+    weight = torch.exp(-distance / distance[:, -1:].clamp(min=1e-12)).unsqueeze(-1)
+    return (places[index] * weight).sum(1) / weight.sum(1)
+
+
 def _squares(points: Tensor, others: Tensor, norms: Tensor) -> Tensor:
     """From points around a common centre, which keeps rounding small, and the squared ``norms [L]`` of the others."""
     squares = 2 * points @ others.T

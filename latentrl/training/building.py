@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from latentrl.geometry.coordinates import read_coordinates
 from latentrl.models import build
 from latentrl.models.base import GenerativeModel, WorldModel
 from latentrl.models.capabilities import FrameEncoder
@@ -13,7 +14,6 @@ from latentrl.models.spec import DataSpec
 from latentrl.objectives import OBJECTIVES
 from latentrl.objectives.base import Objective, ObjectiveSettings
 from latentrl.training.penalties import PositionTarget, penalties_of
-from latentrl.training.penalties.position import leading_components
 from latentrl.training.recipes import Recipe
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
@@ -40,12 +40,12 @@ def build_objective(situation: Situation, settings: TrainSettings) -> Objective:
     return OBJECTIVES[situation.options.objective](ObjectiveSettings(situation.kappa**2, annealing))
 
 
-def leading_target(model: GenerativeModel, data: Sequences, settings: TrainSettings, count: int) -> PositionTarget:
-    """Where the position is to be at first: at the ``count`` leading components of pictures, unless on a chart."""
+def first_target(model: GenerativeModel, data: Sequences, settings: TrainSettings, count: int) -> PositionTarget:
+    """Where the position is to be at first: at ``count`` coordinates that are read off pictures, unless on a chart."""
     wanted = settings.alignment > 0 and not settings.warm_start and is_image(data.observations)
     if not wanted or not isinstance(model, FrameEncoder):
         return PositionTarget()
-    components = leading_components(data.observations, count)
+    components = read_coordinates(data.observations, count)
     return PositionTarget(components.to(next(model.parameters()).device))
 
 
@@ -66,10 +66,10 @@ def trainer_for(
         data: training sequences.
         settings: of the training.
         seed: of batches and samples.
-        target: where the position is to be, shared by several trainers; :func:`leading_target` if None.
+        target: where the position is to be, shared by several trainers; :func:`first_target` if None.
         loosen: see :class:`Trainer`.
     """
-    target = leading_target(model, data, settings, model.position_size) if target is None else target
+    target = first_target(model, data, settings, model.position_size) if target is None else target
     return Trainer(model, objective, data, settings, seed, penalties_of(model, settings, target).values(), loosen)
 
 
@@ -81,7 +81,7 @@ def build_trainer(
     model = build_model(situation, recipe, seed)
     if target is None:
         # The option, not the model's: a KVAE's z may have no dimensions of the position's own.
-        target = leading_target(model, situation.data, settings, situation.options.position_size)
+        target = first_target(model, situation.data, settings, situation.options.position_size)
     objective = build_objective(situation, settings)
     loosen = situation.options.kappa is None
     return trainer_for(model, objective, situation.data, settings, seed, target, loosen), target

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from latentrl.geometry.charts import Charted, chart, needs_chart
+from latentrl.geometry.coordinates import ENOUGH
 from latentrl.geometry.neighbour_graph import NoChartError
+from latentrl.geometry.slow_coordinates import Landmarks
 from latentrl.models import MODELS, ModelEntry
 from latentrl.models.capabilities import CAPABILITIES, FrameDecoder, FrameEncoder, LatentRate, LocallyLinear
 from latentrl.networks import NetworkName, suggested_network
@@ -148,7 +150,11 @@ def read_chart(data: Sequences, count: int) -> Charted:
     """A chart of ``count`` coordinates, of ``data`` or as much of it as will do.
 
     Raises:
-        NoChartError: see :func:`latentrl.geometry.charts.chart`.
+        NoChartError: see :func:`latentrl.geometry.charts.chart`; or places that do not tell the pictures apart.
     """
     some = data[:: math.ceil(data.observations.shape[:2].numel() / CHARTED_FRAMES)]
-    return Charted(some, chart(some.observations, count))
+    places = chart(some.observations, count)
+    left = Landmarks(some.observations).untold(places)
+    if left > ENOUGH:
+        raise NoChartError(f"places on a chart leave {left:.0%} of the pictures untold")
+    return Charted(some, places)
