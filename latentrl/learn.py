@@ -199,19 +199,12 @@ def _module_words(run: Path) -> tuple[str, ...]:
 
 
 def _settings(options: LearnOptions, kind: PolicyKind, goal: Goal) -> Any:
-    defaults, given = kind.options, {"input": options.input, "drop": options.drop}
+    given = {"input": options.input, "drop": options.drop}
     if options.policy == "analytic-gradient":
-        if options.steps is not None:
-            raise UserError(f"--steps {options.steps}: analytic-gradient counts --updates")
-        given |= {"horizon": options.horizon, "bootstrap": options.bootstrap}
-        if not goal.is_single:
-            defaults = replace(defaults, **FOR_ANY_GOAL)
-        if options.updates is not None:
-            given["updates"] = options.updates
-        elif goal.is_single:
-            given["rounds"] = ROUNDS
-    elif options.steps is not None:
-        given["steps"] = options.steps
+        defaults, own = _of_gradients(options, kind, goal)
+    else:
+        defaults, own = _of_algorithm(options, kind)
+    given |= own
     if options.drop and options.input == "mean":
         raise UserError(f"--drop {options.drop}: a mean does not tell that a frame is missing; give --input belief")
     try:
@@ -219,6 +212,28 @@ def _settings(options: LearnOptions, kind: PolicyKind, goal: Goal) -> Any:
     except ValueError as error:
         flags = " ".join(f"--{flag} {value}" for flag, value in given.items())
         raise UserError(f"{flags}: {error}") from error
+
+
+def _of_gradients(options: LearnOptions, kind: PolicyKind, goal: Goal) -> tuple[Any, dict[str, Any]]:
+    """Defaults for the goal, and what was given of analytic-gradient's own options."""
+    if options.steps is not None:
+        raise UserError(f"--steps {options.steps}: analytic-gradient counts --updates")
+    given: dict[str, Any] = {"horizon": options.horizon, "bootstrap": options.bootstrap}
+    if options.updates is not None:
+        given["updates"] = options.updates
+    elif goal.is_single:
+        given["rounds"] = ROUNDS
+    return (kind.options if goal.is_single else replace(kind.options, **FOR_ANY_GOAL)), given
+
+
+def _of_algorithm(options: LearnOptions, kind: PolicyKind) -> tuple[Any, dict[str, Any]]:
+    """Defaults, and what was given of the options of stable-baselines3's algorithms."""
+    if options.updates is not None:
+        raise UserError(f"--updates {options.updates}: {options.policy} counts --steps")
+    if options.bootstrap:
+        raise UserError(f"--bootstrap: {options.policy} learns values of its own; leave it out")
+    given: dict[str, Any] = {"length": options.horizon}
+    return kind.options, given if options.steps is None else given | {"steps": options.steps}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 
 from latentrl import learn as verb
 from latentrl.agents.goal_conditioning import attach_goal
+from latentrl.agents.learning import how_it_ended
 from latentrl.agents.options import LearnOptions
 from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions, Update, load_policy
 from latentrl.numerics.distributions import DiagonalGaussian
@@ -64,7 +67,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def options(run: Path, **changes: Any) -> LearnOptions:
-    return LearnOptions(run=run, **{"goal": str(run / "goal.png"), "updates": 3, "horizon": 4, **changes})
+    gradients = changes.get("policy", "analytic-gradient") == "analytic-gradient"
+    short: dict[str, Any] = {"updates": 3} if gradients else {}
+    return LearnOptions(run=run, **{"goal": str(run / "goal.png"), "horizon": 4, **short, **changes})
 
 
 def notes(path: Path) -> dict[str, Any]:
@@ -92,6 +97,30 @@ def test_policies_of_several_kinds_and_names_live_in_one_folder(run: Path) -> No
         assert int(rows[-1]["done"]) == notes(run / f"{stem}.json")["updates_done"]
         assert list((run / f"{stem}_log").glob("events*"))
     assert not list(run.glob("*.partial"))
+
+
+def test_what_another_way_of_learning_counts_is_refused_with_the_cure_and_the_horizon_is_everybody_s(run: Path) -> None:
+    for changes, cure in (
+        ({"policy": "sac", "updates": 5}, "--updates 5: sac counts --steps"),
+        ({"policy": "sac", "bootstrap": True}, "--bootstrap: sac learns values of its own"),
+        ({"steps": 5}, "--steps 5: analytic-gradient counts --updates"),
+    ):
+        with pytest.raises(UserError, match=re.escape(cure)):
+            verb.learn(options(run, **changes))
+    assert notes(verb.learn(options(run, policy="DDPG", steps=64, horizon=7)))["learner"]["length"] == 7
+
+
+@pytest.mark.parametrize(
+    ("returns", "said"),
+    [
+        ((), "learned for 40 of 80"),
+        ((-3.0, -1.0, -1.0), "the imagined return rose from -3 to -1 a step in 40 updates, of 80 at most, for it had"),
+        ((-3.0, -3.5), "warning: the imagined return did not rise in 40 updates (from -3 to -3.5 a step)"),
+        ((-3.0, math.nan), "warning: the imagined return did not rise"),
+    ],
+)
+def test_the_end_is_said_and_a_return_that_never_rose_is_a_warning(returns: tuple[float, ...], said: str) -> None:
+    assert how_it_ended(40, 80, returns).startswith(said)
 
 
 def test_the_goal_is_written_down_and_the_next_command_names_the_policy(
@@ -187,11 +216,8 @@ def test_a_policy_for_any_goal_is_larger_and_learns_longer(run: Path, monkeypatc
 )
 def test_what_cannot_work_is_refused_and_nothing_is_written(run: Path, wrong: dict[str, Any], message: str) -> None:
     before = set(run.iterdir())
-    chosen = options(run)
-    for name, value in wrong.items():
-        object.__setattr__(chosen, name, value)
     with pytest.raises(UserError, match=message):
-        verb.learn(chosen)
+        verb.learn(options(run, **wrong))
     assert set(run.iterdir()) == before
 
 

@@ -66,7 +66,30 @@ def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name
         except KeyboardInterrupt as interrupt:
             kept = None if not done else _save(folder, learner, {**notes, "updates_done": done}, history, name + PART)
             raise LearningInterrupted(done, learner.budget, kept) from interrupt
-    return _save(folder, learner, {**notes, "updates_done": done}, history, name)
+    found = {"updates_done": done, "imagined_returns": [one for one in learner.returns if math.isfinite(one)]}
+    print(how_it_ended(done, learner.budget, learner.returns), flush=True)
+    return _save(folder, learner, {**notes, **found}, history, name)
+
+
+def how_it_ended(done: int, budget: int, returns: Sequence[float]) -> str:
+    """How far learning went and what it brought, in a line; with a warning where it brought nothing.
+
+    Args:
+        done: of the budget.
+        budget: in the learner's units.
+        returns: see :attr:`latentrl.agents.policies.Learner.returns`.
+    """
+    if len(returns) < 2:
+        return f"learned for {done} of {budget}"
+    first, best = returns[0], max(returns[1:])
+    said = f"from {first:.3g} to {best:.3g} a step"
+    if not best > first:
+        return (
+            f"warning: the imagined return did not rise in {done} updates ({said}): try another --seed or more "
+            "--updates, or look at the model with imagine"
+        )
+    ending = "all of them" if done >= budget else f"of {budget} at most, for it had stopped rising"
+    return f"the imagined return rose {said} in {done} updates, {ending}"
 
 
 def _save(

@@ -32,7 +32,7 @@ class LearnOptions:
     updates: Annotated[int | None, default_hint("400, and again while it helps; 1200 for any", "INT")] = None
     """Of analytic-gradient: gradient steps."""
     horizon: int = 30
-    """Of analytic-gradient: imagined steps per roll-out."""
+    """Imagined steps per roll-out, or per episode of an algorithm of stable-baselines3."""
     bootstrap: bool = False
     """Of analytic-gradient: add a learned value at the horizon's end, so that 5 to 10 steps suffice."""
     steps: int | None = None

@@ -1,4 +1,4 @@
-"""Coordinates of pictures: as many as the position has, read off without a label by the simplest reading that tells it."""
+"""Coordinates of pictures: as many as the position has, read off without a label, the simplest that tell it."""
 
 from __future__ import annotations
 

@@ -113,7 +113,8 @@ def smooth_coordinates(frames: Frames, positions: int) -> Coordinates | None:
     if functions is None:
         return None
     seen = slice(None, None, 2)
-    chosen, left = [], math.inf
+    chosen: list[int] = []
+    left = math.inf
     for more, untold_then in most_telling(functions[seen], points[seen]):
         if len(chosen) >= positions and untold_then > HALF * left:
             break

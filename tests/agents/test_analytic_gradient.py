@@ -149,6 +149,8 @@ def test_updates_go_on_in_rounds_while_the_imagined_return_rises_and_no_longer()
     short, on = learned(6, 1), learned(6, 9)
     assert short[1] == list(range(1, 7))
     assert on[0].imagined_return() > short[0].imagined_return()
+    assert max(on[0].returns) == on[0].imagined_return() and len(on[0].returns) == 1 + len(on[1]) / 6
+    assert not short[0].returns, "of a single round nobody asks"
     assert 6 < len(on[1]) < on[0].budget == 54 and len(on[1]) % 6 == 0
     enough, more = learned(150, 1), learned(150, 6)
     assert len(more[1]) == 150

@@ -38,6 +38,7 @@ class ToyLearner:
         seed: int = 0,
     ) -> None:
         self.reward, self.options, self.budget = reward, options, options.steps
+        self.returns: list[float] = []
         self.imagined = Imagination(dynamics, start_states, options.input, options.drop)
         self.generator = torch.Generator().manual_seed(seed)
         states = self.imagined.typical_states(64, low, high, self.generator)

@@ -145,6 +145,7 @@ class AnalyticGradient:
         self._visited = states[:0]
         self._done = 0
         self._seed = seed
+        self.returns: list[float] = []
         self._parameters = list(self.policy.parameters())
         self._begin_round(options.learning_rate)
 
@@ -160,12 +161,12 @@ class AnalyticGradient:
     def learn(self, on_progress: OnProgress | None = None) -> MLPPolicy:
         """All updates of a round in a row, and of further rounds while that helps; returns the policy."""
         options, watched = self.options, self.options.rounds > 1
-        first = halfway = self.imagined_return() if watched else 0.0
+        first = halfway = self._judged() if watched else 0.0
         while self._done < options.updates:
             self._advance(on_progress)
             if watched and self._done == options.updates // 2:
                 halfway = self.imagined_return()
-        before, best = halfway, self.imagined_return() if watched else 0.0
+        before, best = halfway, self._judged() if watched else 0.0
         for _ in range(options.rounds - 1):
             if best - before <= RISE * (best - first):
                 break
@@ -173,11 +174,15 @@ class AnalyticGradient:
             self._begin_round(options.learning_rate / 2)
             for _ in range(options.updates):
                 self._advance(on_progress)
-            found = self.imagined_return()
+            found = self._judged()
             if not found > before:
                 self.policy.load_state_dict(kept)
             best = max(found, before)
         return self.policy
+
+    def _judged(self) -> float:
+        self.returns.append(self.imagined_return())
+        return self.returns[-1]
 
     def _advance(self, on_progress: OnProgress | None) -> None:
         update = self.update()

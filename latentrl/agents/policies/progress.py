@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -53,6 +53,12 @@ class Learner(Protocol):
         """The policy as it is now: usable, and worth saving, at any moment."""
         ...
 
+    @property
+    def returns(self) -> Sequence[float]:
+        """The imagined return, mean reward per step, before learning and after each round; empty if it was not asked
+        for."""
+        ...
+
     def learn(self, on_progress: OnProgress | None = None) -> Policy:
-        """Use up the budget."""
+        """Use up the budget, or as much of it as helps."""
         ...

@@ -98,6 +98,11 @@ class StableBaselines:
         """The policy as it is now."""
         return self._policy
 
+    @property
+    def returns(self) -> tuple[float, ...]:
+        """None: stable-baselines3 learns for as long as it is told to."""
+        return ()
+
     def learn(self, on_progress: OnProgress | None = None) -> StableBaselinesPolicy:
         """Take all imagined steps; returns the policy."""
         with isolated_randomness():

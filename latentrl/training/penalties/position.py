@@ -1,7 +1,7 @@
 """Alignment: a penalty that starts the position where the pictures' coordinates are.
 
-Coordinates that need no label are read off the pictures (:mod:`latentrl.geometry.coordinates`). While sigma is held, the
-encoder is drawn towards positions from which they are *linearly* predictable (docs/ekvae.md). A departure from the
+Coordinates that need no label are read off the pictures (:mod:`latentrl.geometry.coordinates`). While sigma is held,
+the encoder is drawn towards positions from which they are *linearly* predictable (docs/ekvae.md). A departure from the
 source.
 """
 
