@@ -10,8 +10,8 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from latentrl.agents.policies import Learner, save_policy
-from latentrl.support.files import replacing
+from latentrl.agents.policies import Learner, policy_path, save_policy
+from latentrl.support.files import partial_of, replacing
 from latentrl.support.interrupts import deferred_interrupt
 
 PART = "-interrupted"
@@ -36,7 +36,7 @@ def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name
 
     Writes ``NAME.safetensors`` and ``NAME.json`` (with ``notes``), ``NAME_history.csv`` and TensorBoard's log in
     ``NAME_log/``. Returns the path of the weights. On Ctrl-C all but the log go to ``NAME-interrupted``: a policy that
-    is there stays.
+    is there stays. Once a policy of that name is learned to its end, what an interrupted one has left is removed.
 
     Raises:
         LearningInterrupted: on Ctrl-C.
@@ -66,7 +66,17 @@ def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name
         except KeyboardInterrupt as interrupt:
             kept = None if not done else _save(folder, learner, {**notes, "updates_done": done}, history, name + PART)
             raise LearningInterrupted(done, learner.budget, kept) from interrupt
-    return _save(folder, learner, {**notes, "updates_done": done}, history, name)
+    path = _save(folder, learner, {**notes, "updates_done": done}, history, name)
+    _remove_part(folder, name)
+    return path
+
+
+def _remove_part(folder: Path, name: str) -> None:
+    """Remove the policy that was not learned to its end, and what a kill has left of its being written."""
+    weights = policy_path(folder, name + PART)
+    for file in (weights, weights.with_suffix(".json"), folder / f"{name}{PART}_history.csv"):
+        file.unlink(missing_ok=True)
+        partial_of(file).unlink(missing_ok=True)
 
 
 def _save(

@@ -13,6 +13,11 @@ from typing import Any
 from latentrl.support.errors import UserError
 
 
+def partial_of(path: Path) -> Path:
+    """Where a file is written before it takes its name; a process that is killed may leave it."""
+    return path.with_name(f"{path.name}.partial")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A name beside ``path`` to write to.
@@ -20,7 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Where the block ends well it takes the place of ``path`` in one move, so that readers see the old file or the new
     one; where it does not, ``path`` stays what it was and nothing is left beside it.
     """
-    partial = path.with_name(f"{path.name}.partial")
+    partial = partial_of(path)
     try:
         yield partial
     except BaseException:
