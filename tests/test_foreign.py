@@ -120,7 +120,8 @@ def _foreign(folder: Path) -> Path:
     quick = place / "quick"
     shutil.copytree(place / "data", quick / "data")
     shutil.copytree(place / "run", quick / "model")
-    write_json(quick / "stages.json", {"identity": {"seed": 0}, "finished": ["collect", "train", "learn"], "seconds": {}})
+    finished = ["collect", "train", "learn"]
+    write_json(quick / "stages.json", {"identity": {"seed": 0}, "finished": finished, "seconds": {}})
     # A suite that says how its steps are done.
     (place / "suite" / "pendulum-v1" / "seed0").mkdir(parents=True)
     step = {"words": ["touch", "was_here"], "state": "running", "reason": None, "seconds": 1.0}

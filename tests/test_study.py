@@ -206,7 +206,7 @@ def test_a_folder_of_something_else_stays(bench: Bench) -> None:
 
 
 def test_two_studies_cannot_share_a_folder(bench: Bench) -> None:
-    with exclusive(bench.root / "out"), pytest.raises(UserError, match="at work"):
+    with exclusive(bench.root / "out", "study"), pytest.raises(UserError, match="at work"):
         study(bench.options("good"))
     study(bench.options("good"))
 

@@ -48,7 +48,7 @@ TENTHS = 10
 GROWTH = 8.0
 """MiB that memory may grow by after the first tenth."""
 WORSE = 0.02
-"""By which the last tenth's share of explained variance may be below the second's, the first that knocks are in all along."""
+"""By which the last tenth's share of explained variance may be below the second's, the first full of knocks."""
 
 
 class Float32:
