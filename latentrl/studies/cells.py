@@ -118,6 +118,11 @@ class Cell:
             },
         )
 
+    def settle(self) -> None:
+        """Note that a run is finished whose study was killed while its training worked on, and how long that took."""
+        if self.finished and self.record().get("state") == "running":
+            self.save_record("finished", None, max(self.spent, self.metrics().get("train_seconds", 0.0)))
+
     def check(self) -> None:
         """Refuse to take another run for this one.
 

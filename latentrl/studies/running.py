@@ -76,6 +76,7 @@ def run_study(study: Study, out: Path, cells: Sequence[Cell], workers: int, retr
     with exclusive(out, "study") as held:
         for cell in cells:
             cell.check()
+            cell.settle()
         if retry:
             forget_failures(cells)
         todo = [cell for cell in cells if cell.open]
