@@ -544,7 +544,12 @@ STAGES: dict[str, Stage] = {
         "out/run",
         ("latentrl.collect", "latentrl.train"),
         ignored=("events.out.tfevents.*",),
-        cleaned={"metrics.json": without("train_seconds"), "history.csv": without_columns("seconds")},
+        # Whether what was left had to be replaced is noted in the settings, and changes nothing else.
+        cleaned={
+            "metrics.json": without("train_seconds"),
+            "history.csv": without_columns("seconds"),
+            "settings.json": without("overwrite"),
+        },
     ),
     "learn": Stage(
         _run,
@@ -585,9 +590,9 @@ STAGES: dict[str, Stage] = {
 }
 
 
-def preload(stages: Sequence[str]) -> None:
+def preload(stages: Sequence[str], known: Mapping[str, Stage] = STAGES) -> None:
     """Import what the verbs need, once; without threads, which a fork would not take along."""
-    for module in dict.fromkeys(module for name in stages for module in STAGES[name].modules):
+    for module in dict.fromkeys(module for name in stages for module in known[name].modules):
         importlib.import_module(module)
     if "torch" in sys.modules:
         # What the first step of an optimiser would import in each process.

@@ -6,6 +6,7 @@ import errno
 import os
 import select
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -68,7 +69,7 @@ def reported() -> Iterator[None]:
     raise_again()
     try:
         try:
-            with ctrl_c_on_termination():
+            with ctrl_c_on_termination(), _refusals_of_threads_untold():
                 yield
         finally:
             # Now, so that Python does not tell of it when it ends.
@@ -93,6 +94,25 @@ def reported() -> Iterator[None]:
             raise
         print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+@contextmanager
+def _refusals_of_threads_untold() -> Iterator[None]:
+    """Within the block a thread that the operating system refuses something ends without a word.
+
+    TensorBoard's writes its log in one, and raises what that met where the verb writes next.
+    """
+    before = threading.excepthook
+
+    def told(met: threading.ExceptHookArgs) -> None:
+        if not isinstance(met.exc_value, OSError) or refusal(met.exc_value) is None:
+            before(met)
+
+    threading.excepthook = told
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _leave_unread() -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -31,3 +33,23 @@ def test_a_pipe_to_another_process_is_no_business_of_a_reader() -> None:
     with pytest.raises(BrokenPipeError), reported():
         os.write(writing, b"to a worker")
     os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(OSError(errno.ENOSPC, "No space left on device"), False), (ValueError("wrong"), True)]
+)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_full_disk_that_a_thread_meets_is_told_by_the_verb_alone(
+    error: Exception, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(threading, "excepthook", lambda met: seen.append(met.exc_value))
+
+    def fail() -> None:
+        raise error
+
+    with reported():
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+    assert seen == ([error] if told else [])
