@@ -544,11 +544,11 @@ STAGES: dict[str, Stage] = {
         "out/run",
         ("latentrl.collect", "latentrl.train"),
         ignored=("events.out.tfevents.*",),
-        # Whether what was left had to be replaced is noted in the settings, and changes nothing else.
+        # Settings note whether what was left had to be replaced, and the commit, which may change meanwhile.
         cleaned={
             "metrics.json": without("train_seconds"),
             "history.csv": without_columns("seconds"),
-            "settings.json": without("overwrite"),
+            "settings.json": without("overwrite", "git"),
         },
     ),
     "learn": Stage(
@@ -570,7 +570,7 @@ STAGES: dict[str, Stage] = {
         cleaned={
             "*.csv": without_columns("seconds", "train_seconds"),
             "table_1.csv": without_rows("figure", "train_seconds"),
-            "*.json": without("seconds", "train_seconds"),
+            "*.json": without("seconds", "train_seconds", "git"),
         },
         run=_forking,
     ),
@@ -583,7 +583,7 @@ STAGES: dict[str, Stage] = {
         ignored=("events.out.tfevents.*",),
         cleaned={
             "history.csv": without_columns("seconds"),
-            "*.json": without("seconds", "train_seconds", "wall_seconds", "hz_median", "hz_p99"),
+            "*.json": without("seconds", "train_seconds", "wall_seconds", "hz_median", "hz_p99", "git"),
         },
         run=_small_quickstart,
     ),

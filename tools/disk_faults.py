@@ -30,7 +30,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tools import chaos
-from tools.chaos import STEPS, Arguments, Ended, Shared, Stage, differences, fingerprints, forked, without
+from tools.chaos import Arguments, Ended, Shared, Stage, differences, fingerprints, forked, without
 
 MAKING = frozenset({"open", "os.mkdir", "os.link", "os.symlink"})
 """Changes that need space; files are removed and renamed on a full disk as on any."""
@@ -86,9 +86,7 @@ def _verb(*words: str, more: Sequence[Arguments] = ()) -> Callable[[Path, Path],
 
 RUN = ("--run", "{out}/run")
 COLLECT = ("collect", "--out", "{out}/data")
-TRAIN = ("train", *RUN)
-SAME = {"*.json": without("seconds", "train_seconds", "hz_median", "hz_p99", "made_of")}
-TIMES = {**SAME, "*.csv": chaos.without_columns("seconds", "train_seconds", "hz_median", "hz_p99")}
+SAME = {"*.json": without("seconds", "train_seconds", "hz_median", "hz_p99", "made_of", "git", "overwrite")}
 LOGS = ("events.out.tfevents.*", "*.log")
 
 STAGES: dict[str, Stage] = {
@@ -106,15 +104,7 @@ STAGES: dict[str, Stage] = {
         "out/data",
         ("latentrl.import_recordings",),
     ),
-    "train": Stage(
-        _prepare,
-        _with_run,
-        _verb(*TRAIN, "--data", "{shared}/data", *STEPS, "--seed", "5", "--overwrite"),
-        "out/run",
-        ("latentrl.train",),
-        LOGS,
-        TIMES,
-    ),
+    "train": replace(chaos.STAGES["train"], prepare=_prepare),
     "learn": Stage(
         _prepare,
         _with_run,
@@ -203,9 +193,9 @@ def _begun(stage: Stage, shared: Path, trial: Path) -> dict[str, str]:
 
 
 def _to_the_end(stage: Stage, shared: Path, trial: Path, work: Path, said: str) -> Ended:
-    """What a user would do next: what the error's line names, else the same again."""
+    """What a user would do next: go on, or begin again where nothing was kept."""
     commands = stage.commands(shared, trial)
-    for command in commands if "--resume" in said else commands[-1:]:
+    for command in commands[-1:] if "nothing was kept" in said else commands:
         ended = forked(partial(stage.run, command), trial, work)
         if ended.code == 0:
             break

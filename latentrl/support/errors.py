@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from latentrl.support.interrupts import INTERRUPTED, ctrl_c_on_termination, raise_again
+from latentrl.support.interrupts import INTERRUPTED, ctrl_c_on_termination, errors_of_ctrl_c, raise_again
 
 UNREAD = 128 + 13
 """What a shell says of a process that wrote into a pipe which nobody reads any more (SIGPIPE)."""
@@ -69,7 +69,7 @@ def reported() -> Iterator[None]:
     raise_again()
     try:
         try:
-            with ctrl_c_on_termination(), _refusals_of_threads_untold():
+            with errors_of_ctrl_c(), ctrl_c_on_termination(), _refusals_of_threads_untold():
                 yield
         finally:
             # Now, so that Python does not tell of it when it ends.
