@@ -455,6 +455,22 @@ def _run(shared: Path) -> None:
     _verb(("train", "--data", str(shared / "data"), "--run", str(shared / "run"), *STEPS))
 
 
+def _log(shared: Path) -> None:
+    """Recordings to be imported."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    (shared / "log").mkdir()
+    for number in range(6):
+        arrays = {"observations": rng.normal(size=(40, 2)), "actions": rng.uniform(-1, 1, (40, 1))}
+        np.savez(shared / "log" / f"{number}.npz", **arrays)
+
+
+def _import(shared: Path, trial: Path) -> list[Arguments]:
+    begin = ("import", str(shared / "log"), "--out", str(trial / "out" / "data"))
+    return [begin, (*begin, "--overwrite")]
+
+
 def _copied(shared: Path, trial: Path) -> None:
     shutil.copytree(shared / "run", trial / "out" / "run")
 
@@ -537,6 +553,7 @@ def _page(plan: Any, summary: Mapping[str, Any], out: Path, seed: int) -> None:
 
 STAGES: dict[str, Stage] = {
     "collect": Stage(_nothing, _nothing, _collect, "out/data", ("latentrl.collect",)),
+    "import": Stage(_log, _nothing, _import, "out/data", ("latentrl.import_recordings",)),
     "train": Stage(
         _data,
         _nothing,
@@ -600,21 +617,34 @@ def preload(stages: Sequence[str], known: Mapping[str, Stage] = STAGES) -> None:
         sys.modules["torch"].set_num_threads(1)
 
 
+def _shares(parser: argparse.ArgumentParser, stages: Sequence[str], kills: int) -> dict[str, int]:
+    """How often each stage is killed: as is said of it, or as often as the others."""
+    found = {}
+    for word in stages:
+        name, _, own = word.partition("=")
+        if name not in STAGES or not (own.isdecimal() or not own):
+            parser.error(f"--stages {word}: give NAME or NAME=KILLS, of {', '.join(STAGES)}")
+        found[name] = int(own) if own else -(-kills // len(stages))
+    return found
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the campaigns; 1 if anything was lost or different."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=1000, help="in all, shared among the stages")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--stages", nargs="+", choices=sorted(STAGES), default=list(STAGES))
+    parser.add_argument(
+        "--stages", nargs="+", default=list(STAGES), metavar="NAME[=KILLS]", help=f"some of {', '.join(STAGES)}"
+    )
     parser.add_argument("--work", type=Path, help="a folder for the trials; those that went wrong stay in it")
     options = parser.parse_args(argv)
+    kills = _shares(parser, options.stages, options.kills)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    preload(options.stages)
+    preload(list(kills))
     home = options.work or Path(tempfile.mkdtemp(prefix="chaos-"))
-    print(f"chaos: {options.kills} kills, --seed {options.seed}, in {home}", flush=True)
+    print(f"chaos: {sum(kills.values())} kills, --seed {options.seed}, in {home}", flush=True)
     bad, start = 0, time.monotonic()
-    share = -(-options.kills // len(options.stages))
-    for name in options.stages:
+    for name, share in kills.items():
         work = home.resolve() / name
         shutil.rmtree(work, ignore_errors=True)
         found = campaign(name, STAGES[name], share, options.seed, work, lambda line: print(line, flush=True))

@@ -52,16 +52,10 @@ class Full:
 
 
 def _prepare(shared: Path) -> None:
-    import numpy as np
-
     chaos._run(shared)
     run = str(shared / "run")
     chaos._verb(("learn", "--run", run, "--updates", "2", "--horizon", "3"))
-    rng = np.random.default_rng(0)
-    (shared / "log").mkdir()
-    for number in range(6):
-        arrays = {"observations": rng.normal(size=(40, 2)), "actions": rng.uniform(-1, 1, (40, 1))}
-        np.savez(shared / "log" / f"{number}.npz", **arrays)
+    chaos._log(shared)
     (shared / "mine.json").write_text(chaos.json.dumps(chaos.STUDY))
 
 

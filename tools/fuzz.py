@@ -225,18 +225,21 @@ def changed_bytes(draw: st.DrawFn, content: bytes) -> bytes:
 
 @contextlib.contextmanager
 def patience(seconds: int) -> Iterator[None]:
-    """Raise within the block if it takes longer."""
+    """Raise within the block if it takes longer on the processor, beside others, or ten times that in all."""
 
     def late(number: int, frame: FrameType | None) -> None:
         raise Broken(f"took longer than {seconds} s")
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
+    before = {number: signal.signal(number, late) for number in (signal.SIGALRM, signal.SIGPROF)}
+    signal.alarm(10 * seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def attempt(place: Place, work: Callable[[], object]) -> str:
