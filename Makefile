@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart reacher reacher-pixels test test-matrix lint types check bench chaos fuzz equations clean
+.PHONY: help install quickstart reacher reacher-pixels test test-matrix lint types check bench chaos disk-faults field fuzz equations clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,8 +49,14 @@ check: lint types test ## all that must hold before a commit
 bench: $(STAMP) ## measured: training step, frames per second, plans and control steps
 	$(BIN)/python -m benchmarks $(ARGS)
 
-chaos: $(STAMP) ## kill verbs at any moment, go on, compare bit by bit (ARGS="--kills 100 --stages collect --seed 1")
+chaos: $(STAMP) ## kill verbs at any moment, go on, compare bit by bit (ARGS="--kills 100 --stages collect learn=20 --seed 1")
 	$(BIN)/python tools/chaos.py $(ARGS)
+
+disk-faults: $(STAMP) ## let the disk run full under every verb (ARGS="--faults 90 --verbs learn --seed 1")
+	$(BIN)/python tools/disk_faults.py $(ARGS)
+
+field: $(STAMP) ## ten million filter steps without a break: beliefs, memory, latency (ARGS="--single 100000 --run runs/mine")
+	PYTHONPATH=. $(BIN)/python tools/field.py $(ARGS)
 
 fuzz: $(STAMP) ## bad input of every kind, made up: each case ends well or in one line (ARGS="--cases 500 --seed 1")
 	$(BIN)/python tools/fuzz.py $(ARGS)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from latentrl import __version__
 from latentrl.support.commands import program_of, started_as
+from latentrl.support.errors import reported
 
 
 def _quickstart(argv: Sequence[str]) -> None:
@@ -140,10 +141,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> None:
     name, rest = (arguments[0] if arguments else None), arguments[1:]
-    if name in ("-h", "--help"):
-        print(usage())
-    elif name == "--version":
-        print(f"latentrl {__version__}")
+    if name in ("-h", "--help", "--version"):
+        with reported():
+            print(f"latentrl {__version__}" if name == "--version" else usage())
     elif name in VERBS:
         VERBS[name].run(rest)
     else:

@@ -23,9 +23,9 @@ from latentrl.quickstarts import CURE, QUICKSTARTS, Plan, Showcase, stage_of
 from latentrl.runs.folder import SETTINGS
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, message_of, reported
-from latentrl.support.files import read_json, write_json
+from latentrl.support.files import partial_of, read_json, write_json
 from latentrl.support.options import check_seed, default_hint
-from latentrl.support.steps import FileMemory, Steps
+from latentrl.support.steps import FileMemory, Record, Steps
 from latentrl.train import train
 
 STAGES = "stages.json"
@@ -155,14 +155,23 @@ def _check_camera(options: CollectOptions) -> None:
 def _open(options: QuickstartOptions) -> Steps:
     """The quickstart's folder, emptied if asked for, and what is finished in it."""
     out, name = options.folder, options.showcase.name
-    if out.exists() and any(out.iterdir()) and not (out / STAGES).is_file():
+    stages = out / STAGES
+    # A process that was killed before it had anything else leaves the half of a file.
+    there = [path for path in out.iterdir() if path != partial_of(stages)] if out.exists() else []
+    if there and not stages.is_file():
         raise UserError(f"{out} holds something else than a quickstart, so it stays; give another folder with --out")
-    if options.overwrite and out.exists():
-        shutil.rmtree(out)
+    if options.overwrite and there:
+        # A kill meanwhile leaves what can be replaced, and what nothing goes on with.
+        FileMemory(stages, {"replaced": True}).save(Record())
+        for path in sorted(there, key=lambda path: path == stages):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
     out.mkdir(parents=True, exist_ok=True)
     # Folders from when there was one environment name none.
     which = {} if name == DEFAULT else {"environment": name}
-    return Steps(FileMemory(out / STAGES, {"seed": options.seed, **which}))
+    return Steps(FileMemory(stages, {"seed": options.seed, **which}))
 
 
 @contextmanager

@@ -8,18 +8,24 @@ import io
 import json
 import multiprocessing
 import os
+import shutil
 import sys
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import latentrl.collect
+from latentrl.__main__ import VERBS
+from latentrl.data_collection import recording, storage
 from latentrl.data_collection.options import CollectOptions
 from latentrl.studies.own import PLACES, read_study
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
 from latentrl.training.options import TrainOptions
+from latentrl.types import Trajectory
 
 FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "pickle.find_class")
 FORK = multiprocessing.get_context("fork")
@@ -61,52 +67,126 @@ def _watched(here: Path, verbs: list[list[str]], answers: SimpleQueue[list[tuple
     answers.put(told)
 
 
-def test_no_verb_runs_what_a_foreign_folder_holds(tmp_path: Path) -> None:
-    pytest.importorskip("hypothesis")
+MODULE = "evil:evil/Env-v0"
+COMMANDS = """
+    imagine --run run --length 3 --sequences 2
+    learn --run run --goal data/goal.png --updates 1 --horizon 2
+    learn --run run --goal data/goal.png --policy evil --updates 1
+    evaluate --run run --agent policy --episodes 1
+    compare --run run --episodes 1
+    export --run run --steps 3
+    train --run run --resume
+    train --data data --run new --steps 1 --recipe source --no-progress --kappa 0.1
+    inspect --data long
+    study study.json --dry-run
+    study study.json --out study --report
+    suite --out suite --quick --report
+    quickstart --out quick
+    collect --out half --resume
+    import log --out imported
+    import pickled --out imported2
+    import data/train-v0 --out imported3
+"""
+NAMING = ["evaluate", "compare", "study", "study", "quickstart", "collect"]
+"""Those that would need the module: they name it, and do not import it."""
+
+
+def _foreign(folder: Path) -> Path:
+    """Folders of every kind, each of which tries to have something of its own run; the working folder."""
     from tools.fuzz import Place
 
-    place = Place.make(tmp_path).fresh()
+    place = Place.make(folder).fresh()
     (place / "evil.py").write_text("open('was_here', 'w').close()\n")
-    for path in (place / "run" / "settings.json", place / "data" / "metadata.json"):
+    # As many frames as there must be to estimate something from.
+    walk = np.random.default_rng(0).normal(size=(16, 21, 2)).cumsum(1).astype(np.float32)
+    storage.write(
+        place / "long",
+        "train",
+        [Trajectory(one, np.diff(one[:, :1], axis=0)) for one in walk],
+        {"action_low": [-9.0], "action_high": [9.0]},
+    )
+    described = [place / folder / "metadata.json" for folder in ("data", "long")]
+    for path in (place / "run" / "settings.json", *described):
         content = json.loads(path.read_text())
-        described = content.get("data", content)
-        described["env_id"] = "evil:evil/Env-v0"
-        described["env_kwargs"] = {}
+        (content.get("data") or content).update(env_id=MODULE, env_kwargs={})
         write_json(path, content)
     write_json(
         place / "study.json",
-        {"rows": [{"name": "a", "model": "ekvae"}], "collect": ["--env", "evil:evil/Env-v0"]},
+        {"rows": [{"name": "a", "model": "ekvae"}], "collect": ["--env", MODULE]},
     )
     for name in ("data/pickled.pkl", "run/policy.pkl"):
         (place / name).write_bytes(b"cos\nsystem\n(S'touch was_here'\ntR.")
-    verbs = """
-        imagine --run run --length 3 --sequences 2
-        learn --run run --goal data/goal.png --updates 1 --horizon 2
-        learn --run run --goal data/goal.png --policy evil --updates 1
-        evaluate --run run --agent policy --episodes 1
-        compare --run run --episodes 1
-        train --run run --resume
-        train --data data --run new --steps 1 --recipe source --no-progress --kappa 0.1
-        inspect data
-        study study.json --dry-run
-    """
+    # A quickstart that says that all but its evaluations is done.
+    quick = place / "quick"
+    shutil.copytree(place / "data", quick / "data")
+    shutil.copytree(place / "run", quick / "model")
+    finished = ["collect", "train", "learn"]
+    write_json(quick / "stages.json", {"identity": {"seed": 0}, "finished": finished, "seconds": {}})
+    # A suite that says how its steps are done.
+    (place / "suite" / "pendulum-v1" / "seed0").mkdir(parents=True)
+    step = {"words": ["touch", "was_here"], "state": "running", "reason": None, "seconds": 1.0}
+    write_json(place / "suite" / "pendulum-v1" / "seed0" / "steps.json", {"collect": step, "train": step})
+    half = CollectOptions(out=place / "half", sequences=4, test_sequences=2, length=5, num_envs=2)
+    _interrupted(half, place / ".half.partial" / "unfinished.json")
+    rng = np.random.default_rng(0)
+    for kind in ("log", "pickled"):
+        (place / kind).mkdir()
+        for number in range(6):
+            arrays = {"observations": rng.normal(size=(9, 2)), "actions": rng.uniform(-1, 1, (9, 1))}
+            more = {"notes": np.array([Runs()], dtype=object)} if kind == "pickled" else {}
+            np.savez(place / kind / f"{number}.npz", **arrays, **more)
+    return place
+
+
+class Runs:
+    """Unpickled, it touches a file."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch was_here",)
+
+
+def _interrupted(options: CollectOptions, note: Path) -> None:
+    """A collection that stopped after its train split, and says that a module of its own makes the environment."""
+    record = recording.record
+
+    def stopping(folder: Path, split: str, *rest: Any) -> None:
+        if split == "test":
+            raise KeyboardInterrupt
+        record(folder, split, *rest)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(latentrl.collect, "record", stopping)
+        with pytest.raises(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+            latentrl.collect.collect(options)
+    content = json.loads(note.read_text())
+    content["settings"]["env"] = MODULE
+    write_json(note, content)
+
+
+def test_no_verb_runs_what_a_foreign_folder_holds(tmp_path: Path) -> None:
+    pytest.importorskip("hypothesis")
+    place = _foreign(tmp_path)
+    commands = [line.split() for line in COMMANDS.strip().splitlines()]
+    assert {words[0] for words in commands} == set(VERBS), "every verb looks at something foreign"
     answers = FORK.SimpleQueue()
-    commands = [line.split() for line in verbs.strip().splitlines()]
     # A process of its own: a hook cannot be taken off again.
     process = FORK.Process(target=_watched, args=(place, commands, answers))
     process.start()
     told = answers.get()
     process.join(60)
     assert not (place / "was_here").exists()
-    refused = []
+    refused, done = [], []
     for words, (code, seen, out) in zip(commands, told, strict=True):
         assert not seen, (words, seen)
         assert code in (None, 0, 2) and "Traceback" not in out, (words, out)
-        if code == 2 and "evil:evil/Env-v0" in out:
+        # What a verb cannot read on its command line tests nothing.
+        assert "Parsing error" not in out and "Unrecognized" not in out, (words, out)
+        if code == 2 and MODULE in out:
             refused.append(words[0])
-    assert refused == ["evaluate", "compare", "study"], "they name the module, and do not import it"
-    done = [words[0] for words, (code, _, _) in zip(commands, told, strict=True) if not code]
-    assert {"imagine", "learn", "train"} <= set(done), told
+        if not code:
+            done.append(words[0])
+    assert refused == NAMING, told
+    assert {"imagine", "learn", "train", "inspect", "export", "suite", "import"} <= set(done), told
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,33 @@ def test_an_interrupt_saves_what_there_is(run: Path, monkeypatch: pytest.MonkeyP
     assert load_policy(run, "interrupted")(torch.zeros(1, 2)).isfinite().all()
 
 
+def test_a_policy_that_is_learned_to_its_end_leaves_nothing_of_an_interrupted_one(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is what it had been without the interrupt; another policy's interrupted part stays."""
+    verb.learn(options(run))
+    expected = {path.name for path in run.iterdir()}
+    original, done = AnalyticGradient.update, []
+
+    def interrupted(self: AnalyticGradient) -> Update:
+        done.append(1)
+        if len(done) % 2 == 0:
+            raise KeyboardInterrupt
+        return original(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AnalyticGradient, "update", interrupted)
+        for name in (None, "other"):
+            with pytest.raises(SystemExit):
+                verb.learn(options(run, name=name))
+    # As a process leaves it that is killed while it writes.
+    (run / "policy-interrupted_history.csv.partial").touch()
+    assert (run / "policy-interrupted.json").exists() and (run / "policy-other-interrupted.json").exists()
+    verb.learn(options(run))
+    left = {path.name for path in run.iterdir() if "other" not in path.name}
+    assert left == expected and (run / "policy-other-interrupted.json").exists()
+
+
 def test_an_interrupt_leaves_the_policy_that_is_there(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -110,6 +110,31 @@ def test_a_folder_of_something_else_stays(tmp_path: Path, overwrite: bool) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_what_a_kill_leaves_is_no_dead_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The half of the first file; a folder that was being replaced: it is told apart, and can be replaced."""
+    monkeypatch.setattr(module, "_check_camera", lambda _: None)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "collect", killed)
+    out = tmp_path / "half"
+    out.mkdir()
+    (out / "stages.json.partial").write_text("{")
+    with pytest.raises(KeyboardInterrupt):
+        quickstart(QuickstartOptions(out=out))
+    (out / "model").mkdir()
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(module.shutil, "rmtree", killed)
+        quickstart(QuickstartOptions(out=out, overwrite=True))
+    assert (out / "model").exists()
+    with pytest.raises(UserError, match="give --overwrite to start afresh"):
+        quickstart(QuickstartOptions(out=out))
+    with pytest.raises(KeyboardInterrupt):
+        quickstart(QuickstartOptions(out=out, overwrite=True))
+    assert [path.name for path in out.iterdir()] == ["stages.json"]
+
+
 def test_the_verb_ends_with_figures_places_and_the_next_command(
     finished: QuickstartOptions, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,6 +134,20 @@ def test_a_finished_study_starts_nothing(bench: Bench) -> None:
     assert len(bench.calls) == 4 and bench.table() == before
 
 
+def test_a_run_that_outlived_its_study_is_noted_as_finished(bench: Bench) -> None:
+    study(bench.options("good"))
+    path = bench.root / "out" / "good" / "seed0.json"
+    before = json.loads(path.read_text())
+    assert before["state"] == "finished"
+    # As a study leaves it that is killed while the training works on.
+    path.write_text(json.dumps({**before, "state": "running", "seconds": 0.0}))
+    study(bench.options("good"))
+    after = json.loads(path.read_text())
+    assert after["state"] == "finished" and after["reason"] is None
+    trained = json.loads((path.with_suffix("") / "metrics.json").read_text()).get("train_seconds", 0.0)
+    assert after["seconds"] == pytest.approx(trained, abs=0.06)
+
+
 def test_more_seeds_add_only_what_is_new(bench: Bench) -> None:
     study(bench.options("good", seeds=1))
     study(bench.options("good", seeds=3))
@@ -206,7 +220,7 @@ def test_a_folder_of_something_else_stays(bench: Bench) -> None:
 
 
 def test_two_studies_cannot_share_a_folder(bench: Bench) -> None:
-    with exclusive(bench.root / "out"), pytest.raises(UserError, match="at work"):
+    with exclusive(bench.root / "out", "study"), pytest.raises(UserError, match="at work"):
         study(bench.options("good"))
     study(bench.options("good"))
 

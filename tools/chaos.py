@@ -7,7 +7,8 @@ three times: after a time that is drawn, or just before the n-th file that it op
 removes; a file that it opens may be left empty, as by a process that dies just after. What a user would type then goes
 on. The trial is *lost* if none of these commands succeeds, and *different* if a file of the result is not the
 uninterrupted run's. Processes are forked from one that has imported everything, so that a kill costs a run of the verb
-alone.
+alone; so are the processes that a study starts, which a kill may meet as well, and which work on where the study is
+killed: what comes next waits for them, as its refusal says.
 """
 
 from __future__ import annotations
@@ -18,16 +19,19 @@ import hashlib
 import importlib
 import io
 import json
+import mmap
 import os
 import random
 import shutil
 import signal
+import struct
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -40,6 +44,8 @@ PATIENCE = 300.0
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGING = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"})
 """Audit events, beside "open", that change what is on disk."""
+BUSY = "is at work there"
+"""What a verb says where a process that a killed one has left behind works on."""
 
 Arguments = tuple[str, ...]
 Clean = Callable[[bytes], bytes]
@@ -57,6 +63,7 @@ class Stage:
         modules: imported before any process is forked.
         ignored: patterns of files that hold times of day or are for the eye alone.
         cleaned: what is taken out of files before they are compared, such as durations, by pattern.
+        run: does a command.
     """
 
     prepare: Callable[[Path], None]
@@ -66,6 +73,7 @@ class Stage:
     modules: tuple[str, ...]
     ignored: tuple[str, ...] = ()
     cleaned: Mapping[str, Clean] = field(default_factory=dict)
+    run: Callable[[Arguments], None] = field(default_factory=lambda: _verb)
 
 
 @dataclass(frozen=True)
@@ -84,12 +92,13 @@ class Kill:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: its exit ``code``, negative for a signal, ``seconds``, and its changes on disk."""
+    """How a run ended: its exit ``code``, negative for a signal, ``seconds``, changes on disk, if the kill came."""
 
     code: int
     seconds: float
     events: int
     log: str
+    struck: bool
 
 
 @dataclass
@@ -154,7 +163,7 @@ def _uninterrupted(stage: Stage, shared: Path, trial: Path, work: Path) -> Ended
     trial.mkdir()
     stage.begin(shared, trial)
     for command in stage.commands(shared, trial):
-        ended = forked(partial(_verb, command), trial, work)
+        ended = forked(partial(stage.run, command), trial, work)
         if ended.code == 0:
             return ended
     raise RuntimeError(f"an uninterrupted run failed:\n{ended.log}")
@@ -178,7 +187,7 @@ def _trial(stage: Stage, shared: Path, trial: Path, work: Path, kills: Sequence[
     said = []
     for kill in (*kills, None):
         for number, command in enumerate(stage.commands(shared, trial)):
-            ended = forked(partial(_verb, command), trial, work, kill)
+            ended = _patient(partial(stage.run, command), trial, work, kill)
             # A command that does not fit the situation says so, and the next is tried.
             if ended.code != 2:
                 outcome.afresh += number > 0 and kill is not kills[0]
@@ -186,41 +195,71 @@ def _trial(stage: Stage, shared: Path, trial: Path, work: Path, kills: Sequence[
         said.append(f"{kill or 'to the end'}: {command[0]} ended with {ended.code}")
         if kill is None:
             return None if ended.code == 0 else "; ".join([*said, ended.log[-1500:]])
-        if ended.code == 0:
+        if ended.code == 0 and not ended.struck:
             # It was done before the moment came.
             outcome.survived += 1
-        elif ended.code in (-kill.number, 130):
+        # A study goes on without the one of its processes that was killed.
+        elif ended.code in (-kill.number, 130, 0):
             outcome.kills[kill.number.name] += 1
         else:
             return "; ".join([*said, ended.log[-1500:]])
     return None
 
 
-def forked(work: Callable[[], object], watched: Path, logs: Path, kill: Kill | None = None) -> Ended:
-    """Do something in a process of its own, which is killed if it is to be."""
-    log, counter = logs / "log.txt", logs / "events"
-    counter.write_text("0")
+def _patient(work: Callable[[], object], watched: Path, logs: Path, kill: Kill | None) -> Ended:
+    """As :func:`forked`, once nothing is at work any more that a killed process has left behind."""
+    start = time.monotonic()
+    while True:
+        ended = forked(work, watched, logs, kill)
+        if ended.code != 2 or BUSY not in ended.log or time.monotonic() - start > PATIENCE:
+            return ended
+        time.sleep(0.1)
+
+
+class Shared:
+    """Numbers that forked processes see and change: changes on disk so far, and whether the kill has come."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 16)
+
+    def __getitem__(self, place: int) -> int:
+        return int(struct.unpack_from("q", self._memory, 8 * place)[0])
+
+    def __setitem__(self, place: int, value: int) -> None:
+        struct.pack_into("q", self._memory, 8 * place, value)
+
+
+EVENTS, STRUCK = 0, 1
+Hook = Callable[[Path, Shared], Callable[[str, tuple[Any, ...]], None]]
+"""Makes an audit hook for changes below a folder, with the numbers that it counts in."""
+
+
+def forked(
+    work: Callable[[], object], watched: Path, logs: Path, kill: Kill | None = None, hook: Hook | None = None
+) -> Ended:
+    """Do something in a process of its own, which is killed if it is to be; or with another ``hook``."""
+    log, shared = logs / "log.txt", Shared()
     start = time.monotonic()
     # A signal that comes before the child has its own handlers waits for them.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     child = os.fork()
     if child == 0:
-        _child(work, watched, log, counter, kill)
+        _child(work, log, _Hook(watched, shared, kill) if hook is None else hook(watched, shared))
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    code = _watched(child, start, kill)
-    return Ended(code, time.monotonic() - start, int(counter.read_text() or 0), log.read_text(errors="replace"))
+    code = _watched(child, start, kill, shared)
+    said = log.read_text(errors="replace") if log.exists() else ""
+    return Ended(code, time.monotonic() - start, shared[EVENTS], said, bool(shared[STRUCK]))
 
 
-def _watched(child: int, start: float, kill: Kill | None) -> int:
-    struck = kill is None or kill.seconds is None
+def _watched(child: int, start: float, kill: Kill | None, shared: Shared) -> int:
     while True:
         found, status = os.waitpid(child, os.WNOHANG)
         if found:
             break
         past = time.monotonic() - start
-        if kill is not None and kill.seconds is not None and not struck and past >= kill.seconds:
+        if kill is not None and kill.seconds is not None and not shared[STRUCK] and past >= kill.seconds:
+            shared[STRUCK] = 1
             os.kill(child, kill.number)
-            struck = True
         if past > PATIENCE:
             os.kill(child, signal.SIGKILL)
         time.sleep(0.001)
@@ -232,7 +271,7 @@ def _watched(child: int, start: float, kill: Kill | None) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def _child(work: Callable[[], object], watched: Path, log: Path, counter: Path, kill: Kill | None) -> NoReturn:
+def _child(work: Callable[[], object], log: Path, hook: Callable[[str, tuple[Any, ...]], None]) -> NoReturn:
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -241,49 +280,96 @@ def _child(work: Callable[[], object], watched: Path, log: Path, counter: Path, 
     os.dup2(descriptor, 2)
     sys.stdout, sys.stderr = io.TextIOWrapper(os.fdopen(1, "wb", 0), write_through=True), sys.stdout
     sys.stderr = sys.stdout
-    hook = _Hook(watched, kill)
     sys.addaudithook(hook)
-    code = 0
+    os._exit(_code_of(work))
+
+
+def _code_of(work: Callable[[], object]) -> int:
+    """Do something; the exit code that Python would end with."""
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         work()
     except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
     except KeyboardInterrupt:
-        code = 130
+        return 130
     except BaseException:
         import traceback
 
         traceback.print_exc()
-        code = 1
-    hook.kill = None
-    counter.write_text(str(hook.events))
-    os._exit(code)
+        return 1
+    return 0
+
+
+class Forked:
+    """What stands in for `subprocess.Popen` of a verb: a process that has imported everything already."""
+
+    def __init__(self, words: Sequence[str], stdout: Any, **_: Any) -> None:
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.setsid()
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            for descriptor in (1, 2):
+                os.dup2(stdout.fileno(), descriptor)
+            module, *arguments = words[2:]
+            os._exit(_code_of(partial(_verb, (module.removeprefix("latentrl."), *arguments))))
+
+    def poll(self) -> int | None:
+        """The exit code, if it has ended."""
+        if self.returncode is None:
+            found, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if found else None
+        return self.returncode
+
+    def wait(self) -> int:
+        """The exit code, once it has ended."""
+        while self.poll() is None:
+            time.sleep(0.001)
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Unless it has ended."""
+        self.send_signal(signal.SIGKILL)
 
 
 class _Hook:
-    """Counts changes on disk below a folder, and kills its own process at one of them."""
+    """Counts changes on disk below a folder, and kills the process that makes one of them."""
 
-    def __init__(self, watched: Path, kill: Kill | None) -> None:
-        self.root, self.kill, self.events, self._busy = str(watched), kill, 0, False
+    def __init__(self, watched: Path, shared: Shared, kill: Kill | None) -> None:
+        self.root, self.shared, self.kill, self._busy = str(watched), shared, kill, False
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if self._busy or not (event in CHANGING or event == "open"):
+        if self._busy or not changes(event, arguments, self.root):
             return
         path = arguments[0]
-        if event == "open" and not (isinstance(arguments[2], int) and arguments[2] & WRITING):
-            return
-        if not isinstance(path, str | bytes | os.PathLike) or not os.fsdecode(path).startswith(self.root):
-            return
-        self.events += 1
+        self.shared[EVENTS] += 1
         kill = self.kill
-        if kill is None or kill.event != self.events:
+        if kill is None or kill.event is None or kill.event > self.shared[EVENTS] or self.shared[STRUCK]:
             return
         self._busy = True
+        self.shared[STRUCK] = 1
         if kill.torn and event == "open" and arguments[2] & (os.O_TRUNC | os.O_CREAT):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644))
         os.kill(os.getpid(), kill.number)
         self._busy = False
+
+
+def changes(event: str, arguments: tuple[Any, ...], root: str) -> bool:
+    """Whether an audit event is a change on disk below a folder."""
+    if not (event in CHANGING or event == "open"):
+        return False
+    if event == "open" and not (isinstance(arguments[2], int) and arguments[2] & WRITING):
+        return False
+    path = arguments[0]
+    return isinstance(path, str | bytes | os.PathLike) and os.fsdecode(path).startswith(root)
 
 
 def fingerprints(stage: Stage, trial: Path) -> dict[str, str]:
@@ -308,12 +394,18 @@ def differences(one: Mapping[str, str], other: Mapping[str, str]) -> str:
 
 
 def without(*keys: str) -> Clean:
-    """A JSON object without some of its keys."""
+    """A JSON object without some keys, at any depth."""
 
     def clean(content: bytes) -> bytes:
-        return json.dumps({key: value for key, value in json.loads(content).items() if key not in keys}).encode()
+        return json.dumps(_without(json.loads(content), keys)).encode()
 
     return clean
+
+
+def _without(content: Any, keys: Sequence[str]) -> Any:
+    if isinstance(content, dict):
+        return {key: _without(value, keys) for key, value in content.items() if key not in keys}
+    return [_without(value, keys) for value in content] if isinstance(content, list) else content
 
 
 def without_columns(*names: str) -> Clean:
@@ -322,6 +414,15 @@ def without_columns(*names: str) -> Clean:
     def clean(content: bytes) -> bytes:
         rows = list(csv.DictReader(io.StringIO(content.decode())))
         return json.dumps([{key: value for key, value in row.items() if key not in names} for row in rows]).encode()
+
+    return clean
+
+
+def without_rows(column: str, value: str) -> Clean:
+    """A table without the rows in which a column has a value; after `without_columns` it is JSON."""
+
+    def clean(content: bytes) -> bytes:
+        return json.dumps([row for row in json.loads(content) if row[column] != value]).encode()
 
     return clean
 
@@ -336,7 +437,9 @@ def _verb(command: Arguments) -> None:
 
 SMALL = ("--sequences", "60", "--test-sequences", "55", "--length", "5", "--num-envs", "10")
 FEW = ("--sequences", "20", "--test-sequences", "10", "--length", "6", "--num-envs", "5")
-STEPS = ("--steps", "30", "--batch", "4", "--device", "cpu", "--no-progress")
+STEPS = ("--steps", "10", "--batch", "4", "--device", "cpu", "--no-progress")
+ROW = {"name": "a", "model": "ekvae", "options": ["--state-size", "3"]}
+STUDY = {"steps": 10, "train": ["--batch", "4", "--kappa", "0.5"], "columns": ["mse_reconstruction"], "rows": [ROW]}
 
 
 def _nothing(*_: Path) -> None:
@@ -350,6 +453,22 @@ def _data(shared: Path) -> None:
 def _run(shared: Path) -> None:
     _data(shared)
     _verb(("train", "--data", str(shared / "data"), "--run", str(shared / "run"), *STEPS))
+
+
+def _log(shared: Path) -> None:
+    """Recordings to be imported."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    (shared / "log").mkdir()
+    for number in range(6):
+        arrays = {"observations": rng.normal(size=(40, 2)), "actions": rng.uniform(-1, 1, (40, 1))}
+        np.savez(shared / "log" / f"{number}.npz", **arrays)
+
+
+def _import(shared: Path, trial: Path) -> list[Arguments]:
+    begin = ("import", str(shared / "log"), "--out", str(trial / "out" / "data"))
+    return [begin, (*begin, "--overwrite")]
 
 
 def _copied(shared: Path, trial: Path) -> None:
@@ -371,8 +490,70 @@ def _learn(_: Path, trial: Path) -> list[Arguments]:
     return [("learn", "--run", str(trial / "out" / "run"), "--updates", "3", "--horizon", "3")]
 
 
+def _study_file(shared: Path) -> None:
+    _data(shared)
+    (shared / "mine.json").write_text(json.dumps(STUDY))
+
+
+def _study(shared: Path, trial: Path) -> list[Arguments]:
+    how = ("--data-dir", str(shared / "data"), "--seeds", "1", "--recipe", "source", "--retry-failed")
+    return [("study", str(shared / "mine.json"), "--out", str(trial / "out" / "study"), *how)]
+
+
+def _forking(command: Arguments) -> None:
+    """A verb whose processes are forked."""
+    from latentrl.studies.launchers import local
+
+    local.subprocess = _Subprocess  # type: ignore[assignment]
+    _verb(command)
+
+
+class _Subprocess:
+    """What the launcher uses of `subprocess`."""
+
+    DEVNULL, STDOUT, Popen = subprocess.DEVNULL, subprocess.STDOUT, Forked
+
+
+def _quickstart(_: Path, trial: Path) -> list[Arguments]:
+    return [("quickstart", "--out", str(trial / "out" / "quick"))]
+
+
+def _small_quickstart(command: Arguments) -> None:
+    """The quickstart with as little of everything as there can be; chance stands in for the planner."""
+    from latentrl import quickstart
+
+    whole = quickstart.plan_of
+
+    def small(options: quickstart.QuickstartOptions) -> Any:
+        plan = whole(options)
+        assert plan.learn is not None
+        policy, planner = plan.evaluations.values()
+        return replace(
+            plan,
+            collect=replace(plan.collect, sequences=20, test_sequences=10, length=6, num_envs=5),
+            train=replace(plan.train, steps=5, batch=4, progress=False, recipe="source", kappa=0.5),
+            learn=replace(plan.learn, updates=1, horizon=2),
+            evaluations={
+                ("policy",): replace(policy, episodes=2, video=False),
+                ("cem",): replace(planner, agent="random", episodes=2),
+            },
+        )
+
+    quickstart.plan_of = small
+    # The page shows a film, which takes longer to draw than all else; that it is whole is seen by its tests.
+    kind = quickstart.QUICKSTARTS["pendulum"]
+    name, showcase = next(iter(kind.items()))
+    kind[name] = replace(showcase, report=_page)
+    _verb(command)
+
+
+def _page(plan: Any, summary: Mapping[str, Any], out: Path, seed: int) -> None:
+    (out / "report.html").write_text("a page")
+
+
 STAGES: dict[str, Stage] = {
     "collect": Stage(_nothing, _nothing, _collect, "out/data", ("latentrl.collect",)),
+    "import": Stage(_log, _nothing, _import, "out/data", ("latentrl.import_recordings",)),
     "train": Stage(
         _data,
         _nothing,
@@ -380,7 +561,12 @@ STAGES: dict[str, Stage] = {
         "out/run",
         ("latentrl.collect", "latentrl.train"),
         ignored=("events.out.tfevents.*",),
-        cleaned={"metrics.json": without("train_seconds"), "history.csv": without_columns("seconds")},
+        # Settings note whether what was left had to be replaced, and the commit, which may change meanwhile.
+        cleaned={
+            "metrics.json": without("train_seconds"),
+            "history.csv": without_columns("seconds"),
+            "settings.json": without("overwrite", "git"),
+        },
     ),
     "learn": Stage(
         _run,
@@ -390,15 +576,56 @@ STAGES: dict[str, Stage] = {
         ("latentrl.collect", "latentrl.train", "latentrl.learn"),
         ignored=("events.out.tfevents.*",),
     ),
+    "study": Stage(
+        _study_file,
+        _nothing,
+        _study,
+        "out/study",
+        ("latentrl.collect", "latentrl.train", "latentrl.study"),
+        # The page of the table rounds what the file beside it holds.
+        ignored=("events.out.tfevents.*", "*.log", "*.png", "table_1.md"),
+        cleaned={
+            "*.csv": without_columns("seconds", "train_seconds"),
+            "table_1.csv": without_rows("figure", "train_seconds"),
+            "*.json": without("seconds", "train_seconds", "git"),
+        },
+        run=_forking,
+    ),
+    "quickstart": Stage(
+        _nothing,
+        _nothing,
+        _quickstart,
+        "out/quick",
+        ("latentrl.quickstart",),
+        ignored=("events.out.tfevents.*",),
+        cleaned={
+            "history.csv": without_columns("seconds"),
+            "*.json": without("seconds", "train_seconds", "wall_seconds", "hz_median", "hz_p99", "git"),
+        },
+        run=_small_quickstart,
+    ),
 }
 
 
-def preload(stages: Sequence[str]) -> None:
+def preload(stages: Sequence[str], known: Mapping[str, Stage] = STAGES) -> None:
     """Import what the verbs need, once; without threads, which a fork would not take along."""
-    for module in dict.fromkeys(module for name in stages for module in STAGES[name].modules):
+    for module in dict.fromkeys(module for name in stages for module in known[name].modules):
         importlib.import_module(module)
     if "torch" in sys.modules:
+        # What the first step of an optimiser would import in each process.
+        importlib.import_module("torch._dynamo")
         sys.modules["torch"].set_num_threads(1)
+
+
+def _shares(parser: argparse.ArgumentParser, stages: Sequence[str], kills: int) -> dict[str, int]:
+    """How often each stage is killed: as is said of it, or as often as the others."""
+    found = {}
+    for word in stages:
+        name, _, own = word.partition("=")
+        if name not in STAGES or not (own.isdecimal() or not own):
+            parser.error(f"--stages {word}: give NAME or NAME=KILLS, of {', '.join(STAGES)}")
+        found[name] = int(own) if own else -(-kills // len(stages))
+    return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -406,16 +633,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=1000, help="in all, shared among the stages")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--stages", nargs="+", choices=sorted(STAGES), default=list(STAGES))
+    parser.add_argument(
+        "--stages", nargs="+", default=list(STAGES), metavar="NAME[=KILLS]", help=f"some of {', '.join(STAGES)}"
+    )
     parser.add_argument("--work", type=Path, help="a folder for the trials; those that went wrong stay in it")
     options = parser.parse_args(argv)
+    kills = _shares(parser, options.stages, options.kills)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    preload(options.stages)
+    preload(list(kills))
     home = options.work or Path(tempfile.mkdtemp(prefix="chaos-"))
-    print(f"chaos: {options.kills} kills, --seed {options.seed}, in {home}", flush=True)
+    print(f"chaos: {sum(kills.values())} kills, --seed {options.seed}, in {home}", flush=True)
     bad, start = 0, time.monotonic()
-    share = -(-options.kills // len(options.stages))
-    for name in options.stages:
+    for name, share in kills.items():
         work = home.resolve() / name
         shutil.rmtree(work, ignore_errors=True)
         found = campaign(name, STAGES[name], share, options.seed, work, lambda line: print(line, flush=True))

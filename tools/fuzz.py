@@ -44,10 +44,12 @@ from latentrl.inspect import main as inspect
 from latentrl.learn import main as learn
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
+from latentrl.quickstart import main as quickstart
 from latentrl.runs.folder import MODEL, SETTINGS, model_settings
 from latentrl.runs.schema import KEYS, SCHEMA, VERSION, keys_of
 from latentrl.runs.tensors import write_tensors
 from latentrl.study import main as study
+from latentrl.suite import main as suite
 from latentrl.support.errors import reported
 from latentrl.support.files import write_json
 from latentrl.train import main as train
@@ -175,10 +177,12 @@ def _places(content: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
 
 @st.composite
 def changed_json(draw: st.DrawFn, path: Path) -> bytes:
-    """The bytes of a JSON file in which something is amiss."""
+    """The bytes of a JSON file in which something is amiss, or nothing."""
     content = json.loads(path.read_text())
     text = json.dumps(content).encode()
-    how = draw(st.sampled_from(["value", "value", "value", "drop", "drop", "text", "all"]))
+    how = draw(st.sampled_from(["value", "value", "value", "drop", "drop", "text", "all", "nothing"]))
+    if how == "nothing":
+        return text
     if how == "all":
         return _dumped(draw(JSONS))
     if how == "text":
@@ -221,18 +225,21 @@ def changed_bytes(draw: st.DrawFn, content: bytes) -> bytes:
 
 @contextlib.contextmanager
 def patience(seconds: int) -> Iterator[None]:
-    """Raise within the block if it takes longer."""
+    """Raise within the block if it takes longer on the processor, beside others, or ten times that in all."""
 
     def late(number: int, frame: FrameType | None) -> None:
         raise Broken(f"took longer than {seconds} s")
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
+    before = {number: signal.signal(number, late) for number in (signal.SIGALRM, signal.SIGPROF)}
+    signal.alarm(10 * seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def attempt(place: Place, work: Callable[[], object]) -> str:
@@ -310,8 +317,11 @@ def options(place: Place, data: st.DataObject) -> None:
         )
     )
     chosen = data.draw(st.lists(st.sampled_from(flags), min_size=1, max_size=2, unique=True))
-    value = st.one_of(NUMBERS.map(str), WORDS)
-    given = [word for flag in chosen for word in (flag, data.draw(value))]
+    strange = st.one_of(NUMBERS.map(str), WORDS)
+    given: list[str] = []
+    for flag in chosen:
+        fitting = st.sampled_from([str(one).format(work=work) for one in FITTING.get(flag, ("0",))])
+        given += [flag, data.draw(st.one_of(fitting, fitting, strange))]
     _verb(place, verb, [*fixed, *given])
 
 
@@ -322,6 +332,40 @@ TRAIN = tuple(
 LEARN = tuple("--goal --policy --name --action-limit --seed --input --drop --run --horizon".split())
 IMAGINE = tuple("--actions --hold --seed --data --run".split())
 STUDY = tuple("--seeds --jobs --rows --steps --device --data-dir".split())
+FITTING: dict[str, tuple[object, ...]] = {
+    "--steps": (3, 20),
+    "--batch": (4, 16),
+    "--kappa": (0.05, 0.5),
+    "--blur": (0, 1),
+    "--seed": (0, 7, 2**32 - 1),
+    "--device": ("cpu",),
+    "--model": ("ekvae", "dks"),
+    "--prior": ("vhp",),
+    "--objective": ("rewo", "elbo"),
+    "--version": ("joint",),
+    "--state-size": (3, 4),
+    "--position-size": (2,),
+    "--annealing-steps": (2,),
+    "--network": ("dense",),
+    "--recipe": ("source", "latentrl"),
+    "--data": ("{work}/data",),
+    "--run": ("{work}/run",),
+    "--goal": ("{work}/data/goal.png",),
+    "--policy": ("analytic-gradient",),
+    "--name": ("mine",),
+    "--action-limit": (0.5, 3),
+    "--input": ("mean", "belief"),
+    "--drop": (0, 0.5),
+    "--horizon": (2, 3),
+    "--actions": ("random",),
+    "--hold": (1, 2),
+    "--split": ("train", "test"),
+    "--seeds": (1, 2),
+    "--jobs": (1, 2),
+    "--rows": ("ekvae",),
+    "--data-dir": ("{work}/data",),
+}
+"""Values of options that are taken, where what else is given goes with them."""
 QUICK = ("--updates", "1", "--horizon", "2")
 LARGE = ("--horizon", "--seeds", "--updates", "--steps")
 """Options whose large values are legitimate and take time or memory that nobody has here."""
@@ -387,7 +431,7 @@ def goals(place: Place, data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["picture", "picture", "huge", "damaged", "json", "folder", "nothing"]))
     if kind == "picture":
         size = data.draw(st.sampled_from([(4, 4), (4, 4), (1, 1), (5, 4), (3, 700)]))
-        mode = data.draw(st.sampled_from(["L", "RGB", "RGBA", "1", "P", "I;16", "F", "CMYK"]))
+        mode = data.draw(st.sampled_from(["L", "L", "L", "L", "RGB", "RGBA", "1", "P", "I;16", "F", "CMYK"]))
         made = "PNG" if mode not in ("F", "CMYK") else "TIFF"
         Image.new(mode, size).save(goal, made)
     elif kind == "huge":
@@ -402,8 +446,11 @@ def goals(place: Place, data: st.DataObject) -> None:
 
 
 def arrays(place: Place, data: st.DataObject) -> None:
-    """Arrays of any dtype, shape and content for `latentrl.data_collection.storage.write`."""
+    """Arrays of any dtype, shape and content for `latentrl.data_collection.storage.write`; one in three is sound."""
     work = place.fresh()
+    if data.draw(st.integers(0, 2)) == 0:
+        _sound_arrays(place, data)
+        return
     dtype = data.draw(st.sampled_from(["uint8", "float32", "float64", "int64", "bool", "object", "complex64", "U3"]))
     shape = data.draw(st.sampled_from([(5, 4, 4, 1), (5, 3), (5,), (0, 3), (5, 0), (5, 3, 4, 4), (5, 4, 4)]))
     steps = data.draw(st.one_of(st.just(4), st.just(4), st.integers(0, 6)))
@@ -422,13 +469,36 @@ def arrays(place: Place, data: st.DataObject) -> None:
         data.draw(st.sampled_from(["train", "test", "x"])),
     )
 
+    _store(place, folder, split, Trajectory(observations, actions), {"action_low": [-1], "action_high": [100]} | bounds)
+
+
+def _sound_arrays(place: Place, data: st.DataObject) -> None:
+    """What must be stored, and come back as it was."""
+    shape = data.draw(st.sampled_from([(4, 4, 1), (3,), (16, 16, 3), (1,)]))
+    size, steps = data.draw(st.integers(1, 3)), data.draw(st.integers(2, 6))
+    dtype = np.uint8 if len(shape) == 3 else np.float32
+    rng = np.random.default_rng(data.draw(st.integers(0, 9)))
+    observations = (100 * rng.uniform(0, 1, (steps, *shape))).astype(dtype)
+    actions = rng.uniform(-1, 1, (steps - 1, size)).astype(np.float32)
+    # Without a second action there is none that differs.
+    trajectories = Trajectory(observations, actions), Trajectory(observations, -actions)
+    folder = place.work / "new"
+    bounds = {"action_low": [-1.0] * size, "action_high": [1.0] * size}
+    if _store(place, folder, "train", *trajectories, bounds) != "success":
+        raise Broken("sound arrays were refused")
+    back = load_sequences(folder, "train")
+    if not np.array_equal(back.observations[0].numpy(), observations) or not np.array_equal(back.actions[0], actions):
+        raise Broken("other arrays came back")
+
+
+def _store(place: Place, folder: Path, split: str, *what: Any) -> str:
+    *trajectories, bounds = what
+
     def stored() -> None:
-        write(
-            folder, split, [Trajectory(observations, actions)] * 3, {"action_low": [-1], "action_high": [100]} | bounds
-        )
+        write(folder, split, [*trajectories, *trajectories, *trajectories], bounds)
         load_sequences(folder, split)
 
-    attempt(place, stored)
+    return attempt(place, stored)
 
 
 def studies(place: Place, data: st.DataObject) -> None:
@@ -444,6 +514,31 @@ def studies(place: Place, data: st.DataObject) -> None:
     )
 
 
+def records(place: Place, data: st.DataObject) -> None:
+    """What a study, a suite or a quickstart notes of how far it is, damaged."""
+    work = place.fresh()
+    kind = data.draw(st.sampled_from(["study", "suite", "quickstart"]))
+    if kind == "study":
+        rows = [{"name": "a", "model": "ekvae", "options": ["--state-size", "3"]}]
+        write_json(work / "mine.json", {"name": "mine", "steps": 5, "train": [], "columns": [], "rows": rows})
+        words = [f"{work}/mine.json", "--out", f"{work}/study", "--data-dir", f"{work}/data", "--seeds", "1"]
+        made = {"arguments": ["--steps", "5"], "data": "data", "state": "failed", "reason": "x", "seconds": 1.0}
+        path, verb = work / "study" / "a" / "seed0.json", study
+        words.append("--dry-run")
+    elif kind == "suite":
+        step = {"words": ["collect"], "state": "finished", "reason": None, "seconds": 1.0}
+        made = {"collect": step, "train": step}
+        path, verb = work / "suite" / "pendulum-v1" / "seed0" / "steps.json", suite
+        words = ["--quick", "--out", f"{work}/suite", "--only", "pendulum-v1", "--list"]
+    else:
+        made = {"identity": {"seed": 1}, "finished": ["collect"], "seconds": {"collect": 1.0}}
+        path, verb, words = work / "quick" / "stages.json", quickstart, ["--out", f"{work}/quick"]
+    path.parent.mkdir(parents=True)
+    write_json(path, made)
+    path.write_bytes(data.draw(changed_json(path)))
+    _verb(place, verb, words)
+
+
 KINDS: dict[str, Callable[[Place, st.DataObject], None]] = {
     "options": options,
     "settings": settings,
@@ -452,6 +547,7 @@ KINDS: dict[str, Callable[[Place, st.DataObject], None]] = {
     "goals": goals,
     "arrays": arrays,
     "studies": studies,
+    "records": records,
 }
 
 

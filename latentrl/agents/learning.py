@@ -10,8 +10,8 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from latentrl.agents.policies import Learner, save_policy
-from latentrl.support.files import replacing
+from latentrl.agents.policies import Learner, policy_path, save_policy
+from latentrl.support.files import partial_of, replacing
 from latentrl.support.interrupts import deferred_interrupt
 
 PART = "-interrupted"
@@ -36,7 +36,7 @@ def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name
 
     Writes ``NAME.safetensors`` and ``NAME.json`` (with ``notes``), ``NAME_history.csv`` and TensorBoard's log in
     ``NAME_log/``. Returns the path of the weights. On Ctrl-C all but the log go to ``NAME-interrupted``: a policy that
-    is there stays.
+    is there stays. Once a policy of that name is learned to its end, what an interrupted one has left is removed.
 
     Raises:
         LearningInterrupted: on Ctrl-C.
@@ -68,7 +68,9 @@ def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name
             raise LearningInterrupted(done, learner.budget, kept) from interrupt
     found = {"updates_done": done, "imagined_returns": [one for one in learner.returns if math.isfinite(one)]}
     print(how_it_ended(done, learner.budget, learner.returns), flush=True)
-    return _save(folder, learner, {**notes, **found}, history, name)
+    path = _save(folder, learner, {**notes, **found}, history, name)
+    _remove_part(folder, name)
+    return path
 
 
 def how_it_ended(done: int, budget: int, returns: Sequence[float]) -> str:
@@ -90,6 +92,14 @@ def how_it_ended(done: int, budget: int, returns: Sequence[float]) -> str:
         )
     ending = "all of them" if done >= budget else f"of {budget} at most, for it had stopped rising"
     return f"the imagined return rose {said} in {done} updates, {ending}"
+
+
+def _remove_part(folder: Path, name: str) -> None:
+    """Remove the policy that was not learned to its end, and what a kill has left of its being written."""
+    weights = policy_path(folder, name + PART)
+    for file in (weights, weights.with_suffix(".json"), folder / f"{name}{PART}_history.csv"):
+        file.unlink(missing_ok=True)
+        partial_of(file).unlink(missing_ok=True)
 
 
 def _save(

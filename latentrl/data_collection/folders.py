@@ -9,15 +9,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from latentrl.support.errors import UserError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from latentrl.support.locks import HAS_LOCKS, exclusive
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -192,7 +188,7 @@ def _empty(folder: Path) -> None:
 
 def _sweep(target: Path) -> None:
     """Remove the temporary folders of ``target`` whose processes are gone."""
-    if fcntl is None:
+    if not HAS_LOCKS:
         return
     for path in target.parent.glob(f".{glob.escape(target.name)}.?*.partial"):
         if not path.is_symlink() and path.is_dir():
@@ -203,42 +199,9 @@ def _sweep(target: Path) -> None:
                 continue
 
 
-@contextmanager
-def _exclusive(folder: Path, make: bool = False) -> Iterator[None]:
-    """Hold a folder; ``make`` it where it is missing, also when another process has just renamed it."""
-    if fcntl is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-        return
-    descriptor = _locked(folder, make)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _locked(folder: Path, make: bool) -> int:
-    while True:
-        if make:
-            folder.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:
-            if make:
-                continue
-            raise
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if folder.exists() and os.path.samestat(os.stat(folder), os.fstat(descriptor)):
-                return descriptor
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise UserError(f"{folder}: another process is filling it; wait for it, or give another --out") from error
-        except FileNotFoundError:
-            pass
-        os.close(descriptor)
-        if not make:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+def _exclusive(folder: Path, make: bool = False) -> AbstractContextManager[int | None]:
+    """Hold a folder of unfinished work; see `latentrl.support.locks.exclusive`."""
+    return exclusive(folder, f"{folder}: another process is filling it; wait for it, or give another --out", make)
 
 
 def _replace(new: Path, real: Path, target: Path, overwrite: bool) -> None:

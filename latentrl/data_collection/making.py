@@ -23,6 +23,8 @@ from latentrl.support.errors import UserError, message_of
 
 Size = int | Sequence[int]
 """Of pictures: one number for height and width, or the two of them."""
+FAILURES = (Exception, SystemExit)
+"""What an environment's own code may end with: its ``sys.exit()`` is no way for it to end a verb."""
 
 
 def make(
@@ -72,7 +74,7 @@ def make(
         raise UserError(f"--env {env_id}: {message_of(error)}") from error
     except UserError as error:
         raise UserError(f"--env {env_id}: {error}") from error
-    except (Exception, SystemExit) as error:
+    except FAILURES as error:
         inner = traceback.extract_tb(error.__traceback__)[-1]
         given = f" --env-kwargs {json.dumps(dict(env_kwargs), default=str)}" if env_kwargs else ""
         raise UserError(

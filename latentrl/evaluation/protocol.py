@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentrl import envs as environments
-from latentrl.data_collection.making import failure, make_as_recorded
+from latentrl.data_collection.making import FAILURES, failure, make_as_recorded
 from latentrl.envs.description import TruthAgent
 from latentrl.envs.measures import ENCODED, LENGTH, OBSERVED, REWARD, SPEEDS, Floats
 from latentrl.envs.pixels import as_picture
@@ -191,7 +191,7 @@ class _Course:
             yield shown
             try:
                 following, reward, terminated, truncated, info = self.envs.step(action)
-            except (Exception, SystemExit) as error:
+            except FAILURES as error:
                 raise failure(self.envs, "step", error) from error
             following, info = self._at_their_ends(following, info, terminated | truncated)
             # What has ended stands still: the environment may have begun another episode in its place.
@@ -233,7 +233,7 @@ class _Course:
                 f"{self.task.env_id}: its reset refuses the options {dict(self.task.reset_options)} ({error}); "
                 "give others with --reset-options"
             ) from error
-        except (Exception, SystemExit) as error:
+        except FAILURES as error:
             raise failure(self.envs, "reset", error) from error
         missing = [name for name in self.told if name != REWARD and name not in info]
         if missing:

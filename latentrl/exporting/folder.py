@@ -8,6 +8,7 @@ runs/mine/export/
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,13 @@ def write_graphs(agent: LatentAgent, folder: Path) -> None:
                 with quiet():
                     program = torch.export.export(graph, given[name], strict=False)
                 write_onnx(program, folder / f"{name}.onnx", INPUTS[name], OUTPUTS)
+                # In memory first: PyTorch's own writer ends the process where the disk is full.
+                content = io.BytesIO()
                 with quiet():
-                    torch.export.save(program, folder / f"{name}.pt2")
+                    torch.export.save(program, content)
+                (folder / f"{name}.pt2").write_bytes(content.getvalue())
+            except OSError:
+                raise
             # Whatever a model or a policy of one's own does, the tracer or the converter may fail at.
             except Exception as error:
                 reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -12,7 +12,7 @@ runs/pendulum/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,22 @@ def cure_of(folder: Path) -> str:
     return f"{how} with {command('train', '--run', folder, '--resume')}"
 
 
+def _check_kinds(model: WorldModel, path: Path) -> None:
+    """Refuse settings of another kind than the model's defaults, which it would stumble over when it is used.
+
+    Raises:
+        UserError: names the key.
+    """
+    settings = getattr(model, "settings", None)
+    for field in fields(settings) if is_dataclass(settings) else ():
+        value, default = getattr(settings, field.name), field.default
+        kinds = (bool,) if isinstance(default, bool) else (int, float) if isinstance(default, int | float) else (str,)
+        if not isinstance(default, bool | int | float | str):
+            continue
+        if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
+            raise UserError(f"{path} is damaged (model.settings.{field.name} is {value!r}): {ELSEWHERE}")
+
+
 def _built(described: Mapping[str, Any], weights: Mapping[str, Tensor], path: Path) -> WorldModel:
     """The model that settings describe, whose shapes are first compared with the weights': sizes may be absurd."""
     spec = described["spec"]
@@ -119,7 +135,11 @@ def _built(described: Mapping[str, Any], weights: Mapping[str, Tensor], path: Pa
     )
     try:
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            sketch = build(described["name"], data, described["settings"]).state_dict()
+            sketched = build(described["name"], data, described["settings"])
+        sketch = sketched.state_dict()
+        _check_kinds(sketched, path)
+    except UserError:
+        raise
     except NotImplementedError:  # a model of somebody's own that reads numbers while it is built
         sketch = {}
     except Exception as error:

@@ -13,7 +13,7 @@ from latentrl.data_collection.storage import METADATA
 from latentrl.runs.folder import SETTINGS, is_finished
 from latentrl.studies.definition import Row, Study
 from latentrl.support.errors import UserError
-from latentrl.support.files import read_json, write_json
+from latentrl.support.files import check_kinds, read_json, write_json
 
 State = Literal["finished", "failed", "interrupted", "waiting"]
 STATES: tuple[State, ...] = get_args(State)
@@ -98,7 +98,12 @@ class Cell:
         """The study's notes: arguments, command, state, reason, seconds; empty before the first try."""
         if not self.record_path.is_file():
             return {}
-        return read_json(self.record_path, f"remove it and {self.folder} to train this run again")
+        cure = f"remove it and {self.folder} to train this run again"
+        found = read_json(self.record_path, cure)
+        check_kinds(
+            found, {"arguments": list, "data": str, "state": str, "seconds": (int, float)}, self.record_path, cure
+        )
+        return found
 
     @property
     def spent(self) -> float:
@@ -117,6 +122,11 @@ class Cell:
                 "seconds": round(seconds, 1),
             },
         )
+
+    def settle(self) -> None:
+        """Note that a run is finished whose study was killed while its training worked on, and how long that took."""
+        if self.finished and self.record().get("state") == "running":
+            self.save_record("finished", None, max(self.spent, self.metrics().get("train_seconds", 0.0)))
 
     def check(self) -> None:
         """Refuse to take another run for this one.

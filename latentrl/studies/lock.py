@@ -1,4 +1,4 @@
-"""One study at a time in a folder, its training processes included."""
+"""One study or suite at a time in a folder, the processes that it starts included."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from latentrl.support import locks
 
 
 @contextmanager
-def exclusive(folder: Path) -> Iterator[list[int]]:
+def exclusive(folder: Path, who: str) -> Iterator[list[int]]:
     """Hold ``folder`` for this process and for those that inherit the yielded file descriptors.
 
     The lock ends with the last of them, so that processes that outlive a killed study keep a second one out.
 
+    Args:
+        folder: made if it is not there.
+        who: holds it, such as "study".
+
     Raises:
-        UserError: another study holds it.
+        UserError: another holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # A file, as versions before had it: a study of theirs keeps one of ours out.
     lock = folder / ".lock"
     lock.touch()
     refusal = (
-        f"{folder}: a study is at work there, or a training that one has left behind; "
+        f"{folder}: another {who} is at work there, or a process that one has left behind; "
         "wait for it, or give another --out"
     )
     with locks.exclusive(lock, refusal) as held:

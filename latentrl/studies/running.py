@@ -73,9 +73,10 @@ def run_study(study: Study, out: Path, cells: Sequence[Cell], workers: int, retr
         UserError: cells that hold something else, missing data, another study at work in ``out``.
         KeyboardInterrupt: on Ctrl-C, after every process has saved its state.
     """
-    with exclusive(out) as held:
+    with exclusive(out, "study") as held:
         for cell in cells:
             cell.check()
+            cell.settle()
         if retry:
             forget_failures(cells)
         todo = [cell for cell in cells if cell.open]

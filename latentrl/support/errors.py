@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import errno
+import os
+import select
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from latentrl.support.interrupts import INTERRUPTED, ctrl_c_on_termination, raise_again
+from latentrl.support.interrupts import INTERRUPTED, ctrl_c_on_termination, errors_of_ctrl_c, raise_again
 
+UNREAD = 128 + 13
+"""What a shell says of a process that wrote into a pipe which nobody reads any more (SIGPIPE)."""
 NO_MEMORY = "can't allocate memory"
 
 
@@ -58,12 +63,17 @@ def reported() -> Iterator[None]:
 
     What the operating system refuses is told in the same way: a full disk, a folder that cannot be written to.
     Ctrl-C that the verb itself has nothing to say to ends it in the same way, with the shell's code 130; a request to
-    terminate counts as one, so that a verb saves what it has and removes what it has not finished.
+    terminate counts as one, so that a verb saves what it has and removes what it has not finished. Where nobody reads
+    what it prints any more, as in ``| head``, it ends without a word.
     """
     raise_again()
     try:
-        with ctrl_c_on_termination():
-            yield
+        try:
+            with errors_of_ctrl_c(), ctrl_c_on_termination(), _refusals_of_threads_untold():
+                yield
+        finally:
+            # Now, so that Python does not tell of it when it ends.
+            sys.stdout.flush()
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
@@ -77,8 +87,52 @@ def reported() -> Iterator[None]:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and _leave_unread():
+            raise SystemExit(UNREAD) from None
         line = refusal(error)
         if line is None:
             raise
         print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+@contextmanager
+def _refusals_of_threads_untold() -> Iterator[None]:
+    """Within the block a thread that the operating system refuses something ends without a word.
+
+    TensorBoard's writes its log in one, and raises what that met where the verb writes next.
+    """
+    before = threading.excepthook
+
+    def told(met: threading.ExceptHookArgs) -> None:
+        if not isinstance(met.exc_value, OSError) or refusal(met.exc_value) is None:
+            before(met)
+
+    threading.excepthook = told
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+
+
+def _leave_unread() -> bool:
+    """Whether what is printed goes into a pipe that nobody reads; it goes nowhere from now on.
+
+    Pipes to other processes break too, and that is an error of theirs.
+    """
+    if not hasattr(select, "poll"):  # Windows
+        return False
+    found = False
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            descriptor = stream.fileno()
+        except (AttributeError, OSError, ValueError):  # it is no file
+            continue
+        polling = select.poll()
+        polling.register(descriptor, 0)
+        if any(event & select.POLLERR for _, event in polling.poll(0)):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
+            found = True
+    return found

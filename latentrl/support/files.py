@@ -13,6 +13,11 @@ from typing import Any
 from latentrl.support.errors import UserError
 
 
+def partial_of(path: Path) -> Path:
+    """Where a file is written before it takes its name; a process that is killed may leave it."""
+    return path.with_name(f"{path.name}.partial")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A name beside ``path`` to write to.
@@ -20,7 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Where the block ends well it takes the place of ``path`` in one move, so that readers see the old file or the new
     one; where it does not, ``path`` stays what it was and nothing is left beside it.
     """
-    partial = path.with_name(f"{path.name}.partial")
+    partial = partial_of(path)
     try:
         yield partial
     except BaseException:
@@ -66,6 +71,25 @@ def read_json(path: Path, cure: str) -> dict[str, Any]:
     return found
 
 
+def check_kinds(content: Any, kinds: Mapping[str, type | tuple[type, ...]], path: Path, cure: str) -> None:
+    """Refuse what was read from ``path`` where it is no JSON object, or one of its values is of another kind.
+
+    A list must hold texts alone.
+
+    Raises:
+        UserError: names the key; ``cure`` says what to do.
+    """
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path} is damaged (it holds {_kind(content)} where a JSON object belongs): {cure}")
+    for key, kind in kinds.items():
+        if key not in content:
+            raise UserError(f"{path} is damaged ({key} is missing): {cure}")
+        value = content[key]
+        fits = isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool)
+        if not fits or (isinstance(value, list) and not all(isinstance(one, str) for one in value)):
+            raise UserError(f"{path} is damaged ({key} is {_kind(value)}): {cure}")
+
+
 def _finite(content: Any) -> Any:
     """JSON knows no NaN and no infinity."""
     if isinstance(content, float) and not math.isfinite(content):
@@ -78,5 +102,5 @@ def _finite(content: Any) -> Any:
 
 
 def _kind(found: Any) -> str:
-    names = {list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    names = {list: "a list", dict: "an object", str: "text", bool: "true or false", type(None): "null"}
     return names.get(type(found), "a number")

@@ -77,6 +77,37 @@ def ctrl_c_on_termination() -> Iterator[None]:
 
 
 @contextmanager
+def errors_of_ctrl_c() -> Iterator[None]:
+    """Within the block an error that follows Ctrl-C is Ctrl-C.
+
+    Some libraries take the exception, which may be raised anywhere within them, for a mistake in what they were given.
+
+    Raises:
+        KeyboardInterrupt: in place of another error, once Ctrl-C was raised.
+    """
+    raised = False
+
+    def note(number: int, frame: FrameType | None) -> NoReturn:
+        nonlocal raised
+        raised = True
+        raise KeyboardInterrupt
+
+    in_main = threading.current_thread() is threading.main_thread()
+    replaced = in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if replaced:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except Exception as error:
+        if raised:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        if replaced:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], None]]:
     """Within the block Ctrl-C only takes effect at the next call of the yielded function, as ``KeyboardInterrupt``.
 

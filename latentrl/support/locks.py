@@ -14,43 +14,76 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+HAS_LOCKS = fcntl is not None
+"""Whether the operating system is one whose locks are used."""
+
 
 @contextmanager
-def exclusive(place: Path, refusal: str) -> Iterator[int | None]:
+def exclusive(place: Path, refusal: str, make: bool = False) -> Iterator[int | None]:
     """Hold a file or a folder; the lock ends with the process, however that ends, and leaves no file behind.
 
     It belongs to what ``place`` names now, also when that is renamed.
 
     Args:
-        place: exists.
+        place: exists, unless it is to be made.
         refusal: what is told where another process holds it.
+        make: make the folder where it is missing, also when another process has just renamed it.
 
     Yields:
         The file descriptor, for processes that are to hold it too; None where the file system has no locks.
 
     Raises:
         UserError: another process holds it.
+        OSError: the folder cannot be made.
     """
     if fcntl is None:
+        if make:
+            place.mkdir(parents=True, exist_ok=True)
         yield None
         return
+    descriptor, held = _locked(place, refusal, make)
     try:
-        descriptor = os.open(place, os.O_RDONLY)
-    except FileNotFoundError as error:  # whoever holds it has just moved it away
-        raise UserError(refusal) from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(refusal) from error
-        except OSError:  # some network file systems lock no folders
-            yield None
-            return
-        if not _still(place, descriptor):
-            raise UserError(refusal)
-        yield descriptor
+        yield descriptor if held else None
     finally:
         os.close(descriptor)
+
+
+def _locked(place: Path, refusal: str, make: bool) -> tuple[int, bool]:
+    """What was opened, and whether it could be locked."""
+    while True:
+        if make:
+            place.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(place, os.O_RDONLY)
+        except FileNotFoundError as error:  # whoever holds it has just moved it away
+            if make:
+                continue
+            raise UserError(refusal) from error
+        try:
+            held = _flock(descriptor)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise UserError(refusal) from error
+        if not held or _still(place, descriptor):
+            return descriptor, held
+        os.close(descriptor)
+        if not make:
+            raise UserError(refusal)
+
+
+def _flock(descriptor: int) -> bool:
+    """Lock it; False where that is not possible: some network file systems lock no folders.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return False
+    return True
 
 
 def _still(place: Path, descriptor: int) -> bool:

@@ -168,6 +168,18 @@ def test_unsuitable_goal_images_name_file_and_cure(tmp_path: Path) -> None:
         assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("mode", ["L", "I;16"])
+def test_a_picture_is_no_goal_of_a_model_that_sees_pictures_of_floats(tmp_path: Path, mode: str) -> None:
+    """Nothing tells whether such a model counts to 1, 255 or 65535: a picture would be read 255 times too dark."""
+    path = tmp_path / "goal.png"
+    Image.new(mode, (6, 6), 180).save(path)
+    with pytest.raises(UserError, match=r"goal\.png: the model observes numbers .*give a JSON list of them"):
+        read_goal(path, (6, 6, 1), "float32")
+    numbers = tmp_path / "goal.json"
+    numbers.write_text(str(np.full((6, 6, 1), 180.0).tolist()))
+    assert (read_goal(numbers, (6, 6, 1), "float32") == 180.0).all()
+
+
 def test_a_picture_is_measured_before_its_pixels_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A few bytes may say that they are gigabytes of pixels."""
 

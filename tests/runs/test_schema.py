@@ -102,3 +102,15 @@ def test_weights_that_are_not_finite_are_damaged(pendulum_run: Path) -> None:
     write_tensors(pendulum_run / MODEL, tensors)
     with pytest.raises(UserError, match="log_sigma holds numbers that are not finite"):
         load_model(pendulum_run)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("noise_floor", None), ("noise_floor", True), ("state_size", "3"), ("prior", 1), ("standardise", 0)],
+)
+def test_settings_of_a_model_that_are_of_another_kind_are_named(pendulum_run: Path, key: str, value: Any) -> None:
+    content = json.loads((pendulum_run / SETTINGS).read_text())
+    content["model"]["settings"][key] = value
+    (pendulum_run / SETTINGS).write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"settings\.json.*model\.settings"):
+        load_model(pendulum_run)

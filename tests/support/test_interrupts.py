@@ -13,7 +13,8 @@ import pytest
 
 from latentrl.__main__ import VERBS
 from latentrl.support.commands import MODULES
-from latentrl.support.interrupts import ctrl_c_on_termination, is_a_verb
+from latentrl.support.errors import UserError, reported
+from latentrl.support.interrupts import INTERRUPTED, ctrl_c_on_termination, is_a_verb
 
 BEGUN = "the libraries are being imported"
 SLOW = f"""
@@ -97,3 +98,20 @@ def test_a_request_to_terminate_counts_as_ctrl_c_within_the_block() -> None:
             os.kill(os.getpid(), signal.SIGTERM)  # whoever started this wants it ignored
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("becomes", [ValueError, UserError])
+def test_an_error_that_a_library_makes_of_ctrl_c_is_ctrl_c(
+    number: signal.Signals, becomes: type[Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped, reported():
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt as error:
+            raise becomes("could not determine the shape") from error
+    assert stopped.value.code == INTERRUPTED and capsys.readouterr().err.strip() == "interrupted"
+    # Without one an error is itself, and afterwards Ctrl-C is what it was.
+    with pytest.raises(KeyError), reported():
+        raise KeyError("x")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

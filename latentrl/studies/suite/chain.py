@@ -13,7 +13,7 @@ from latentrl.runs.folder import SETTINGS
 from latentrl.studies.suite.commands import Place, Step, folder_of, steps_of
 from latentrl.studies.systems.base import System
 from latentrl.support.errors import UserError
-from latentrl.support.files import read_json, write_json
+from latentrl.support.files import check_kinds, read_json, write_json
 
 State = Literal["finished", "failed", "blocked", "interrupted", "waiting"]
 RECORD = "steps.json"
@@ -67,7 +67,13 @@ class Chain:
     def records(self) -> dict[str, Any]:
         """What is noted of the steps, by name: ``words``, ``state``, ``reason``, ``seconds`` of all tries."""
         path = self.folder / RECORD
-        return read_json(path, f"remove {self.folder} to begin anew") if path.is_file() else {}
+        if not path.is_file():
+            return {}
+        cure = f"remove {self.folder} to begin anew"
+        found = read_json(path, cure)
+        for record in found.values():
+            check_kinds(record, {"words": list, "state": str, "seconds": (int, float)}, path, cure)
+        return found
 
     def note(self, step: Step, state: State | Literal["running"], reason: str | None, seconds: float) -> None:
         """Note how a try went, atomically."""

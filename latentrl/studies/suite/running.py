@@ -35,7 +35,7 @@ def run_suite(chains: Sequence[Chain], out: Path, workers: int, retry: bool = Fa
         UserError: a folder that holds something else, another suite at work in ``out``.
         KeyboardInterrupt: on Ctrl-C, after every process has saved its state.
     """
-    with exclusive(out) as held:
+    with exclusive(out, "suite") as held:
         able = [chain for chain in chains if lacking(chain.system) is None]
         for chain in able:
             chain.check()
