@@ -1,0 +1,55 @@
+"""Backends: ways to compute the recursions. A backend is one file or folder and one line in ``BACKENDS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+
+from latentrl.inference.backends.base import Backend, Emission, Mixture
+from latentrl.inference.backends.reference import Reference
+from latentrl.support.errors import UserError
+
+__all__ = ["AUTO", "BACKENDS", "NEEDS", "REFERENCE", "Backend", "Emission", "Mixture", "backend_named", "chosen"]
+
+
+def _numba() -> Backend:
+    # Late, for it takes half a second, and may not be installed.
+    from latentrl.inference.backends.numba_kernels import Numba
+
+    return Numba()
+
+
+BACKENDS: dict[str, Callable[[], Backend]] = {"reference": Reference, "numba": _numba}
+"""By name, from what is always there to what is fastest."""
+NEEDS: dict[str, tuple[str, str]] = {"numba": ("numba", "latentrl[fast]")}
+"""The module that a backend needs, and what installs it; none where nothing is said."""
+AUTO = "auto"
+REFERENCE = Reference()
+
+
+def chosen(name: str, device: str) -> str:
+    """The backend that ``--backend NAME`` means for tensors on ``device``: ``auto`` is the fastest there is.
+
+    Raises:
+        UserError: no such backend, one that is not installed, or one that does not compute on ``device``.
+    """
+    if name == AUTO:
+        fast = device == "cpu" and find_spec("numba") is not None
+        return "numba" if fast else "reference"
+    if name not in BACKENDS:
+        raise UserError(f"--backend {name}: there is no such backend; give {AUTO} or one of {', '.join(BACKENDS)}")
+    if name in NEEDS and find_spec(NEEDS[name][0]) is None:
+        module, extra = NEEDS[name]
+        raise UserError(
+            f"--backend {name}: {module} is not installed; pip install '{extra}', or give --backend reference"
+        )
+    if name == "numba" and device != "cpu":
+        raise UserError(f"--backend numba: computes on the processor, not on {device}; give {AUTO} or --device cpu")
+    return name
+
+
+@cache
+def backend_named(name: str) -> Backend:
+    """The backend of this name, one for all."""
+    return BACKENDS[name]()

@@ -1,0 +1,49 @@
+"""The recursions in PyTorch, one time step after another: on any device, and what other backends are held to."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from latentrl.inference import kalman
+from latentrl.inference.backends.base import Backend, Emission, Mixture
+from latentrl.inference.filtering import Linearised, filter_all
+from latentrl.inference.kalman import Filtered, Paths
+from latentrl.types import Belief
+
+
+class Reference(Backend):
+    """PyTorch."""
+
+    def filter(
+        self,
+        prior: Belief,
+        observations: Tensor,
+        controls: Tensor,
+        emission: Emission,
+        mixture: Mixture,
+        missing: Tensor | None = None,
+    ) -> Filtered:
+        gate_inputs = mixture.gate_input(controls).unbind(1)
+
+        def linearise(t: int, mean: Tensor) -> Linearised:
+            return mixture.linearise(mean, gate_inputs[t])
+
+        emissions = [emission.matrix] * observations.shape[1]
+        return filter_all(prior, observations, controls, emissions, emission.noise, linearise, missing)
+
+    def smooth(self, run: Filtered) -> Belief:
+        return kalman.smooth_all(*run)
+
+    def sample_paths(self, run: Filtered, generator: torch.Generator | None = None) -> Paths:
+        return kalman.sample_paths(*run, generator)
+
+    def log_transition(self, mixture: Mixture, states: Tensor, controls: Tensor) -> Tensor:
+        return mixture.conditional(states[:, :-1], controls).log_prob(states[:, 1:]).sum(1)
+
+    def moments(self, mixture: Mixture, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
+        flat, control = states.flatten(0, 1), controls.flatten(0, 1)
+        local = mixture.linearise(flat, mixture.gate_input(control))
+        mean = (local.dynamics @ torch.cat((flat, control), -1).unsqueeze(-1)).squeeze(-1)
+        variance = local.noise.diagonal(dim1=-2, dim2=-1)
+        return mean.view(states.shape), variance.reshape(states.shape)
