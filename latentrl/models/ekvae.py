@@ -267,9 +267,8 @@ class EKVAE(FrameAutoencoder):
         """States and the three terms for one trajectory z_1:T from the joint smoothing distribution."""
         paths = self.backend.sample_paths(run, generator)
         states = paths.states
-        emission = -diagonal_log_prob(a, states[..., : self.position_size], self.emission_variance()).sum(1)
-        transition = -self.backend.log_transition(weights, states, controls)
-        return states, emission, transition, paths.log_prob
+        emission, transition = self.backend.log_densities(weights, states, controls, a, self.emission_variance())
+        return states, -emission, -transition, paths.log_prob
 
     # -- what stages of a training ask for ---------------------------------------------------------------------------
 

@@ -123,10 +123,12 @@ def paths(problem: Problem, backend: Backend) -> list[Tensor]:
     return list(backend.sample_paths(problem.run(backend, problem.weights()), torch.Generator().manual_seed(3)))
 
 
-def transitions(problem: Problem, backend: Backend) -> list[Tensor]:
+def densities(problem: Problem, backend: Backend) -> list[Tensor]:
     weights = problem.weights()
     states = backend.sample_paths(problem.run(backend, weights), torch.Generator().manual_seed(3)).states
-    return [backend.log_transition(weights, states, problem.controls)]
+    observed = torch.where(problem.observations.isnan(), 0.0, problem.observations)
+    noise = problem.noise.diagonal()
+    return list(backend.log_densities(weights, states, problem.controls, observed, noise))
 
 
 def moments(problem: Problem, backend: Backend) -> list[Tensor]:
@@ -135,7 +137,7 @@ def moments(problem: Problem, backend: Backend) -> list[Tensor]:
     return list(backend.moments(weights, states, problem.controls))
 
 
-WORK = {"filter": filtered, "smoother": smoothed, "paths": paths, "transition": transitions, "moments": moments}
+WORK = {"filter": filtered, "smoother": smoothed, "paths": paths, "densities": densities, "moments": moments}
 
 
 def backend_or_skip(name: str) -> Backend:

@@ -103,8 +103,18 @@ class Backend(ABC):
         """A trajectory for each sequence: see :func:`latentrl.inference.kalman.sample_paths`."""
 
     @abstractmethod
-    def log_transition(self, mixture: Mixture, states: Tensor, controls: Tensor) -> Tensor:
-        """log p(z_2:T | z_1, u) ``[B]`` in nats of ``states [B, T, Dz]`` under ``controls [B, T - 1, Du]``."""
+    def log_densities(
+        self, mixture: Mixture, states: Tensor, controls: Tensor, observations: Tensor, variance: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """log p(a_1:T | z_1:T) and log p(z_2:T | z_1, u), each ``[B]`` in nats.
+
+        Args:
+            mixture: the transition.
+            states: z ``[B, T, Dz]``.
+            controls: u ``[B, T - 1, Du]``; they get no gradient.
+            observations: a ``[B, T, Da]``, of the leading dimensions of z.
+            variance: the diagonal of R ``[Da]``.
+        """
 
     @abstractmethod
     def moments(self, mixture: Mixture, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:

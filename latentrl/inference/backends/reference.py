@@ -9,6 +9,7 @@ from latentrl.inference import kalman
 from latentrl.inference.backends.base import Backend, Emission, Mixture
 from latentrl.inference.filtering import Linearised, filter_all
 from latentrl.inference.kalman import Filtered, Paths
+from latentrl.numerics.distributions import diagonal_log_prob
 from latentrl.types import Belief
 
 
@@ -38,8 +39,12 @@ class Reference(Backend):
     def sample_paths(self, run: Filtered, generator: torch.Generator | None = None) -> Paths:
         return kalman.sample_paths(*run, generator)
 
-    def log_transition(self, mixture: Mixture, states: Tensor, controls: Tensor) -> Tensor:
-        return mixture.conditional(states[:, :-1], controls).log_prob(states[:, 1:]).sum(1)
+    def log_densities(
+        self, mixture: Mixture, states: Tensor, controls: Tensor, observations: Tensor, variance: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        positions = states[..., : observations.shape[-1]]
+        emission = diagonal_log_prob(observations, positions, variance).sum(1)
+        return emission, mixture.conditional(states[:, :-1], controls).log_prob(states[:, 1:]).sum(1)
 
     def moments(self, mixture: Mixture, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
         flat, control = states.flatten(0, 1), controls.flatten(0, 1)

@@ -1,7 +1,7 @@
 """The recursions as kernels that numba compiles for the processor: all time steps of eight sequences in one go.
 
 In the order in which they need each other: ``lanes`` (eight numbers), ``small`` (their matrices), ``gate`` and
-``steps`` (one time step), ``filter``, ``paths``, ``smoother`` and ``moments`` (the kernels, each with its adjoint),
+``steps`` (one time step), ``filter``, ``paths``, ``density``, ``smoother`` and ``moments`` (the kernels, each with its adjoint),
 ``caching`` (compiled once), ``functions`` (tensors with gradients). One thread: results do not depend on how many
 there are.
 """
@@ -15,7 +15,7 @@ from latentrl.inference.backends.base import Backend, Emission, Mixture
 from latentrl.inference.backends.numba_kernels import functions
 from latentrl.inference.backends.reference import Reference
 from latentrl.inference.kalman import Filtered, Paths
-from latentrl.numerics.distributions import diagonal_log_prob, standard_normal_like
+from latentrl.numerics.distributions import standard_normal_like
 from latentrl.types import Belief
 
 
@@ -65,27 +65,23 @@ class Numba(Backend):
         draws = standard_normal_like(run.filtered.mean, generator)
         return Paths(*functions.Paths.apply(draws, *run.filtered, *run.predicted, run.transitions, run.noises))
 
-    def log_transition(self, mixture: Mixture, states: Tensor, controls: Tensor) -> Tensor:
-        if not _fits(states, mixture.dynamics):
-            return self.otherwise.log_transition(mixture, states, controls)
-        mean, variance = self._mixed(mixture, states[:, :-1], controls)
-        own = (states[:, 1:] - mean) @ torch.linalg.inv(mixture.gauge).T
-        # In the gauge that the noise is independent in.
-        turned = torch.linalg.slogdet(mixture.gauge).logabsdet * (states.shape[1] - 1)
-        return diagonal_log_prob(own, torch.zeros_like(own), variance).sum(1) - turned
+    def log_densities(
+        self, mixture: Mixture, states: Tensor, controls: Tensor, observations: Tensor, variance: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        if not _fits(states, mixture.dynamics, observations, variance):
+            return self.otherwise.log_densities(mixture, states, controls, observations, variance)
+        inverse = torch.linalg.inv(mixture.gauge)
+        given = states, observations, variance, mixture.dynamics, mixture.variances
+        emission, transition = functions.Density.apply(controls, inverse, *given, *_parameters(mixture))
+        # The noise is independent in a gauge of its own.
+        return emission, transition - torch.linalg.slogdet(mixture.gauge).logabsdet * (states.shape[1] - 1)
 
     def moments(self, mixture: Mixture, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
         if not _fits(states, mixture.dynamics):
             return self.otherwise.moments(mixture, states, controls)
-        mean, variance = self._mixed(mixture, states, controls)
+        given = states, mixture.dynamics, mixture.variances
+        mean, variance = functions.Moments.apply(controls, *given, *_parameters(mixture))
         return mean, variance @ mixture.gauge.square().T
-
-    def _mixed(self, mixture: Mixture, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
-        """F z + B u and the variances in the noise's own gauge."""
-        mean, variance = functions.Moments.apply(
-            controls, states, mixture.dynamics, mixture.variances, *_parameters(mixture)
-        )
-        return mean, variance
 
 
 def _fits(*tensors: Tensor) -> bool:

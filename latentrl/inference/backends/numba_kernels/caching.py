@@ -50,7 +50,9 @@ def _compile(function: Callable[..., None], arguments: tuple[Any, ...]) -> Any:
     """``function`` for such arguments, read or compiled and kept; where nothing can be kept, compiled anew."""
     options = {"error_model": "numpy", "nogil": True}
     with LOCK:
-        before, config.CACHE_DIR = config.CACHE_DIR, folder()
+        before = config.CACHE_DIR, config.OPT
+        # The vectors are explicit: what more a compiler finds is not worth twice the time it takes.
+        config.CACHE_DIR, config.OPT = folder(), type(config.OPT)(1)
         try:
             kept = njit(cache=True, **options)(function)
             kept.compile(tuple(map(kept.typeof_pyval, arguments)))
@@ -59,4 +61,4 @@ def _compile(function: Callable[..., None], arguments: tuple[Any, ...]) -> Any:
         except Exception:
             return njit(**options)(function)
         finally:
-            config.CACHE_DIR = before
+            config.CACHE_DIR, config.OPT = before

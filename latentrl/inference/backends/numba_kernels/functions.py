@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from latentrl.inference.backends.numba_kernels.caching import Kernel
+from latentrl.inference.backends.numba_kernels.density import density_backward, density_forward
 from latentrl.inference.backends.numba_kernels.filter import filter_backward, filter_forward
 from latentrl.inference.backends.numba_kernels.lanes import LANES
 from latentrl.inference.backends.numba_kernels.moments import moments_backward, moments_forward
@@ -23,6 +24,7 @@ FILTER, FILTER_BACK = Kernel(filter_forward), Kernel(filter_backward)
 PATHS, PATHS_BACK = Kernel(paths_forward), Kernel(paths_backward)
 SMOOTHER, SMOOTHER_BACK = Kernel(smoother_forward), Kernel(smoother_backward)
 MOMENTS, MOMENTS_BACK = Kernel(moments_forward), Kernel(moments_backward)
+DENSITY, DENSITY_BACK = Kernel(density_forward), Kernel(density_backward)
 NOTHING = np.zeros((0, 0, 0))
 
 
@@ -220,6 +222,44 @@ class Moments(torch.autograd.Function):
         MOMENTS_BACK(*map(array, grads), *inputs, tape, *results, work)
         to_states, to_theta, to_base, to_variances = results
         return None, *map(torch.from_numpy, (to_states, to_base, to_variances)), *network.split(to_theta)
+
+
+class Density(torch.autograd.Function):
+    """log p(a_1:T | z_1:T) and log p(z_2:T | z_1, u) ``[B]``, the latter without the gauge's determinant."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        controls: Tensor,
+        inverse: Tensor,
+        states: Tensor,
+        observations: Tensor,
+        noise: Tensor,
+        base: Tensor,
+        variances: Tensor,
+        *parameters: Tensor,
+    ) -> Any:
+        network = Network(parameters)
+        data = array(states), array(controls), array(observations), array(noise).reshape(1, -1)
+        inputs = *data, array(inverse), network.theta, network.widths, array(base), array(variances)
+        (batch, length, size), observed = states.shape, observations.shape[-1]
+        results = empty(batch, 1, 1), empty(batch, 1, 1)
+        tape = empty(blocks(batch), length - 1, int(network.widths[-1]), LANES)
+        work = scratch(size, observed, controls.shape[-1], network)
+        DENSITY(*inputs, *results, tape, work)
+        ctx.kept = inputs, tape, network, work
+        return tuple(torch.from_numpy(result).reshape(batch) for result in results)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        inputs, tape, network, work = ctx.kept
+        states, _, observations, noise, _, theta, _, base, variances = inputs
+        results = tuple(np.empty_like(one) for one in (states, observations, noise, theta, base, variances))
+        DENSITY_BACK(*(array(grad).reshape(-1, 1, 1) for grad in grads), *inputs, tape, *results, work)
+        to_states, to_observations, to_noise, to_theta, to_base, to_variances = results
+        found = to_states, to_observations, to_noise.reshape(-1), to_base, to_variances
+        return None, None, *map(torch.from_numpy, found), *network.split(to_theta)
 
 
 def _belief(mean: Array, covariance: Array) -> tuple[Tensor, Tensor]:
