@@ -141,6 +141,9 @@ class EKVAE(FrameAutoencoder):
         self.register_buffer("projection", torch.eye(self.position_size, self.state_size, dtype=torch.float64))
         self.projection: Tensor
 
+    def use_backend(self, backend: Backend) -> None:
+        self.backend = backend
+
     # -- inference ---------------------------------------------------------------------------------------------------
 
     def emission_variance(self) -> Tensor:

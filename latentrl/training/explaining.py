@@ -34,6 +34,7 @@ def explained(situation: Situation, recipe: Recipe, finished: Collection[str] = 
         f"  constraint   kappa {situation.kappa:.3g} ({given}), objective {options.objective}",
         *_pace(situation, recipe),
         f"  model        {_numbers(recipe.model)}",
+        f"  backend      {options.backend}",
         f"  batch        {settings.batch} sequences, {settings.steps} steps",
         *_penalties(situation, recipe),
         "stages",

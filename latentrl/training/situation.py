@@ -9,8 +9,16 @@ import torch
 
 from latentrl.geometry.charts import Charted, chart, needs_chart
 from latentrl.geometry.neighbour_graph import NoChartError
+from latentrl.inference.backends import AUTO, PLAIN, chosen
 from latentrl.models import MODELS, ModelEntry
-from latentrl.models.capabilities import CAPABILITIES, FrameDecoder, FrameEncoder, LatentRate, LocallyLinear
+from latentrl.models.capabilities import (
+    CAPABILITIES,
+    FrameDecoder,
+    FrameEncoder,
+    LatentRate,
+    LocallyLinear,
+    RunsBackend,
+)
 from latentrl.networks import NetworkName, suggested_network
 from latentrl.networks.standardisation import data_deviation
 from latentrl.priors import PRIORS
@@ -29,7 +37,7 @@ class Situation:
     """What there is to choose a recipe by.
 
     Attributes:
-        options: as given, with the network that was chosen.
+        options: as given, with the network and the backend that were chosen.
         data: the training sequences.
         entry: the model's.
         capabilities: of the model, among `CAPABILITIES`.
@@ -82,7 +90,7 @@ def measure(options: TrainOptions, data: Sequences, read_charts: bool = True) ->
             not is known. A training that has started needs none.
 
     Raises:
-        UserError: a network that does not suit the model or the data.
+        UserError: a network that does not suit the model or the data, a backend that is not to be had.
     """
     entry = MODELS[options.model]
     device = choose_device(options.device)
@@ -97,7 +105,9 @@ def measure(options: TrainOptions, data: Sequences, read_charts: bool = True) ->
         deviation=deviation,
         kappa=deviation / 6 if options.kappa is None else options.kappa,
     )
-    situation = replace(situation, options=replace(options, network=_network(situation)))
+    situation = replace(
+        situation, options=replace(options, network=_network(situation), backend=_backend(situation))
+    )
     return _with_chart(situation) if read_charts else situation
 
 
@@ -114,6 +124,20 @@ def _network(situation: Situation) -> NetworkName:
     if options.network != "dense" and not is_image_shape(shape):
         raise UserError(f"--network {options.network}: {options.data} holds no images but {shape}; give dense or auto")
     return options.network
+
+
+def _backend(situation: Situation) -> str:
+    """The backend that was asked for, or the fastest one; a run goes on with its own, wherever it goes on."""
+    options = situation.options
+    able = RunsBackend in situation.capabilities
+    if options.backend != AUTO and options.backend != PLAIN and not able:
+        having = " and ".join(name for name, entry in MODELS.items() if issubclass(entry.model, RunsBackend))
+        raise UserError(
+            f"--backend {options.backend}: of the models only {having} has it; give {AUTO} or {PLAIN}"
+        )
+    if not able:
+        return PLAIN
+    return chosen(options.backend, "cpu" if options.resume else situation.device.type)
 
 
 def _with_chart(situation: Situation) -> Situation:

@@ -10,7 +10,7 @@ from latentrl.inference.backends.base import Backend, Emission, Mixture
 from latentrl.inference.backends.reference import Reference
 from latentrl.support.errors import UserError
 
-__all__ = ["AUTO", "BACKENDS", "NEEDS", "REFERENCE", "Backend", "Emission", "Mixture", "backend_named", "chosen"]
+__all__ = ["AUTO", "BACKENDS", "NEEDS", "PLAIN", "REFERENCE", "Backend", "Emission", "Mixture", "backend_named", "chosen"]
 
 
 def _numba() -> Backend:
@@ -24,7 +24,8 @@ BACKENDS: dict[str, Callable[[], Backend]] = {"reference": Reference, "numba": _
 """By name, from what is always there to what is fastest."""
 NEEDS: dict[str, tuple[str, str]] = {"numba": ("numba", "latentrl[fast]")}
 """The module that a backend needs, and what installs it; none where nothing is said."""
-AUTO = "auto"
+AUTO, PLAIN = "auto", "reference"
+"""What `--backend` says for the fastest there is, and for what is always there."""
 REFERENCE = Reference()
 
 
@@ -36,13 +37,13 @@ def chosen(name: str, device: str) -> str:
     """
     if name == AUTO:
         fast = device == "cpu" and find_spec("numba") is not None
-        return "numba" if fast else "reference"
+        return "numba" if fast else PLAIN
     if name not in BACKENDS:
         raise UserError(f"--backend {name}: there is no such backend; give {AUTO} or one of {', '.join(BACKENDS)}")
     if name in NEEDS and find_spec(NEEDS[name][0]) is None:
         module, extra = NEEDS[name]
         raise UserError(
-            f"--backend {name}: {module} is not installed; pip install '{extra}', or give --backend reference"
+            f"--backend {name}: {module} is not installed; pip install '{extra}', or give --backend {PLAIN}"
         )
     if name == "numba" and device != "cpu":
         raise UserError(f"--backend numba: computes on the processor, not on {device}; give {AUTO} or --device cpu")

@@ -8,6 +8,7 @@ there are.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,11 +71,13 @@ class Numba(Backend):
     ) -> tuple[Tensor, Tensor]:
         if not _fits(states, mixture.dynamics, observations, variance):
             return self.otherwise.log_densities(mixture, states, controls, observations, variance)
-        inverse = torch.linalg.inv(mixture.gauge)
+        # Of a few rows, and without gradient: NumPy has less to do before it begins.
+        gauge = mixture.gauge.detach().numpy()
+        inverse, determinant = torch.from_numpy(np.linalg.inv(gauge)), float(np.linalg.slogdet(gauge).logabsdet)
         given = states, observations, variance, mixture.dynamics, mixture.variances
         emission, transition = functions.Density.apply(controls, inverse, *given, *_parameters(mixture))
         # The noise is independent in a gauge of its own.
-        return emission, transition - torch.linalg.slogdet(mixture.gauge).logabsdet * (states.shape[1] - 1)
+        return emission, transition - determinant * (states.shape[1] - 1)
 
     def moments(self, mixture: Mixture, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
         if not _fits(states, mixture.dynamics):
