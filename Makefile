@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart reacher reacher-pixels test lint types check bench chaos fuzz equations clean
+.PHONY: help install quickstart reacher reacher-pixels test test-matrix lint types check bench chaos fuzz equations clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ lint: $(STAMP) ## style and formatting
 
 types: $(STAMP) ## static types
 	$(BIN)/python -m mypy
+
+test-matrix: $(STAMP) ## the tests on every Python from 3.10, with the lowest and newest dependencies (ARGS="--pythons 3.12 -- -k kalman")
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python tools/test_matrix.py $(ARGS)
 
 check: lint types test ## all that must hold before a commit
 

@@ -31,13 +31,13 @@ from latentrl.data_collection.making import make
 from latentrl.data_collection.storage import load_ground_truth, load_sequences
 from latentrl.envs.pixels import PixelObservation
 from latentrl.envs.repeat import ActionRepeat
-from latentrl.evaluation.summary import wilson_interval
 from latentrl.figures.video import side_by_side, write_gif
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.learn import learn
 from latentrl.metrics.prediction import predict_images
 from latentrl.models.base import WorldModel
 from latentrl.numerics.regression import ols_r2
+from latentrl.numerics.statistics import wilson_interval
 from latentrl.runs.folder import load_model
 from latentrl.support.errors import reported
 from latentrl.support.files import write_json

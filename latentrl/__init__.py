@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
+
+from latentrl.support.interrupts import is_a_verb, leave_at_once
 
 if TYPE_CHECKING:
     from latentrl.agents.latent import LatentAgent as LatentAgent
@@ -12,6 +15,10 @@ if TYPE_CHECKING:
 # Threads of PyTorch that wait for each other do so asleep: awake they take from other processes the time that they wait
 # for, and training falls to a fraction of its speed (docs/benchmarks.md). It is read once, when PyTorch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Where a verb is started, Ctrl-C while its libraries are imported is one line.
+if is_a_verb(sys.orig_argv, "latentrl"):
+    leave_at_once()
 
 __version__ = "0.1.0"
 

@@ -66,6 +66,12 @@ def _study(argv: Sequence[str]) -> None:
     main(argv)
 
 
+def _suite(argv: Sequence[str]) -> None:
+    from latentrl.suite import main
+
+    main(argv)
+
+
 def _compare(argv: Sequence[str]) -> None:
     from latentrl.compare import main
 
@@ -95,6 +101,7 @@ VERBS: dict[str, Verb] = {
     "learn": Verb(_learn, "a model and a goal image -> a policy, learned inside the model"),
     "evaluate": Verb(_evaluate, "a policy or a planner -> its success in the real environment"),
     "study": Verb(_study, "every row of a table, several seeds each -> the table, its claims tested, its figures"),
+    "suite": Verb(_suite, "collect, train, learn, evaluate in many systems -> one table of what is reached"),
     "compare": Verb(_compare, "one table of all agents on all tasks, with the true physics as an upper bound"),
     "export": Verb(_export, "a model and a policy -> ONNX and torch.export graphs for a control loop of your own"),
 }

@@ -25,10 +25,12 @@ from latentrl.data_collection.options import CollectOptions, parse
 from latentrl.data_collection.photograph import NUMBERS, PICTURE, Photograph, photograph
 from latentrl.data_collection.recording import UNFINISHED, Recording, record
 from latentrl.data_collection.rollout import Tally, gather, player
+from latentrl.data_collection.timing import control_step_of
 from latentrl.data_collection.workers import Workers
 from latentrl.envs.coordinates import Coordinate
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
+from latentrl.support.options import check_seed
 from latentrl.types import Trajectory
 
 __all__ = ["CollectOptions", "collect", "main"]
@@ -114,7 +116,8 @@ def _agreed(options: CollectOptions, recording: Recording | None) -> CollectOpti
 
 def _check(options: CollectOptions) -> None:
     folder = options.folder
-    least = {"sequences": 1, "test_sequences": 1, "length": 2, "num_envs": 1, "processes": 1, "repeat": 1, "seed": 0}
+    check_seed(options.seed)
+    least = {"sequences": 1, "test_sequences": 1, "length": 2, "num_envs": 1, "processes": 1, "repeat": 1}
     for name, bound in least.items():
         value = getattr(options, name)
         if value is not None and value < bound:
@@ -204,6 +207,7 @@ def _metadata(
 ) -> dict[str, Any]:
     action_space = envs.single_action_space
     assert isinstance(action_space, Box)
+    step = control_step_of(envs, options.repeat)
     return {
         "env_id": options.env_id,
         "env_kwargs": options.env_kwargs,
@@ -211,7 +215,8 @@ def _metadata(
         "grey": options.grey,
         "crop": options.crop,
         "repeat": options.repeat,
-        "control_step": envs.metadata.get("control_step"),
+        "control_step": step.seconds,
+        "control_step_from": step.said_by,
         "reset_options": options.reset_options,
         "action_low": action_space.low.reshape(-1).tolist(),
         "action_high": action_space.high.reshape(-1).tolist(),

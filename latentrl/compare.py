@@ -18,7 +18,7 @@ from latentrl.evaluation.judging import judge, time_alone
 from latentrl.evaluation.options import CompareOptions, run_of
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.setting import Setting
-from latentrl.evaluation.summary import summarise
+from latentrl.evaluation.summary import summarise, warnings
 from latentrl.evaluation.table import as_csv, as_markdown, rows
 from latentrl.evaluation.trials import Trial
 from latentrl.goals.picture import PictureGoal
@@ -61,6 +61,9 @@ def compare(options: CompareOptions) -> list[dict[str, Any]]:
                 bar.update(steps[trial.task])
             summaries.append(finished)
     table = rows(summaries)
+    for one in summaries:
+        for warning in warnings(one):
+            print(f"warning: {one['agent']}, {one['task']}: {warning}")
     _write(options, table, {name: own for one in summaries for name, own in one.get("headings", {}).items()})
     _say_next(options, unlearned(options, run, policies))
     return table

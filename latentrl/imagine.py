@@ -24,7 +24,7 @@ from latentrl.runs.folder import SETTINGS, learn_command, load_model, load_setti
 from latentrl.runs.schema import require
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_bytes, write_json
-from latentrl.support.options import check_seed, default_hint
+from latentrl.support.options import check_one_or_more, check_seed, default_hint
 from latentrl.types import is_image_shape
 
 STRIP, ANIMATION, METRICS = "imagined.png", "imagined.gif", "metrics.json"
@@ -89,8 +89,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _check(options: ImagineOptions) -> None:
     check_seed(options.seed)
-    if options.sequences < 1:
-        raise UserError(f"--sequences {options.sequences}: give one or more")
+    check_one_or_more(sequences=options.sequences)
     if options.length is not None and options.length < 2:
         raise UserError(f"--length {options.length}: give two or more")
     if not 0.0 <= options.hold < 1.0:

@@ -49,7 +49,7 @@ def inspect_data(options: InspectOptions) -> Inspection:
     found = inspect_sequences(data, *bounds)
     print("\n".join(lines(found)))
     print("".join(f"- {line}\n" for line in found.advice), end="")
-    following = command("train", "--data", options.data, *found.size_flags, *_standardised(found))
+    following = command("train", "--data", options.data, *found.size_flags)
     out = options.out or options.data
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -59,15 +59,6 @@ def inspect_data(options: InspectOptions) -> Inspection:
         raise UserError(f"{out}: cannot be written to ({error.strerror}); give another folder with --out") from error
     print(f"{out / PAGE}\nnext: {following}")
     return found
-
-
-def _standardised(found: Inspection) -> tuple[str, ...]:
-    """Standardising is for all but a bright thing on black: for sensors, and pictures that are bright on the whole."""
-    return ("--standardise",) if found.brightness is None or found.brightness > DARK else ()
-
-
-DARK = 0.2
-"""Mean of a picture in [0, 1] below which it is a bright thing on black."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -24,7 +24,7 @@ from latentrl.runs.folder import SETTINGS
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, message_of, reported
 from latentrl.support.files import read_json, write_json
-from latentrl.support.options import default_hint
+from latentrl.support.options import check_seed, default_hint
 from latentrl.support.steps import FileMemory, Steps
 from latentrl.train import train
 
@@ -99,6 +99,7 @@ def quickstart(options: QuickstartOptions, plan: Plan | None = None) -> dict[str
         UserError: the folder holds something else, or a run of another kind or seed; an environment that cannot be
             filmed here.
     """
+    check_seed(options.seed)
     showcase, plan = options.showcase, plan or plan_of(options)
     stages = _open(options)
     steps = _steps(plan)

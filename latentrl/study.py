@@ -19,7 +19,7 @@ from latentrl.studies.report import write_report
 from latentrl.studies.results import Results
 from latentrl.studies.running import missing_data, run_study
 from latentrl.support.errors import UserError, reported
-from latentrl.support.options import default_hint, options_to_json
+from latentrl.support.options import check_one_or_more, default_hint, options_to_json
 
 WHICH = "; ".join(f"{name}: {study.title}" for name, study in STUDIES.items()) + "; or a JSON file with your own rows"
 
@@ -68,7 +68,7 @@ def study(options: StudyOptions) -> Results | None:
     """
     plan = STUDIES.get(options.study) or read_study(Path(options.study))
     steps = plan.steps if options.steps is None else options.steps
-    _check(options)
+    check_one_or_more(seeds=options.seeds, jobs=options.jobs, steps=options.steps)
     out = options.out or Path("runs") / f"study-{plan.name}{'' if steps == plan.steps else f'-{steps}-steps'}"
     cells = cells_of(plan, out, options.data_dir, options.seeds, steps, options.recipe, options.device)
     chosen = _chosen(plan, cells, options)
@@ -84,12 +84,6 @@ def study(options: StudyOptions) -> Results | None:
     results = write_report(plan, reported_cells, steps, options_to_json(options), folders)
     _tell(plan, results, folders)
     return results
-
-
-def _check(options: StudyOptions) -> None:
-    for flag, value in (("seeds", options.seeds), ("jobs", options.jobs), ("steps", options.steps)):
-        if value is not None and value < 1:
-            raise UserError(f"--{flag} {value}: give one or more")
 
 
 def _chosen(plan: Study, cells: Sequence[Cell], options: StudyOptions) -> tuple[Cell, ...]:

@@ -26,10 +26,17 @@ from latentrl.training.constraint import objective_failures, raised_bound
 from latentrl.training.explaining import explained, notes
 from latentrl.training.kept_target import load_target
 from latentrl.training.memory import CheckpointMemory, finished_stages
-from latentrl.training.options import TrainOptions, check_options, choose_device
+from latentrl.training.options import TrainOptions, arguments_of, check_options, choose_device
 from latentrl.training.recipes import Recipe, choose
-from latentrl.training.resuming import begun, check_data, next_command, write_settings
-from latentrl.training.settings import TrainSettings
+from latentrl.training.resuming import (
+    Begun,
+    begun,
+    check_data,
+    keep_place,
+    next_command,
+    require_data,
+    write_settings,
+)
 from latentrl.training.situation import Situation, measure
 from latentrl.training.sizes import with_sizes
 from latentrl.training.stages import STAGES, STARTS
@@ -49,16 +56,18 @@ def train(options: TrainOptions) -> Path:
         SystemExit: on Ctrl-C, with the code 130; what is finished is kept. With ``strict``, after a training that
             failed at something, with the code 3; all is written.
     """
-    options, settings = begun(options)
-    check_options(options)
-    if options.explain:
-        return options.folder if _is_done(options) else _train(options, settings)
-    with opened(options.folder, options.overwrite, options.resume):
-        return options.folder if _is_done(options) else _train(options, settings)
+    run = begun(options)
+    check_options(run.options)
+    folder = run.options.folder
+    if run.options.explain:
+        return folder if _is_done(run) else _train(run)
+    with opened(folder, run.options.overwrite, run.options.resume):
+        return folder if _is_done(run) else _train(run)
 
 
-def _is_done(options: TrainOptions) -> bool:
+def _is_done(run: Begun) -> bool:
     """Whether there is nothing to go on with; weights that are damaged are trained once more."""
+    options = run.options
     if not options.resume or not is_finished(options.folder):
         return False
     try:
@@ -66,11 +75,17 @@ def _is_done(options: TrainOptions) -> bool:
     except UserError as error:
         print(f"{error}\n{options.folder}: trains it once more, with its own settings")
         return False
+    if run.moved and not options.explain:
+        # Later verbs look for it.
+        check_data(options.folder, load_sequences(options.data, "train"), options.data)
+        keep_place(options.folder, options.data)
     print(f"{options.folder} is finished already\n{next_command(options)}")
     return True
 
 
-def _train(options: TrainOptions, settings: TrainSettings | None) -> Path:
+def _train(run: Begun) -> Path:
+    options = run.options
+    require_data(options)
     metadata = load_metadata(options.data)
     data = load_sequences(options.data, "train", choose_device(options.device), metadata)
     started = options.resume and (options.folder / CHECKPOINT).is_file()
@@ -80,7 +95,9 @@ def _train(options: TrainOptions, settings: TrainSettings | None) -> Path:
         check_data(options.folder, data, options.data)
     options = with_sizes(options, data)
     situation = measure(options, data, read_charts=not started)
-    recipe = choose(situation, settings)
+    recipe = choose(situation, run.settings)
+    if run.moved and not options.explain:
+        keep_place(options.folder, options.data)
     if options.explain:
         print(explained(situation, recipe, finished_stages(options.folder, STARTS) if started else ()))
         return options.folder
@@ -154,7 +171,7 @@ def _write(situation: Situation, training: Training) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> None:
     """``latentrl train``."""
     with reported():
-        train(tyro.cli(TrainOptions, args=argv, prog="latentrl train"))
+        train(tyro.cli(TrainOptions, args=arguments_of(argv), prog="latentrl train"))
 
 
 if __name__ == "__main__":

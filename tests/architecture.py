@@ -25,7 +25,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"models", "collect", "inspection", "recordings"}),
     frozenset({"runs", "metrics", "inspect", "import_recordings"}),
     frozenset({"training", "goals", "studies", "exporting", "imagine"}),
-    frozenset({"evaluation", "train", "learn", "study"}),
+    frozenset({"evaluation", "train", "learn", "study", "suite"}),
     frozenset({"evaluate", "compare", "export", "quickstarts"}),
     frozenset({"quickstart"}),
     frozenset({"__main__"}),
@@ -34,7 +34,7 @@ FLOORS: tuple[frozenset[str], ...] = (
 EVERYWHERE = frozenset({"support"})
 """Rooms without science: whoever stands on their floor or above may import them."""
 VERBS = frozenset(
-    "collect import_recordings inspect train imagine learn evaluate compare study quickstart export".split()
+    "collect import_recordings inspect train imagine learn evaluate compare study suite quickstart export".split()
 )
 AT_THE_TOP = VERBS | {"types", "__init__", "__main__"}
 
@@ -176,6 +176,7 @@ REGISTRIES: tuple[Registry, ...] = (
         {"measures": "a registry of its own", "control_suite": "many, known to Gymnasium by their ids"},
         "folders",
     ),
+    Registry("studies/systems", "studies/systems/__init__.py", "SYSTEMS", {"base": "what a system is"}),
     Registry("envs/measures", "envs/measures/__init__.py", "MEASURES", {"base": "what a measure is"}),
     Registry(
         "goals",

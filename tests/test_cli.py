@@ -22,6 +22,7 @@ OPTIONS = {
     "learn": ("--seed",),
     "evaluate": ("--task", "--agent", "--policy", "--goal", "--episodes", "--drop", "--blackout", "--no-video"),
     "study": ("--seeds", "--jobs", "--rows", "--figure-4.4", "--dry-run", "--publish"),
+    "suite": ("--only", "--seeds", "--jobs", "--list", "--quick", "--report", "--retry-failed", "--publish"),
     "compare": ("--run", "--tasks", "--agents", "--seed"),
     "export": ("--run", "--policy", "--goal", "--action-limit", "--out", "--data"),
 }

@@ -20,9 +20,9 @@ from latentrl.evaluation.agents_by_name import agents
 from latentrl.evaluation.beliefs import believed_picture
 from latentrl.evaluation.options import EvaluateOptions
 from latentrl.evaluation.sensing import Losses
-from latentrl.evaluation.summary import wilson_interval
 from latentrl.evaluation.trials import GivenGoal, Trial, task_of
 from latentrl.goals.parsing import parse_goal
+from latentrl.numerics.statistics import wilson_interval
 from latentrl.runs.folder import load_model, load_settings
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json

@@ -37,11 +37,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_page_holds_all_and_loads_nothing(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main([str(data)])
     said = capsys.readouterr().out
-    assert f"next: python -m latentrl.train --data '{data}' --position-size 2 --state-size 3 --standardise" in said
+    assert f"next: python -m latentrl.train --data '{data}' --position-size 2 --state-size 3\n" in said
+    assert "networks see plain observations: the mean reading is" in said
     page = (data / "inspection.html").read_text()
     assert "a wheel" in page and 'src="http' not in page and "{{" not in page
     found = json.loads((data / "inspection.json").read_text())
     assert found["sizes"]["state_size"] == 3
+    assert found["standardise"]["standardise"] is False
     assert found["noise"] == pytest.approx(0.02, rel=0.2)
     assert found["actions"]["shift"] == 0
 

@@ -170,9 +170,9 @@ def test_what_a_finished_run_is_resumed_with_counts_or_is_refused(
     run = train(options(data, tmp_path / "run"))
     weights = (run / MODEL).read_bytes()
     for changes, said in (
-        ({"model": "dks"}, "--model dks: .*was begun with ekvae, and with --resume only --device"),
+        ({"model": "dks"}, "--model dks: .*was begun with ekvae, and with --resume only --data, --device"),
         ({"steps": 60}, "--steps 60: .*a finished run cannot be lengthened"),
-        ({"data": tmp_path}, "--data .*was begun with"),
+        ({"data": tmp_path}, "is no data folder"),
         ({"overwrite": True}, "give one of the two"),
     ):
         with pytest.raises(UserError, match=said):
@@ -188,8 +188,37 @@ def test_what_a_finished_run_is_resumed_with_counts_or_is_refused(
     settings = json.loads((run / SETTINGS).read_text())
     (run / SETTINGS).write_text(json.dumps({**settings, "data_sha256": "0"}))
     (run / MODEL).unlink()
-    with pytest.raises(UserError, match=r"holds other sequences than those that .* was begun with"):
+    with pytest.raises(
+        UserError, match=r"holds other sequences \(SHA-256 \w{12}\) than those that .* was begun with \(0, in"
+    ):
         train(TrainOptions(run=run, resume=True, device="cpu"))
+
+
+def test_data_that_moved_is_gone_on_with_and_other_data_is_refused_by_its_digest(data: Path, tmp_path: Path) -> None:
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    shutil.copytree(data, first)
+    whole = (train(options(data, tmp_path / "whole")) / MODEL).read_bytes()
+    run = train(options(first, tmp_path / "run"))
+    # A finished run whose weights are gone is trained once more: that reads the data.
+    (run / MODEL).unlink()
+    first.rename(second)
+    with pytest.raises(UserError, match=r"first: the data that .*run was begun with is not there: .* say with --data"):
+        train(TrainOptions(run=run, resume=True, device="cpu", progress=False))
+    train(options(second, run, resume=True, steps=None, batch=None))
+    assert (run / MODEL).read_bytes() == whole
+    assert load_settings(run)["options"]["data"] == str(second), "later verbs look there"
+    second.rename(third)
+    train(options(third, run, resume=True, steps=None, batch=None))
+    assert load_settings(run)["options"]["data"] == str(third), "of a finished run too"
+    other = collect(
+        CollectOptions(out=tmp_path / "other", sequences=20, test_sequences=10, length=6, num_envs=5, seed=1)
+    )
+    with pytest.raises(UserError, match=r"other: holds other sequences \(SHA-256 \w{12}\) .*\(\w{12}, in .*third\)"):
+        train(options(other, run, resume=True, steps=None, batch=None))
+    settings = json.loads((run / SETTINGS).read_text())
+    (run / SETTINGS).write_text(json.dumps({name: value for name, value in settings.items() if name != "data_sha256"}))
+    with pytest.raises(UserError, match=r"--data .*other: .*run is of an older version.*put it where it was, .*third"):
+        train(options(other, run, resume=True, steps=None, batch=None))
 
 
 def test_a_run_is_replaced_only_by_one_that_has_begun(

@@ -72,7 +72,7 @@ def make(
         raise UserError(f"--env {env_id}: {message_of(error)}") from error
     except UserError as error:
         raise UserError(f"--env {env_id}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         inner = traceback.extract_tb(error.__traceback__)[-1]
         given = f" --env-kwargs {json.dumps(dict(env_kwargs), default=str)}" if env_kwargs else ""
         raise UserError(

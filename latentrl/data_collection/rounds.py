@@ -80,7 +80,7 @@ def play(envs: VectorEnv, task: Round, reset_options: dict[str, Any] | None = No
         action = task.actions[:, t].reshape(num_envs, *space.shape).astype(space.dtype)
         try:
             observation, _, terminated, truncated, info = envs.step(action)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise failure(envs, "step", error) from error
         ended[:, t] = terminated | truncated
         observations.append(observation.copy())
@@ -114,7 +114,7 @@ def reset(
         if options is None:
             raise failure(envs, "reset", error) from error
         raise UserError(f"{flag} {json.dumps(options)}: refused ({message_of(error)})") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise failure(envs, "reset", error) from error
     _check_finite(envs, recordable(observation)[:, None])
     return observation, info

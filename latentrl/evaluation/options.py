@@ -18,7 +18,7 @@ from latentrl.evaluation.sensing import Losses, parse_blackout
 from latentrl.evaluation.trials import GivenGoal, Physics, Trial, task_of
 from latentrl.goals.picture import PictureGoal
 from latentrl.support.errors import UserError
-from latentrl.support.options import JSON_OBJECT, check_seed, default_hint
+from latentrl.support.options import JSON_OBJECT, check_one_or_more, check_seed, default_hint
 
 SERVOED = ", ".join(name for name, one in ENVIRONMENTS.items() if one.servo is not None)
 KNOWN = ", ".join(name for name, one in ENVIRONMENTS.items() if one.true_physics is not None)
@@ -158,10 +158,7 @@ def check_numbers(options: EvaluateOptions | CompareOptions) -> None:
         UserError: names the flag.
     """
     check_seed(options.seed)
-    for name in ("episodes", "steps"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name} {value}: give one or more")
+    check_one_or_more(episodes=options.episodes, steps=options.steps)
     if options.torque is not None and not 0.0 < options.torque < float("inf"):
         raise UserError(f"--action-limit {options.torque}: give a positive number")
 

@@ -191,7 +191,7 @@ class _Course:
             yield shown
             try:
                 following, reward, terminated, truncated, info = self.envs.step(action)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise failure(self.envs, "step", error) from error
             following, info = self._at_their_ends(following, info, terminated | truncated)
             # What has ended stands still: the environment may have begun another episode in its place.
@@ -233,7 +233,7 @@ class _Course:
                 f"{self.task.env_id}: its reset refuses the options {dict(self.task.reset_options)} ({error}); "
                 "give others with --reset-options"
             ) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise failure(self.envs, "reset", error) from error
         missing = [name for name in self.told if name != REWARD and name not in info]
         if missing:

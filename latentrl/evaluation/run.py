@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentrl.data_collection.ground_truth import check_recorded
 from latentrl.data_collection.storage import METADATA, load_ground_truth, load_metadata, load_sequences
 from latentrl.envs import TASKS, coordinates_of, tasks_in
 from latentrl.envs.coordinates import Coordinate
@@ -92,7 +93,7 @@ class Run:
             UserError: there is none, it cannot be made, or it does not fit the model.
         """
         recordings = not self.settings["data"].get("env_id")
-        return look_at(self.recorded, self.settings["model"]["spec"], recordings)
+        return look_at(self.recorded, self.settings["model"]["spec"], recordings, bool(self._own_coordinates))
 
     @cached_property
     def coordinates(self) -> tuple[Coordinate, ...]:
@@ -109,8 +110,10 @@ class Run:
         those that are declared; and else `REACH`, which is made up.
 
         Raises:
-            UserError: as of :attr:`surroundings`; a declared task that has the name of another.
+            UserError: as of :attr:`surroundings`; a declared task that has the name of another; a coordinate of what
+                the environment does not tell.
         """
+        self._check_coordinates()
         found = self._own_tasks()
         own = bool(found)
         where, entries = self._declared(own)
@@ -121,6 +124,23 @@ class Run:
         if self.made_up is not None and self.made_up not in found:
             found[self.made_up] = made_up(self.surroundings)
         return found
+
+    @property
+    def _own_coordinates(self) -> tuple[Coordinate, ...]:
+        """Those that the user's file describes, beside what was known."""
+        known = coordinates_of(self.recorded)
+        return tuple(one for one in (self.described.coordinates if self.described else ()) if one not in known)
+
+    def _check_coordinates(self) -> None:
+        """Refuse coordinates of what the environment does not tell, whether a task needs them or not."""
+        for one in self._own_coordinates:
+            info = self.surroundings.info
+            if one.key not in info:
+                raise UserError(
+                    f"--describe: coordinate {one.name!r} is of the key {one.key!r}, which {self.env_id} does not "
+                    f"tell; its info has {', '.join(map(repr, info)) or 'nothing'}: correct the key"
+                )
+            check_recorded([one], info, 1)
 
     @property
     def made_up(self) -> str | None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from latentrl.envs.measures import LENGTH, Floats, Outcome
+from latentrl.envs.measures import LENGTH, REWARD, Floats, Outcome
+from latentrl.envs.measures.base import Truth
 from latentrl.evaluation.judging import Alone, Judged
 from latentrl.evaluation.setting import Setting
-from latentrl.numerics.statistics import bootstrap_interval
+from latentrl.numerics.statistics import bootstrap_interval, wilson_interval
 
 
 def summarise(setting: Setting, judged: Judged, alone: Alone) -> dict[str, Any]:
@@ -32,6 +32,7 @@ def summarise(setting: Setting, judged: Judged, alone: Alone) -> dict[str, Any]:
         "measures": {name: _described(values) for name, values in outcome.figures.items()},
         **({"overall": overall} if overall else {}),
         **_where_nobody_has_labelled(setting, judged),
+        **_not_finite(batch.truth),
         "target": setting.target,
         "frames_lost": float(1 - batch.arrived.mean()),
         "control_rate": control_rate(alone.evaluation.seconds),
@@ -65,6 +66,12 @@ def _where_nobody_has_labelled(setting: Setting, judged: Judged) -> dict[str, An
     }
 
 
+def _not_finite(truth: Truth) -> dict[str, int]:
+    """How many of the environment's rewards are no numbers, where there are any: the return says nothing then."""
+    lost = int((~np.isfinite(truth[REWARD])).sum()) if REWARD in truth else 0
+    return {"rewards_not_finite": lost} if lost else {}
+
+
 def as_text(summary: Mapping[str, Any]) -> str:
     """A summary as the few lines that `latentrl evaluate` prints."""
     low, high = summary["wilson_95"] or (None, None)
@@ -88,6 +95,7 @@ def as_text(summary: Mapping[str, Any]) -> str:
             f"\nall {summary['episodes']} episodes went the same way, for nothing in them is random: the intervals say "
             "nothing (let them begin in different places)"
         )
+    ends += "".join(f"\nwarning: {warning}" for warning in warnings(summary))
     successes = f"{summary['successes'] if known else '?':>4} of {summary['episodes']:<3}"
     rate = f"{summary['success_rate']:>6.0%}  {low:.3f} to {high:.3f}" if known else f"{'–':>6}  {'–':<14}"
     return (
@@ -96,6 +104,12 @@ def as_text(summary: Mapping[str, Any]) -> str:
         f"{rate} {summary['control_rate']['hz_median']:>10.0f} Hz\n"
         f"medians: {', '.join(measures) or 'none'}" + (f"\noverall: {', '.join(overall)}" if overall else "") + ends
     )
+
+
+def warnings(summary: Mapping[str, Any]) -> list[str]:
+    """What keeps the figures of a trial from being taken at their word."""
+    lost = summary.get("rewards_not_finite")
+    return [f"{lost} of the environment's rewards are not finite: the return says nothing"] if lost else []
 
 
 def all_alike(summary: Mapping[str, Any]) -> bool:
@@ -109,21 +123,6 @@ def _interval(name: str, overall: Mapping[str, float]) -> str:
     stem = name.removesuffix("_mean")
     low, high = (overall.get(f"{stem}_{end}") for end in ("low", "high"))
     return "" if name == stem or low is None or high is None else f" ({low:.3g} to {high:.3g})"
-
-
-def wilson_interval(successes: int, episodes: int) -> tuple[float, float]:
-    """The 95% Wilson score interval of a success rate (Wilson, 1927); it is valid at 0 and at all successes.
-
-    Raises:
-        ValueError: no episodes, or more successes than episodes.
-    """
-    if not 0 <= successes <= episodes or episodes < 1:
-        raise ValueError(f"cannot have {successes} successes in {episodes} episodes")
-    z = 1.959963984540054
-    rate, shrink = successes / episodes, 1 + z**2 / episodes
-    centre = (rate + z**2 / (2 * episodes)) / shrink
-    half = z / shrink * math.sqrt(rate * (1 - rate) / episodes + z**2 / (4 * episodes**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def control_rate(seconds: Floats) -> dict[str, float]:

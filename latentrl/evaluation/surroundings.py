@@ -7,19 +7,23 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box
-from gymnasium.vector import SyncVectorEnv, VectorEnv
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
 
 from latentrl.agents.bounds import LIMIT
 from latentrl.data_collection.ground_truth import declared_by
 from latentrl.data_collection.making import make_as_recorded
+from latentrl.data_collection.rounds import reset
+from latentrl.data_collection.timing import control_step_of
 from latentrl.envs import ENVIRONMENTS, coordinates_of
 from latentrl.envs.declaration import Declaration, declaration_from_json
 from latentrl.support.errors import UserError, message_of
+from latentrl.support.options import check_one_or_more
 from latentrl.types import is_image_shape
 
 
@@ -33,6 +37,7 @@ class Surroundings:
         longest: steps after which it ends an episode by itself; None: it says none.
         films: whether it makes pictures for people.
         declared: the coordinates and tasks in its ``metadata``.
+        info: what it tells after a reset, each entry ``[1, ...]``; empty where nobody asked.
     """
 
     recorded: Mapping[str, Any]
@@ -40,6 +45,7 @@ class Surroundings:
     longest: int | None
     films: bool
     declared: Declaration
+    info: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def recorded_with(stored: Mapping[str, Any], env: str | None, repeat: int | None) -> dict[str, Any]:
@@ -57,13 +63,14 @@ def recorded_with(stored: Mapping[str, Any], env: str | None, repeat: int | None
     if env is not None:
         env_id = ENVIRONMENTS[env].env_id if env in ENVIRONMENTS else env
         if env_id != stored.get("env_id"):
-            found = {**{key: value for key, value in found.items() if key != LIMIT}, "env_kwargs": {}}
+            # What the data's environment says of its time by the way, another says of its own.
+            guessed = ("control_step",) if stored.get("control_step_from") in ("dt", "render_fps") else ()
+            found = {key: value for key, value in found.items() if key not in (LIMIT, *guessed)} | {"env_kwargs": {}}
         found["env_id"] = env_id
     else:
         _refuse_module(str(stored.get("env_id") or ""))
     if repeat is not None:
-        if repeat < 1:
-            raise UserError(f"--repeat {repeat}: give one or more")
+        check_one_or_more(repeat=repeat)
         # The stored step is that of the stored repetition.
         step, before = found.get("control_step"), found.get("repeat") or 1
         found |= {"repeat": repeat} | ({} if step is None else {"control_step": step * repeat / before})
@@ -80,13 +87,14 @@ def _refuse_module(env_id: str) -> None:
         )
 
 
-def look_at(recorded: Mapping[str, Any], spec: Mapping[str, Any], recordings: bool) -> Surroundings:
+def look_at(recorded: Mapping[str, Any], spec: Mapping[str, Any], recordings: bool, info: bool = False) -> Surroundings:
     """Make the environment, check that the model can act in it, and ask it what it says.
 
     Args:
         recorded: of :func:`recorded_with`.
         spec: of the model, as ``settings.json`` has it.
         recordings: whether the data is from elsewhere, so that nobody recorded how the environment shows its pictures.
+        info: whether to reset it once, and keep what it tells.
 
     Raises:
         UserError: there is no environment, it cannot be made, or it observes or takes something else than the model.
@@ -96,10 +104,10 @@ def look_at(recorded: Mapping[str, Any], spec: Mapping[str, Any], recordings: bo
         seen = envs.single_observation_space
         rendered = recordings and is_image_shape(shape) and seen.shape != shape
         if not rendered:
-            return _surroundings(kwargs, envs, spec)
+            return _surroundings(kwargs, envs, spec, info)
     kwargs |= {"pixels": [shape[0], shape[1]], "grey": shape[2] == 1}
     with _made(kwargs) as envs:
-        return _surroundings(kwargs, envs, spec)
+        return _surroundings(kwargs, envs, spec, info)
 
 
 @contextmanager
@@ -118,7 +126,7 @@ def _made(recorded: Mapping[str, Any]) -> Iterator[VectorEnv]:
         envs.close()
 
 
-def _surroundings(recorded: dict[str, Any], envs: VectorEnv, spec: Mapping[str, Any]) -> Surroundings:
+def _surroundings(recorded: dict[str, Any], envs: VectorEnv, spec: Mapping[str, Any], info: bool) -> Surroundings:
     env_id = recorded["env_id"]
     _check(env_id, envs, spec)
     declared = {name: declared_by(envs, name) for name in ("coordinates", "tasks")}
@@ -134,7 +142,13 @@ def _surroundings(recorded: dict[str, Any], envs: VectorEnv, spec: Mapping[str, 
         declaration_from_json(
             {name: value for name, value in declared.items() if value is not None}, f"{env_id}: its metadata", known
         ),
+        _told(envs) if info else {},
     )
+
+
+def _told(envs: VectorEnv) -> dict[str, NDArray[Any]]:
+    told = reset(envs, 0, None)[1]
+    return {name: np.asarray(value) for name, value in told.items() if not name.startswith("_")}
 
 
 def _check(env_id: str, envs: VectorEnv, spec: Mapping[str, Any]) -> None:
@@ -170,17 +184,7 @@ def _bounded(recorded: dict[str, Any], envs: VectorEnv) -> dict[str, Any]:
 
 
 def _control_step(recorded: Mapping[str, Any], envs: VectorEnv, repeat: int) -> float:
-    """As recorded, else what the environment says: ``dt`` is a step of time, ``render_fps`` may only be for people."""
+    """As recorded, else what the environment says; 1 where nobody does."""
     if recorded.get("control_step") is not None:
         return float(recorded["control_step"])
-    # Environments that are many at once by themselves, and wrappers around them, hide single ones.
-    single = envs.unwrapped.envs[0].unwrapped if isinstance(envs.unwrapped, SyncVectorEnv) else None
-    own = getattr(single, "dt", None)
-    if isinstance(own, int | float) and 0 < own < math.inf:
-        return float(own) * repeat
-    if single is not None:
-        # Asked itself: what repeats an action has divided the rate of its wrapper already.
-        rate = single.metadata.get("render_fps")
-        return repeat / float(rate) if rate else 1.0
-    rate = envs.metadata.get("render_fps")
-    return 1.0 / float(rate) if rate else 1.0
+    return control_step_of(envs, repeat).seconds or 1.0

@@ -12,6 +12,7 @@ from latentrl.inspection.actions import Actions, advice_on_actions, measure_acti
 from latentrl.inspection.frames import Frames, look_at
 from latentrl.inspection.motion import Motion, advice_on_motion, measure_motion
 from latentrl.inspection.sizes import Sizes, estimate_sizes
+from latentrl.networks.standardisation import Suggestion, suggested_standardisation
 from latentrl.support.errors import UserError
 from latentrl.types import Sequences, is_image
 
@@ -37,6 +38,7 @@ class Inspection:
         sizes: of a state.
         motion: of the frames.
         actions: and what they do.
+        standardise: whether training standardises observations unless told otherwise, and why.
     """
 
     sequences: int
@@ -51,6 +53,7 @@ class Inspection:
     sizes: Sizes
     motion: Motion
     actions: Actions
+    standardise: Suggestion
 
     @property
     def least_period(self) -> int:
@@ -86,6 +89,7 @@ class Inspection:
             "observation_shape": list(self.observation_shape),
             "sizes": {**asdict(self.sizes), "state_size": self.sizes.state_size},
             "actions": {**asdict(self.actions), "lags": lags, "shift": self.actions.shift},
+            "standardise": self.standardise._asdict(),
             "advice": self.advice,
         }
 
@@ -131,6 +135,7 @@ def inspect_sequences(
         sizes=sizes,
         motion=measure_motion(frames, coordinates),
         actions=measure_actions(frames, data.actions, sizes.positions, bounds),
+        standardise=suggested_standardisation(data),
     )
 
 
@@ -157,6 +162,8 @@ def lines(found: Inspection) -> list[str]:
         f"velocit{'y' if sizes.velocities == 1 else 'ies'} that frames do not show",
         "actions " + ", ".join(_range(actions, at) for at in range(len(actions.low))),
         f"actions are held in {actions.held:.0%} of the steps; they act {_shift(actions)}",
+        f"an EKVAE's networks see {'standardised' if found.standardise.standardise else 'plain'} observations: "
+        f"{found.standardise.why}",
     ]
 
 

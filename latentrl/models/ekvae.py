@@ -260,7 +260,9 @@ class EKVAE(FrameAutoencoder):
         emission = -diagonal_log_prob(a[:, 0], states[:, 0, : self.position_size], noise)
         before = states[:, :steps]
         # p(a_t | z_{t-1}, u_{t-1}) = N(H (F z + B u), H Q H' + R) is diagonal: H picks dimensions whose noise is.
-        mean, variance = (moment[..., : self.position_size] for moment in self.backend.moments(weights, before, controls))
+        mean, variance = (
+            moment[..., : self.position_size] for moment in self.backend.moments(weights, before, controls)
+        )
         transition = -diagonal_log_prob(a[:, 1:], mean, variance + noise)
         return states, emission, transition.sum(1), log_posterior
 

@@ -7,12 +7,18 @@ Otherwise a bright background hides a small object, and encoder and decoder sett
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from latentrl.numerics.pieces import evenly_spread
-from latentrl.types import Sequences
+from latentrl.types import Sequences, is_image
+
+STILL = 2.0
+"""Times what varies in pictures, root mean square: where what stands still is more, the networks should not see it."""
+UNIT = 5.0
+"""Sensors whose deviation is further from 1 than by this factor are in a unit that networks do not expect."""
 
 
 class Standardisation(nn.Module):
@@ -56,6 +62,35 @@ class Standardisation(nn.Module):
     def undo(self, standardised: Tensor) -> Tensor:
         """The inverse of :meth:`forward`: a network's output ``[N, *shape]`` in the observation's units."""
         return self.mean + self.scale * standardised
+
+
+class Suggestion(NamedTuple):
+    """Whether observations are to be standardised, and the reason in words."""
+
+    standardise: bool
+    why: str
+
+
+def suggested_standardisation(data: Sequences, sample: int = 8000) -> Suggestion:
+    """Whether the networks of a model of ``data`` should see standardised observations; no label is read.
+
+    A network's first layer sums a picture. Where the mean picture, root mean square over its values, is more than
+    `STILL` times the deviation of what varies around it, nearly all of the sum is the still page, and what moves is
+    hardly seen. A bright thing on black has next to no mean picture, and stays as it is. Sensors are standardised where
+    their mean is as far away, or their unit makes the deviation larger than `UNIT` or smaller than its inverse.
+    """
+    variance, mean = torch.var_mean(_spread(data.observations.flatten(0, 1), sample), 0, correction=0)
+    still, deviation = float(mean.square().mean().sqrt()), float(variance.mean().sqrt())
+    images = is_image(data.observations)
+    what, whole = ("pixels", "mean picture") if images else ("readings", "mean reading")
+    if deviation == 0.0:
+        return Suggestion(False, f"{what} never change")
+    told = f"the {whole} is {still / deviation:.1f} times what varies"
+    if still > STILL * deviation:
+        return Suggestion(True, f"{told}, more than {STILL:g}")
+    if not images and not 1 / UNIT <= deviation <= UNIT:
+        return Suggestion(True, f"{what} deviate by {deviation:.2g}, which is not within {1 / UNIT:g} to {UNIT:g}")
+    return Suggestion(False, f"{told}, at most {STILL:g}")
 
 
 def data_deviation(data: Sequences, sample: int = 8000) -> float:

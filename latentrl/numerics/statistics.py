@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +67,59 @@ def bootstrap_interval(values: ArrayLike, confidence: float = 0.95, resamples: i
     tail = (1 - confidence) / 2
     low, high = np.quantile(sample[index].mean(1), (tail, 1 - tail))
     return Interval(mean, float(low), float(high))
+
+
+def nested_interval(
+    groups: Sequence[ArrayLike], confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> Interval:
+    """The percentile bootstrap of the mean of group means, groups resampled first and then values within each.
+
+    For episodes of several trainings: episodes of one training are alike, so that their number alone says little of the
+    next training (Davison and Hinkley 1997, 3.8). Of one group it is :func:`bootstrap_interval`, and says nothing of
+    another group.
+
+    Args:
+        groups: of each group its values ``[N]``.
+        confidence: of the interval.
+        resamples: bootstrap samples.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: no groups, a group of no values, or a confidence outside (0, 1).
+    """
+    samples = [_vector(values) for values in groups]
+    if not samples:
+        raise ValueError("give one group of values or more")
+    if len(samples) == 1:
+        return bootstrap_interval(samples[0], confidence, resamples, seed)
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1; got {confidence}")
+    rng = np.random.default_rng(seed)
+    means = np.zeros(resamples)
+    for _ in samples:
+        chosen = rng.integers(len(samples), size=resamples)
+        for number, sample in enumerate(samples):
+            drawn = chosen == number
+            index = rng.integers(len(sample), size=(int(drawn.sum()), len(sample)))
+            means[drawn] += sample[index].mean(1) / len(samples)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(means, (tail, 1 - tail))
+    return Interval(float(np.mean([sample.mean() for sample in samples])), float(low), float(high))
+
+
+def wilson_interval(successes: int, episodes: int) -> tuple[float, float]:
+    """The 95% Wilson score interval of a success rate (Wilson, 1927); it is valid at 0 and at all successes.
+
+    Raises:
+        ValueError: no episodes, or more successes than episodes.
+    """
+    if not 0 <= successes <= episodes or episodes < 1:
+        raise ValueError(f"cannot have {successes} successes in {episodes} episodes")
+    z = 1.959963984540054
+    rate, shrink = successes / episodes, 1 + z**2 / episodes
+    centre = (rate + z**2 / (2 * episodes)) / shrink
+    half = z / shrink * math.sqrt(rate * (1 - rate) / episodes + z**2 / (4 * episodes**2))
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def sign_flip_test(differences: ArrayLike) -> float:

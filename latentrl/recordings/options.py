@@ -12,7 +12,7 @@ import tyro
 from latentrl.recordings.pictures import Crop
 from latentrl.recordings.timing import End, Held
 from latentrl.support.errors import UserError
-from latentrl.support.options import default_hint
+from latentrl.support.options import check_seed, default_hint
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,8 @@ class ImportOptions:
         """
         if not self.source:
             raise UserError("SOURCE '': give the folder or file with the recordings")
-        for name, least in (("every", 1), ("length", 2), ("stride", 1), ("seed", 0)):
+        check_seed(self.seed)
+        for name, least in (("every", 1), ("length", 2), ("stride", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UserError(f"--{name} {value}: give {least} or more")

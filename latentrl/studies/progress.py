@@ -29,6 +29,11 @@ def seconds_left(remaining: Sequence[float], workers: int) -> float:
     return max(sum(remaining) / workers, max(remaining, default=0.0))
 
 
+def remaining_seconds(whole: float, spent: float) -> float:
+    """What is left of ``whole`` expected seconds: what takes longer is near its end, not beyond it."""
+    return max(whole - spent, 0.02 * whole)
+
+
 def left_of(
     todo: Iterable[Cell],
     cells: Iterable[Cell],
@@ -49,8 +54,7 @@ def left_of(
     remaining = []
     for cell in todo:
         whole = expected_seconds(cell, measured, 60 * cell.row.effort * minutes.get(cell.row.model, 5.0))
-        # One that takes longer than expected is near its end, not beyond it.
-        remaining.append(max(whole - cell.spent - running.get(cell.name, 0.0), 0.02 * whole))
+        remaining.append(remaining_seconds(whole, cell.spent + running.get(cell.name, 0.0)))
     return seconds_left(remaining, workers)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,8 +19,6 @@ from latentrl.studies.progress import Progress, in_words
 from latentrl.support.errors import UserError
 
 FolderArguments = dict[Path, tuple[str, ...]]
-INTERRUPTED = (130, -signal.SIGINT, -signal.SIGTERM)
-"""Exit codes of a training that somebody stopped."""
 
 
 def missing_data(study: Study, cells: Sequence[Cell]) -> FolderArguments:
@@ -132,6 +129,6 @@ def outcome(cell: Cell, ending: Ending) -> tuple[State, str | None]:
     """The state that a try has left a cell in, and why if it is not finished."""
     if ending.code == 0 and cell.finished:
         return "finished", None
-    if ending.stopped or ending.code in INTERRUPTED:
+    if ending.interrupted:
         return "interrupted", "stopped; the next call of the study goes on with it"
     return "failed", reason(cell.log, ending.log_offset, ending.code)

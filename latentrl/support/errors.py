@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from latentrl.support.interrupts import INTERRUPTED, ctrl_c_on_termination, raise_again
+
 NO_MEMORY = "can't allocate memory"
 
 
@@ -55,13 +57,16 @@ def reported() -> Iterator[None]:
     """Within a verb: print a :class:`UserError` as one line on stderr, with no traceback, and exit with code 2.
 
     What the operating system refuses is told in the same way: a full disk, a folder that cannot be written to.
-    Ctrl-C that the verb itself has nothing to say to ends it in the same way, with the shell's code 130.
+    Ctrl-C that the verb itself has nothing to say to ends it in the same way, with the shell's code 130; a request to
+    terminate counts as one, so that a verb saves what it has and removes what it has not finished.
     """
+    raise_again()
     try:
-        yield
+        with ctrl_c_on_termination():
+            yield
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
     except (MemoryError, RuntimeError) as error:
         # PyTorch has no error of its own for it on the CPU.
         if not isinstance(error, MemoryError) and NO_MEMORY not in str(error):

@@ -50,6 +50,20 @@ def check_seed(seed: int, flag: str = "--seed") -> None:
         raise UserError(f"{flag} {seed}: give a whole number from 0 to {LARGEST_SEED}")
 
 
+def check_one_or_more(**values: int | None) -> None:
+    """Refuse counts below one; None is none that was given.
+
+    Args:
+        values: by the option's name.
+
+    Raises:
+        UserError: it names the flag.
+    """
+    for name, value in values.items():
+        if value is not None and value < 1:
+            raise UserError(f"--{name.replace('_', '-')} {value}: give one or more")
+
+
 def options_to_json(options: DataclassInstance) -> dict[str, Any]:
     """The options as JSON holds them: paths as text."""
     return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(options).items()}

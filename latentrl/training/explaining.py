@@ -35,6 +35,7 @@ def explained(situation: Situation, recipe: Recipe, finished: Collection[str] = 
         *_pace(situation, recipe),
         f"  model        {_numbers(recipe.model)}",
         f"  backend      {options.backend}",
+        *_standardised(situation),
         f"  batch        {settings.batch} sequences, {settings.steps} steps",
         *_penalties(situation, recipe),
         "stages",
@@ -53,6 +54,13 @@ def _pace(situation: Situation, recipe: Recipe) -> list[str]:
     raised = "then kappa is raised" if situation.options.kappa is None else "then it goes on"
     what = f"pictures become sharper while the constraint is met, or {settings.patience} steps late: {raised}"
     return [f"  pace         {what}"]
+
+
+def _standardised(situation: Situation) -> list[str]:
+    """Why the networks see standardised observations, or plain ones, where that was not given."""
+    if situation.standardised is None:
+        return []
+    return [f"  standardise  {'yes' if situation.options.standardise else 'no'}: {situation.standardised}"]
 
 
 def _numbers(model: dict[str, object]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,12 +14,12 @@ import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from latentrl.inference.backends import AUTO as AUTOMATIC
-from latentrl.inference.backends import BACKENDS, chosen
+from latentrl.inference.backends import BACKENDS, choose
 from latentrl.models import MODELS
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
 from latentrl.support.errors import UserError
-from latentrl.support.options import check_seed, default_hint
+from latentrl.support.options import check_one_or_more, check_seed, default_hint
 
 AUTO = -1
 """A size that is to be estimated from the data; see :mod:`latentrl.training.sizes`."""
@@ -44,6 +46,23 @@ SIZE = PrimitiveConstructorSpec(
 """How tyro reads the size of a state."""
 
 
+def _choice(arguments: list[str]) -> bool | None:
+    if arguments and arguments[0] not in CHOICES:
+        raise ValueError(f"{arguments[0]}: give auto, yes or no")
+    return CHOICES[arguments[0]] if arguments else True
+
+
+CHOICES: dict[str, bool | None] = {"auto": None, "yes": True, "no": False}
+CHOICE = PrimitiveConstructorSpec(
+    nargs=(0, 1),
+    metavar="{auto,yes,no}",
+    instance_from_str=_choice,
+    is_instance=lambda value: value is None or isinstance(value, bool),
+    str_from_instance=lambda value: [next(name for name, meaning in CHOICES.items() if meaning is value)],
+)
+"""How tyro reads what is chosen from the data unless it is told: the flag alone is a yes."""
+
+
 @dataclass(frozen=True)
 class TrainOptions:
     """Fit a latent state-space model to recorded sequences."""
@@ -63,9 +82,10 @@ class TrainOptions:
     """Gradient steps that `--objective annealing` takes from beta 0 to 1."""
     kappa: Annotated[float | None, default_hint("a sixth of the data's deviation", "FLOAT")] = None
     """Bound of the constraint: root mean squared error per observation dimension (images in [0, 1])."""
-    standardise: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Give the networks observations minus their mean, over their deviation: for any other picture than a bright thing
-    on black, and for sensors. Of the models only the EKVAE knows it."""
+    standardise: Annotated[bool | None, CHOICE] = None
+    """Give the networks observations minus their mean, over their deviation; the flag alone is a yes. auto: where what
+    stands still outshines what moves, as on a white background, and for sensors in an unusual unit. Of the models only
+    the EKVAE knows it."""
     network: Literal["auto", "dense", "conv", "lean"] = "auto"
     """Encoder and decoder of an EKVAE or a KVAE. conv: the dissertation's convolutions for images, meant for a GPU;
     lean: few layers, much cheaper; auto: dense up to 32 x 32 pixels, then conv on a GPU and lean without."""
@@ -110,6 +130,12 @@ class TrainOptions:
         return self.run or Path("runs") / self.data.resolve().name
 
 
+def arguments_of(argv: Sequence[str] | None) -> list[str]:
+    """The command's arguments, with the flag that used to stand for a no as it is written now."""
+    given = sys.argv[1:] if argv is None else argv
+    return [word for one in given for word in (("--standardise", "no") if one == "--no-standardise" else (one,))]
+
+
 def check_options(options: TrainOptions) -> None:
     """Refuse what no training could use.
 
@@ -125,11 +151,9 @@ def check_options(options: TrainOptions) -> None:
             raise UserError(f"--{flag} {name}: there is no such {flag}; give one of {', '.join(known)}")
     if options.resume and options.overwrite:
         raise UserError("--overwrite: begins anew and --resume goes on; give one of the two")
-    chosen(options.backend, "cpu")
+    choose(options.backend, "cpu")
     check_seed(options.seed)
-    for flag, value in (("steps", options.steps), ("batch", options.batch)):
-        if value is not None and value < 1:
-            raise UserError(f"--{flag} {value}: give one or more")
+    check_one_or_more(steps=options.steps, batch=options.batch)
     if options.annealing_steps is not None and (options.annealing_steps < 1 or options.objective != "annealing"):
         raise UserError(f"--annealing-steps {options.annealing_steps}: give one or more, with --objective annealing")
     if options.version is not None and "version" not in MODELS[options.model].flags:

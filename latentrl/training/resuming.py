@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import UnionType
@@ -11,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 import torch
 
 from latentrl.agents.bounds import LIMIT
-from latentrl.data_collection.storage import load_metadata
+from latentrl.data_collection.storage import METADATA, load_metadata
 from latentrl.envs import action_limit_of
 from latentrl.runs.folder import SETTINGS, THREADS, is_finished, learn_command, load_settings, model_settings
 from latentrl.runs.opening import check_resumable
@@ -42,16 +43,21 @@ AT_LEAST_ONE = ("steps", "batch", "starts", "start_steps", "checkpoint_every", "
 
 
 class Begun(NamedTuple):
-    """How a run was begun: its options, and its numbers if it is to be continued with them."""
+    """How a run was begun: its options, and its numbers if it is to be continued with them.
+
+    ``moved``: whether its data is elsewhere now, as ``options`` say.
+    """
 
     options: TrainOptions
     settings: TrainSettings | None
+    moved: bool = False
 
 
 def begun(options: TrainOptions) -> Begun:
     """What ``options.folder`` says of its run, if that is to be resumed; else ``options`` alone.
 
-    Numbers that a run of an older version does not name are today's defaults. Where and how it goes on is said anew.
+    Numbers that a run of an older version does not name are today's defaults. Where and how it goes on is said anew,
+    and where its data is now: :func:`check_data` sees whether that is the same.
 
     Raises:
         UserError: no run folder, its settings are damaged, or options that are not the run's.
@@ -74,24 +80,34 @@ def begun(options: TrainOptions) -> Begun:
         raise UserError(f"{path} is damaged ({error!r}): start afresh with --overwrite") from error
     _check_same(options, stored)
     stored = replace(stored, run=options.folder, resume=True, explain=options.explain, strict=options.strict)
-    return Begun(replace(stored, device=options.device, progress=options.progress), settings)
+    data = _where_data_is(options, stored.data)
+    moved = data.resolve() != stored.data.resolve()
+    return Begun(replace(stored, data=data, device=options.device, progress=options.progress), settings, moved)
+
+
+def _where_data_is(given: TrainOptions, before: Path) -> Path:
+    """The place that is given for a run's data, else the one ``before``."""
+    if given.data != TrainOptions().data:
+        return given.data
+    # Whether the default was typed does not show; whether it is the run's data its digest tells.
+    return given.data if not (before / METADATA).exists() and (given.data / METADATA).is_file() else before
 
 
 def _check_same(given: TrainOptions, stored: TrainOptions) -> None:
     """Refuse options that the run was not begun with: they would be passed over in silence."""
     defaults = TrainOptions()
     for field in fields(TrainOptions):
+        if field.name == "data":
+            continue  # it may have moved
         asked, own = getattr(given, field.name), getattr(stored, field.name)
         if field.name in ANEW or asked in (getattr(defaults, field.name), own, AUTO):
-            continue
-        if isinstance(asked, Path) and asked.resolve() == own.resolve():
             continue
         longer = ""
         if field.name == "steps" and is_finished(given.folder):
             longer = "; a finished run cannot be lengthened, for its learning rates fell to zero at its last step"
         raise UserError(
             f"--{field.name.replace('_', '-')} {asked}: {given.folder} was begun with {own}, and with --resume only "
-            f"--device, --progress and --explain count{longer}; leave it out, or train another --run"
+            f"--data, --device, --progress, --strict and --explain count{longer}; leave it out, or train another --run"
         )
 
 
@@ -121,17 +137,53 @@ def data_digest(data: Sequences) -> str:
 
 
 def check_data(folder: Path, data: Sequences, where: Path) -> None:
-    """Refuse to go on with other data than a run was begun with; runs from before this was noted go on.
+    """Refuse to go on with other data than a run was begun with; where it is the same, it may have moved.
+
+    Runs from before digests were noted go on with what is in the place that they were begun with, and there alone.
+
+    Args:
+        folder: of the run.
+        data: the training sequences.
+        where: the data folder that they are from.
 
     Raises:
-        UserError: it names the data folder.
+        UserError: it names the data folder, and both digests.
     """
-    before = load_settings(folder).get(DATA)
-    if before is not None and before != data_digest(data):
+    settings = load_settings(folder)
+    before, place = settings.get(DATA), Path(settings["options"]["data"])
+    if before is None:
+        if place.resolve() == where.resolve():
+            return
         raise UserError(
-            f"{where}: holds other sequences than those that {folder} was begun with; put them back, or train another "
-            "--run"
+            f"--data {where}: {folder} is of an older version, which noted no digest of its data: nothing tells "
+            f"whether this is the same; put it where it was, {place}"
         )
+    found = data_digest(data)
+    if before != found:
+        raise UserError(
+            f"{where}: holds other sequences (SHA-256 {found[:12]}) than those that {folder} was begun with "
+            f"({before[:12]}, in {place}); put them back, say with --data where they are, or train another --run"
+        )
+
+
+def require_data(options: TrainOptions) -> None:
+    """Refuse to go on where there is no data, not even elsewhere.
+
+    Raises:
+        UserError: it says what to do.
+    """
+    if options.resume and not os.path.lexists(options.data):
+        raise UserError(
+            f"{options.data}: the data that {options.folder} was begun with is not there: put it back, or say with "
+            "--data where it is now"
+        )
+
+
+def keep_place(folder: Path, data: Path) -> None:
+    """Write down where a run's data is now, for the verbs that read it later."""
+    settings = load_settings(folder)
+    write_json(folder / SETTINGS, {**settings, "options": {**settings["options"], "data": str(data)}})
+    print(f"{folder / SETTINGS}: the same data, now in {data}")
 
 
 def _check_kinds(settings: TrainSettings) -> None:

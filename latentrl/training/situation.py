@@ -9,7 +9,7 @@ import torch
 
 from latentrl.geometry.charts import Charted, chart, needs_chart
 from latentrl.geometry.neighbour_graph import NoChartError
-from latentrl.inference.backends import AUTO, PLAIN, chosen
+from latentrl.inference.backends import AUTO, PLAIN, choose
 from latentrl.models import MODELS, ModelEntry
 from latentrl.models.capabilities import (
     CAPABILITIES,
@@ -20,7 +20,7 @@ from latentrl.models.capabilities import (
     RunsBackend,
 )
 from latentrl.networks import NetworkName, suggested_network
-from latentrl.networks.standardisation import data_deviation
+from latentrl.networks.standardisation import data_deviation, suggested_standardisation
 from latentrl.priors import PRIORS
 from latentrl.support.errors import UserError
 from latentrl.training.options import TrainOptions, choose_device
@@ -37,7 +37,7 @@ class Situation:
     """What there is to choose a recipe by.
 
     Attributes:
-        options: as given, with the network and the backend that were chosen.
+        options: as given, with the network and the backend that were chosen and whether observations are standardised.
         data: the training sequences.
         entry: the model's.
         capabilities: of the model, among `CAPABILITIES`.
@@ -47,6 +47,8 @@ class Situation:
         kappa: bound of the constraint, root mean squared error per observation dimension.
         charted: the chart that the model is to start on, if blurred pictures do not tell all of its position.
         no_chart: why there is none, though there should be.
+        standardised: why observations are standardised, or not; None where that was given, or the model knows no such
+            thing.
     """
 
     options: TrainOptions
@@ -59,6 +61,7 @@ class Situation:
     kappa: float
     charted: Charted | None = None
     no_chart: str | None = None
+    standardised: str | None = None
 
     @property
     def plain(self) -> bool:
@@ -105,9 +108,8 @@ def measure(options: TrainOptions, data: Sequences, read_charts: bool = True) ->
         deviation=deviation,
         kappa=deviation / 6 if options.kappa is None else options.kappa,
     )
-    situation = replace(
-        situation, options=replace(options, network=_network(situation), backend=_backend(situation))
-    )
+    chosen = replace(options, network=_network(situation), backend=_backend(situation))
+    situation = _standardised(replace(situation, options=chosen))
     return _with_chart(situation) if read_charts else situation
 
 
@@ -132,12 +134,21 @@ def _backend(situation: Situation) -> str:
     able = RunsBackend in situation.capabilities
     if options.backend != AUTO and options.backend != PLAIN and not able:
         having = " and ".join(name for name, entry in MODELS.items() if issubclass(entry.model, RunsBackend))
-        raise UserError(
-            f"--backend {options.backend}: of the models only {having} has it; give {AUTO} or {PLAIN}"
-        )
+        raise UserError(f"--backend {options.backend}: of the models only {having} has it; give {AUTO} or {PLAIN}")
     if not able:
         return PLAIN
-    return chosen(options.backend, "cpu" if options.resume else situation.device.type)
+    return choose(options.backend, "cpu" if options.resume else situation.device.type)
+
+
+def _standardised(situation: Situation) -> Situation:
+    """Whether observations are standardised, as given or as the data suggest."""
+    options = situation.options
+    if options.standardise is not None:
+        return situation
+    if situation.plain or not situation.entry.has_setting("standardise"):
+        return replace(situation, options=replace(options, standardise=False))
+    wanted, why = suggested_standardisation(situation.data)
+    return replace(situation, options=replace(options, standardise=wanted), standardised=why)
 
 
 def _with_chart(situation: Situation) -> Situation:

@@ -102,7 +102,7 @@ class Trainer:
         if not math.isfinite(float(norm)):
             raise DivergedError(
                 f"the gradient is {float(norm)} at step {self.step} (beta {self.objective.beta:.2g}, "
-                f"C {self.objective.constraint:.2g}): lower the learning rates, or try another --seed"
+                f"C {self.objective.constraint:.2g}): train with another --seed, a larger --batch or a larger --kappa"
             )
         self.optimiser.step()
         self._keep_sigma()

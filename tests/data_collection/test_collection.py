@@ -315,6 +315,8 @@ class TestRollout:
                 OSError("no\ncamera"),
                 r"its reset raised OSError: no camera .*test_collection",
             ),
+            ("step", SystemExit(0), r"its step raised SystemExit: 0 .*test_collection"),
+            ("reset", SystemExit("no licence"), r"its reset raised SystemExit: no licence .*test_collection"),
             ("step", np.zeros(4), r"its step raised ValueError"),
             ("step", np.array([0.0, np.nan, 0.0]), r"number 1 of the observation is nan at step 1 "),
             (
@@ -331,7 +333,7 @@ class TestRollout:
         works = getattr(BarEnv, call)
 
         def fails(self: BarEnv, *arguments: Any, **named: Any) -> Any:
-            if isinstance(value, Exception):
+            if isinstance(value, BaseException):
                 raise value
             return value, *works(self, *arguments, **named)[1:]
 
@@ -545,6 +547,8 @@ class TestVerb(OfTheVerb):
             (("--pixels", "0"), "--pixels"),
             (("--grey",), "--grey"),
             (("--reset-options", '{"angel": 0}'), "--reset-options"),
+            (("--seed", "-1"), "--seed -1: give a whole number from 0 to 4294967295"),
+            (("--seed", str(2**70)), f"--seed {2**70}: give a whole number from 0 to 4294967295"),
         ],
     )
     def test_bad_input_is_one_clear_line(

@@ -8,8 +8,8 @@ import pytest
 from latentrl.envs.measures import Held, Passed, Score, Spread, SteadySpeed, settling_time
 from latentrl.envs.pendulum.tasks import ANGLE, VELOCITY
 from latentrl.envs.reacher.tasks import POSE
-from latentrl.evaluation.summary import averages, control_rate, wilson_interval
-from latentrl.numerics.statistics import bootstrap_interval
+from latentrl.evaluation.summary import averages, control_rate
+from latentrl.numerics.statistics import bootstrap_interval, wilson_interval
 
 
 @pytest.mark.parametrize(

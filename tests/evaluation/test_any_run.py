@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from latentrl.runs.velocity_range import VelocityRange, save_range
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
 from latentrl.types import Trajectory
-from tests.ball import HIGH, ID, LOW, NAMED
+from tests.ball import HIGH, ID, LOW, NAMED, Ball
 
 DECLARED = """
 [[coordinates]]
@@ -197,7 +198,7 @@ def test_held_actions_are_as_recorded_unless_said_otherwise(tmp_path: Path) -> N
     """Held twice as long, an episode of as many actions takes twice the time, and the environment ends it in half."""
     data = collected(tmp_path / "data")
     (data / "goal.json").write_text("[0.5, 0.5]\n")
-    run = untrained(tmp_path / "run", data, repeat=2)
+    run = untrained(tmp_path / "run", data, repeat=2, control_step=None)
     assert Run.open(run).tasks["reach"].control_step == pytest.approx(0.2)
     assert Run.open(run).tasks["reach"].steps == 20 and Run.open(run, repeat=1).tasks["reach"].steps == 40
     place = {"place": [0.5, 0.5]}
@@ -296,6 +297,29 @@ def test_an_environment_may_declare_its_tasks_itself(ball_run: Path, monkeypatch
         evaluate(options(ball_run))
 
 
+def test_rewards_that_are_no_numbers_are_counted_and_said(
+    ball_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works, calls = Ball.step, iter(range(99))
+
+    def step(self: Ball, action: Any) -> Any:
+        observation, reward, *rest = works(self, action)
+        return observation, (np.nan if next(calls) % 2 else reward), *rest
+
+    place = {"place": [0.0, 0.0]}
+    assert "rewards_not_finite" not in evaluate(options(ball_run, reset_options=place))
+    capsys.readouterr()
+    monkeypatch.setattr(Ball, "step", step)
+    summary = evaluate(options(ball_run, reset_options=place))
+    # 15 calls of the three episodes, every other of them; the film's episode does not count.
+    assert summary["rewards_not_finite"] == 7
+    assert "warning: 7 of the environment's rewards are not finite" in capsys.readouterr().out
+    stored = json.loads((ball_run / "evaluation_random_reach.json").read_text())
+    assert stored["overall"]["return_mean"] is None
+    compare(CompareOptions(ball_run, agents=("random",), steps=5, episodes=3, reset_options=place))
+    assert re.search("warning: random, reach: [78] of the environment's rewards", capsys.readouterr().out)
+
+
 def test_recordings_are_judged_in_an_environment_that_is_named(tmp_path: Path) -> None:
     """Pictures of 12 x 16 that somebody has recorded elsewhere, without an environment's name."""
     rng, data = np.random.default_rng(0), tmp_path / "data"
@@ -340,6 +364,16 @@ def test_a_comparison_knows_another_goal_from_the_last(ball_run: Path) -> None:
     assert rows()[0]["observed_at_end_mean"] > 3 > first[0]["observed_at_end_mean"]
 
 
+def _idle(run: Path, folder: Path) -> dict[str, Any]:
+    """A coordinate that no task needs, of what nobody tells, or of a number that is not there."""
+    task = '[tasks.rest]\ngoal = "goal.json"\nsteps = 2\n'
+    (folder / "idle.toml").write_text(
+        '[[coordinates]]\nname = "x"\nkind = "line"\nkey = "place"\nindex = 0\n'
+        f'[[coordinates]]\nname = "y"\nkind = "line"\nkey = "place"\nindex = 7\n{task}'
+    )
+    return {"describe": folder / "idle.toml", "task": "rest"}
+
+
 def _without_place(run: Path, folder: Path) -> dict[str, Any]:
     text = DECLARED.replace('key = "place"', 'key = "nowhere"')
     (folder / "wrong.toml").write_text(text)
@@ -357,9 +391,13 @@ def _without_place(run: Path, folder: Path) -> dict[str, Any]:
         (lambda run, folder: {"agent": "cem", "physics": "true"}, "not known"),
         (lambda run, folder: {"describe": folder / "missing.toml"}, r"missing\.toml: cannot be read"),
         (lambda run, folder: {"env": "robots/None-v0"}, "--env robots/None-v0"),
-        (_without_place, "its info has no 'nowhere'.* it has 'place', 'speed'; correct the keys"),
+        (
+            _without_place,
+            "'x' is of the key 'nowhere', which .* does not tell; its info has 'place', 'speed': correct",
+        ),
+        (_idle, r"coordinate 'y': info\['place'\] has the shape \(2,\) and the coordinate the index 7"),
     ],
-    ids=["task", "elsewhere", "limit", "reset", "oracle", "physics", "describe", "env", "key"],
+    ids=["task", "elsewhere", "limit", "reset", "oracle", "physics", "describe", "env", "key", "index"],
 )
 def test_what_cannot_be_judged_is_a_clear_error(
     ball_run: Path, tmp_path: Path, wrong: Callable[[Path, Path], dict[str, Any]], words: str

@@ -5,21 +5,23 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import tyro
 
 from latentrl.data_collection import storage
 from latentrl.models import build
 from latentrl.models.ekvae import EKVAE
 from latentrl.models.spec import DataSpec
-from latentrl.networks.standardisation import Standardisation
+from latentrl.networks.standardisation import Standardisation, suggested_standardisation
 from latentrl.runs.folder import load_model
 from latentrl.support.errors import UserError
 from latentrl.train import train
-from latentrl.training.options import TrainOptions
-from latentrl.types import Trajectory
+from latentrl.training.options import TrainOptions, arguments_of
+from latentrl.types import Sequences, Trajectory
 
 
 def _pictures() -> torch.Tensor:
@@ -130,3 +132,80 @@ def test_colour_pictures_have_one_scale_for_all_channels() -> None:
     assert standard.scale.shape == () and seen.shape == (20, 64, 64, 3)
     assert float(seen[..., 0].std()) == pytest.approx(4 * float(seen[..., 2].std()), rel=0.01)
     torch.testing.assert_close(standard.undo(seen), pictures[:20].float() / 255)
+
+
+def _drawn(page: Any, thing: Any, noise: float = 0.0, channels: int = 1) -> Sequences:
+    """A square of 3 x 3 pixels anywhere on a page of 12 x 12, in grey levels of 0 to 1."""
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.tensor(page).expand(40, 5, 12, 12, channels).clone()
+    corners = torch.randint(0, 10, (40, 5, 2), generator=generator)
+    for n in range(40):
+        for t in range(5):
+            row, column = corners[n, t].tolist()
+            pictures[n, t, row : row + 3, column : column + 3] = torch.tensor(thing)
+    pictures += noise * torch.randn(pictures.shape, generator=generator)
+    return Sequences((255 * pictures.clamp(0, 1)).round().to(torch.uint8), torch.zeros(40, 4, 1))
+
+
+def _read(mean: float, deviation: float) -> Sequences:
+    draw = torch.randn(40, 5, 3, generator=torch.Generator().manual_seed(0))
+    return Sequences(mean + deviation * draw, torch.zeros(40, 4, 1))
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        (_drawn(1.0, 0.0), True),
+        (_drawn(0.0, 1.0), False),
+        (_drawn(0.05, 0.9, noise=0.01), False),
+        (_drawn(0.5, 0.4, noise=0.02), True),
+        (_drawn([1.0, 0.9, 0.2], [0.1, 0.1, 0.8], channels=3), True),
+        (_drawn([0.0, 0.0, 0.0], [0.9, 0.2, 0.1], channels=3), False),
+        (_drawn(0.5, 0.5, noise=0.5), False),
+        (_drawn(0.0, 0.0), False),
+        (_read(0.1, 1.8), False),
+        (_read(0.0, 100.0), True),
+        (_read(0.0, 0.01), True),
+        (_read(20.0, 1.0), True),
+    ],
+    ids=[
+        "dark on white",
+        "bright on black",
+        "bright on noisy black",
+        "grey on grey",
+        "colours on a bright page",
+        "a colour on black",
+        "noise alone",
+        "nothing",
+        "angles",
+        "large unit",
+        "small unit",
+        "far origin",
+    ],
+)
+def test_what_stands_still_or_is_in_an_unusual_unit_is_standardised(data: Sequences, wanted: bool) -> None:
+    assert suggested_standardisation(data).standardise is wanted
+
+
+def test_the_share_of_what_stands_still_is_said() -> None:
+    """Half of the readings are 1, half 4: their mean is 2.5 and they deviate by 1.5."""
+    readings = torch.tensor([1.0, 4.0]).repeat(20)[:, None, None].expand(40, 5, 2)
+    found = suggested_standardisation(Sequences(readings, torch.zeros(40, 4, 1)))
+    assert found == (False, "the mean reading is 1.7 times what varies, at most 2")
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ([], None),
+        (["--standardise"], True),
+        (["--no-standardise"], False),
+        (["--standardise", "auto"], None),
+        (["--standardise", "yes"], True),
+        (["--standardise", "no"], False),
+        (["--standardise", "--steps", "3"], True),
+    ],
+    ids=str,
+)
+def test_the_flag_is_a_choice_and_alone_a_yes(words: list[str], wanted: bool | None) -> None:
+    assert tyro.cli(TrainOptions, args=arguments_of(words)).standardise is wanted

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from latentrl.numerics.statistics import bootstrap_interval, paired_test, sign_flip_test
+from latentrl.numerics.statistics import bootstrap_interval, nested_interval, paired_test, sign_flip_test
 
 
 def test_the_interval_of_two_values_is_known_exactly() -> None:
@@ -82,3 +82,35 @@ def test_limits_are_said() -> None:
         sign_flip_test([1.0] * 21)
     with pytest.raises(ValueError, match="confidence"):
         bootstrap_interval([1.0, 2.0], confidence=95)
+
+
+def test_a_nested_interval_of_one_group_is_the_plain_one() -> None:
+    values = np.random.default_rng(0).normal(size=20)
+    assert nested_interval([values]) == bootstrap_interval(values)
+
+
+def test_a_nested_interval_of_single_values_is_that_over_groups() -> None:
+    """Nothing to resample within: every resample is one of the 3^3 means, with its own probability."""
+    found = nested_interval([[0.0], [1.0], [5.0]], resamples=200_000)
+    means = sorted(sum(one) / 3 for one in itertools.product((0.0, 1.0, 5.0), repeat=3))
+    low, high = np.quantile(means, (0.025, 0.975), method="inverted_cdf")
+    assert (found.mean, found.low, found.high) == (2.0, pytest.approx(low), pytest.approx(high))
+
+
+def test_a_nested_interval_has_the_variance_of_both_levels() -> None:
+    """The bootstrap variance in closed form: between group means over G, and within groups over G N."""
+    rng = np.random.default_rng(1)
+    groups = [rng.normal(mean, 2.0, 50) for mean in rng.normal(0.0, 1.0, 8)]
+    between, within = np.var([group.mean() for group in groups]), np.mean([np.var(group) for group in groups])
+    found = nested_interval(groups, resamples=40_000)
+    expected = 2 * 1.96 * np.sqrt(between / 8 + within / (8 * 50))
+    assert found.high - found.low == pytest.approx(expected, rel=0.05)
+    flat = bootstrap_interval(np.concatenate(groups))
+    assert found.high - found.low > 1.5 * (flat.high - flat.low), "episodes of one training are alike"
+
+
+def test_a_nested_interval_needs_values() -> None:
+    wrong: list[list[list[float]]] = [[], [[]], [[1.0], []]]
+    for groups in wrong:
+        with pytest.raises(ValueError, match="give"):
+            nested_interval(groups)

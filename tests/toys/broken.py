@@ -26,6 +26,7 @@ from latentrl.models.capabilities import Sampled
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
 from latentrl.recordings.readers import READERS
+from latentrl.studies.systems import SYSTEMS
 from latentrl.training.penalties import PENALTIES, Step
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
@@ -42,6 +43,7 @@ from tests.toys.policy import ToyLearner, ToyPolicyOptions
 from tests.toys.prior import ToyPrior
 from tests.toys.reader import ToyReader
 from tests.toys.stage import ToyStage
+from tests.toys.system import TOY_SYSTEM
 from tests.toys.topology import ToyRing
 
 
@@ -128,5 +130,6 @@ def pytest_configure() -> None:
     MEASURES["toy"] = NamelessMeasure
     READERS["toy"] = GreedyReader()
     FIGURES["toy"] = Drawing({"x": ("N",), "y": ("N",)}, _blank)
+    SYSTEMS["toy"] = replace(TOY_SYSTEM, train=("--kappa", "0.1"), seeds=2)
     tasks = {name: replace(task, description="") for name, task in TOY_ENVIRONMENT.tasks.items()}
     ENVIRONMENTS["toy"] = replace(TOY_ENVIRONMENT, tasks=tasks, collection=Collection(length=1))

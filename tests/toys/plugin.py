@@ -22,6 +22,7 @@ from latentrl.models import MODELS, ModelEntry
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
 from latentrl.recordings.readers import READERS
+from latentrl.studies.systems import SYSTEMS
 from latentrl.training.penalties import PENALTIES
 from latentrl.training.stages import STAGES
 from tests.toys.environment import TOY_ENVIRONMENT
@@ -36,6 +37,7 @@ from tests.toys.policy import ToyLearner, ToyPolicyOptions
 from tests.toys.prior import ToyPrior
 from tests.toys.reader import ToyReader
 from tests.toys.stage import ToyStage
+from tests.toys.system import TOY_SYSTEM
 from tests.toys.topology import ToyRing
 
 REGISTRIES: tuple[dict[str, Any], ...] = (
@@ -51,6 +53,7 @@ REGISTRIES: tuple[dict[str, Any], ...] = (
     MEASURES,
     FIGURES,
     READERS,
+    SYSTEMS,
     ENVIRONMENTS,
 )
 
@@ -69,6 +72,7 @@ def register() -> None:
     MEASURES["toy"] = ToyMeasure
     FIGURES["toy"] = TOY_FIGURE
     READERS["toy"] = ToyReader()
+    SYSTEMS["toy"] = TOY_SYSTEM
     ENVIRONMENTS["toy"] = TOY_ENVIRONMENT
 
 

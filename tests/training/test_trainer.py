@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import signal
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from latentrl.support.errors import UserError
 from latentrl.training.building import trainer_for
 from latentrl.training.coarse_to_fine import Schedule
 from latentrl.training.loop import fit, resume
+from latentrl.training.options import TrainOptions
 from latentrl.training.settings import TrainSettings
 from latentrl.training.stages.best_start import best_start
 from latentrl.training.trainer import DivergedError, Trainer
@@ -164,8 +166,10 @@ def test_divergence_leaves_the_parameters_alone() -> None:
     with torch.no_grad():
         log_sigma(diverging).fill_(float("nan"))
     before = [p.clone() for p in diverging.model.parameters()]
-    with pytest.raises(DivergedError, match="step 1"):
+    with pytest.raises(DivergedError, match="step 1") as caught:
         diverging.advance()
+    cures = re.findall(r"--([a-z-]+)", str(caught.value))
+    assert cures and {cure.replace("-", "_") for cure in cures} <= {field.name for field in fields(TrainOptions)}
     for a, b in zip(before, diverging.model.parameters(), strict=True):
         assert torch.equal(a.nan_to_num(), b.nan_to_num())
 

@@ -10,7 +10,18 @@ from latentrl.inference.backends.base import Backend, Emission, Mixture
 from latentrl.inference.backends.reference import Reference
 from latentrl.support.errors import UserError
 
-__all__ = ["AUTO", "BACKENDS", "NEEDS", "PLAIN", "REFERENCE", "Backend", "Emission", "Mixture", "backend_named", "chosen"]
+__all__ = [
+    "AUTO",
+    "BACKENDS",
+    "NEEDS",
+    "PLAIN",
+    "REFERENCE",
+    "Backend",
+    "Emission",
+    "Mixture",
+    "backend_named",
+    "choose",
+]
 
 
 def _numba() -> Backend:
@@ -29,7 +40,7 @@ AUTO, PLAIN = "auto", "reference"
 REFERENCE = Reference()
 
 
-def chosen(name: str, device: str) -> str:
+def choose(name: str, device: str) -> str:
     """The backend that ``--backend NAME`` means for tensors on ``device``: ``auto`` is the fastest there is.
 
     Raises:

@@ -7,13 +7,11 @@ import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
-from latentrl.support.interrupts import deferred_interrupt
+from latentrl.support.interrupts import INTERRUPTED, ctrl_c_on_termination, deferred_interrupt
 
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = (60.0, 10.0)
@@ -45,6 +43,11 @@ class Ending:
     stopped: bool
     log_offset: int
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped it: this process, or a signal that it got from elsewhere."""
+        return self.stopped or self.code in (INTERRUPTED, -signal.SIGINT, -signal.SIGTERM)
+
 
 @dataclass
 class _Running:
@@ -74,12 +77,12 @@ def run_jobs(
         jobs: what to run.
         workers: processes at a time.
         on_start: told of each job before it starts.
-        on_end: told how each ended.
+        on_end: told how each ended; a job that it returns is the next to start.
         on_tick: told several times a second which jobs run, by name, and for how many seconds.
         inherited: file descriptors that the processes keep open.
     """
     waiting, running = deque(jobs), list[_Running]()
-    with deferred_interrupt() as stop_if_asked, _ctrl_c_on_termination():
+    with deferred_interrupt() as stop_if_asked, ctrl_c_on_termination():
         try:
             while waiting or running:
                 stop_if_asked()
@@ -89,7 +92,9 @@ def run_jobs(
                 time.sleep(POLL_SECONDS)
                 for one in [one for one in running if one.process.poll() is not None]:
                     running.remove(one)
-                    on_end(one.job, one.ending(stopped=False))
+                    following = on_end(one.job, one.ending(stopped=False))
+                    if isinstance(following, Job):
+                        waiting.appendleft(following)
                 now = time.monotonic()
                 on_tick({one.job.name: now - one.started for one in running})
         except KeyboardInterrupt:
@@ -133,25 +138,3 @@ def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         process.kill()
         process.wait()
-
-
-@contextmanager
-def _ctrl_c_on_termination() -> Iterator[None]:
-    """Within the block a request to terminate, or a terminal that closes, counts as Ctrl-C unless it was ignored."""
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    before = {}
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            try:
-                before[number] = signal.signal(number, pass_on)
-            except ValueError:  # not the main thread: Python delivers no signals here
-                break
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,0 +1,104 @@
+"""What the suite came to, as JSON values: read off the folders of its chains, kept where it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from latentrl.data_collection.storage import METADATA
+from latentrl.runs.folder import SETTINGS
+from latentrl.runs.versions import describe_environment
+from latentrl.studies.cells import METRICS, WARNINGS
+from latentrl.studies.suite.chain import Chain, lacking
+from latentrl.studies.suite.commands import evaluation_name
+from latentrl.support.files import read_json
+
+Found = dict[str, Any]
+QUICK = "quick"
+
+
+def outcome_of(chains: Sequence[Chain], quick: bool = False) -> Found:
+    """All figures of chains, finished or not.
+
+    Returns:
+        ``systems``, by name a list with an entry for each seed that was begun (see :func:`seed_outcome`); ``lacking``,
+        by name why a system was not run here; ``environment``, versions; ``quick``, whether these are no results.
+    """
+    systems: dict[str, list[Found]] = {}
+    absent: dict[str, str] = {}
+    for chain in chains:
+        missing = lacking(chain.system)
+        if missing is not None:
+            absent[chain.system.name] = missing
+        if chain.records():
+            systems.setdefault(chain.system.name, []).append(seed_outcome(chain))
+    return {"systems": systems, "lacking": absent, "environment": describe_environment(), QUICK: quick}
+
+
+def seed_outcome(chain: Chain) -> Found:
+    """The figures of one seed.
+
+    Returns:
+        ``seed``; ``steps``, by name ``state``, ``seconds`` and, where one failed, ``reason``; ``frames`` of the data;
+        ``r2`` of every coordinate that the ground truth has, the position's first; ``train_seconds``; ``warnings`` of
+        the training; ``figures``, others of ``metrics.json``; ``git``, of the training; ``evaluations``, by their name
+        and the agent's ``return`` and ``success`` of every episode, where there are any.
+    """
+    states, records = chain.states(), chain.records()
+    found: Found = {"seed": chain.seed, "steps": {}}
+    for step in chain.steps:
+        record = records.get(step.name, {})
+        told = {"state": states[step.name], "seconds": record.get("seconds", 0.0)}
+        found["steps"][step.name] = {**told, **({"reason": record["reason"]} if states[step.name] == "failed" else {})}
+    place, cure = chain.place, f"remove {chain.folder} to begin anew"
+    if states[chain.system.verb] == "finished":
+        metadata = read_json(place.data / METADATA, cure)
+        found["frames"] = sum(split["sequences"] * split["length"] for split in metadata["splits"].values())
+        found["coordinates"] = [one["name"] for one in metadata.get("coordinates") or ()]
+    if states["train"] == "finished":
+        found |= _trained(chain, cure, found.get("coordinates", ()))
+    found["evaluations"] = {
+        one.name: {
+            agent: _judged(read_json(place.outcome(name), cure))
+            for agent in chain.system.agents
+            if states[name := evaluation_name(one, agent)] == "finished"
+        }
+        for one in chain.system.evaluations
+    }
+    return found
+
+
+FIGURES = ("mse_predict_mean", "mse_predict_near", "mse_still_near", "mse_mean_image", "mse_mean_observation")
+"""Of ``metrics.json``, beside R²."""
+
+
+def _trained(chain: Chain, cure: str, coordinates: Sequence[str]) -> Found:
+    metrics = read_json(chain.place.run / METRICS, cure)
+    settings = read_json(chain.place.run / SETTINGS, cure)
+    # Data from before coordinates were stored, and environments of this package, name them in the figures alone.
+    names = coordinates or [name for name in map(_name, metrics) if name is not None]
+    return {
+        "r2": {name: metrics[f"r2_{name}"] for name in names if f"r2_{name}" in metrics},
+        "train_seconds": metrics.get("train_seconds"),
+        WARNINGS: list(metrics.get(WARNINGS) or ()),
+        "figures": {key: metrics[key] for key in FIGURES if key in metrics},
+        "git": settings.get("environment", {}).get("git"),
+    }
+
+
+def _name(key: str) -> str | None:
+    """The coordinate that a figure is R² of, from the whole state; None: it is another figure."""
+    name = key.removeprefix("r2_")
+    return None if name == key or name.endswith(("_dims", "_neighbours")) else name
+
+
+def _judged(summary: Mapping[str, Any]) -> Found:
+    """Of every episode, the return and whether it succeeded, where that is told."""
+    returns = summary.get("measures", {}).get("return", {}).get("per_episode")
+    found = {"return": returns, "success": summary.get("success")}
+    return {name: values for name, values in found.items() if values is not None}
+
+
+def merged(published: Mapping[str, Any], now: Found) -> Found:
+    """What is to be published: of each system what was found now, and else what was published before."""
+    return {**now, "systems": {**published.get("systems", {}), **now["systems"]}}

@@ -1,0 +1,166 @@
+"""Bring every chain of the suite to its end: several at a time, each step in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from tqdm import tqdm
+
+from latentrl.studies.cells import reason
+from latentrl.studies.launchers.local import Ending, Job, run_jobs
+from latentrl.studies.lock import exclusive
+from latentrl.studies.progress import TICK_SECONDS, in_words, remaining_seconds, seconds_left
+from latentrl.studies.suite.chain import Chain, lacking
+from latentrl.studies.suite.commands import Step
+from latentrl.support.errors import UserError
+
+MINUTES: dict[str, float] = {"record": 0.5, "collect": 4, "import": 0.5, "train": 15, "learn": 1.5, "evaluate": 2}
+"""Of a step on one core, where neither a finished one nor its system tells."""
+
+
+def run_suite(chains: Sequence[Chain], out: Path, workers: int, retry: bool = False) -> None:
+    """Do what is left to do of every chain, ``workers`` of them at a time; a step that fails stops what needs it alone.
+
+    Args:
+        chains: in turn.
+        out: the suite's folder.
+        workers: processes at a time.
+        retry: do failed steps once more.
+
+    Raises:
+        UserError: a folder that holds something else, another suite at work in ``out``.
+        KeyboardInterrupt: on Ctrl-C, after every process has saved its state.
+    """
+    with exclusive(out) as held:
+        able = [chain for chain in chains if lacking(chain.system) is None]
+        for chain in able:
+            chain.check()
+            if retry:
+                chain.forget_failures()
+        runner = _Runner(able, workers)
+        try:
+            run_jobs(runner.first_jobs(), workers, runner.started, runner.ended, runner.tick, held)
+        finally:
+            runner.bar.close()
+
+
+def left_of(chains: Sequence[Chain], workers: int, running: Mapping[str, float] = MappingProxyType({})) -> float:
+    """Seconds until all of ``chains`` are done.
+
+    Args:
+        chains: those that are asked for.
+        workers: processes at a time.
+        running: seconds that a step has taken in its present try, by its job's name.
+    """
+    measured = measured_seconds(chains)
+    remaining = []
+    for chain in chains:
+        spent = chain.seconds()
+        left = (
+            remaining_seconds(
+                expected(chain, step, measured), spent[step.name] + running.get(job_name(chain, step), 0.0)
+            )
+            for step in chain.open_steps()
+        )
+        remaining.append(sum(left))
+    return seconds_left(remaining, workers)
+
+
+def measured_seconds(chains: Sequence[Chain]) -> dict[tuple[str, str], list[float]]:
+    """What finished steps took, by system and verb."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for chain in chains:
+        states, spent = chain.states(), chain.seconds()
+        for step in chain.steps:
+            if states[step.name] == "finished":
+                found.setdefault((chain.system.name, step.verb), []).append(spent[step.name])
+    return found
+
+
+def expected(chain: Chain, step: Step, measured: Mapping[tuple[str, str], Sequence[float]]) -> float:
+    """Seconds that a step takes: as in the system's finished seeds, else as its system says."""
+    alike = measured.get((chain.system.name, step.verb))
+    if alike:
+        return sum(alike) / len(alike)
+    return 60 * chain.system.minutes.get(step.verb, MINUTES[step.verb])
+
+
+def job_name(chain: Chain, step: Step) -> str:
+    """``SYSTEM/seedK: STEP``."""
+    return f"{chain.name}: {step.name}"
+
+
+class _Runner:
+    """Jobs of chains, each followed by the next of its chain."""
+
+    def __init__(self, chains: Sequence[Chain], workers: int) -> None:
+        self.chains, self.workers = chains, workers
+        self.at: dict[str, tuple[Chain, Step]] = {}
+        self.ticked = 0.0
+        total, left = (sum(len(steps) for steps in counted) for counted in self._counts())
+        self.bar = tqdm(
+            total=total,
+            initial=total - left,
+            bar_format="{n_fmt}/{total_fmt} steps |{bar}| {elapsed}{postfix}",
+            dynamic_ncols=True,
+            disable=None,
+        )
+
+    def _counts(self) -> tuple[list[tuple[Step, ...]], list[tuple[Step, ...]]]:
+        return [chain.steps for chain in self.chains], [chain.open_steps() for chain in self.chains]
+
+    def first_jobs(self) -> list[Job]:
+        """The first open step of every chain."""
+        jobs = (self._next(chain) for chain in self.chains)
+        return [job for job in jobs if job is not None]
+
+    def _next(self, chain: Chain) -> Job | None:
+        step = chain.next_step()
+        if step is None:
+            return None
+        name = job_name(chain, step)
+        self.at[name] = chain, step
+        return Job(name, (sys.executable, *chain.command(step)), chain.log(step))
+
+    def started(self, job: Job) -> None:
+        chain, step = self.at[job.name]
+        chain.prepare(step)
+        chain.note(step, "running", None, chain.seconds()[step.name])
+
+    def ended(self, job: Job, ending: Ending) -> Job | None:
+        chain, step = self.at[job.name]
+        seconds = chain.seconds()[step.name] + ending.seconds
+        if ending.interrupted:
+            chain.note(step, "interrupted", "stopped; the next call of the suite goes on with it", seconds)
+            return None
+        why = self._settled(chain, step) if ending.code == 0 else reason(job.log, ending.log_offset, ending.code)
+        chain.note(step, "finished" if why is None else "failed", why, seconds)
+        self._tell(chain, step, why, ending)
+        return self._next(chain)
+
+    def _settled(self, chain: Chain, step: Step) -> str | None:
+        """Put away what a step that ended well has made; else why it has not."""
+        try:
+            chain.settle(step)
+        except UserError as error:
+            return str(error)
+        return None if chain.place.has(step) else f"{chain.place.product(step)} is not there"
+
+    def _tell(self, chain: Chain, step: Step, why: str | None, ending: Ending) -> None:
+        left = sum(len(steps) for steps in self._counts()[1])
+        self.bar.n = (self.bar.total or 0) - left
+        self.bar.refresh()
+        said = f"finished in {in_words(ending.seconds)}" if why is None else f"FAILED: {why} ({chain.log(step)})"
+        after = f"; about {in_words(left_of(self.chains, self.workers))} left" if left else ""
+        tqdm.write(f"{job_name(chain, step)} {said}{after}")
+
+    def tick(self, running: Mapping[str, float]) -> None:
+        """Renew the display; ``running`` has the seconds of each present try, by name."""
+        if not self.bar.disable and time.monotonic() - self.ticked > TICK_SECONDS:
+            self.ticked = time.monotonic()
+            left = in_words(left_of(self.chains, self.workers, running))
+            self.bar.set_postfix_str(f"{', '.join(running)}: about {left} left")

@@ -1,0 +1,182 @@
+"""From data to a score in every system of a suite: collect, train, learn, evaluate, several seeds, one table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from latentrl.studies.progress import in_words
+from latentrl.studies.suite.chain import Chain, lacking
+from latentrl.studies.suite.commands import shown
+from latentrl.studies.suite.outcome import merged, outcome_of
+from latentrl.studies.suite.page import page
+from latentrl.studies.suite.running import left_of, run_suite
+from latentrl.studies.systems import SYSTEMS
+from latentrl.studies.systems.base import System
+from latentrl.support.commands import command
+from latentrl.support.errors import UserError, reported
+from latentrl.support.files import read_json, write_json, write_text
+from latentrl.support.options import check_one_or_more, default_hint
+
+PAGE, FIGURES = "systems.md", "systems.json"
+QUICK_SEEDS = 1
+
+
+@dataclass(frozen=True)
+class SuiteOptions:
+    """From data to a score in every system: collect, train, learn a policy, evaluate; several seeds, one table.
+
+    Call it again to go on after an interruption: no finished step is repeated.
+    """
+
+    out: Annotated[Path | None, default_hint("runs/suite; runs/suite-quick", "FOLDER")] = None
+    """The folder for everything."""
+    only: Annotated[
+        tuple[str, ...],
+        tyro.conf.arg(metavar="NAME [NAME ...]", help=f"Some systems alone, of: {', '.join(SYSTEMS)}."),
+    ] = ()
+    seeds: Annotated[int | None, default_hint("each system's: 3 where a target stands, else 1", "INT")] = None
+    """Of data, training, policy and episodes: 0, 1, ..."""
+    jobs: int = 1
+    """Processes at a time, each on one core."""
+    list: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print every command that is left, and about how long they take; do nothing."""
+    quick: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Everything as small as it can be, one seed: to see that it goes through. No result."""
+    report: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Do nothing: write the table of what is there."""
+    retry_failed: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Do failed steps once more; else they stay failed."""
+    publish: Annotated[Path | None, default_hint("nowhere", "FOLDER")] = None
+    """Write systems.md and systems.json into FOLDER as well; systems that were not run keep what is there."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder for everything."""
+        return self.out or Path("runs") / ("suite-quick" if self.quick else "suite")
+
+
+def suite(options: SuiteOptions) -> dict[str, Any] | None:
+    """Do what is not done, then write the table; None for a list.
+
+    Returns:
+        The figures, see `latentrl.studies.suite.outcome.outcome_of`.
+
+    Raises:
+        UserError: bad options, a folder that holds something else.
+    """
+    chains = chains_of(options)
+    if options.list:
+        _list(chains, options)
+        return None
+    if not options.report:
+        run_suite(chains, options.folder, options.jobs, options.retry_failed)
+    # What other calls have made is in the table too.
+    whole = [*chains, *_others(chains, options)]
+    found = outcome_of(whole, options.quick)
+    _write(found, options)
+    return found
+
+
+def chains_of(options: SuiteOptions) -> list[Chain]:
+    """What the options ask for, seed by seed, so that whole tables are finished early.
+
+    Raises:
+        UserError: names the flag.
+    """
+    check_one_or_more(seeds=options.seeds, jobs=options.jobs)
+    unknown = [name for name in options.only if name not in SYSTEMS]
+    if unknown:
+        raise UserError(f"--only {unknown[0]}: there is no such system; there are {', '.join(SYSTEMS)}")
+    if options.quick and options.publish is not None:
+        raise UserError("--publish: what --quick makes is no result; leave one of the two out")
+    chosen = [SYSTEMS[name] for name in options.only or SYSTEMS]
+    pairs = [(seed, system) for system in chosen for seed in range(_seeds(system, options))]
+    return [Chain.of(system, seed, options.folder, options.quick) for seed, system in sorted(pairs, key=lambda p: p[0])]
+
+
+def _seeds(system: System, options: SuiteOptions) -> int:
+    if system.unsupported is not None:
+        return 1
+    return options.seeds or (QUICK_SEEDS if options.quick else system.seeds)
+
+
+def _others(chains: Sequence[Chain], options: SuiteOptions) -> list[Chain]:
+    """Chains that nobody asked for now, but that are begun."""
+    asked = {chain.folder for chain in chains}
+    found = []
+    for system in SYSTEMS.values():
+        for folder in sorted((options.folder / system.name).glob("seed*")):
+            number = folder.name.removeprefix("seed")
+            if folder not in asked and number.isdecimal():
+                found.append(Chain.of(system, int(number), options.folder, options.quick))
+    return found
+
+
+def _list(chains: Sequence[Chain], options: SuiteOptions) -> None:
+    """Every command that is left, and how long they take."""
+    for chain in chains:
+        why = lacking(chain.system)
+        states = chain.states()
+        done = sum(state == "finished" for state in states.values())
+        print(f"# {chain.name}: {done} of {len(chain.steps)} steps are done" + (f"; {why}" if why else ""))
+        for step in chain.open_steps():
+            print(shown(chain.system, step, options.folder, chain.seed))
+    able = [chain for chain in chains if lacking(chain.system) is None]
+    left = left_of(able, options.jobs)
+    count = len({chain.system.name for chain in able})
+    where = f"in {options.jobs} process(es), one core each"
+    print(f"\n{len(able)} runs of {count} systems: about {in_words(left)} left {where}")
+
+
+def _write(found: dict[str, Any], options: SuiteOptions) -> None:
+    """The page and its figures, here and where they are to be published."""
+    line = command("suite", *(("--quick",) if options.quick else ()))
+    folders = [(options.folder, found)]
+    if options.publish is not None:
+        before = options.publish / FIGURES
+        stored = read_json(before, "remove it") if before.is_file() else {}
+        folders.append((options.publish, merged(stored, found)))
+        line = f"{line} --publish {options.publish}"
+    for folder, figures in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / FIGURES, figures)
+        # Drawn of what was stored, so that the page and the file cannot differ.
+        write_text(folder / PAGE, page(SYSTEMS, json.loads((folder / FIGURES).read_text(encoding="utf-8")), line))
+        print(f"{folder / PAGE}: the table; {folder / FIGURES}: its figures")
+
+
+def _failures(found: dict[str, Any]) -> list[str]:
+    return [
+        f"failed: {name}/seed{seed['seed']}: {step}: {told['reason']}"
+        for name, seeds in found["systems"].items()
+        for seed in seeds
+        for step, told in seed["steps"].items()
+        if told["state"] == "failed"
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """``latentrl suite``."""
+    with reported():
+        options = tyro.cli(SuiteOptions, args=argv, prog="latentrl suite")
+        try:
+            found = suite(options)
+        except KeyboardInterrupt:
+            print("\ninterrupted; every step has saved its state. The same command goes on.", file=sys.stderr)
+            raise SystemExit(130) from None
+        failed = _failures(found) if found else []
+        for line in failed:
+            print(line)
+        if failed:
+            print("next: look at their logs beside the run folders; --retry-failed does them once more")
+
+
+if __name__ == "__main__":
+    main()
