@@ -112,7 +112,8 @@ class TrainOptions:
     """auto, cpu, cuda or cuda:N."""
     backend: Annotated[str, tyro.conf.arg(metavar="{" + ",".join((AUTOMATIC, *BACKENDS)) + "}")] = AUTOMATIC
     """How the recursion over time is computed. reference: PyTorch; numba: compiled for the processor, several times as
-    fast (pip install 'latentrl[fast]'); auto: numba where it is installed, the model can and the device is a CPU."""
+    fast (pip install 'latentrl[fast]'); auto: numba where it is installed, the model can and the device is a CPU. A run
+    goes on with its own."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Continue the run where it was interrupted, with its own settings."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -151,7 +152,8 @@ def check_options(options: TrainOptions) -> None:
             raise UserError(f"--{flag} {name}: there is no such {flag}; give one of {', '.join(known)}")
     if options.resume and options.overwrite:
         raise UserError("--overwrite: begins anew and --resume goes on; give one of the two")
-    choose(options.backend, "cpu")
+    if not options.resume:  # a run that is finished needs none
+        choose(options.backend, "cpu")
     check_seed(options.seed)
     check_one_or_more(steps=options.steps, batch=options.batch)
     if options.annealing_steps is not None and (options.annealing_steps < 1 or options.objective != "annealing"):

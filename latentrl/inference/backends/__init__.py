@@ -21,6 +21,7 @@ __all__ = [
     "Mixture",
     "backend_named",
     "choose",
+    "is_installed",
 ]
 
 
@@ -40,6 +41,11 @@ AUTO, PLAIN = "auto", "reference"
 REFERENCE = Reference()
 
 
+def is_installed(name: str) -> bool:
+    """Whether there is all that the backend of this name needs."""
+    return name not in NEEDS or find_spec(NEEDS[name][0]) is not None
+
+
 def choose(name: str, device: str) -> str:
     """The backend that ``--backend NAME`` means for tensors on ``device``: ``auto`` is the fastest there is.
 
@@ -47,14 +53,14 @@ def choose(name: str, device: str) -> str:
         UserError: no such backend, one that is not installed, or one that does not compute on ``device``.
     """
     if name == AUTO:
-        fast = device == "cpu" and find_spec("numba") is not None
-        return "numba" if fast else PLAIN
+        return "numba" if device == "cpu" and is_installed("numba") else PLAIN
     if name not in BACKENDS:
         raise UserError(f"--backend {name}: there is no such backend; give {AUTO} or one of {', '.join(BACKENDS)}")
-    if name in NEEDS and find_spec(NEEDS[name][0]) is None:
+    if not is_installed(name):
         module, extra = NEEDS[name]
         raise UserError(
-            f"--backend {name}: {module} is not installed; pip install '{extra}', or give --backend {PLAIN}"
+            f"--backend {name}: {module} is not installed; pip install '{extra}', or give --backend {PLAIN}, which "
+            "computes the same but for rounding"
         )
     if name == "numba" and device != "cpu":
         raise UserError(f"--backend numba: computes on the processor, not on {device}; give {AUTO} or --device cpu")

@@ -1,9 +1,9 @@
 """The recursions as kernels that numba compiles for the processor: all time steps of eight sequences in one go.
 
 In the order in which they need each other: ``lanes`` (eight numbers), ``small`` (their matrices), ``gate`` and
-``steps`` (one time step), ``filter``, ``paths``, ``density``, ``smoother`` and ``moments`` (the kernels, each with its adjoint),
-``caching`` (compiled once), ``functions`` (tensors with gradients). One thread: results do not depend on how many
-there are.
+``steps`` (one time step), ``filter``, ``paths``, ``density``, ``smoother`` and ``moments`` (the kernels, each with its
+adjoint), ``caching`` (compiled once), ``functions`` (tensors with gradients). One thread: results do not depend on how
+many there are.
 """
 
 from __future__ import annotations

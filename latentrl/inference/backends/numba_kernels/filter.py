@@ -27,7 +27,6 @@ from latentrl.inference.backends.numba_kernels.small import (
     product_t,
     scatter,
     spread,
-    t_product,
 )
 from latentrl.inference.backends.numba_kernels.steps import (
     only_seen,

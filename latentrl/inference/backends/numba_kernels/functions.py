@@ -129,7 +129,7 @@ class Filter(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Any:
         filtered, spread, fixed, mixed, tape, network, work = ctx.kept
         (batch, length, size), observed = filtered.shape, len(fixed[2])
-        theta, widths, base, variances, gauge = mixed
+        theta, _, base, variances, _ = mixed
         to_prior = empty(batch, 1, size), empty(batch, 1, size**2)
         to_observations, to_noise = empty(batch, length, observed), empty(observed, observed)
         to_network = np.empty_like(theta), np.empty_like(base), np.empty_like(variances)
