@@ -48,17 +48,21 @@ class Kernel:
 
 def _compile(function: Callable[..., None], arguments: tuple[Any, ...]) -> Any:
     """``function`` for such arguments, read or compiled and kept; where nothing can be kept, compiled anew."""
-    options = {"error_model": "numpy", "nogil": True}
     with LOCK:
         before = config.CACHE_DIR, config.OPT
         # The vectors are explicit: what more a compiler finds is not worth twice the time it takes.
-        config.CACHE_DIR, config.OPT = folder(), type(config.OPT)(1)
+        config.OPT = type(config.OPT)(1)
         try:
-            kept = njit(cache=True, **options)(function)
-            kept.compile(tuple(map(kept.typeof_pyval, arguments)))
-            return kept
-        # A folder that cannot be written to, a full disk, a file that is cut off: numba names them variously.
+            config.CACHE_DIR = folder()
+            return _compiled(function, arguments, cache=True)
+        # No home, a folder that cannot be written to, a full disk, a file that is cut off: numba names them variously.
         except Exception:
-            return njit(**options)(function)
+            return _compiled(function, arguments, cache=False)
         finally:
             config.CACHE_DIR, config.OPT = before
+
+
+def _compiled(function: Callable[..., None], arguments: tuple[Any, ...], cache: bool) -> Any:
+    found = njit(error_model="numpy", nogil=True, cache=cache)(function)
+    found.compile(tuple(map(found.typeof_pyval, arguments)))
+    return found
