@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("numba", reason="pip install 'latentrl[fast]'")
 
+from numba import config
+
 from latentrl.inference.backends.numba_kernels import caching
 
 
@@ -27,14 +29,14 @@ def run() -> caching.Kernel:
 
 def test_a_kernel_is_compiled_once_and_then_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caching, "folder", lambda: str(tmp_path))
-    before = caching.config.CACHE_DIR, caching.config.OPT
+    before = config.CACHE_DIR, config.OPT
     run()
     (kept,) = tmp_path.rglob("*doubled*.nbc")
     assert kept.stat().st_size
     # A dispatcher of its own, as in another process.
     again = run()._compiled
     assert sum(again.stats.cache_hits.values()) == 1 and not again.stats.cache_misses
-    assert before == (caching.config.CACHE_DIR, caching.config.OPT)
+    assert before == (config.CACHE_DIR, config.OPT)
 
 
 def nowhere() -> str:
@@ -57,8 +59,8 @@ def test_where_nothing_can_be_kept_it_is_compiled_anew(
 
 
 def test_the_folder_follows_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caching.config, "CACHE_DIR", "")
+    monkeypatch.setattr(config, "CACHE_DIR", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Path(caching.folder.__wrapped__()).parent == tmp_path / "latentrl"
-    monkeypatch.setattr(caching.config, "CACHE_DIR", str(tmp_path / "own"))
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "own"))
     assert Path(caching.folder.__wrapped__()).parent == tmp_path / "own"
