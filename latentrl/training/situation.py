@@ -137,7 +137,8 @@ def _backend(situation: Situation) -> str:
         raise UserError(f"--backend {options.backend}: of the models only {having} has it; give {AUTO} or {PLAIN}")
     if not able:
         return PLAIN
-    return choose(options.backend, "cpu" if options.resume else situation.device.type)
+    device = "cpu" if options.resume else situation.device.type
+    return choose(options.backend, device, options.state_size)
 
 
 def _standardised(situation: Situation) -> Situation:

@@ -36,6 +36,8 @@ BACKENDS: dict[str, Callable[[], Backend]] = {"reference": Reference, "numba": _
 """By name, from what is always there to what is fastest."""
 NEEDS: dict[str, tuple[str, str]] = {"numba": ("numba", "latentrl[fast]")}
 """The module that a backend needs, and what installs it; none where nothing is said."""
+LARGEST = 32
+"""Dimensions of a state up to which kernels of small matrices are faster than PyTorch's products."""
 AUTO, PLAIN = "auto", "reference"
 """What `--backend` says for the fastest there is, and for what is always there."""
 REFERENCE = Reference()
@@ -46,14 +48,14 @@ def is_installed(name: str) -> bool:
     return name not in NEEDS or find_spec(NEEDS[name][0]) is not None
 
 
-def choose(name: str, device: str) -> str:
-    """The backend that ``--backend NAME`` means for tensors on ``device``: ``auto`` is the fastest there is.
+def choose(name: str, device: str, size: int = 1) -> str:
+    """The backend that ``--backend NAME`` means for tensors on ``device``: ``auto`` is the fastest for Dz = ``size``.
 
     Raises:
         UserError: no such backend, one that is not installed, or one that does not compute on ``device``.
     """
     if name == AUTO:
-        return "numba" if device == "cpu" and is_installed("numba") else PLAIN
+        return "numba" if device == "cpu" and size <= LARGEST and is_installed("numba") else PLAIN
     if name not in BACKENDS:
         raise UserError(f"--backend {name}: there is no such backend; give {AUTO} or one of {', '.join(BACKENDS)}")
     if not is_installed(name):
