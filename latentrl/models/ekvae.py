@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference import kalman
-from latentrl.inference.backends import REFERENCE, Backend, Emission
+from latentrl.inference.backends import REFERENCE, Backend, Emission, Mixture
 from latentrl.models.capabilities import Sampled
 from latentrl.models.frame_autoencoder import FrameAutoencoder
 from latentrl.models.spec import DataSpec
@@ -34,7 +34,7 @@ from latentrl.numerics.distributions import (
 )
 from latentrl.priors import PRIORS
 from latentrl.transitions.frozen import FrozenTransition
-from latentrl.transitions.locally_linear import LocallyLinearGaussian, LocallyLinearTransition, Weights
+from latentrl.transitions.locally_linear import LocallyLinearGaussian, LocallyLinearTransition
 from latentrl.types import Belief, RateDistortion, Sequences
 
 
@@ -159,16 +159,16 @@ class EKVAE(FrameAutoencoder):
         return Belief(mean.expand(batch, -1), covariance.expand(batch, -1, -1))
 
     def run_filter(
-        self, positions: Tensor, controls: Tensor, weights: Weights, missing: Tensor | None = None
+        self, positions: Tensor, controls: Tensor, weights: Mixture, missing: Tensor | None = None
     ) -> kalman.Filtered:
         """The extended Kalman filter over pseudo-observations a ``[B, T, Da]`` (Eq. 4.21-4.23), float64."""
         emission = Emission(self.projection, self.emission_variance().diag())
-        return self.backend.filter(self.filter_prior(len(positions)), positions, controls, emission, weights, missing)
+        return self.backend.filter(self.filter_prior(1), positions, controls, emission, weights, missing)
 
     def smooth(self, observations: Tensor, actions: Tensor, missing: Tensor | None = None) -> Belief:
         """The extended Kalman smoother on the means of q(a | x); ``missing [B, T]`` skips observations."""
         self.check_observation(observations)
-        weights = self.dynamics.weights(torch.float64)
+        weights = self.backend.mixture(self.dynamics)
         run = self.run_filter(self.encode(observations).mean.double(), weights.scaled(actions), weights, missing)
         return self.backend.smooth(run)
 
@@ -225,7 +225,7 @@ class EKVAE(FrameAutoencoder):
         self, posterior: DiagonalGaussian, positions: Tensor, actions: Tensor, generator: torch.Generator | None
     ) -> tuple[RateTerms, Tensor]:
         """The terms of :meth:`rate_terms`, and the sampled states ``[B, T, Dz]`` that they were estimated with."""
-        weights = self.dynamics.weights(torch.float64)
+        weights = self.backend.mixture(self.dynamics)
         controls = weights.scaled(actions)
         a = positions.double()
         run = self.run_filter(a, controls, weights)
@@ -241,7 +241,7 @@ class EKVAE(FrameAutoencoder):
         return terms, states
 
     def _marginal_rate(
-        self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Weights, generator: torch.Generator | None
+        self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Mixture, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """States, emission, transition and posterior terms of Eq. 4.27-4.28, with states from the marginals."""
         smoothing = self.settings.version == "smoother"
@@ -267,7 +267,7 @@ class EKVAE(FrameAutoencoder):
         return states, emission, transition.sum(1), log_posterior
 
     def _joint_rate(
-        self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Weights, generator: torch.Generator | None
+        self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Mixture, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """States and the three terms for one trajectory z_1:T from the joint smoothing distribution."""
         paths = self.backend.sample_paths(run, generator)
@@ -286,7 +286,7 @@ class EKVAE(FrameAutoencoder):
 
     @torch.no_grad()
     def draw_paths(self, positions: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        weights = self.dynamics.weights(torch.float64)
+        weights = self.backend.mixture(self.dynamics)
         run = self.run_filter(positions.double(), weights.scaled(actions), weights)
         return self.backend.sample_paths(run, generator).states
 

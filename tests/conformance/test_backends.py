@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.inference.backends import BACKENDS, NEEDS, Backend, Emission, backend_named, is_installed
+from latentrl.inference.backends import BACKENDS, NEEDS, Backend, Emission, Mixture, backend_named, is_installed
 from latentrl.inference.kalman import Filtered
-from latentrl.transitions.locally_linear import LocallyLinearTransition, Weights
+from latentrl.transitions.locally_linear import LocallyLinearTransition
 from latentrl.types import Belief
 
 CLOSE = 1e-9
@@ -31,6 +31,7 @@ class Case:
     missing: str = ""
     coupled: bool = False
     turned: bool = False
+    shared: bool = False
     ineffective: bool = False
 
 
@@ -49,6 +50,7 @@ CASES = {
     "missing frames": Case(missing="frames"),
     "missing dimensions": Case(missing="dimensions", observed=3),
     "missing dimensions, coupled noise": Case(missing="dimensions", observed=3, coupled=True),
+    "one prior for all": Case(shared=True),
     "another gauge": Case(turned=True),
     "controls without effect": Case(ineffective=True),
 }
@@ -88,8 +90,9 @@ class Problem:
         if case.coupled:
             self.noise = self.noise + 0.05
         self.noise.requires_grad_()
-        self.mean = self.normal(case.batch, case.state).requires_grad_()
-        factor = self.normal(case.batch, case.state, case.state)
+        started = 1 if case.shared else case.batch
+        self.mean = self.normal(started, case.state).requires_grad_()
+        factor = self.normal(started, case.state, case.state)
         self.covariance = (factor @ factor.mT + torch.eye(case.state, dtype=torch.float64)).requires_grad_()
 
     def normal(self, *shape: int) -> Tensor:
@@ -99,10 +102,7 @@ class Problem:
     def leaves(self) -> list[Tensor]:
         return [self.observations, self.noise, self.mean, self.covariance, *self.transition.parameters()]
 
-    def weights(self) -> Weights:
-        return self.transition.weights(torch.float64)
-
-    def run(self, backend: Backend, weights: Weights) -> Filtered:
+    def run(self, backend: Backend, weights: Mixture) -> Filtered:
         prior, emission = Belief(self.mean, self.covariance), Emission(self.emission, self.noise)
         return backend.filter(prior, self.observations, self.controls, emission, weights, self.missing)
 
@@ -112,19 +112,23 @@ def flat(run: Filtered) -> list[Tensor]:
 
 
 def filtered(problem: Problem, backend: Backend) -> list[Tensor]:
-    return flat(problem.run(backend, problem.weights()))
+    return flat(problem.run(backend, backend.mixture(problem.transition)))
 
 
 def smoothed(problem: Problem, backend: Backend) -> list[Tensor]:
-    return list(backend.smooth(problem.run(backend, problem.weights())))
+    return list(backend.smooth(problem.run(backend, backend.mixture(problem.transition))))
 
 
 def paths(problem: Problem, backend: Backend) -> list[Tensor]:
-    return list(backend.sample_paths(problem.run(backend, problem.weights()), torch.Generator().manual_seed(3)))
+    return list(
+        backend.sample_paths(
+            problem.run(backend, backend.mixture(problem.transition)), torch.Generator().manual_seed(3)
+        )
+    )
 
 
 def densities(problem: Problem, backend: Backend) -> list[Tensor]:
-    weights = problem.weights()
+    weights = backend.mixture(problem.transition)
     states = backend.sample_paths(problem.run(backend, weights), torch.Generator().manual_seed(3)).states
     observed = torch.where(problem.observations.isnan(), 0.0, problem.observations)
     noise = problem.noise.diagonal()
@@ -132,7 +136,7 @@ def densities(problem: Problem, backend: Backend) -> list[Tensor]:
 
 
 def moments(problem: Problem, backend: Backend) -> list[Tensor]:
-    weights = problem.weights()
+    weights = backend.mixture(problem.transition)
     states = problem.run(backend, weights).filtered.mean[:, :-1]
     return list(backend.moments(weights, states, problem.controls))
 
@@ -187,7 +191,7 @@ def test_what_stands_in_for_missing_dimensions_leaks_nowhere(name: str) -> None:
     """The belief is that of a model that observes the seen dimensions alone."""
     case = Case(observed=2, length=4)
     problem, backend = Problem(case), backend_or_skip(name)
-    weights = problem.weights()
+    weights = backend.mixture(problem.transition)
     missing = torch.zeros_like(problem.observations, dtype=torch.bool)
     missing[..., 1] = True
     with torch.no_grad():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 
-from latentrl.inference.backends.base import Backend, Emission, Mixture
+from latentrl.inference.backends.base import Backend, Emission, Mixture, Transition
 from latentrl.inference.backends.reference import Reference
 from latentrl.support.errors import UserError
 
@@ -19,6 +19,7 @@ __all__ = [
     "Backend",
     "Emission",
     "Mixture",
+    "Transition",
     "backend_named",
     "choose",
     "is_installed",

@@ -3,63 +3,40 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from latentrl.inference.filtering import Linearised
 from latentrl.inference.kalman import Filtered, Paths
 from latentrl.types import Belief
 
 
-class Density(Protocol):
-    """p(z' | z, u)."""
+class Transition(Protocol):
+    """A locally linear transition, Eq. 4.13-4.14: its parameters, in any precision, and what they are laid out as.
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log density of ``value [..., Dz]`` in nats."""
+    The alpha network ``gate`` has linear layers with rectifiers between them. F, B and the logarithm of Q less
+    ``noise_floor`` are ``[M, Dz, Dz]``, ``[M, Dz, Du]`` and ``[M, Dz]``; Q is ``gauge diag(q) gauge'``.
+    """
+
+    gate: nn.Sequential
+    state_matrices: nn.Parameter
+    control_matrices: nn.Parameter
+    log_noise: nn.Parameter
+    noise_floor: float
+    gauge: Tensor
+    control_scale: Tensor
+
+    def weights(self, dtype: torch.dtype | None = None) -> Any:
+        """The parameters as the reference reads them."""
         ...
 
 
 class Mixture(Protocol):
-    """F, B and Q mixed by an alpha network, Eq. 4.13-4.14: what is prepared once for all time steps.
+    """A transition's parameters, prepared by a backend once for all of a pass; gradients flow through."""
 
-    The parameters of the network are its first layer's, ``state_in [Dz, n]``, ``control_in [Du, n]`` and
-    ``bias_in [n]``, and those of its further ``layers``, each ``[n_in, n_out]`` and ``[n_out]``. It mixes ``dynamics``
-    ``[M, Dz (Dz + Du)]`` and ``variances [M, Dz]``: Q is ``gauge diag(q) gauge'``.
-    """
-
-    @property
-    def state_in(self) -> Tensor: ...
-
-    @property
-    def control_in(self) -> Tensor: ...
-
-    @property
-    def bias_in(self) -> Tensor: ...
-
-    @property
-    def layers(self) -> tuple[tuple[Tensor, Tensor], ...]: ...
-
-    @property
-    def dynamics(self) -> Tensor: ...
-
-    @property
-    def variances(self) -> Tensor: ...
-
-    @property
-    def gauge(self) -> Tensor: ...
-
-    def gate_input(self, control: Tensor) -> Tensor:
-        """What ``control [..., Du]`` adds to the first layer."""
-        ...
-
-    def linearise(self, state: Tensor, gate_input: Tensor) -> Linearised:
-        """The transition around ``state [N, Dz]``."""
-        ...
-
-    def conditional(self, state: Tensor, control: Tensor) -> Density:
-        """p(z' | z, u) for ``state [..., Dz]`` and ``control [..., Du]``."""
+    def scaled(self, action: Tensor) -> Tensor:
+        """An action in the environment's units as a control, about [-1, 1]."""
         ...
 
 
@@ -74,23 +51,27 @@ class Backend(ABC):
     """A way to compute the recursions. All ways give the same numbers and gradients, but for rounding."""
 
     @abstractmethod
+    def mixture(self, transition: Transition) -> Mixture:
+        """The transition as this backend's other methods take it."""
+
+    @abstractmethod
     def filter(
         self,
         prior: Belief,
         observations: Tensor,
         controls: Tensor,
         emission: Emission,
-        mixture: Mixture,
+        mixture: Any,
         missing: Tensor | None = None,
     ) -> Filtered:
         """The extended Kalman filter over ``[B, T]`` (Latent Matters, Eq. 4.21-4.23), float64.
 
         Args:
-            prior: N(m_0, P_0) before the first observation, ``[B]``.
+            prior: N(m_0, P_0) before the first observation, ``[B]``, or ``[1]`` where all have the same.
             observations: a ``[B, T, Da]``.
             controls: u ``[B, T - 1, Du]``; they get no gradient.
             emission: H and R.
-            mixture: the transition.
+            mixture: the transition, by :meth:`mixture`.
             missing: boolean ``[B, T]``, or ``[B, T, Da]`` by dimension; true where there is no observation.
         """
 
@@ -104,12 +85,12 @@ class Backend(ABC):
 
     @abstractmethod
     def log_densities(
-        self, mixture: Mixture, states: Tensor, controls: Tensor, observations: Tensor, variance: Tensor
+        self, mixture: Any, states: Tensor, controls: Tensor, observations: Tensor, variance: Tensor
     ) -> tuple[Tensor, Tensor]:
         """log p(a_1:T | z_1:T) and log p(z_2:T | z_1, u), each ``[B]`` in nats.
 
         Args:
-            mixture: the transition.
+            mixture: the transition, by :meth:`mixture`.
             states: z ``[B, T, Dz]``.
             controls: u ``[B, T - 1, Du]``; they get no gradient.
             observations: a ``[B, T, Da]``, of the leading dimensions of z.
@@ -117,5 +98,5 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def moments(self, mixture: Mixture, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
+    def moments(self, mixture: Any, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
         """F z + B u and the diagonal of Q ``[B, T, Dz]`` at ``states [B, T, Dz]`` and ``controls [B, T, Du]``."""

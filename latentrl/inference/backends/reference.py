@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from latentrl.inference import kalman
-from latentrl.inference.backends.base import Backend, Emission, Mixture
+from latentrl.inference.backends.base import Backend, Emission, Transition
 from latentrl.inference.filtering import Linearised, filter_all
 from latentrl.inference.kalman import Filtered, Paths
 from latentrl.numerics.distributions import diagonal_log_prob
@@ -16,15 +18,19 @@ from latentrl.types import Belief
 class Reference(Backend):
     """PyTorch."""
 
+    def mixture(self, transition: Transition) -> Any:
+        return transition.weights(torch.float64)
+
     def filter(
         self,
         prior: Belief,
         observations: Tensor,
         controls: Tensor,
         emission: Emission,
-        mixture: Mixture,
+        mixture: Any,
         missing: Tensor | None = None,
     ) -> Filtered:
+        prior = Belief(*(one.expand(len(observations), *one.shape[1:]) for one in prior))
         gate_inputs = mixture.gate_input(controls).unbind(1)
 
         def linearise(t: int, mean: Tensor) -> Linearised:
@@ -40,13 +46,13 @@ class Reference(Backend):
         return kalman.sample_paths(*run, generator)
 
     def log_densities(
-        self, mixture: Mixture, states: Tensor, controls: Tensor, observations: Tensor, variance: Tensor
+        self, mixture: Any, states: Tensor, controls: Tensor, observations: Tensor, variance: Tensor
     ) -> tuple[Tensor, Tensor]:
         positions = states[..., : observations.shape[-1]]
         emission = diagonal_log_prob(observations, positions, variance).sum(1)
         return emission, mixture.conditional(states[:, :-1], controls).log_prob(states[:, 1:]).sum(1)
 
-    def moments(self, mixture: Mixture, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
+    def moments(self, mixture: Any, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
         flat, control = states.flatten(0, 1), controls.flatten(0, 1)
         local = mixture.linearise(flat, mixture.gate_input(control))
         mean = (local.dynamics @ torch.cat((flat, control), -1).unsqueeze(-1)).squeeze(-1)

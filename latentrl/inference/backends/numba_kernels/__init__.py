@@ -8,16 +8,40 @@ many there are.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from latentrl.inference.backends.base import Backend, Emission, Mixture
+from latentrl.inference.backends.base import Backend, Emission, Transition
 from latentrl.inference.backends.numba_kernels import functions
 from latentrl.inference.backends.reference import Reference
 from latentrl.inference.kalman import Filtered, Paths
 from latentrl.numerics.distributions import standard_normal_like
 from latentrl.types import Belief
+
+
+class Mixed:
+    """A transition's parameters as kernels read them.
+
+    Attributes:
+        widths: of the alpha network's layers ``[L]``, the last of them M.
+        read: parameters of the alpha network, base matrices and variances: see :class:`functions.Packed`.
+        gauge: that Q is diagonal in ``[Dz, Dz]``.
+    """
+
+    def __init__(self, transition: Transition) -> None:
+        layers = [layer for layer in transition.gate.children() if isinstance(layer, nn.Linear)]
+        self.widths = np.array([layer.out_features for layer in layers])
+        flat = [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
+        matrices = transition.state_matrices, transition.control_matrices
+        self.read = functions.Packed.apply(transition.noise_floor, *matrices, transition.log_noise, *flat)
+        self.gauge = transition.gauge.double()
+        self.control_scale = transition.control_scale.double()
+
+    def scaled(self, action: Tensor) -> Tensor:
+        return action.double() / self.control_scale
 
 
 class Numba(Backend):
@@ -26,16 +50,20 @@ class Numba(Backend):
     def __init__(self) -> None:
         self.otherwise = Reference()
 
+    def mixture(self, transition: Transition) -> Any:
+        on_processor = transition.state_matrices.device.type == "cpu"
+        return Mixed(transition) if on_processor else self.otherwise.mixture(transition)
+
     def filter(
         self,
         prior: Belief,
         observations: Tensor,
         controls: Tensor,
         emission: Emission,
-        mixture: Mixture,
+        mixture: Any,
         missing: Tensor | None = None,
     ) -> Filtered:
-        if not _fits(observations, prior.mean, mixture.dynamics):
+        if not isinstance(mixture, Mixed):
             return self.otherwise.filter(prior, observations, controls, emission, mixture, missing)
         if missing is None:
             seen = None
@@ -46,12 +74,11 @@ class Numba(Backend):
             seen,
             emission.matrix,
             mixture.gauge,
+            mixture.widths,
             *prior,
             observations,
             emission.noise,
-            mixture.dynamics,
-            mixture.variances,
-            *_parameters(mixture),
+            *mixture.read,
         )
         return Filtered(Belief(*found[:2]), Belief(*found[2:4]), *found[4:])
 
@@ -67,34 +94,24 @@ class Numba(Backend):
         return Paths(*functions.Paths.apply(draws, *run.filtered, *run.predicted, run.transitions, run.noises))
 
     def log_densities(
-        self, mixture: Mixture, states: Tensor, controls: Tensor, observations: Tensor, variance: Tensor
+        self, mixture: Any, states: Tensor, controls: Tensor, observations: Tensor, variance: Tensor
     ) -> tuple[Tensor, Tensor]:
-        if not _fits(states, mixture.dynamics, observations, variance):
+        if not isinstance(mixture, Mixed):
             return self.otherwise.log_densities(mixture, states, controls, observations, variance)
         # Of a few rows, and without gradient: NumPy has less to do before it begins.
         gauge = mixture.gauge.detach().numpy()
         inverse, determinant = torch.from_numpy(np.linalg.inv(gauge)), float(np.linalg.slogdet(gauge).logabsdet)
-        given = states, observations, variance, mixture.dynamics, mixture.variances
-        emission, transition = functions.Density.apply(controls, inverse, *given, *_parameters(mixture))
+        given = states, observations, variance, *mixture.read
+        emission, transition = functions.Density.apply(controls, inverse, mixture.widths, *given)
         # The noise is independent in a gauge of its own.
         return emission, transition - determinant * (states.shape[1] - 1)
 
-    def moments(self, mixture: Mixture, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
-        if not _fits(states, mixture.dynamics):
+    def moments(self, mixture: Any, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
+        if not isinstance(mixture, Mixed):
             return self.otherwise.moments(mixture, states, controls)
-        given = states, mixture.dynamics, mixture.variances
-        mean, variance = functions.Moments.apply(controls, *given, *_parameters(mixture))
+        mean, variance = functions.Moments.apply(controls, mixture.widths, states, *mixture.read)
         return mean, variance @ mixture.gauge.square().T
 
 
 def _fits(*tensors: Tensor) -> bool:
     return all(tensor.dtype == torch.float64 and tensor.device.type == "cpu" for tensor in tensors)
-
-
-def _parameters(mixture: Mixture) -> list[Tensor]:
-    """Those of the alpha network, in the order of :class:`latentrl.inference.backends.numba_kernels.functions.Network`.
-
-    Layers of one kind follow each other: a weight, a bias.
-    """
-    first = (mixture.state_in, mixture.control_in, mixture.bias_in)
-    return [*first, *(one for layer in mixture.layers for one in layer)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from latentrl.inference.backends.numba_kernels.paths import paths_backward, path
 from latentrl.inference.backends.numba_kernels.smoother import smoother_backward, smoother_forward
 
 Array = NDArray[np.float64]
+Widths = NDArray[np.int64]
 FILTER, FILTER_BACK = Kernel(filter_forward), Kernel(filter_backward)
 PATHS, PATHS_BACK = Kernel(paths_forward), Kernel(paths_backward)
 SMOOTHER, SMOOTHER_BACK = Kernel(smoother_forward), Kernel(smoother_backward)
@@ -45,42 +45,56 @@ def blocks(batch: int) -> int:
     return -(-batch // LANES)
 
 
-def scratch(size: int, observed: int, controls: int, network: Network | None = None) -> Array:
+def scratch(size: int, observed: int, controls: int, theta: Array | None = None, widths: Any = ()) -> Array:
     """An array for a kernel to work in: more than any needs.
 
     Args:
         size: Dz.
         observed: Da.
         controls: Du.
-        network: the alpha network, if there is one.
+        theta: parameters of the alpha network, if there is one.
+        widths: of its layers.
     """
     side = max(size, observed, 1)
     rows = 32 * side * (side + 1) + 8 * size * (size + controls) + 16
-    if network is not None:
-        widths, count = network.widths, int(network.widths[-1])
-        rows += len(network.theta) + count * (size * (size + controls) + size + 4)
+    if theta is not None:
+        count = int(widths[-1])
+        rows += len(theta) + count * (size * (size + controls) + size + 4)
         rows += int(widths.sum()) + 2 * int(widths.max())
     return empty(rows, LANES)
 
 
-class Network:
-    """The alpha network's parameters as the kernels read them.
+class Packed(torch.autograd.Function):
+    """A transition's parameters as the kernels read them, float64.
 
-    Args:
-        parameters: weights of the state ``[Dz, n]`` and of the control ``[Du, n]``, bias ``[n]``; then weights
-            ``[n_in, n_out]`` and bias of every further layer.
+    Those of the alpha network are one vector: the first layer's weights of state and control ``[Dz + Du, n]``, its bias
+    ``[n]``, and so on for every further layer. Base matrices ``[F | B]`` are ``[M, Dz (Dz + Du)]``, variances
+    ``[M, Dz]``.
     """
 
-    def __init__(self, parameters: Sequence[Tensor]) -> None:
-        self.shapes = [parameter.shape for parameter in parameters]
-        self.theta: Array = torch.cat([parameter.detach().reshape(-1) for parameter in parameters]).numpy()
-        self.widths: NDArray[np.int64] = np.array([shape[0] for shape in self.shapes[2::2]])
+    @staticmethod
+    def forward(
+        ctx: Any, floor: float, state_matrices: Tensor, control_matrices: Tensor, log_noise: Tensor, *layers: Tensor
+    ) -> Any:
+        both = torch.cat((state_matrices.detach(), control_matrices.detach()), -1).double().flatten(1)
+        raw = log_noise.detach().double().exp()
+        flat = [(layer.detach().T if layer.dim() == 2 else layer.detach()).reshape(-1) for layer in layers]
+        ctx.raw, ctx.shapes, ctx.size = raw, [layer.shape for layer in layers], state_matrices.shape[-1]
+        ctx.kind = log_noise.dtype
+        return torch.cat(flat).double(), both, raw + floor
 
-    def split(self, theta: Array) -> list[Tensor]:
-        """Gradients of the parameters from that of all of them."""
-        flat = torch.from_numpy(theta)
-        parts = flat.split([shape.numel() for shape in self.shapes])
-        return [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, to_theta: Tensor, to_base: Tensor, to_variances: Tensor) -> Any:
+        count, size = ctx.raw.shape
+        both = to_base.to(ctx.kind).view(count, size, -1)
+        parts = to_theta.to(ctx.kind).split([shape.numel() for shape in ctx.shapes])
+        layers = [
+            part.view(shape[::-1]).T.contiguous() if len(shape) == 2 else part
+            for part, shape in zip(parts, ctx.shapes, strict=True)
+        ]
+        to_matrices = both[..., :size].contiguous(), both[..., size:].contiguous()
+        return None, *to_matrices, (to_variances * ctx.raw).to(ctx.kind), *layers
 
 
 class Filter(torch.autograd.Function):
@@ -93,20 +107,21 @@ class Filter(torch.autograd.Function):
         seen: Tensor | None,
         emission: Tensor,
         gauge: Tensor,
+        widths: Widths,
         mean: Tensor,
         covariance: Tensor,
         observations: Tensor,
         noise: Tensor,
+        theta: Tensor,
         base: Tensor,
         variances: Tensor,
-        *parameters: Tensor,
     ) -> Any:
         (batch, length, observed), size = observations.shape, mean.shape[-1]
-        network = Network(parameters)
-        work = scratch(size, observed, controls.shape[-1], network)
+        read = array(theta), widths, array(base), array(variances)
+        work = scratch(size, observed, controls.shape[-1], *read[:2])
         given = NOTHING if seen is None else array(seen)
         fixed = array(controls), given, array(emission)
-        mixed = network.theta, network.widths, array(base), array(variances), array(gauge)
+        mixed = *read, array(gauge)
         filtered, predicted = empty(batch, length, size), empty(batch, length, size)
         spread, expected = empty(batch, length, size**2), empty(batch, length, size**2)
         transitions, noises = empty(batch, length - 1, size**2), empty(batch, length - 1, size**2)
@@ -115,19 +130,20 @@ class Filter(torch.autograd.Function):
             for steps, count in (
                 (length, size * observed),
                 (length, observed),
-                (length - 1, int(network.widths[-1])),
+                (length - 1, int(widths[-1])),
             )
         )
-        prior = array(mean).reshape(batch, 1, size), array(covariance).reshape(batch, 1, size**2)
+        prior = array(mean).reshape(-1, 1, size), array(covariance).reshape(-1, 1, size**2)
         results = filtered, spread, predicted, expected, transitions, noises
         FILTER(*prior, array(observations), *fixed, array(noise), *mixed, *results, *tape, work)
-        ctx.kept = filtered, spread, fixed, mixed, tape, network, work
+        ctx.kept = filtered, spread, fixed, mixed, tape, work
+        ctx.shared = len(mean) < batch
         return _run(results)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        filtered, spread, fixed, mixed, tape, network, work = ctx.kept
+        filtered, spread, fixed, mixed, tape, work = ctx.kept
         (batch, length, size), observed = filtered.shape, len(fixed[2])
         theta, _, base, variances, _ = mixed
         to_prior = empty(batch, 1, size), empty(batch, 1, size**2)
@@ -137,16 +153,11 @@ class Filter(torch.autograd.Function):
             *map(array, grads), filtered, spread, *fixed, *mixed, *tape,
             *to_prior, to_observations, to_noise, *to_network, work,
         )  # fmt: skip
-        to_theta, to_base, to_variances = to_network
-        found = (
-            to_prior[0].reshape(batch, size),
-            to_prior[1].reshape(batch, size, size),
-            to_observations,
-            to_noise,
-            to_base,
-            to_variances,
-        )
-        return None, None, None, None, *map(torch.from_numpy, found), *network.split(to_theta)
+        if ctx.shared:
+            to_prior = to_prior[0].sum(0), to_prior[1].sum(0)
+        to_mean, to_covariance = to_prior[0].reshape(-1, size), to_prior[1].reshape(-1, size, size)
+        found = to_mean, to_covariance, to_observations, to_noise, *to_network
+        return None, None, None, None, None, *map(torch.from_numpy, found)
 
 
 class Paths(torch.autograd.Function):
@@ -201,27 +212,25 @@ class Moments(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, controls: Tensor, states: Tensor, base: Tensor, variances: Tensor, *parameters: Tensor
+        ctx: Any, controls: Tensor, widths: Widths, states: Tensor, theta: Tensor, base: Tensor, variances: Tensor
     ) -> Any:
-        network = Network(parameters)
-        inputs = array(states), array(controls), network.theta, network.widths, array(base), array(variances)
+        inputs = array(states), array(controls), array(theta), widths, array(base), array(variances)
         batch, length, size = states.shape
         results = empty(batch, length, size), empty(batch, length, size)
-        tape = empty(blocks(batch), length, int(network.widths[-1]), LANES)
-        work = scratch(size, 0, controls.shape[-1], network)
+        tape = empty(blocks(batch), length, int(widths[-1]), LANES)
+        work = scratch(size, 0, controls.shape[-1], *inputs[2:4])
         MOMENTS(*inputs, *results, tape, work)
-        ctx.kept = inputs, tape, network, work
+        ctx.kept = inputs, tape, work
         return tuple(map(torch.from_numpy, results))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        inputs, tape, network, work = ctx.kept
+        inputs, tape, work = ctx.kept
         states, _, theta, _, base, variances = inputs
         results = tuple(np.empty_like(one) for one in (states, theta, base, variances))
         MOMENTS_BACK(*map(array, grads), *inputs, tape, *results, work)
-        to_states, to_theta, to_base, to_variances = results
-        return None, *map(torch.from_numpy, (to_states, to_base, to_variances)), *network.split(to_theta)
+        return None, None, *map(torch.from_numpy, results)
 
 
 class Density(torch.autograd.Function):
@@ -232,34 +241,34 @@ class Density(torch.autograd.Function):
         ctx: Any,
         controls: Tensor,
         inverse: Tensor,
+        widths: Widths,
         states: Tensor,
         observations: Tensor,
         noise: Tensor,
+        theta: Tensor,
         base: Tensor,
         variances: Tensor,
-        *parameters: Tensor,
     ) -> Any:
-        network = Network(parameters)
         data = array(states), array(controls), array(observations), array(noise).reshape(1, -1)
-        inputs = *data, array(inverse), network.theta, network.widths, array(base), array(variances)
+        inputs = *data, array(inverse), array(theta), widths, array(base), array(variances)
         (batch, length, size), observed = states.shape, observations.shape[-1]
         results = empty(batch, 1, 1), empty(batch, 1, 1)
-        tape = empty(blocks(batch), length - 1, int(network.widths[-1]), LANES)
-        work = scratch(size, observed, controls.shape[-1], network)
+        tape = empty(blocks(batch), length - 1, int(widths[-1]), LANES)
+        work = scratch(size, observed, controls.shape[-1], *inputs[5:7])
         DENSITY(*inputs, *results, tape, work)
-        ctx.kept = inputs, tape, network, work
+        ctx.kept = inputs, tape, work
         return tuple(torch.from_numpy(result).reshape(batch) for result in results)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        inputs, tape, network, work = ctx.kept
+        inputs, tape, work = ctx.kept
         states, _, observations, noise, _, theta, _, base, variances = inputs
         results = tuple(np.empty_like(one) for one in (states, observations, noise, theta, base, variances))
         DENSITY_BACK(*(array(grad).reshape(-1, 1, 1) for grad in grads), *inputs, tape, *results, work)
-        to_states, to_observations, to_noise, to_theta, to_base, to_variances = results
-        found = to_states, to_observations, to_noise.reshape(-1), to_base, to_variances
-        return None, None, *map(torch.from_numpy, found), *network.split(to_theta)
+        to_states, to_observations, to_noise, *to_network = results
+        found = to_states, to_observations, to_noise.reshape(-1), *to_network
+        return None, None, None, *map(torch.from_numpy, found)
 
 
 def _belief(mean: Array, covariance: Array) -> tuple[Tensor, Tensor]:
