@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from latentrl.inference.backends.numba_kernels.gate import (
+    STEPS_AT_ONCE,
     mix,
     mix_back,
     network,
     network_back,
+    network_sums,
     softmax,
     softmax_back,
+    sum_of,
 )
 from latentrl.inference.backends.numba_kernels.lanes import LANES, logarithm, rows_of, splat, total
 from latentrl.inference.backends.numba_kernels.small import (
@@ -56,9 +59,12 @@ def density_forward(
     state, variance, own = mean + n, mean + 2 * n, mean + 3 * n
     observed, r, turn = own + n, own + (n + d), own + (n + 2 * d)
     emission, transition = turn + n * n, turn + (n * n + 1)
-    work = transition + 1
+    log_r = transition + 1
+    work = log_r + d
     spread(turn, inverse)
     spread(r, noise)
+    for i in range(d):
+        log_r[i] = logarithm(r[i]) + LOG_2PI
     for first in range(0, batch, LANES):
         alpha = rows_of(alphas) + first // LANES * (length - 1) * count
         emission[0] = splat(0.0)
@@ -68,7 +74,7 @@ def density_forward(
             gather(observed, observations, first, t)
             for i in range(d):
                 error = observed[i] - state[i]
-                emission[0] = emission[0] - 0.5 * (error * error / r[i] + logarithm(r[i]) + LOG_2PI)
+                emission[0] = emission[0] - 0.5 * (error * error / r[i] + log_r[i])
             if t > 0:
                 for i in range(n):
                     mean[i] = state[i] - mean[i]
@@ -118,8 +124,9 @@ def density_backward(
     variance_sums = base_sums + count * n * m
     noise_sums = variance_sums + count * n
     fill(sums, theta.shape[0] + count * n * m + count * n + d, 0.0)
-    inputs = noise_sums + d
-    dynamics, to_dynamics = inputs + m, inputs + (m + n * m)
+    xs = noise_sums + d
+    dynamics = xs + STEPS_AT_ONCE * m
+    to_dynamics = dynamics + n * m
     state = to_dynamics + n * m
     after, mean, own, found = state + n, state + 2 * n, state + 3 * n, state + 4 * n
     variance, to_variance, to_state, to_after = state + 5 * n, state + 6 * n, state + 7 * n, state + 8 * n
@@ -127,11 +134,10 @@ def density_backward(
     r, turn = observed + d, observed + 2 * d
     to_emission, to_transition = turn + n * n, turn + (n * n + 1)
     slopes = to_transition + 1
-    grad, values = slopes + count, slopes + 2 * count
-    depth = 0
-    for width in widths:
-        depth += width
-    work = values + depth
+    values = slopes + count
+    depth, held = sum_of(widths), 0
+    grads = values + STEPS_AT_ONCE * depth
+    work = grads + STEPS_AT_ONCE * depth
     spread(turn, inverse)
     spread(r, noise)
     for first in range(0, batch, LANES):
@@ -152,6 +158,7 @@ def density_backward(
                 observed[i] = -1.0 * slope
             scatter(to_observations, first, t, observed)
             if t + 1 < length:
+                inputs = xs + held * m
                 copy(inputs, state, n)
                 gather(inputs + n, controls, first, t)
                 gather(after, states, first, t + 1)
@@ -175,12 +182,17 @@ def density_backward(
                 fill(slopes, count, 0.0)
                 mix_back(slopes, to_dynamics, alpha, base, base_sums)
                 mix_back(slopes, to_variance, alpha, variances, variance_sums)
-                softmax_back(grad, alpha, slopes, count)
-                network(values, inputs, theta, widths, m)
-                network_back(found, grad, values, inputs, theta, widths, sums, m, n, work)
+                softmax_back(grads + ((held + 1) * depth - count), alpha, slopes, count)
+                network(values + held * depth, inputs, theta, widths, m)
+                network_back(found, grads + held * depth, values + held * depth, theta, widths, m, n, depth)
+                held += 1
+                if held == STEPS_AT_ONCE:
+                    network_sums(sums, xs, values, grads, widths, m, depth, held)
+                    held = 0
                 add(to_state, found, n)
                 alpha = alpha + count
             scatter(to_states, first, t, to_state)
+    network_sums(sums, xs, values, grads, widths, m, depth, held)
     for k in range(theta.shape[0]):
         to_theta[k] = total(sums[k])
     for k in range(count):

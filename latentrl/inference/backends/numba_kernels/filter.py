@@ -9,12 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from latentrl.inference.backends.numba_kernels.gate import (
+    STEPS_AT_ONCE,
     mix,
     mix_back,
     network,
     network_back,
+    network_sums,
     softmax,
     softmax_back,
+    sum_of,
 )
 from latentrl.inference.backends.numba_kernels.lanes import LANES, Rows, apart, get, part, put, rows_of, splat, total
 from latentrl.inference.backends.numba_kernels.small import (
@@ -203,17 +206,17 @@ def filter_backward(
     masked, given = turn + n * n, turn + (n * n + d * n)
     mean = given + d
     covariance, found = mean + n, mean + (n + n * n)
-    inputs = found + n * n
-    to_observation, to_r = inputs + m, inputs + (m + d)
+    xs = found + n * n
+    to_observation = xs + STEPS_AT_ONCE * m
+    to_r = to_observation + d
     dynamics = to_r + d * d
     to_dynamics, to_q = dynamics + n * m, dynamics + 2 * n * m
     to_mixed, filtered = to_q + n * n, to_q + (n * n + n)
-    slopes, grad = filtered + n * n, filtered + (n * n + count)
-    values = grad + count
-    depth = 0
-    for width in widths:
-        depth += width
-    work = values + depth
+    slopes = filtered + n * n
+    values = slopes + count
+    depth, held = sum_of(widths), 0
+    grads = values + STEPS_AT_ONCE * depth
+    work = grads + STEPS_AT_ONCE * depth
     for first in range(0, batch, LANES):
         block = first // LANES
         fill(mean, n + n * n, 0.0)
@@ -221,6 +224,7 @@ def filter_backward(
             if t + 1 < length:
                 # From the prediction for t + 1 to the belief at t.
                 alpha = rows_of(alphas) + (block * (length - 1) + t) * count
+                inputs = xs + held * m
                 gather(inputs, filtered_mean, first, t)
                 gather(inputs + n, controls, first, t)
                 gather(filtered, filtered_covariance, first, t)
@@ -236,9 +240,13 @@ def filter_backward(
                 fill(slopes, count, 0.0)
                 mix_back(slopes, to_dynamics, alpha, base, base_sums)
                 mix_back(slopes, to_mixed, alpha, variances, variance_sums)
-                softmax_back(grad, alpha, slopes, count)
-                network(values, inputs, theta, widths, m)
-                network_back(found, grad, values, inputs, theta, widths, sums, m, n, work)
+                softmax_back(grads + ((held + 1) * depth - count), alpha, slopes, count)
+                network(values + held * depth, inputs, theta, widths, m)
+                network_back(found, grads + held * depth, values + held * depth, theta, widths, m, n, depth)
+                held += 1
+                if held == STEPS_AT_ONCE:
+                    network_sums(sums, xs, values, grads, widths, m, depth, held)
+                    held = 0
                 add(mean, found, n)
             gather_gradient(found, to_filtered_mean, first, t)
             add(mean, found, n)
@@ -266,6 +274,7 @@ def filter_backward(
             add(covariance, found, n * n)
         scatter(to_prior_mean, first, 0, mean)
         scatter(to_prior_covariance, first, 0, covariance)
+    network_sums(sums, xs, values, grads, widths, m, depth, held)
     for k in range(theta.shape[0]):
         to_theta[k] = total(sums[k])
     for k in range(count):

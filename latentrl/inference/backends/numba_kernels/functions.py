@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 from latentrl.inference.backends.numba_kernels.caching import Kernel
 from latentrl.inference.backends.numba_kernels.density import density_backward, density_forward
 from latentrl.inference.backends.numba_kernels.filter import filter_backward, filter_forward
+from latentrl.inference.backends.numba_kernels.gate import STEPS_AT_ONCE
 from latentrl.inference.backends.numba_kernels.lanes import LANES
 from latentrl.inference.backends.numba_kernels.moments import moments_backward, moments_forward
 from latentrl.inference.backends.numba_kernels.paths import paths_backward, paths_forward
@@ -60,7 +61,7 @@ def scratch(size: int, observed: int, controls: int, theta: Array | None = None,
     if theta is not None:
         count = int(widths[-1])
         rows += len(theta) + count * (size * (size + controls) + size + 4)
-        rows += int(widths.sum()) + 2 * int(widths.max())
+        rows += STEPS_AT_ONCE * (2 * int(widths.sum()) + size + controls)
     return empty(rows, LANES)
 
 

@@ -20,6 +20,9 @@ from latentrl.inference.backends.numba_kernels.lanes import (
     where_positive,
 )
 
+STEPS_AT_ONCE = 16
+"""Steps whose gradients of the parameters are added up together."""
+
 
 @part
 def layer(out: Rows, inputs: Rows, theta: Any, at: int, n_in: int, n_out: int) -> None:
@@ -71,15 +74,46 @@ def layer_back(out: Rows, grad: Rows, theta: Any, at: int, n_in: int, n_out: int
 
 
 @part
-def layer_sums(sums: Rows, inputs: Rows, grad: Rows, n_in: int, n_out: int) -> None:
-    """The gradient of a layer's weights and bias, added to ``sums``."""
+def layer_sums(
+    sums: Rows, inputs: Rows, apart_inputs: int, grads: Rows, apart_grads: int, steps: int, n_in: int, n_out: int
+) -> None:
+    """The gradient of a layer's weights and bias, added to ``sums``, for inputs and gradients of several steps.
+
+    They lie ``apart_inputs`` and ``apart_grads`` rows apart. Two inputs and four gradients at once, all steps before
+    the next: what is added up stays in registers.
+    """
     apart()
+    pairs, fours = n_in - n_in % 2, n_out - n_out % 4
+    for r in range(0, pairs, 2):
+        for c in range(0, fours, 4):
+            upper, lower = sums + (r * n_out + c), sums + ((r + 1) * n_out + c)
+            a, b, p, q = upper[0], upper[1], upper[2], upper[3]
+            e, f, g, h = lower[0], lower[1], lower[2], lower[3]
+            for k in range(steps):
+                first, second = inputs[k * apart_inputs + r], inputs[k * apart_inputs + r + 1]
+                grad = grads + (k * apart_grads + c)
+                one, two, three, four = grad[0], grad[1], grad[2], grad[3]
+                a, b, p, q = a + first * one, b + first * two, p + first * three, q + first * four
+                e, f, g, h = e + second * one, f + second * two, g + second * three, h + second * four
+            upper[0] = a
+            upper[1] = b
+            upper[2] = p
+            upper[3] = q
+            lower[0] = e
+            lower[1] = f
+            lower[2] = g
+            lower[3] = h
     for r in range(n_in):
-        value = inputs[r]
-        for c in range(n_out):
-            sums[r * n_out + c] = sums[r * n_out + c] + value * grad[c]
+        for c in range(fours if r < pairs else 0, n_out):
+            found = sums[r * n_out + c]
+            for k in range(steps):
+                found = found + inputs[k * apart_inputs + r] * grads[k * apart_grads + c]
+            sums[r * n_out + c] = found
     for c in range(n_out):
-        sums[n_in * n_out + c] = sums[n_in * n_out + c] + grad[c]
+        found = sums[n_in * n_out + c]
+        for k in range(steps):
+            found = found + grads[k * apart_grads + c]
+        sums[n_in * n_out + c] = found
 
 
 @part
@@ -167,54 +201,58 @@ def mix_back(slopes: Rows, grad: Rows, alpha: Rows, base: Any, sums: Rows) -> No
 
 @part
 def network_back(
-    to_state: Rows,
-    grad: Rows,
-    values: Rows,
-    inputs: Rows,
-    theta: Any,
-    widths: Any,
-    sums: Rows,
-    n_in: int,
-    size: int,
-    work: Rows,
+    to_state: Rows, grads: Rows, values: Rows, theta: Any, widths: Any, n_in: int, size: int, depth: int
 ) -> None:
-    """From the gradient of the logits to those of the parameters and of the state.
+    """From the gradient of the logits to that of the state, and to those of what every layer adds up.
 
     Args:
         to_state: ``[Dz]``, set.
-        grad: of the logits, in ``work`` or apart from it.
+        grads: of all layers, as ``values``: the logits' are there, the others are set.
         values: what :func:`network` has left.
-        inputs: (z, u) ``[n_in]``.
         theta, widths: the network.
-        sums: gradients of ``theta``, added to.
         n_in: Dz + Du.
         size: Dz.
-        work: twice the widest layer.
+        depth: the sum of the widths.
     """
     apart()
-    widest = 0
-    for width in widths:
-        widest = max(widest, width)
     last = len(widths) - 1
-    # Where the last layer's parameters and its inputs begin.
-    at, here, before = 0, values, n_in
+    at, end, before = 0, depth, n_in
     for k in range(last):
         at += (before + 1) * widths[k]
-        if k > 0:
-            here = here + before
         before = widths[k]
-    flip = 0
     for k in range(last, 0, -1):
         n_out, before = widths[k], widths[k - 1]
-        layer_sums(sums + at, here, grad, before, n_out)
-        there = work + flip * widest
-        layer_back(there, grad, theta, at, before, n_out)
-        for r in range(before):
-            there[r] = where_positive(here[r], there[r])
-        grad, flip = there, 1 - flip
-        earlier = widths[k - 2] if k > 1 else n_in
-        at -= (earlier + 1) * before
-        if k > 1:
-            here = here + -earlier
-    layer_sums(sums, inputs, grad, n_in, widths[0])
-    layer_back(to_state, grad, theta, 0, size, widths[0])
+        here, there = end - n_out, end - n_out - before
+        layer_back(grads + there, grads + here, theta, at, before, n_out)
+        for r in range(there, here):
+            grads[r] = where_positive(values[r], grads[r])
+        at -= ((widths[k - 2] if k > 1 else n_in) + 1) * before
+        end = here
+    layer_back(to_state, grads, theta, 0, size, widths[0])
+
+
+@part
+def network_sums(
+    sums: Rows, inputs: Rows, values: Rows, grads: Rows, widths: Any, n_in: int, depth: int, steps: int
+) -> None:
+    """The gradients of ``theta``, added to ``sums``, from what :func:`network_back` has left at several steps.
+
+    ``inputs`` are (z, u) ``[steps, n_in]``, ``values`` and ``grads`` ``[steps, depth]``.
+    """
+    apart()
+    layer_sums(sums, inputs, n_in, grads, depth, steps, n_in, widths[0])
+    at, here = (n_in + 1) * widths[0], 0
+    for k in range(1, len(widths)):
+        before, n_out = widths[k - 1], widths[k]
+        layer_sums(sums + at, values + here, depth, grads + (here + before), depth, steps, before, n_out)
+        at += (before + 1) * n_out
+        here += before
+
+
+@part
+def sum_of(widths: Any) -> int:
+    """The outputs of all layers."""
+    found = 0
+    for width in widths:
+        found += width
+    return found

@@ -10,6 +10,7 @@ pointer, which costs a call nothing; what it points into is an array that the ca
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
@@ -222,28 +223,100 @@ def root(typing: Any, value: Any) -> Any:
     return lanes(lanes), generate
 
 
-def _one_by_one(name: str) -> Any:
-    """A function of the mathematics library, called for every lane."""
-
-    @intrinsic
-    def apply(typing: Any, value: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            kind = ir.FunctionType(DOUBLE, [DOUBLE])
-            function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.f64")
-            found = ir.Constant(VECTOR, ir.Undefined)
-            for lane in range(LANES):
-                place = ir.Constant(INDEX, lane)
-                one = builder.call(function, [builder.extract_element(arguments[0], place)])
-                found = builder.insert_element(found, one, place)
-            return found
-
-        return lanes(lanes), generate
-
-    return apply
+WORD = ir.IntType(64)
+WORDS = ir.VectorType(WORD, LANES)
+ROUNDING = 6755399441055744.0
+"""1.5 2^52: what is added to it and taken away again is rounded to a whole number, which its lowest bits hold."""
+LOG_2E, LN_2_HIGH, LN_2_LOW = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10
+"""1 / ln 2 and ln 2 in two parts, of which the first times a small whole number is exact."""
+REVERSED_FACTORIALS = tuple(1.0 / math.factorial(n) for n in range(13, -1, -1))
+LOG_SERIES = (
+    *(1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01, 2.222219843214978396e-01),
+    *(2.857142874366239149e-01, 3.999999999940941908e-01, 6.666666666666735130e-01),
+)
+"""Of log((1 + s) / (1 - s)) / s - 2 in s², the highest power first (Sun's fdlibm, __ieee754_log): 2^-58."""
+SMALLEST_NORMAL, ROOT_HALF_BITS = 2.2250738585072014e-308, 0x3FE6A09E667F3BCD
 
 
-exponential = _one_by_one("exp")
-logarithm = _one_by_one("log")
+def _all(number: float) -> Any:
+    return ir.Constant(VECTOR, [number] * LANES)
+
+
+def _words(number: int) -> Any:
+    return ir.Constant(WORDS, [number] * LANES)
+
+
+class _Arithmetic:
+    """Instructions on lanes, named as one says them."""
+
+    def __init__(self, builder: Any) -> None:
+        self.builder = builder
+
+    def plus(self, left: Any, right: Any) -> Any:
+        return self.builder.fadd(left, right, flags=CONTRACT)
+
+    def minus(self, left: Any, right: Any) -> Any:
+        return self.builder.fsub(left, right, flags=CONTRACT)
+
+    def times(self, left: Any, right: Any) -> Any:
+        return self.builder.fmul(left, right, flags=CONTRACT)
+
+    def series(self, coefficients: tuple[float, ...], at: Any) -> Any:
+        """The polynomial at ``at``, the highest power's coefficient first."""
+        found = _all(coefficients[0])
+        for one in coefficients[1:]:
+            found = self.plus(self.times(found, at), _all(one))
+        return found
+
+
+@intrinsic
+def exponential(typing: Any, value: Any) -> Any:
+    """exp of ``value <= 709``; below -708 it is that of -708, 3e-308. NaN stays."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (given,), do = arguments, _Arithmetic(builder)
+        least = _all(-708.0)
+        value = builder.select(builder.fcmp_ordered(">", given, least), given, least)
+        # Plain instructions: a contracted one would not round to the whole number.
+        shifted = builder.fadd(builder.fmul(value, _all(LOG_2E)), _all(ROUNDING))
+        whole = builder.fsub(shifted, _all(ROUNDING))
+        rest = do.minus(do.minus(value, do.times(whole, _all(LN_2_HIGH))), do.times(whole, _all(LN_2_LOW)))
+        power = do.series(REVERSED_FACTORIALS, rest)
+        exponent = builder.shl(builder.bitcast(shifted, WORDS), _words(52))
+        found = builder.bitcast(builder.add(builder.bitcast(power, WORDS), exponent), VECTOR)
+        return builder.select(builder.fcmp_unordered("uno", given, given), given, found)
+
+    return lanes(lanes), generate
+
+
+@intrinsic
+def logarithm(typing: Any, value: Any) -> Any:
+    """log, lane by lane; -inf of zero and NaN of what is negative."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (given,), do = arguments, _Arithmetic(builder)
+        tiny = builder.fcmp_ordered("<", given, _all(SMALLEST_NORMAL))
+        bits = builder.bitcast(builder.select(tiny, builder.fmul(given, _all(2.0**54)), given), WORDS)
+        # given = 2^power (1 + rest) with 1 + rest from the root of a half to that of two.
+        power = builder.ashr(builder.sub(bits, _words(ROOT_HALF_BITS)), _words(52))
+        fraction = builder.bitcast(builder.sub(bits, builder.shl(power, _words(52))), VECTOR)
+        short = builder.trunc(power, ir.VectorType(INDEX, LANES))
+        exponent = builder.sitofp(short, VECTOR)
+        exponent = builder.fsub(exponent, builder.select(tiny, _all(54.0), _all(0.0)))
+        rest = builder.fsub(fraction, _all(1.0))
+        ratio = builder.fdiv(rest, builder.fadd(rest, _all(2.0)))
+        square = builder.fmul(ratio, ratio)
+        series = do.times(do.series(LOG_SERIES, square), square)
+        half = builder.fmul(_all(0.5), builder.fmul(rest, rest))
+        small = do.plus(do.times(ratio, do.plus(half, series)), do.times(exponent, _all(LN_2_LOW)))
+        found = do.minus(do.times(exponent, _all(LN_2_HIGH)), builder.fsub(builder.fsub(half, small), rest))
+        for condition, instead in (("==", -math.inf), ("<", math.nan)):
+            found = builder.select(builder.fcmp_ordered(condition, given, ZERO), _all(instead), found)
+        # What is infinite, and NaN, is its own.
+        usual = builder.fcmp_ordered("<", given, _all(math.inf))
+        return builder.select(usual, found, given)
+
+    return lanes(lanes), generate
 
 
 @intrinsic

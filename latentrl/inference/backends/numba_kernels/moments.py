@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from latentrl.inference.backends.numba_kernels.gate import (
+    STEPS_AT_ONCE,
     mix,
     mix_back,
     network,
     network_back,
+    network_sums,
     softmax,
     softmax_back,
+    sum_of,
 )
 from latentrl.inference.backends.numba_kernels.lanes import LANES, rows_of, total
 from latentrl.inference.backends.numba_kernels.small import (
@@ -82,19 +85,20 @@ def moments_backward(
     base_sums = sums + theta.shape[0]
     variance_sums = base_sums + count * n * m
     fill(sums, theta.shape[0] + count * n * m + count * n, 0.0)
-    inputs = variance_sums + count * n
-    dynamics, to_dynamics = inputs + m, inputs + (m + n * m)
+    xs = variance_sums + count * n
+    dynamics = xs + STEPS_AT_ONCE * m
+    to_dynamics = dynamics + n * m
     to_mean = to_dynamics + n * m
     to_spread, to_state, found = to_mean + n, to_mean + 2 * n, to_mean + 3 * n
-    slopes, grad = found + n, found + (n + count)
-    values = grad + count
-    depth = 0
-    for width in widths:
-        depth += width
-    work = values + depth
+    slopes = found + n
+    values = slopes + count
+    depth, held = sum_of(widths), 0
+    grads = values + STEPS_AT_ONCE * depth
+    work = grads + STEPS_AT_ONCE * depth
     for first in range(0, batch, LANES):
         alpha = rows_of(alphas) + first // LANES * length * count
         for t in range(length):
+            inputs = xs + held * m
             gather(inputs, states, first, t)
             gather(inputs + n, controls, first, t)
             mix(dynamics, alpha, base)
@@ -106,12 +110,17 @@ def moments_backward(
             fill(slopes, count, 0.0)
             mix_back(slopes, to_dynamics, alpha, base, base_sums)
             mix_back(slopes, to_spread, alpha, variances, variance_sums)
-            softmax_back(grad, alpha, slopes, count)
-            network(values, inputs, theta, widths, m)
-            network_back(found, grad, values, inputs, theta, widths, sums, m, n, work)
+            softmax_back(grads + ((held + 1) * depth - count), alpha, slopes, count)
+            network(values + held * depth, inputs, theta, widths, m)
+            network_back(found, grads + held * depth, values + held * depth, theta, widths, m, n, depth)
+            held += 1
+            if held == STEPS_AT_ONCE:
+                network_sums(sums, xs, values, grads, widths, m, depth, held)
+                held = 0
             add(to_state, found, n)
             scatter(to_states, first, t, to_state)
             alpha = alpha + count
+    network_sums(sums, xs, values, grads, widths, m, depth, held)
     for k in range(theta.shape[0]):
         to_theta[k] = total(sums[k])
     for k in range(count):
