@@ -15,13 +15,13 @@ from latentrl.inference.backends.numba_kernels.lanes import LANES, exponential, 
 
 
 @njit(error_model="numpy")
-def exponentials(numbers, out):  # type: ignore[no-untyped-def]
+def exponentials(numbers, out):
     for k in range(len(numbers)):
         rows_of(out)[k] = exponential(rows_of(numbers)[k])
 
 
 @njit(error_model="numpy")
-def logarithms(numbers, out):  # type: ignore[no-untyped-def]
+def logarithms(numbers, out):
     for k in range(len(numbers)):
         rows_of(out)[k] = logarithm(rows_of(numbers)[k])
 

@@ -32,5 +32,9 @@ class ToyBackend(Reference):
             gap = None if missing is None else missing[one]
             start = Belief(prior.mean[one], prior.covariance[one])
             runs.append(super().filter(start, observations[one], controls[one], emission, mixture, gap))
-        beliefs = (Belief(*map(torch.cat, zip(*(run[place] for run in runs), strict=True))) for place in (0, 1))
-        return Filtered(*beliefs, *(torch.cat([run[place] for run in runs]) for place in (2, 3)))
+        return Filtered(
+            Belief(*map(torch.cat, zip(*(run.filtered for run in runs), strict=True))),
+            Belief(*map(torch.cat, zip(*(run.predicted for run in runs), strict=True))),
+            torch.cat([run.transitions for run in runs]),
+            torch.cat([run.noises for run in runs]),
+        )
