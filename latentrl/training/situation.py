@@ -134,7 +134,7 @@ def _backend(situation: Situation) -> str:
     able = RunsBackend in situation.capabilities
     if options.backend != AUTO and options.backend != PLAIN and not able:
         having = " and ".join(name for name, entry in MODELS.items() if issubclass(entry.model, RunsBackend))
-        raise UserError(f"--backend {options.backend}: of the models only {having} has it; give {AUTO} or {PLAIN}")
+        raise UserError(f"--backend {options.backend}: of the models only {having} have it; give {AUTO} or {PLAIN}")
     if not able:
         return PLAIN
     device = "cpu" if options.resume else situation.device.type

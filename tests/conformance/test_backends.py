@@ -32,6 +32,7 @@ class Case:
     coupled: bool = False
     turned: bool = False
     shared: bool = False
+    constant: bool = False
     ineffective: bool = False
 
 
@@ -51,6 +52,7 @@ CASES = {
     "missing dimensions": Case(missing="dimensions", observed=3),
     "missing dimensions, coupled noise": Case(missing="dimensions", observed=3, coupled=True),
     "one prior for all": Case(shared=True),
+    "one emission for all": Case(constant=True, shared=True),
     "another gauge": Case(turned=True),
     "controls without effect": Case(ineffective=True),
 }
@@ -90,6 +92,7 @@ class Problem:
         if case.coupled:
             self.noise = self.noise + 0.05
         self.noise.requires_grad_()
+        self.constant = case.constant
         started = 1 if case.shared else case.batch
         self.mean = self.normal(started, case.state).requires_grad_()
         factor = self.normal(started, case.state, case.state)
@@ -141,7 +144,29 @@ def moments(problem: Problem, backend: Backend) -> list[Tensor]:
     return list(backend.moments(weights, states, problem.controls))
 
 
-WORK = {"filter": filtered, "smoother": smoothed, "paths": paths, "densities": densities, "moments": moments}
+def linear(problem: Problem, backend: Backend) -> list[Tensor]:
+    """With given matrices, each sequence's and step's own; nothing is missing."""
+    count, steps, size = *problem.controls.shape[:2], problem.mean.shape[-1]
+    observed = torch.where(problem.observations.isnan(), 0.0, problem.observations)
+    dynamics = 0.3 * problem.normal(count, steps, size, size + problem.controls.shape[2])
+    dynamics = dynamics * problem.mean.mean() + dynamics
+    emissions = problem.emission + 0.2 * problem.normal(*observed.shape, size) * problem.noise.sum()
+    if problem.constant:
+        emissions = problem.emission * problem.noise.sum()
+    noises = (0.5 * problem.normal(count, steps, size) + problem.mean.mean()).exp()
+    prior = Belief(problem.mean, problem.covariance)
+    run = backend.filter_linear(prior, observed, problem.controls, emissions, problem.noise, dynamics, noises)
+    return [*flat(run), *backend.smooth(run)]
+
+
+WORK = {
+    "filter": filtered,
+    "linear": linear,
+    "smoother": smoothed,
+    "paths": paths,
+    "densities": densities,
+    "moments": moments,
+}
 
 
 def backend_or_skip(name: str) -> Backend:

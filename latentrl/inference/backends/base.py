@@ -1,4 +1,4 @@
-"""What a backend computes: the recursions of a locally linear transition, with gradients."""
+"""What a backend computes: the recursions of linear and locally linear transitions, with gradients."""
 
 from __future__ import annotations
 
@@ -73,6 +73,29 @@ class Backend(ABC):
             emission: H and R.
             mixture: the transition, by :meth:`mixture`.
             missing: boolean ``[B, T]``, or ``[B, T, Da]`` by dimension; true where there is no observation.
+        """
+
+    @abstractmethod
+    def filter_linear(
+        self,
+        prior: Belief,
+        observations: Tensor,
+        controls: Tensor,
+        emissions: Tensor,
+        noise: Tensor,
+        dynamics: Tensor,
+        noises: Tensor,
+    ) -> Filtered:
+        """The Kalman filter over ``[B, T]`` of a model whose matrices are given, float64.
+
+        Args:
+            prior: N(m_0, P_0) before the first observation, ``[B]``, or ``[1]`` where all have the same.
+            observations: a ``[B, T, Da]``.
+            controls: u ``[B, T - 1, Du]``; they get no gradient.
+            emissions: H ``[B, T, Da, Dz]``, or ``[Da, Dz]`` for all.
+            noise: R ``[Da, Da]``.
+            dynamics: [F | B] ``[B, T - 1, Dz, Dz + Du]``.
+            noises: the diagonal of Q ``[B, T - 1, Dz]``.
         """
 
     @abstractmethod

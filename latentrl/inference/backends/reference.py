@@ -9,7 +9,7 @@ from torch import Tensor
 
 from latentrl.inference import kalman
 from latentrl.inference.backends.base import Backend, Emission, Transition
-from latentrl.inference.filtering import Linearised, filter_all
+from latentrl.inference.filtering import Linearised, Local, filter_all
 from latentrl.inference.kalman import Filtered, Paths
 from latentrl.numerics.distributions import diagonal_log_prob
 from latentrl.types import Belief
@@ -38,6 +38,21 @@ class Reference(Backend):
 
         emissions = [emission.matrix] * observations.shape[1]
         return filter_all(prior, observations, controls, emissions, emission.noise, linearise, missing)
+
+    def filter_linear(
+        self,
+        prior: Belief,
+        observations: Tensor,
+        controls: Tensor,
+        emissions: Tensor,
+        noise: Tensor,
+        dynamics: Tensor,
+        noises: Tensor,
+    ) -> Filtered:
+        prior = Belief(*(one.expand(len(observations), *one.shape[1:]) for one in prior))
+        steps, spreads = dynamics.unbind(1), torch.diag_embed(noises).unbind(1)
+        given = [emissions] * observations.shape[1] if emissions.dim() == 2 else list(emissions.unbind(1))
+        return filter_all(prior, observations, controls, given, noise, lambda t, _: Local(steps[t], spreads[t]))
 
     def smooth(self, run: Filtered) -> Belief:
         return kalman.smooth_all(*run)

@@ -1,9 +1,9 @@
 """The recursions as kernels that numba compiles for the processor: all time steps of eight sequences in one go.
 
 In the order in which they need each other: ``lanes`` (eight numbers), ``small`` (their matrices), ``gate`` and
-``steps`` (one time step), ``filter``, ``paths``, ``density``, ``smoother`` and ``moments`` (the kernels, each with its
-adjoint), ``caching`` (compiled once), ``functions`` (tensors with gradients). One thread: results do not depend on how
-many there are.
+``steps`` (one time step), ``filter``, ``linear``, ``paths``, ``density``, ``smoother`` and ``moments`` (the kernels,
+each with its adjoint), ``caching`` (compiled once), ``functions`` (tensors with gradients). One thread: results do not
+depend on how many there are.
 """
 
 from __future__ import annotations
@@ -81,6 +81,23 @@ class Numba(Backend):
             *mixture.read,
         )
         return Filtered(Belief(*found[:2]), Belief(*found[2:4]), *found[4:])
+
+    def filter_linear(
+        self,
+        prior: Belief,
+        observations: Tensor,
+        controls: Tensor,
+        emissions: Tensor,
+        noise: Tensor,
+        dynamics: Tensor,
+        noises: Tensor,
+    ) -> Filtered:
+        if not _fits(observations, dynamics):
+            return self.otherwise.filter_linear(prior, observations, controls, emissions, noise, dynamics, noises)
+        given = emissions.expand(*observations.shape[:2], *emissions.shape[-2:])
+        found = functions.Linear.apply(controls, *prior, observations, given, noise, dynamics, noises)
+        transitions = dynamics[..., : dynamics.shape[-2]]
+        return Filtered(Belief(*found[:2]), Belief(*found[2:]), transitions, torch.diag_embed(noises))
 
     def smooth(self, run: Filtered) -> Belief:
         if not _fits(run.filtered.mean):

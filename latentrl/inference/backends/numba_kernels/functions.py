@@ -15,6 +15,7 @@ from latentrl.inference.backends.numba_kernels.density import density_backward, 
 from latentrl.inference.backends.numba_kernels.filter import filter_backward, filter_forward
 from latentrl.inference.backends.numba_kernels.gate import STEPS_AT_ONCE
 from latentrl.inference.backends.numba_kernels.lanes import LANES
+from latentrl.inference.backends.numba_kernels.linear import linear_backward, linear_forward
 from latentrl.inference.backends.numba_kernels.moments import moments_backward, moments_forward
 from latentrl.inference.backends.numba_kernels.paths import paths_backward, paths_forward
 from latentrl.inference.backends.numba_kernels.smoother import smoother_backward, smoother_forward
@@ -22,6 +23,7 @@ from latentrl.inference.backends.numba_kernels.smoother import smoother_backward
 Array = NDArray[np.float64]
 Widths = NDArray[np.int64]
 FILTER, FILTER_BACK = Kernel(filter_forward), Kernel(filter_backward)
+LINEAR, LINEAR_BACK = Kernel(linear_forward), Kernel(linear_backward)
 PATHS, PATHS_BACK = Kernel(paths_forward), Kernel(paths_backward)
 SMOOTHER, SMOOTHER_BACK = Kernel(smoother_forward), Kernel(smoother_backward)
 MOMENTS, MOMENTS_BACK = Kernel(moments_forward), Kernel(moments_backward)
@@ -159,6 +161,56 @@ class Filter(torch.autograd.Function):
         to_mean, to_covariance = to_prior[0].reshape(-1, size), to_prior[1].reshape(-1, size, size)
         found = to_mean, to_covariance, to_observations, to_noise, *to_network
         return None, None, None, None, None, *map(torch.from_numpy, found)
+
+
+class Linear(torch.autograd.Function):
+    """:func:`latentrl.inference.filtering.filter_all` with given matrices; the beliefs alone."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        controls: Tensor,
+        mean: Tensor,
+        covariance: Tensor,
+        observations: Tensor,
+        emissions: Tensor,
+        noise: Tensor,
+        dynamics: Tensor,
+        noises: Tensor,
+    ) -> Any:
+        (batch, length, observed), size = observations.shape, mean.shape[-1]
+        given = array(controls), array(emissions), array(dynamics)
+        results = tuple(empty(batch, length, count) for _ in range(2) for count in (size, size**2))
+        tape = tuple(empty(blocks(batch), length, count, LANES) for count in (size * observed, observed))
+        work = scratch(size, observed, controls.shape[-1])
+        prior = array(mean).reshape(-1, 1, size), array(covariance).reshape(-1, 1, size**2)
+        LINEAR(*prior, array(observations), *given[:2], array(noise), given[2], array(noises), *results, *tape, work)
+        ctx.kept = *results[:2], *given, *tape
+        ctx.shared = len(mean) < batch
+        ctx.work = work
+        return *_belief(*results[:2]), *_belief(*results[2:])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        filtered, _, controls, emissions, dynamics, *_ = ctx.kept
+        batch, length, size = filtered.shape
+        observed = emissions.shape[2] // size
+        results = (
+            *(empty(batch, 1, size), empty(batch, 1, size**2), empty(batch, length, observed)),
+            *(np.empty_like(emissions), empty(observed, observed), np.empty_like(dynamics)),
+            empty(batch, length - 1, size),
+        )
+        LINEAR_BACK(*map(array, grads), *ctx.kept, *results, ctx.work)
+        to_mean, to_covariance, to_observations, to_emissions, to_noise, to_dynamics, to_noises = results
+        if ctx.shared:
+            to_mean, to_covariance = to_mean.sum(0), to_covariance.sum(0)
+        found = (
+            *(to_mean.reshape(-1, size), to_covariance.reshape(-1, size, size), to_observations),
+            *(to_emissions.reshape(batch, length, observed, size), to_noise),
+            *(to_dynamics.reshape(batch, length - 1, size, size + controls.shape[2]), to_noises),
+        )
+        return None, *map(torch.from_numpy, found)
 
 
 class Paths(torch.autograd.Function):
