@@ -11,11 +11,14 @@ import gymnasium
 import numpy
 import torch
 
-from benchmarks import image_step, sensor_threads, training_step
+from benchmarks import dynamax_smoother, image_step, sensor_threads, training_step
 from benchmarks.busy import compare_busy
 from benchmarks.collection import compare_collection
 from benchmarks.planning import FORMS, compare_planning, controllers, planners, time_control_steps
+from benchmarks.recursion import compare_recursions
+from benchmarks.shares import KINDS, shares
 from benchmarks.training_step import LENGTH, Version, compare_steps, make_model
+from latentrl.inference.backends import AUTO, BACKENDS, choose, is_installed
 from latentrl.support.files import write_json
 
 STEPS_A_REPEAT = 2
@@ -49,6 +52,43 @@ def training_rows(quick: bool) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def recursion_rows(quick: bool) -> list[dict[str, Any]]:
+    """Filter, smoother or path, densities, and all of it backwards, without encoder and decoder; each backend."""
+    cases: list[tuple[Version, int]] = [(version, batch) for version in get_args(Version)[:2] for batch in (50, 100)]
+    rows = []
+    for version, batch in cases[:1] if quick else cases:
+        for backend in filter(is_installed, BACKENDS):
+            summary = compare_recursions(version, batch, backend, repeats=2 if quick else 25).summary()
+            times = {"eager_ms": 1e3 * summary["yardstick_seconds"], "library_ms": 1e3 * summary["subject_seconds"]}
+            rows.append({"version": version, "batch": batch, "backend": backend, **_ratio(summary), **times})
+    return rows
+
+
+def smoother_rows(quick: bool) -> list[dict[str, Any]]:
+    """The extended smoother with its gradient against dynamax's; none where that is not installed."""
+    if not dynamax_smoother.is_there():
+        return []
+    rows = []
+    for batch in (50,) if quick else (50, 100):
+        for backend in filter(is_installed, BACKENDS):
+            summary = dynamax_smoother.compare_smoothers(batch, backend, repeats=2 if quick else 50).summary()
+            times = {"dynamax_ms": 1e3 * summary["yardstick_seconds"], "library_ms": 1e3 * summary["subject_seconds"]}
+            rows.append({"batch": batch, "backend": backend, **_ratio(summary), **times})
+    return rows
+
+
+def share_rows(quick: bool) -> list[dict[str, Any]]:
+    """Where the time of a training step goes."""
+    batch, length, steps = (2, 4, 1) if quick else (RECIPE_BATCH, image_step.LENGTH, 20)
+    trainers = {
+        "16 x 16 x 1, batch 50": training_step.make_trainer(
+            make_model("joint"), training_step.random_sequences(200), 50
+        ),
+        f"64 x 64 x 3, batch {batch}": image_step.make_recipe(False, batch, length),
+    }
+    return [{"work": work, **shares(trainer, steps)} for work, trainer in trainers.items()]
 
 
 def network_row(quick: bool) -> dict[str, Any]:
@@ -152,6 +192,9 @@ def _ratio(summary: dict[str, float]) -> dict[str, float]:
 
 def table(
     training: list[dict[str, Any]],
+    recursion: list[dict[str, Any]],
+    smoother: list[dict[str, Any]],
+    share: list[dict[str, Any]],
     networks: dict[str, Any],
     recipe: dict[str, Any],
     threads: list[dict[str, Any]],
@@ -170,6 +213,19 @@ def table(
         checks = "" if row["eager_validates_arguments"] else ", checks off"
         name = f"{row['version']}, batch {row['batch']}{checks}"
         lines.append(f"{name:<38}{_spread(row):>20}{row['eager_ms']:>9.1f} ms{row['library_ms']:>9.1f} ms")
+    lines += ["", f"{'recursion, T = ' + str(LENGTH):<38}{'ratio':>20}{'eager':>12}{'latentrl':>12}"]
+    for row in recursion:
+        name = f"{row['version']}, batch {row['batch']}, {row['backend']}"
+        lines.append(f"{name:<38}{_spread(row):>20}{row['eager_ms']:>9.1f} ms{row['library_ms']:>9.1f} ms")
+    lines += ["", f"{'extended smoother, T = ' + str(LENGTH):<38}{'ratio':>20}{'dynamax':>12}{'latentrl':>12}"]
+    for row in smoother:
+        name = f"batch {row['batch']}, {row['backend']}"
+        lines.append(f"{name:<38}{_spread(row):>20}{row['dynamax_ms']:>9.1f} ms{row['library_ms']:>9.1f} ms")
+    if not smoother:
+        lines.append("not compared: dynamax is not installed (pip install dynamax)")
+    lines += ["", f"{'where a training step goes':<38}" + "".join(f"{kind:>22}" for kind in (*KINDS, "rest"))]
+    for row in share:
+        lines.append(f"{row['work']:<38}" + "".join(f"{row[kind]:>22.0%}" for kind in (*KINDS, "rest")))
     name = f"64 x 64 x 3, batch {networks['batch']}"
     lines += [
         "",
@@ -216,12 +272,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one case, few repeats: to see that it runs")
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
-    training, networks = training_rows(options.quick), network_row(options.quick)
+    training, recursion = training_rows(options.quick), recursion_rows(options.quick)
+    smoother, share = smoother_rows(options.quick), share_rows(options.quick)
+    networks = network_row(options.quick)
     recipe, threads = recipe_row(options.quick), thread_rows(options.quick)
     busy = busy_rows(options.quick)
     collection = collection_row(options.quick)
     planning, control = planning_rows(options.quick), control_rows(options.quick)
-    print(table(training, networks, recipe, threads, busy, collection, planning, control))
+    print(table(training, recursion, smoother, share, networks, recipe, threads, busy, collection, planning, control))
     versions = {"python": platform.python_version()}
     versions.update({module.__name__: module.__version__ for module in (torch, numpy, gymnasium)})
     path = options.output / "bench.json"
@@ -234,7 +292,11 @@ def main(arguments: list[str] | None = None) -> None:
                 "system": platform.platform(),
                 **versions,
             },
+            "backend": choose(AUTO, "cpu"),
             "training_step": training,
+            "recursion": recursion,
+            "extended_smoother": smoother,
+            "shares": share,
             "image_networks": networks,
             "image_recipe": recipe,
             "sensor_threads": threads,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, MultivariateNormal, Normal
 
+from latentrl.models.capabilities import Sampled
 from latentrl.models.ekvae import EKVAE, RateTerms
 from latentrl.numerics.distributions import DiagonalGaussian, standard_normal_like
 from latentrl.priors.vhp import VHP
@@ -41,6 +42,10 @@ class EagerEKVAE(EKVAE):
         error = (mean - target).square().flatten(1).mean(1)
         terms = self.rate_terms(posterior, positions, batch.actions, generator)
         return RateDistortion(sum(terms, torch.tensor(0.0)).float(), distortion, error)
+
+    def sampled_rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> Sampled:
+        # Plainly: who wants the positions encodes the frames once more.
+        return Sampled(self.rate_distortion(batch, generator))
 
     def rate_terms(
         self,

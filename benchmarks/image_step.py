@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import Comparison, compare, one_thread
+from benchmarks.training_step import fastest
 from latentrl.models.capabilities import Sampled
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
@@ -82,7 +83,9 @@ def make_model(kind: type[EKVAE], settings: EKVAESettings, seed: int) -> EKVAE:
     """A model of its own random numbers."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return kind(DataSpec(SHAPE, "uint8", ACTIONS, (1.0,) * ACTIONS), settings)
+        model = kind(DataSpec(SHAPE, "uint8", ACTIONS, (1.0,) * ACTIONS), settings)
+    model.use_backend(fastest())
+    return model
 
 
 def noise(count: int, length: int, seed: int) -> Sequences:

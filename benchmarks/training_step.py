@@ -10,6 +10,7 @@ from torch.distributions import Distribution
 
 from benchmarks.eager_ekvae import EagerEKVAE
 from benchmarks.timing import Comparison, compare, one_thread
+from latentrl.inference.backends import AUTO, Backend, backend_named, choose
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.objectives.rewo import REWO
@@ -40,8 +41,14 @@ def make_model(version: Version, seed: int = 0) -> EKVAE:
         return EKVAE(DataSpec(SHAPE, "uint8", 1, (TORQUE,)), EKVAESettings(version=version))
 
 
+def fastest() -> Backend:
+    """The backend that a training on the processor chooses."""
+    return backend_named(choose(AUTO, "cpu"))
+
+
 def make_trainer(model: EKVAE, data: Sequences, batch: int) -> Trainer:
     """The default training but for the blur of its first quarter, which is no part of the model."""
+    model.use_backend(fastest())
     settings = replace(TrainSettings(), batch=batch, blur=Schedule(width=0.0))
     return trainer_for(model, REWO(0.03**2), data, settings, seed=0)
 

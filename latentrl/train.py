@@ -32,6 +32,7 @@ from latentrl.training.resuming import (
     Begun,
     begun,
     check_data,
+    keep_backend,
     keep_place,
     next_command,
     require_data,
@@ -101,6 +102,8 @@ def _train(run: Begun) -> Path:
     if options.explain:
         print(explained(situation, recipe, finished_stages(options.folder, STARTS) if started else ()))
         return options.folder
+    if options.resume:
+        keep_backend(options.folder, situation.options.backend)
     print("".join(f"{note}\n" for note in notes(situation, recipe)), end="")
     with few_threads() as most:
         training = build_training(situation, recipe, options.folder)
@@ -154,7 +157,7 @@ def _write(situation: Situation, training: Training) -> list[str]:
     warnings = [*objective_failures(training.trainer.objective), *failures(figures)]
     write_json(folder / "metrics.json", {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})
     width = max(map(len, figures))
-    print(f"{folder}: trained in {training.trainer.seconds:.0f} s; on held-out sequences:")
+    print(f"{folder}: trained in {training.trainer.seconds:.0f} s ({options.backend}); on held-out sequences:")
     for name, value in figures.items():
         print(f"  {name:<{width}}  {value:.4g}")
     for note in raised_bound(training.trainer.objective, situation.kappa):

@@ -170,6 +170,13 @@ REGISTRIES: tuple[Registry, ...] = (
         "PENALTIES",
         {"base": "what a penalty is"},
     ),
+    Registry(
+        "inference/backends",
+        "inference/backends/__init__.py",
+        "BACKENDS",
+        {"base": "what a backend is"},
+        "either",
+    ),
     Registry("recordings/readers", "recordings/readers/__init__.py", "READERS", {"base": "what a reader is"}),
     Registry("training/stages", "training/stages/__init__.py", "STAGES", {"base": "what a stage is"}),
     Registry(

@@ -6,17 +6,22 @@ import json
 from itertools import count, product
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from benchmarks.__main__ import main
+from benchmarks.dynamax_smoother import dynamax_s, inputs, is_there, ours
 from benchmarks.eager_ekvae import EagerEKVAE
 from benchmarks.image_step import make_recipe
 from benchmarks.planning import FORMS
+from benchmarks.recursion import forward_backward, recursion_model
 from benchmarks.sensor_threads import compare_threads
+from benchmarks.shares import KINDS
 from benchmarks.timing import Comparison, compare
 from benchmarks.training_step import Version, make_model, random_sequences
 from latentrl.agents.planners import PLANNERS
+from latentrl.inference.backends import BACKENDS, backend_named, is_installed
 from latentrl.models.ekvae import EKVAE
 
 VERSIONS: tuple[Version, ...] = ("joint", "smoother", "filter")
@@ -84,6 +89,30 @@ def test_rate_distortion_and_all_gradients_are_equal(version: Version) -> None:
         if got is not None and reference is not None:
             scale = float(reference.abs().max())
             assert torch.allclose(got.float(), reference, rtol=1e-4, atol=1e-5 * scale), name
+
+
+@pytest.mark.parametrize("version", VERSIONS[:2])
+def test_the_recursion_alone_is_the_same_for_all(version: Version) -> None:
+    model = recursion_model(version)
+    model.dynamics.double()
+    known = forward_backward(EagerEKVAE(model), 5)
+    for name in filter(is_installed, BACKENDS):
+        model.use_backend(backend_named(name))
+        for got, expected in zip(forward_backward(model, 5), known, strict=True):
+            assert expected.abs().max() > 0
+            scale = float(expected.abs().max())
+            # The positions' gradient is in single precision.
+            torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-6 * scale)
+
+
+def test_dynamax_smooths_to_the_same() -> None:
+    pytest.importorskip("dynamax")
+    model, data = recursion_model("smoother"), inputs(5)
+    with torch.no_grad():
+        for one in (model.dynamics.state_matrices, model.dynamics.control_matrices, model.dynamics.log_noise):
+            one.copy_(one[:1].expand_as(one).clone())  # linear, so that F is the Jacobian
+    found, known = ours(model, backend_named("reference"), *data)(), dynamax_s(model, *data)()
+    np.testing.assert_allclose(found[0].numpy(), np.asarray(known[0]), atol=1e-5)
 
 
 def test_the_plainly_written_recipe_takes_the_same_step() -> None:
@@ -162,6 +191,12 @@ def test_quick_run_prints_a_table_and_writes_the_numbers(tmp_path: Path, capsys:
     numbers = json.loads((tmp_path / "bench" / "bench.json").read_text())
     (step,) = numbers["training_step"]
     assert step["eager_ms"] > 0 and step["library_ms"] > 0 and f"{step['ratio']:.2f}" in printed
+    recursion = numbers["recursion"]
+    assert [row["backend"] for row in recursion] == [name for name in BACKENDS if is_installed(name)]
+    assert all(row["eager_ms"] > 0 and f"{row['ratio']:.2f}" in printed for row in recursion)
+    assert bool(numbers["extended_smoother"]) == is_there() or "dynamax is not installed" in printed
+    for row in numbers["shares"]:
+        assert sum(row[kind] for kind in (*KINDS, "rest")) == pytest.approx(1) and 0 < row["recursion"] < 1
     networks = numbers["image_networks"]
     assert networks["conv_ms"] > networks["lean_ms"] > 0, "the lean network is there because it is cheaper"
     assert f"{networks['ratio']:.2f}" in printed

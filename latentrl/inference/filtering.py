@@ -56,7 +56,8 @@ def filter_all(
         emissions: H of every time step, T times ``[Da, Dz]`` or ``[B, Da, Dz]``.
         noise: R ``[Da, Da]``.
         linearise: ``(t, filtered mean [B, Dz])`` -> the transition from t to t + 1 around it.
-        missing: boolean ``[B, T]``; where true, the update is skipped.
+        missing: boolean ``[B, T]``: where true, the update is skipped; or ``[B, T, Da]``: where true, it does without
+            that dimension.
     """
     batch, length = observations.shape[:2]
     observation, control = observations.unbind(1), controls.unbind(1)
@@ -64,7 +65,7 @@ def filter_all(
     predicted, filtered = [prior], []
     locals_: list[Linearised] = []
     for t in range(length):
-        belief = kalman_adjoint.update(predicted[t], observation[t], emissions[t], noise, skipped[t])
+        belief = _update(predicted[t], observation[t], emissions[t], noise, skipped[t])
         filtered.append(belief)
         if t + 1 < length:
             local = linearise(t, belief.mean)
@@ -78,3 +79,14 @@ def filter_all(
         torch.stack([local.dynamics for local in locals_], 1)[..., :size] if locals_ else empty,
         torch.stack([local.noise for local in locals_], 1) if locals_ else empty,
     )
+
+
+def _update(belief: Belief, observation: Tensor, emission: Tensor, noise: Tensor, missing: Tensor | None) -> Belief:
+    """The update without what is ``missing``: ``[B]``, ``[B, Da]`` or nothing."""
+    if missing is None or missing.dim() == 1:
+        return kalman_adjoint.update(belief, observation, emission, noise, missing)
+    # Dimensions that tell nothing of z and are independent of the others, so that they change neither gain nor belief.
+    seen = ~missing
+    pairs = seen.unsqueeze(-1) & seen.unsqueeze(-2) | torch.eye(seen.shape[-1], dtype=torch.bool, device=seen.device)
+    shown = emission * seen.unsqueeze(-1)
+    return kalman_adjoint.update(belief, torch.where(missing, 0.0, observation), shown, noise * pairs)

@@ -31,6 +31,7 @@ class _Update(torch.autograd.Function):
         new_mean = torch.baddbmm(mean.unsqueeze(-1), gain, innovation).squeeze(-1)
         new_covariance = symmetrise(torch.baddbmm(gain @ noise @ gain.mT, shrink @ covariance, shrink.mT))
         ctx.save_for_backward(gain, shrink, precision @ innovation, emission, new_mean, new_covariance)
+        ctx.shared = noise.dim() == 2
         return new_mean, new_covariance
 
     @staticmethod
@@ -48,7 +49,9 @@ class _Update(torch.autograd.Function):
             to_emission = whitened @ spread - torch.baddbmm(
                 to_observation @ new_mean.unsqueeze(-2), 2 * gain.mT @ symmetric, new_covariance
             )
-        return to_mean.squeeze(-1), to_covariance, to_observation.squeeze(-1), to_noise.sum(0), to_emission
+        if ctx.shared:
+            to_noise = to_noise.sum(0)
+        return to_mean.squeeze(-1), to_covariance, to_observation.squeeze(-1), to_noise, to_emission
 
 
 class _Predict(torch.autograd.Function):
@@ -74,9 +77,10 @@ class _Predict(torch.autograd.Function):
 def update(
     belief: Belief, observation: Tensor, emission: Tensor, noise: Tensor, missing: Tensor | None = None
 ) -> Belief:
-    """:func:`latentrl.inference.kalman.update` for one batch dimension ``N`` and shared ``R [Da, Da]``.
+    """:func:`latentrl.inference.kalman.update` for one batch dimension ``N``.
 
-    ``H`` is either learned for each sequence, ``[N, Da, Dz]``, or a constant ``[Da, Dz]``.
+    ``H`` is either each sequence's own, ``[N, Da, Dz]``, or a constant ``[Da, Dz]``; ``R`` is each sequence's own,
+    ``[N, Da, Da]``, or shared, ``[Da, Da]``.
     """
     if missing is not None:
         observation = torch.where(missing[:, None], 0.0, observation)

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from latentrl.inference.backends import Backend
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.priors import InitialDistribution
 from latentrl.transitions.locally_linear import LocallyLinearTransition
@@ -151,6 +152,15 @@ class FreshPrior(Protocol):
         ...
 
 
+@runtime_checkable
+class RunsBackend(Protocol):
+    """Its recursion over time can be computed in several ways."""
+
+    def use_backend(self, backend: Backend) -> None:
+        """Compute the recursion by ``backend`` from now on."""
+        ...
+
+
 CAPABILITIES: tuple[type, ...] = (
     FrameEncoder,
     FrameDecoder,
@@ -161,4 +171,5 @@ CAPABILITIES: tuple[type, ...] = (
     SplitState,
     ChangesCoordinates,
     FreshPrior,
+    RunsBackend,
 )

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference import kalman
-from latentrl.inference.filtering import filter_all
+from latentrl.inference.backends import REFERENCE, Backend, Emission, Mixture
 from latentrl.models.capabilities import Sampled
 from latentrl.models.frame_autoencoder import FrameAutoencoder
 from latentrl.models.spec import DataSpec
@@ -34,7 +34,7 @@ from latentrl.numerics.distributions import (
 )
 from latentrl.priors import PRIORS
 from latentrl.transitions.frozen import FrozenTransition
-from latentrl.transitions.locally_linear import Linearisation, LocallyLinearGaussian, LocallyLinearTransition, Weights
+from latentrl.transitions.locally_linear import LocallyLinearGaussian, LocallyLinearTransition
 from latentrl.types import Belief, RateDistortion, Sequences
 
 
@@ -105,7 +105,8 @@ class RateTerms(NamedTuple):
 class EKVAE(FrameAutoencoder):
     """The extended Kalman variational autoencoder (Latent Matters, 4.2; Table A.2).
 
-    The Kalman recursion runs in float64, the networks in float32.
+    The Kalman recursion runs in float64, the networks in float32. ``backend`` computes it, PyTorch unless a training
+    sets another.
 
     Args:
         spec: of the data.
@@ -113,6 +114,7 @@ class EKVAE(FrameAutoencoder):
     """
 
     settings: EKVAESettings
+    backend: Backend = REFERENCE
 
     def __init__(self, spec: DataSpec, settings: EKVAESettings | None = None) -> None:
         super().__init__()
@@ -139,6 +141,9 @@ class EKVAE(FrameAutoencoder):
         self.register_buffer("projection", torch.eye(self.position_size, self.state_size, dtype=torch.float64))
         self.projection: Tensor
 
+    def use_backend(self, backend: Backend) -> None:
+        self.backend = backend
+
     # -- inference ---------------------------------------------------------------------------------------------------
 
     def emission_variance(self) -> Tensor:
@@ -154,24 +159,18 @@ class EKVAE(FrameAutoencoder):
         return Belief(mean.expand(batch, -1), covariance.expand(batch, -1, -1))
 
     def run_filter(
-        self, positions: Tensor, controls: Tensor, weights: Weights, missing: Tensor | None = None
+        self, positions: Tensor, controls: Tensor, weights: Mixture, missing: Tensor | None = None
     ) -> kalman.Filtered:
         """The extended Kalman filter over pseudo-observations a ``[B, T, Da]`` (Eq. 4.21-4.23), float64."""
-        gate_inputs = weights.gate_input(controls).unbind(1)
-
-        def linearise(t: int, mean: Tensor) -> Linearisation:
-            return weights.linearise(mean, gate_inputs[t])
-
-        emissions, noise = [self.projection] * positions.shape[1], self.emission_variance().diag()
-        prior = self.filter_prior(len(positions))
-        return filter_all(prior, positions, controls, emissions, noise, linearise, missing)
+        emission = Emission(self.projection, self.emission_variance().diag())
+        return self.backend.filter(self.filter_prior(1), positions, controls, emission, weights, missing)
 
     def smooth(self, observations: Tensor, actions: Tensor, missing: Tensor | None = None) -> Belief:
         """The extended Kalman smoother on the means of q(a | x); ``missing [B, T]`` skips observations."""
         self.check_observation(observations)
-        weights = self.dynamics.weights(torch.float64)
+        weights = self.backend.mixture(self.dynamics)
         run = self.run_filter(self.encode(observations).mean.double(), weights.scaled(actions), weights, missing)
-        return kalman.smooth_all(*run)
+        return self.backend.smooth(run)
 
     def initial_belief(self, observation: Tensor) -> Belief:
         return self._update(self.filter_prior(observation.shape[0]), observation)
@@ -226,7 +225,7 @@ class EKVAE(FrameAutoencoder):
         self, posterior: DiagonalGaussian, positions: Tensor, actions: Tensor, generator: torch.Generator | None
     ) -> tuple[RateTerms, Tensor]:
         """The terms of :meth:`rate_terms`, and the sampled states ``[B, T, Dz]`` that they were estimated with."""
-        weights = self.dynamics.weights(torch.float64)
+        weights = self.backend.mixture(self.dynamics)
         controls = weights.scaled(actions)
         a = positions.double()
         run = self.run_filter(a, controls, weights)
@@ -242,11 +241,11 @@ class EKVAE(FrameAutoencoder):
         return terms, states
 
     def _marginal_rate(
-        self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Weights, generator: torch.Generator | None
+        self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Mixture, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """States, emission, transition and posterior terms of Eq. 4.27-4.28, with states from the marginals."""
         smoothing = self.settings.version == "smoother"
-        chosen = kalman.smooth_all(*run) if smoothing else run.filtered
+        chosen = self.backend.smooth(run) if smoothing else run.filtered
         # z_T appears in no term, unless it is z_1 too.
         steps = a.shape[1] - 1
         kept = max(steps, 1)
@@ -259,23 +258,22 @@ class EKVAE(FrameAutoencoder):
             log_posterior = log_posterior + (log_chosen - log_filtered)[:, :steps].sum(1)
         noise = self.emission_variance()
         emission = -diagonal_log_prob(a[:, 0], states[:, 0, : self.position_size], noise)
-        before, control = states[:, :steps].flatten(0, 1), controls.flatten(0, 1)
-        local = weights.linearise(before, weights.gate_input(control))
+        before = states[:, :steps]
         # p(a_t | z_{t-1}, u_{t-1}) = N(H (F z + B u), H Q H' + R) is diagonal: H picks dimensions whose noise is.
-        mean = local.mean(before, control)[:, : self.position_size]
-        variance = local.noise.diagonal(dim1=-2, dim2=-1)[:, : self.position_size] + noise
-        transition = -diagonal_log_prob(a[:, 1:].flatten(0, 1), mean, variance)
-        return states, emission, transition.reshape(len(a), steps).sum(1), log_posterior
+        mean, variance = (
+            moment[..., : self.position_size] for moment in self.backend.moments(weights, before, controls)
+        )
+        transition = -diagonal_log_prob(a[:, 1:], mean, variance + noise)
+        return states, emission, transition.sum(1), log_posterior
 
     def _joint_rate(
-        self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Weights, generator: torch.Generator | None
+        self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Mixture, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """States and the three terms for one trajectory z_1:T from the joint smoothing distribution."""
-        paths = kalman.sample_paths(*run, generator)
+        paths = self.backend.sample_paths(run, generator)
         states = paths.states
-        emission = -diagonal_log_prob(a, states[..., : self.position_size], self.emission_variance()).sum(1)
-        transition = -weights.conditional(states[:, :-1], controls).log_prob(states[:, 1:]).sum(1)
-        return states, emission, transition, paths.log_prob
+        emission, transition = self.backend.log_densities(weights, states, controls, a, self.emission_variance())
+        return states, -emission, -transition, paths.log_prob
 
     # -- what stages of a training ask for ---------------------------------------------------------------------------
 
@@ -288,9 +286,9 @@ class EKVAE(FrameAutoencoder):
 
     @torch.no_grad()
     def draw_paths(self, positions: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        weights = self.dynamics.weights(torch.float64)
+        weights = self.backend.mixture(self.dynamics)
         run = self.run_filter(positions.double(), weights.scaled(actions), weights)
-        return kalman.sample_paths(*run, generator).states
+        return self.backend.sample_paths(run, generator).states
 
     @torch.no_grad()
     def fit_emission_noise(self, left: Tensor) -> None:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference import kalman
-from latentrl.inference.filtering import Local, filter_all
+from latentrl.inference.backends import REFERENCE, Backend
 from latentrl.models.frame_autoencoder import FrameAutoencoder
 from latentrl.models.spec import DataSpec
 from latentrl.networks import NetworkName
@@ -102,7 +102,8 @@ class Parts(NamedTuple):
 class KVAE(FrameAutoencoder):
     """The Kalman variational autoencoder, linear given an LSTM's memory (Latent Matters, 4.4.3; Table A.5).
 
-    The Kalman recursion runs in float64, the networks in float32. Its states are ``(z_t, r_t, h_{t-1}, c_{t-1})``.
+    The Kalman recursion runs in float64, the networks in float32; ``backend`` computes it, PyTorch unless a training
+    sets another. Its states are ``(z_t, r_t, h_{t-1}, c_{t-1})``.
 
     Args:
         spec: of the data.
@@ -110,6 +111,7 @@ class KVAE(FrameAutoencoder):
     """
 
     settings: KVAESettings
+    backend: Backend = REFERENCE
 
     def __init__(self, spec: DataSpec, settings: KVAESettings | None = None) -> None:
         super().__init__()
@@ -141,6 +143,9 @@ class KVAE(FrameAutoencoder):
         self.register_buffer("control_scale", torch.tensor(spec.action_scale))
         self.control_scale: Tensor
 
+    def use_backend(self, backend: Backend) -> None:
+        self.backend = backend
+
     @property
     def latent_size(self) -> int:
         return self.settings.state_size
@@ -169,15 +174,9 @@ class KVAE(FrameAutoencoder):
 
     def run_filter(self, positions: Tensor, controls: Tensor, matrices: Matrices) -> kalman.Filtered:
         """The Kalman filter over pseudo-observations a ``[B, T, Da]``, ``matrices`` over ``[B, T]``; float64."""
-        noises = torch.diag_embed(matrices.noise[:, 1:]).unbind(1)
-        dynamics, length = matrices.dynamics[:, 1:].unbind(1), positions.shape[1]
-        emissions = [matrices.emission] * length if matrices.emission.dim() == 2 else matrices.emission.unbind(1)
-
-        def given(t: int, mean: Tensor) -> Local:
-            return Local(dynamics[t], noises[t])
-
-        prior = self.filter_prior(len(positions))
-        return filter_all(prior, positions, controls, emissions, self.emission_variance().diag(), given)
+        noise, dynamics, noises = self.emission_variance().diag(), matrices.dynamics[:, 1:], matrices.noise[:, 1:]
+        prior = self.filter_prior(1)
+        return self.backend.filter_linear(prior, positions, controls, matrices.emission, noise, dynamics, noises)
 
     def log_evidence(self, positions: Tensor, run: kalman.Filtered, matrices: Matrices) -> Tensor:
         """log p(a_1:T | u) ``[B]`` with z_1 ~ N(m_0, P_0), from the filter's innovations."""
@@ -202,7 +201,7 @@ class KVAE(FrameAutoencoder):
         memories = torch.stack(memory, 1)
         matrices = self.matrices(self.recurrence.output(memories))
         run = self.run_filter(positions.double(), (actions / self.control_scale).double(), matrices)
-        return self._pack(kalman.smooth_all(*run), positions, memories, matrices)
+        return self._pack(self.backend.smooth(run), positions, memories, matrices)
 
     def initial_belief(self, observation: Tensor) -> Belief:
         self.check_observation(observation)
@@ -270,7 +269,7 @@ class KVAE(FrameAutoencoder):
         matrices = self.matrices(self.recurrence(positions))
         a, controls = positions.double(), (actions / self.control_scale).double()
         run = self.run_filter(a, controls, matrices)
-        smoothed = kalman.smooth_all(*run)
+        smoothed = self.backend.smooth(run)
         initial, _ = sample_gaussian(smoothed.mean[:, 0], cholesky(smoothed.covariance[:, 0]), generator)
         started = self.filter_prior(len(positions))
         stand_in = diagonal_log_prob(initial, started.mean, started.covariance.diagonal(dim1=-2, dim2=-1))

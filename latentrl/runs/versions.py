@@ -7,7 +7,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-PACKAGES = ("latentrl", "torch", "numpy", "gymnasium", "minari", "safetensors")
+PACKAGES = ("latentrl", "torch", "numpy", "gymnasium", "minari", "safetensors", "numba")
 
 
 def describe_environment() -> dict[str, str]:

@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 from latentrl.geometry.coordinates import read_coordinates
+from latentrl.inference.backends import backend_named
 from latentrl.models import build
 from latentrl.models.base import GenerativeModel, WorldModel
-from latentrl.models.capabilities import FrameEncoder
+from latentrl.models.capabilities import FrameEncoder, RunsBackend
 from latentrl.models.spec import DataSpec
 from latentrl.objectives import OBJECTIVES
 from latentrl.objectives.base import Objective, ObjectiveSettings
@@ -31,6 +32,8 @@ def build_model(situation: Situation, recipe: Recipe, seed: int) -> WorldModel:
         torch.manual_seed(seed)
         model = build(situation.options.model, DataSpec.of(situation.data), recipe.model)
     model.prepare(situation.data)
+    if isinstance(model, RunsBackend):
+        model.use_backend(backend_named(situation.options.backend))
     return model.to(situation.device)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Collection
 
 import torch
 
+from latentrl.inference.backends import NEEDS, PLAIN, is_installed
+from latentrl.models.capabilities import RunsBackend
 from latentrl.training.building import build_model
 from latentrl.training.penalties import PENALTIES, PositionTarget, penalties_of
 from latentrl.training.recipes import Recipe
@@ -34,6 +36,7 @@ def explained(situation: Situation, recipe: Recipe, finished: Collection[str] = 
         f"  constraint   kappa {situation.kappa:.3g} ({given}), objective {options.objective}",
         *_pace(situation, recipe),
         f"  model        {_numbers(recipe.model)}",
+        f"  backend      {_backend(situation)}",
         *_standardised(situation),
         f"  batch        {settings.batch} sequences, {settings.steps} steps",
         *_penalties(situation, recipe),
@@ -53,6 +56,15 @@ def _pace(situation: Situation, recipe: Recipe) -> list[str]:
     raised = "then kappa is raised" if situation.options.kappa is None else "then it goes on"
     what = f"pictures become sharper while the constraint is met, or {settings.patience} steps late: {raised}"
     return [f"  pace         {what}"]
+
+
+def _backend(situation: Situation) -> str:
+    """The backend, and what a faster one needs where that is not installed."""
+    name, able = situation.options.backend, RunsBackend in situation.capabilities
+    lacking = [extra for other, (_, extra) in NEEDS.items() if not is_installed(other)]
+    if name != PLAIN or not able or not lacking or situation.device.type != "cpu":
+        return name
+    return f"{name} (faster: pip install '{lacking[-1]}')"
 
 
 def _standardised(situation: Situation) -> list[str]:

@@ -13,6 +13,8 @@ import torch
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
+from latentrl.inference.backends import AUTO as AUTOMATIC
+from latentrl.inference.backends import BACKENDS, choose
 from latentrl.models import MODELS
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
@@ -108,6 +110,10 @@ class TrainOptions:
     """Of weights, batches and samples."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+    backend: Annotated[str, tyro.conf.arg(metavar="{" + ",".join((AUTOMATIC, *BACKENDS)) + "}")] = AUTOMATIC
+    """How the recursion over time is computed. reference: PyTorch; numba: compiled for the processor, several times as
+    fast (pip install 'latentrl[fast]'); auto: numba where it is installed, the model can and the device is a CPU. A run
+    goes on with its own."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Continue the run where it was interrupted, with its own settings."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -146,6 +152,8 @@ def check_options(options: TrainOptions) -> None:
             raise UserError(f"--{flag} {name}: there is no such {flag}; give one of {', '.join(known)}")
     if options.resume and options.overwrite:
         raise UserError("--overwrite: begins anew and --resume goes on; give one of the two")
+    if not options.resume:  # a run that is finished needs none
+        choose(options.backend, "cpu")
     check_seed(options.seed)
     check_one_or_more(steps=options.steps, batch=options.batch)
     if options.annealing_steps is not None and (options.annealing_steps < 1 or options.objective != "annealing"):
@@ -194,6 +202,6 @@ def choose_device(name: str) -> torch.device:
 def options_from_json(stored: dict[str, Any]) -> TrainOptions:
     """The inverse of :func:`latentrl.support.options.options_to_json`."""
     run = stored["run"]
-    # Runs from before there was a choice of networks do not name one.
-    stored = {"network": "dense", **stored}
+    # Runs from before there was a choice of networks, or of backends, do not name one.
+    stored = {"network": "dense", "backend": "reference", **stored}
     return TrainOptions(**{**stored, "data": Path(stored["data"]), "run": None if run is None else Path(run)})

@@ -14,6 +14,8 @@ import torch
 from latentrl.agents.bounds import LIMIT
 from latentrl.data_collection.storage import METADATA, load_metadata
 from latentrl.envs import action_limit_of
+from latentrl.inference.backends import AUTO as AUTOMATIC
+from latentrl.inference.backends import PLAIN
 from latentrl.runs.folder import SETTINGS, THREADS, is_finished, learn_command, load_settings, model_settings
 from latentrl.runs.opening import check_resumable
 from latentrl.runs.schema import KEYS, SCHEMA, VERSION, keys_of
@@ -33,7 +35,7 @@ from latentrl.types import Sequences
 
 NOT_OF_THE_RUN = ("explain", "strict")
 """Options that say nothing of a run."""
-ANEW = ("run", "resume", "overwrite", "device", "progress", "explain", "strict")
+ANEW = ("run", "resume", "overwrite", "device", "backend", "progress", "explain", "strict")
 """Options that count when a run is resumed, for where and how it goes on; all others are the run's own."""
 DATA = "data_sha256"
 """Of the settings: the digest of the training sequences, which a run goes on with."""
@@ -82,7 +84,9 @@ def begun(options: TrainOptions) -> Begun:
     stored = replace(stored, run=options.folder, resume=True, explain=options.explain, strict=options.strict)
     data = _where_data_is(options, stored.data)
     moved = data.resolve() != stored.data.resolve()
-    return Begun(replace(stored, data=data, device=options.device, progress=options.progress), settings, moved)
+    backend = stored.backend if options.backend == AUTOMATIC else options.backend
+    stored = replace(stored, data=data, device=options.device, backend=backend, progress=options.progress)
+    return Begun(stored, settings, moved)
 
 
 def _where_data_is(given: TrainOptions, before: Path) -> Path:
@@ -107,7 +111,8 @@ def _check_same(given: TrainOptions, stored: TrainOptions) -> None:
             longer = "; a finished run cannot be lengthened, for its learning rates fell to zero at its last step"
         raise UserError(
             f"--{field.name.replace('_', '-')} {asked}: {given.folder} was begun with {own}, and with --resume only "
-            f"--data, --device, --progress, --strict and --explain count{longer}; leave it out, or train another --run"
+            f"--data, --device, --backend, --progress, --strict and --explain count{longer}; leave it out, or train "
+            "another --run"
         )
 
 
@@ -184,6 +189,17 @@ def keep_place(folder: Path, data: Path) -> None:
     settings = load_settings(folder)
     write_json(folder / SETTINGS, {**settings, "options": {**settings["options"], "data": str(data)}})
     print(f"{folder / SETTINGS}: the same data, now in {data}")
+
+
+def keep_backend(folder: Path, name: str) -> None:
+    """Write down the backend that a run goes on with, if it is another than before."""
+    settings = load_settings(folder)
+    options = settings["options"]
+    before = options.get("backend", PLAIN)
+    if name == before:
+        return
+    write_json(folder / SETTINGS, {**settings, "options": {**options, "backend": name}})
+    print(f"{folder / SETTINGS}: goes on with --backend {name}, where it was {before}: rounds otherwise from here on")
 
 
 def _check_kinds(settings: TrainSettings) -> None:

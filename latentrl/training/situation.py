@@ -11,8 +11,16 @@ from latentrl.geometry.charts import Charted, chart, needs_chart
 from latentrl.geometry.coordinates import ENOUGH
 from latentrl.geometry.neighbour_graph import NoChartError
 from latentrl.geometry.slow_coordinates import Landmarks
+from latentrl.inference.backends import AUTO, PLAIN, choose
 from latentrl.models import MODELS, ModelEntry
-from latentrl.models.capabilities import CAPABILITIES, FrameDecoder, FrameEncoder, LatentRate, LocallyLinear
+from latentrl.models.capabilities import (
+    CAPABILITIES,
+    FrameDecoder,
+    FrameEncoder,
+    LatentRate,
+    LocallyLinear,
+    RunsBackend,
+)
 from latentrl.networks import NetworkName, suggested_network
 from latentrl.networks.standardisation import data_deviation, suggested_standardisation
 from latentrl.priors import PRIORS
@@ -31,7 +39,7 @@ class Situation:
     """What there is to choose a recipe by.
 
     Attributes:
-        options: as given, with the network that was chosen and whether observations are standardised.
+        options: as given, with the network and the backend that were chosen and whether observations are standardised.
         data: the training sequences.
         entry: the model's.
         capabilities: of the model, among `CAPABILITIES`.
@@ -87,7 +95,7 @@ def measure(options: TrainOptions, data: Sequences, read_charts: bool = True) ->
             not is known. A training that has started needs none.
 
     Raises:
-        UserError: a network that does not suit the model or the data.
+        UserError: a network that does not suit the model or the data, a backend that is not to be had.
     """
     entry = MODELS[options.model]
     device = choose_device(options.device)
@@ -102,7 +110,8 @@ def measure(options: TrainOptions, data: Sequences, read_charts: bool = True) ->
         deviation=deviation,
         kappa=deviation / 6 if options.kappa is None else options.kappa,
     )
-    situation = _standardised(replace(situation, options=replace(options, network=_network(situation))))
+    chosen = replace(options, network=_network(situation), backend=_backend(situation))
+    situation = _standardised(replace(situation, options=chosen))
     return _with_chart(situation) if read_charts else situation
 
 
@@ -119,6 +128,19 @@ def _network(situation: Situation) -> NetworkName:
     if options.network != "dense" and not is_image_shape(shape):
         raise UserError(f"--network {options.network}: {options.data} holds no images but {shape}; give dense or auto")
     return options.network
+
+
+def _backend(situation: Situation) -> str:
+    """The backend that was asked for, or the fastest one; a run goes on with its own, wherever it goes on."""
+    options = situation.options
+    able = RunsBackend in situation.capabilities
+    if options.backend != AUTO and options.backend != PLAIN and not able:
+        having = " and ".join(name for name, entry in MODELS.items() if issubclass(entry.model, RunsBackend))
+        raise UserError(f"--backend {options.backend}: of the models only {having} have it; give {AUTO} or {PLAIN}")
+    if not able:
+        return PLAIN
+    device = "cpu" if options.resume else situation.device.type
+    return choose(options.backend, device, options.state_size)
 
 
 def _standardised(situation: Situation) -> Situation:

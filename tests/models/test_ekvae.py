@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from latentrl.inference.backends import BACKENDS, backend_named, is_installed
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import VectorDecoder
+from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.types import Sequences
 
 BATCH, LENGTH, PIXELS = 3, 5, 6
@@ -153,3 +155,34 @@ def test_controls_outside_the_training_range_are_scaled_not_clipped() -> None:
     one = model.transition(state, torch.tensor([[1.0]])).mean
     seven = model.transition(state, torch.tensor([[7.0]])).mean
     torch.testing.assert_close(seven, 7 * one)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("length", [1, 2, 9])
+@pytest.mark.parametrize("name", [name for name in BACKENDS if name != "reference"])
+def test_every_backend_gives_the_references_bound_and_gradients(name: str, version: Version, length: int) -> None:
+    if not is_installed(name):
+        pytest.skip(f"{name} is not installed")
+    torch.manual_seed(2)
+    model = EKVAE(DataSpec((PIXELS,), "float32", 2, (2.0, 1.0)), EKVAESettings(prior="normal", version=version))
+    # In float64 the parameters lose no digits of their gradients; none is where it could hide a missing term.
+    model.double()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, dtype=torch.float64))
+    noise = torch.Generator().manual_seed(1)
+    means = torch.randn(11, length, 2, generator=noise, dtype=torch.float64)
+    positions = torch.randn(11, length, 2, generator=noise, dtype=torch.float64).requires_grad_()
+    actions = torch.randn(11, length - 1, 2, generator=noise)
+    found = []
+    for one in ("reference", name):
+        model.use_backend(backend_named(one))
+        terms = model.rate_terms(DiagonalGaussian(means, means.square()), positions, actions, noise.manual_seed(3))
+        total = (0.3 * terms.emission + terms.transition - 0.7 * terms.posterior).sum()
+        read = [positions, model.log_emission_noise, model.filter_mean, model.log_filter_variance]
+        wanted = [*read, *model.dynamics.parameters()]
+        gradients = torch.autograd.grad(total, wanted, allow_unused=True, materialize_grads=True)
+        found.append([terms.emission, terms.transition, terms.posterior, *gradients])
+    for known, ours in zip(*found, strict=True):
+        torch.testing.assert_close(ours, known, rtol=1e-9, atol=1e-9 * max(1.0, float(known.detach().abs().max())))
+    assert length == 1 or all(known.abs().max() > 0 for known in found[0])

@@ -21,6 +21,8 @@ from latentrl.figures.base import Arrays, Drawing
 from latentrl.figures.theme import Theme
 from latentrl.geometry.topologies import TOPOLOGIES
 from latentrl.goals.parsing import GOALS
+from latentrl.inference.backends import BACKENDS
+from latentrl.inference.kalman import Filtered
 from latentrl.models import MODELS, ModelEntry
 from latentrl.models.capabilities import Sampled
 from latentrl.objectives import OBJECTIVES
@@ -31,7 +33,8 @@ from latentrl.training.penalties import PENALTIES, Step
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
 from latentrl.training.stages import STAGES
-from latentrl.types import Dynamics, RateDistortion, Reward, Sequences
+from latentrl.types import Belief, Dynamics, RateDistortion, Reward, Sequences
+from tests.toys.backend import ToyBackend
 from tests.toys.environment import TOY_ENVIRONMENT
 from tests.toys.goal import ToyGoal
 from tests.toys.measure import ToyMeasure
@@ -79,6 +82,11 @@ class SilentLearner(ToyLearner):
         return super().learn()
 
 
+class ForgetfulBackend(ToyBackend):
+    def smooth(self, run: Filtered) -> Belief:
+        return run.filtered
+
+
 class DrawingPenalty(ToyPenalty):
     def __call__(self, sampled: Sampled, step: Step) -> Tensor:
         return super().__call__(sampled, step) * torch.rand(())
@@ -121,6 +129,7 @@ def pytest_configure() -> None:
     MODELS["toy"] = ModelEntry(UnseededModel, ToySettings)
     PRIORS["toy"] = BoastfulPrior
     OBJECTIVES["toy"] = SummingObjective
+    BACKENDS["toy"] = ForgetfulBackend
     PENALTIES["toy"] = DrawingPenalty
     STAGES["toy"] = WordlessStage()
     TOPOLOGIES["toy"] = RingEverywhere()

@@ -18,6 +18,7 @@ from latentrl.envs.measures import MEASURES
 from latentrl.figures import FIGURES
 from latentrl.geometry.topologies import TOPOLOGIES
 from latentrl.goals.parsing import GOALS
+from latentrl.inference.backends import BACKENDS
 from latentrl.models import MODELS, ModelEntry
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
@@ -25,6 +26,7 @@ from latentrl.recordings.readers import READERS
 from latentrl.studies.systems import SYSTEMS
 from latentrl.training.penalties import PENALTIES
 from latentrl.training.stages import STAGES
+from tests.toys.backend import ToyBackend
 from tests.toys.environment import TOY_ENVIRONMENT
 from tests.toys.figure import TOY_FIGURE
 from tests.toys.goal import ToyGoal
@@ -44,6 +46,7 @@ REGISTRIES: tuple[dict[str, Any], ...] = (
     MODELS,
     PRIORS,
     OBJECTIVES,
+    BACKENDS,
     PENALTIES,
     STAGES,
     TOPOLOGIES,
@@ -63,6 +66,7 @@ def register() -> None:
     MODELS["toy"] = ModelEntry(ToyModel, ToySettings)
     PRIORS["toy"] = ToyPrior
     OBJECTIVES["toy"] = ToyObjective
+    BACKENDS["toy"] = ToyBackend
     PENALTIES["toy"] = ToyPenalty
     STAGES["toy"] = ToyStage()
     TOPOLOGIES["toy"] = ToyRing()
