@@ -132,8 +132,8 @@ def _foreign(folder: Path) -> Path:
     for kind in ("log", "pickled"):
         (place / kind).mkdir()
         for number in range(6):
-            arrays = {"observations": rng.normal(size=(9, 2)), "actions": rng.uniform(-1, 1, (9, 1))}
-            more = {"notes": np.array([Runs()], dtype=object)} if kind == "pickled" else {}
+            arrays: dict[str, Any] = {"observations": rng.normal(size=(9, 2)), "actions": rng.uniform(-1, 1, (9, 1))}
+            more: dict[str, Any] = {"notes": np.array([Runs()], dtype=object)} if kind == "pickled" else {}
             np.savez(place / kind / f"{number}.npz", **arrays, **more)
     return place
 

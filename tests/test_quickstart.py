@@ -125,7 +125,7 @@ def test_what_a_kill_leaves_is_no_dead_end(tmp_path: Path, monkeypatch: pytest.M
         quickstart(QuickstartOptions(out=out))
     (out / "model").mkdir()
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(module.shutil, "rmtree", killed)
+        patched.setattr("latentrl.quickstart.shutil.rmtree", killed)
         quickstart(QuickstartOptions(out=out, overwrite=True))
     assert (out / "model").exists()
     with pytest.raises(UserError, match="give --overwrite to start afresh"):

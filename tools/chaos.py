@@ -462,8 +462,8 @@ def _log(shared: Path) -> None:
     rng = np.random.default_rng(0)
     (shared / "log").mkdir()
     for number in range(6):
-        arrays = {"observations": rng.normal(size=(40, 2)), "actions": rng.uniform(-1, 1, (40, 1))}
-        np.savez(shared / "log" / f"{number}.npz", **arrays)
+        observations, actions = rng.normal(size=(40, 2)), rng.uniform(-1, 1, (40, 1))
+        np.savez(shared / "log" / f"{number}.npz", observations=observations, actions=actions)
 
 
 def _import(shared: Path, trial: Path) -> list[Arguments]:
@@ -504,7 +504,7 @@ def _forking(command: Arguments) -> None:
     """A verb whose processes are forked."""
     from latentrl.studies.launchers import local
 
-    local.subprocess = _Subprocess  # type: ignore[assignment]
+    local.subprocess = _Subprocess  # type: ignore[assignment, attr-defined]
     _verb(command)
 
 
@@ -521,6 +521,7 @@ def _quickstart(_: Path, trial: Path) -> list[Arguments]:
 def _small_quickstart(command: Arguments) -> None:
     """The quickstart with as little of everything as there can be; chance stands in for the planner."""
     from latentrl import quickstart
+    from latentrl.quickstarts import QUICKSTARTS
 
     whole = quickstart.plan_of
 
@@ -541,7 +542,7 @@ def _small_quickstart(command: Arguments) -> None:
 
     quickstart.plan_of = small
     # The page shows a film, which takes longer to draw than all else; that it is whole is seen by its tests.
-    kind = quickstart.QUICKSTARTS["pendulum"]
+    kind = QUICKSTARTS["pendulum"]
     name, showcase = next(iter(kind.items()))
     kind[name] = replace(showcase, report=_page)
     _verb(command)

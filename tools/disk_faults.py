@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import json
 import os
 import random
 import shutil
@@ -56,7 +57,7 @@ def _prepare(shared: Path) -> None:
     run = str(shared / "run")
     chaos._verb(("learn", "--run", run, "--updates", "2", "--horizon", "3"))
     chaos._log(shared)
-    (shared / "mine.json").write_text(chaos.json.dumps(chaos.STUDY))
+    (shared / "mine.json").write_text(json.dumps(chaos.STUDY))
 
 
 def _with_run(shared: Path, trial: Path) -> None:
@@ -209,12 +210,11 @@ def campaign(
             _begun(stage, shared, trial)
             before = used(trial)
             counted = partial(Full, first=2**40)
-            ended = [
-                forked(partial(stage.run, one), trial, work, hook=counted) for one in stage.commands(shared, trial)
-            ]
-            if ended[-1].code != 0:
-                raise RuntimeError(f"{name}: an undisturbed run failed:\n{ended[-1].log}")
-            making = ended[-1].events
+            for one in stage.commands(shared, trial):
+                ended = forked(partial(stage.run, one), trial, work, hook=counted)
+            if ended.code != 0:
+                raise RuntimeError(f"{name}: an undisturbed run failed:\n{ended.log}")
+            making = ended.events
             grown = max(used(trial) - before, 1 << 16)
             wholes.append(fingerprints(stage, trial))
         trial.rmdir() if mounting else shutil.rmtree(trial)
