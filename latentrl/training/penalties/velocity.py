@@ -59,7 +59,7 @@ class VelocityPenalty(Penalty):
         components = self.target.components
         if components is None or isinstance(self.target.topology, Plane):
             return velocity_unexplained(states, self.position_size)
-        return turn_unexplained(states, components[index], self.target.topology)
+        return turn_unexplained(states, components[index, : states.shape[1]], self.target.topology)
 
 
 def velocity_unexplained(states: Tensor, position_size: int) -> Tensor:
