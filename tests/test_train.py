@@ -590,9 +590,9 @@ def test_explain_may_be_asked_of_a_run_that_is_there(
 def test_a_model_that_lacks_a_capability_is_trained_without_its_stages_and_that_is_said(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train(options(data, tmp_path / "dks", model="dks"))
-    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("dks: trained without")]
-    assert len(told) == 1 and "velocity coordinates" in told[0] and "ChangesCoordinates" in told[0]
+    train(options(data, tmp_path / "rssm", model="rssm"))
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("rssm: trained without")]
+    assert len(told) == 1 and "velocity coordinates" in told[0] and "SplitState" in told[0]
     train(options(data, tmp_path / "ekvae"))
     assert "trained without" not in capsys.readouterr().out
 
