@@ -1,9 +1,11 @@
-"""What DKS and DVBS share: a Markovian deep state-space model whose decoder reads the whole state.
+"""What DKS and DVBS share: a Markovian deep state-space model.
 
     p(x_1:T, z_1:T | u_1:T-1) = p(z_1) p(x_1 | z_1) prod_t p(z_t | z_{t-1}, u_{t-1}) p(x_t | z_t)  (Eq. 4.1)
 
-A model adds its transition, its posterior over z_1:T, and the rate. The state is not split into position and velocity:
-``position_size`` is ``state_size``, and a goal is a whole state.
+A model adds its transition, its posterior over z_1:T, and the rate. The decoder reads the leading ``position_size``
+dimensions of the state: a goal is a position, and the others are what one frame does not show. Where it reads all of
+them, as in the source, the state is not split, and a goal is a whole state. Position dimensions are a departure from
+the source (docs/dks.md), as are beginnings of sequences in training.
 
 The recognition networks look at whole sequences, so they cannot take one frame after another. Online, states are
 filtered in the learned model itself, p(z_t | z_{t-1}, u_{t-1}) and p(x_t | z_t): see
@@ -28,13 +30,14 @@ from latentrl.types import Belief, RateDistortion, Sequences
 
 
 class DeepStateSpaceModel(WorldModel):
-    """A Markovian deep state-space model (Eq. 4.1) whose decoder reads the whole state; a base class.
+    """A Markovian deep state-space model (Eq. 4.1); a base class.
 
     It filters online in its own transition and decoder, because its recognition networks read whole sequences.
 
     Args:
         spec: of the data.
-        state_size: Dz, and also the size of a position: the state is not split.
+        state_size: Dz.
+        position_size: Da, the leading dimensions that are decoded; None: all of them, and the state is not split.
         decoder_hidden: hidden layers of the decoder.
         initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
     """
@@ -136,12 +139,13 @@ class DeepStateSpaceModel(WorldModel):
         )
 
     def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
-        """The goal state ``[Dz]`` of one image: where a sequence of that frame, with no action, is half-way.
+        """The goal position ``[Da]`` of one image: where a sequence of that frame, with no action, is half-way.
 
-        A single frame leaves the velocity open; the motionless sequence says that the goal is to *rest* there.
+        A single frame leaves the velocity open; the motionless sequence says that it is none. With actions, the mean
+        velocity ``[Dz - Da]`` of a sequence.
 
         Raises:
-            ValueError: ``actions`` are given: no dimensions of the state are the velocity's.
+            ValueError: ``actions`` are given, and no dimensions of the state are the velocity's.
         """
         self.check_observation(observations)
         if actions is None:

@@ -6,7 +6,8 @@
     rate                       = E_q[ log q(z_1) - F(z_1) + sum_t KL(q(z_t) || p(z_t | z_{t-1}, u_{t-1})) ]
 
 with F = log p(z_1), or F_VHP of Eq. 4.7. The posterior is factorised over time, as the source writes it: it cannot say
-that a state follows from the one before, and pays for that in the rate.
+that a state follows from the one before, and pays for that in the rate. Chained it can, by the product of Eq. 4.12:
+see :mod:`latentrl.inference.posterior_chain`.
 """
 
 from __future__ import annotations
