@@ -204,6 +204,7 @@ def _settings(options: LearnOptions, kind: PolicyKind, goal: Goal) -> Any:
         if options.steps is not None:
             raise UserError(f"--steps {options.steps}: analytic-gradient counts --updates")
         given |= {"horizon": options.horizon, "bootstrap": options.bootstrap}
+        given["state_gradient"] = options.state_gradient
         if not goal.is_single:
             defaults = replace(defaults, **FOR_ANY_GOAL)
         if options.updates is not None:
@@ -217,7 +218,7 @@ def _settings(options: LearnOptions, kind: PolicyKind, goal: Goal) -> Any:
     try:
         return replace(defaults, **given)
     except ValueError as error:
-        flags = " ".join(f"--{flag} {value}" for flag, value in given.items())
+        flags = " ".join(f"--{flag.replace('_', '-')} {value}" for flag, value in given.items())
         raise UserError(f"{flags}: {error}") from error
 
 
