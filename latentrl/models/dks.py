@@ -101,7 +101,8 @@ class DKS(DeepStateSpaceModel):
     def sample_posterior(
         self, observations: Tensor, controls: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        first, rest = self._recognise(observations, controls)
+        found = self.recognition(observations, controls)
+        first, rest = _parted(found)
         if self.settings.posterior == "chained":
 
             def move(state: Tensor, t: int) -> tuple[Tensor, Tensor]:
@@ -110,24 +111,18 @@ class DKS(DeepStateSpaceModel):
 
             states, divergence = sample_chain(first.rsample(generator), rest, move, generator)
         else:
-            states = torch.cat((first.rsample(generator)[:, None], rest.rsample(generator)), 1)
+            states = found.rsample(generator)
             divergence = diagonal_kl(rest, self._move(states[:, :-1], controls)).sum(1)
         prior = self.initial_distribution.bound(states[:, 0], generator)
         return states, first.log_prob(states[:, 0]) - prior + divergence
 
     def posterior_moments(self, observations: Tensor, controls: Tensor) -> Belief:
-        first, rest = self._recognise(observations, controls)
-        belief = Belief(first.mean, torch.diag_embed(first.variance))
-        if self.settings.posterior == "chained":
-            return chain_moments(belief, rest, lambda mean, t: self._linearise(mean, controls[:, t]))
-        later = Belief(rest.mean, torch.diag_embed(rest.variance))
-        return Belief(*(torch.cat((one[:, None], more), 1) for one, more in zip(belief, later, strict=True)))
-
-    def _recognise(self, observations: Tensor, controls: Tensor) -> tuple[DiagonalGaussian, DiagonalGaussian]:
-        """The recognition network's normals of z_1 ``[B, Dz]`` and of the later states ``[B, T - 1, Dz]``."""
         found = self.recognition(observations, controls)
-        first, rest = (DiagonalGaussian(found.mean[:, t], found.variance[:, t]) for t in (0, slice(1, None)))
-        return first, rest
+        if self.settings.posterior == "factorised":
+            return Belief(found.mean, torch.diag_embed(found.variance))
+        first, rest = _parted(found)
+        belief = Belief(first.mean, torch.diag_embed(first.variance))
+        return chain_moments(belief, rest, lambda mean, t: self._linearise(mean, controls[:, t]))
 
     def _linearise(self, state: Tensor, control: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The transition's mean and variances ``[B, Dz]`` and its slope in the state ``[B, Dz, Dz]``."""
@@ -163,3 +158,9 @@ class DKS(DeepStateSpaceModel):
             "transition": list(self.dynamics.parameters()),
             "prior": list(self.initial_distribution.parameters()),
         }
+
+
+def _parted(found: DiagonalGaussian) -> tuple[DiagonalGaussian, DiagonalGaussian]:
+    """Normals ``[B, T, Dz]`` as that of the first step ``[B, Dz]`` and those of the later ones ``[B, T - 1, Dz]``."""
+    first, rest = (DiagonalGaussian(found.mean[:, t], found.variance[:, t]) for t in (0, slice(1, None)))
+    return first, rest

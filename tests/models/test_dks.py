@@ -150,3 +150,17 @@ def test_training_sees_beginnings_of_every_length_and_evaluation_whole_sequences
 
     assert lengths() == set(range(2, LENGTH + 1))
     assert model.eval() is model and lengths() == {LENGTH}
+
+
+@torch.no_grad()
+def test_the_chained_posterior_s_moments_are_those_of_its_paths() -> None:
+    model, data, g = linear_model(), batch(), torch.Generator().manual_seed(0)
+    object.__setattr__(model.settings, "posterior", "chained")
+    smoothed = model.smooth(data.observations, data.actions)
+    many = Sequences(data.observations.repeat(4000, 1, 1), data.actions.repeat(4000, 1, 1))
+    states = model.sampled_rate_distortion(many, g).states
+    assert states is not None
+    paths = states.unflatten(0, (4000, BATCH)).double()
+    deviation = smoothed.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
+    assert ((paths.mean(0) - smoothed.mean).abs() < 5 * deviation / math.sqrt(4000)).all()
+    torch.testing.assert_close(paths.std(0), deviation, rtol=0.1, atol=0)
