@@ -210,7 +210,7 @@ def _settings(options: LearnOptions, kind: PolicyKind, goal: Goal) -> Any:
     try:
         return replace(defaults, **given)
     except ValueError as error:
-        flags = " ".join(f"--{flag} {value}" for flag, value in given.items())
+        flags = " ".join(f"--{flag.replace('_', '-')} {value}" for flag, value in given.items())
         raise UserError(f"{flags}: {error}") from error
 
 
@@ -218,7 +218,11 @@ def _of_gradients(options: LearnOptions, kind: PolicyKind, goal: Goal) -> tuple[
     """Defaults for the goal, and what was given of analytic-gradient's own options."""
     if options.steps is not None:
         raise UserError(f"--steps {options.steps}: analytic-gradient counts --updates")
-    given: dict[str, Any] = {"horizon": options.horizon, "bootstrap": options.bootstrap}
+    given: dict[str, Any] = {
+        "horizon": options.horizon,
+        "bootstrap": options.bootstrap,
+        "state_gradient": options.state_gradient,
+    }
     if options.updates is not None:
         given["updates"] = options.updates
     elif goal.is_single:
@@ -232,6 +236,8 @@ def _of_algorithm(options: LearnOptions, kind: PolicyKind) -> tuple[Any, dict[st
         raise UserError(f"--updates {options.updates}: {options.policy} counts --steps")
     if options.bootstrap:
         raise UserError(f"--bootstrap: {options.policy} learns values of its own; leave it out")
+    if options.state_gradient != LearnOptions.state_gradient:
+        raise UserError(f"--state-gradient {options.state_gradient:g}: {options.policy} follows no gradient of states")
     given: dict[str, Any] = {"length": options.horizon}
     return kind.options, given if options.steps is None else given | {"steps": options.steps}
 

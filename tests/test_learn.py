@@ -255,3 +255,10 @@ def test_the_goal_that_came_with_the_data_is_the_default(pendulum_run: Path, mon
     (data / "goal.png").unlink()
     with pytest.raises(UserError, match=r"--goal: .*data holds no goal\.png"):
         verb.learn(LearnOptions(pendulum_run, updates=1, horizon=2))
+
+
+def test_the_bound_on_a_state_s_gradient_reaches_the_learner(run: Path) -> None:
+    verb.learn(options(run, state_gradient=3.0))
+    assert json.loads((run / "policy.json").read_text())["settings"]["learner"]["state_gradient"] == 3.0
+    with pytest.raises(UserError, match="--state-gradient 0"):
+        verb.learn(options(run, state_gradient=0.0))

@@ -29,6 +29,7 @@ from latentrl.support.errors import UserError
 from latentrl.support.options import options_to_json
 from latentrl.train import main, train
 from latentrl.training.building import build_objective, build_trainer, build_training
+from latentrl.training.explaining import explained
 from latentrl.training.kept_target import CHART
 from latentrl.training.options import TrainOptions, choose_device, options_from_json
 from latentrl.training.recipes import choose
@@ -97,6 +98,23 @@ def test_strict_says_nothing_of_a_training_that_went_well(
     train(options(data, tmp_path / "run", objective="elbo", strict=True))
     assert "warning" not in capsys.readouterr().out
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["warnings"] == []
+
+
+@pytest.mark.parametrize("model", ["dks", "dvbs"])
+def test_a_recurrent_posterior_gets_a_position_of_its_own_and_short_sequences_unless_the_recipe_is_the_source_s(
+    data: Path, tmp_path: Path, model: str
+) -> None:
+    situation = measure(options(data, tmp_path / "run", model=model), load_sequences(data, "train"))
+    recipe = choose(situation)
+    assert recipe.model["position_size"] == 2 and recipe.model["shortest"] == 3
+    assert "velocity coordinates" in recipe.stages
+    text = explained(situation, recipe)
+    assert "penalty      position" in text and "penalty      velocity" in text
+    plain = replace(situation, options=options(data, tmp_path / "run", model=model, recipe="source"))
+    recipe = choose(plain)
+    assert recipe.model["position_size"] is None and recipe.model["shortest"] == 0
+    assert "velocity coordinates" not in recipe.stages
+    assert "penalty" not in explained(plain, recipe)
 
 
 def test_sigma_that_its_floor_held_is_set_to_the_error_that_is_left(data: Path, tmp_path: Path) -> None:
@@ -590,9 +608,9 @@ def test_explain_may_be_asked_of_a_run_that_is_there(
 def test_a_model_that_lacks_a_capability_is_trained_without_its_stages_and_that_is_said(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train(options(data, tmp_path / "dks", model="dks"))
-    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("dks: trained without")]
-    assert len(told) == 1 and "velocity coordinates" in told[0] and "ChangesCoordinates" in told[0]
+    train(options(data, tmp_path / "rssm", model="rssm"))
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("rssm: trained without")]
+    assert len(told) == 1 and "velocity coordinates" in told[0] and "SplitState" in told[0]
     train(options(data, tmp_path / "ekvae"))
     assert "trained without" not in capsys.readouterr().out
 

@@ -35,6 +35,9 @@ class LearnOptions:
     """Imagined steps per roll-out, or per episode of an algorithm of stable-baselines3."""
     bootstrap: bool = False
     """Of analytic-gradient: add a learned value at the horizon's end, so that 5 to 10 steps suffice."""
+    state_gradient: float = 10.0
+    """Of analytic-gradient: largest norm of the return's gradient in one state, in standard deviations of the start
+    states; 3 or 1 where the policy is soon at its largest actions and stays there."""
     steps: int | None = None
     """Of the others: imagined steps in all; the algorithm's own default if None."""
     input: Literal["mean", "belief"] = "mean"

@@ -45,12 +45,13 @@ class EmissionFilter:
     """Iterated extended Kalman updates for a model with p(x | z) = N(d(z), sigma^2 I) (Bell and Cathey 1993).
 
     Attributes:
-        decoder: the mean of p(x | z), ``[N, Dz]`` -> ``[N, Dx]``, made by :func:`latentrl.networks.dense.mlp`.
+        decoder: the mean of p(x | z), ``[N, Da]`` -> ``[N, Dx]``, made by :func:`latentrl.networks.dense.mlp`.
         sigma: standard deviation of p(x | z) per dimension, a number or a float64 scalar.
         iterations: tried Gauss-Newton steps of an update.
         particles: samples of the prior that a first frame is compared with.
         effective: effective number of those that must remain: a sharper likelihood is tempered, and the rest of it
             left to an update.
+        position_size: Da, the leading dimensions of the state that the decoder reads; None: all.
     """
 
     decoder: nn.Sequential
@@ -58,6 +59,7 @@ class EmissionFilter:
     iterations: int = 8
     particles: int = 4096
     effective: float = 64.0
+    position_size: int | None = None
 
     def update(self, predicted: Belief, frame: Tensor, share: Tensor | float = 1.0) -> Belief:
         """p(z_t | x_1:t) from the prediction and ``frame [N, *shape]`` (scaled, floating point).
@@ -92,8 +94,9 @@ class EmissionFilter:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Value ``[N]``, gradient ``[N, Dz]`` and Gauss-Newton curvature of the negative log posterior at y."""
         state = mean + (factor @ point.unsqueeze(-1)).squeeze(-1)
-        image, jacobian = mlp_jacobian(self.decoder, state.to(next(self.decoder.parameters()).dtype))
-        residual, through = image.double() - target, jacobian.double() @ factor
+        position = state[:, : self.position_size].to(next(self.decoder.parameters()).dtype)
+        image, jacobian = mlp_jacobian(self.decoder, position)
+        residual, through = image.double() - target, jacobian.double() @ factor[:, : self.position_size]
         weighted = through.mT * precision[:, None, None]
         cost = 0.5 * (point.square().sum(-1) + precision * residual.square().sum(-1))
         slope = point + (weighted @ residual.unsqueeze(-1)).squeeze(-1)
@@ -105,7 +108,8 @@ class EmissionFilter:
         target = frame.flatten(1)
         generator = torch.Generator(device=target.device).manual_seed(0)
         states = prior(self.particles, generator)
-        errors = torch.cat([torch.cdist(target, self.decoder(part)) for part in states.split(512)], 1).square()
+        positions = states[:, : self.position_size]
+        errors = torch.cat([torch.cdist(target, self.decoder(part)) for part in positions.split(512)], 1).square()
         fit = -0.5 * errors.double() / self.sigma**2
         share = self._tempering(fit)
         weights = (share[:, None] * fit).softmax(-1)

@@ -36,12 +36,15 @@ class ModelEntry(NamedTuple):
         return name in {field.name for field in fields(self.settings())}
 
 
+WHOLE: Mapping[str, Any] = MappingProxyType({"position_size": None, "shortest": 0})
+"""The whole state is decoded, and whole sequences are seen."""
+
 MODELS: dict[str, ModelEntry] = {
     "ekvae": ModelEntry(EKVAE, EKVAESettings, {"version": "smoother"}, frozenset({"version"})),
-    "dks": ModelEntry(DKS, DKSSettings),
-    "dkf": ModelEntry(DKS, DKFSettings),
-    "dvbs": ModelEntry(DVBS, DVBSSettings),
-    "dvbf": ModelEntry(DVBS, DVBFSettings),
+    "dks": ModelEntry(DKS, DKSSettings, WHOLE),
+    "dkf": ModelEntry(DKS, DKFSettings, WHOLE),
+    "dvbs": ModelEntry(DVBS, DVBSSettings, WHOLE),
+    "dvbf": ModelEntry(DVBS, DVBFSettings, WHOLE),
     "kvae": ModelEntry(KVAE, KVAESettings),
     "rssm": ModelEntry(RSSM, RSSMSettings),
 }

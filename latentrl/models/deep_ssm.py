@@ -1,9 +1,11 @@
-"""What DKS and DVBS share: a Markovian deep state-space model whose decoder reads the whole state.
+"""What DKS and DVBS share: a Markovian deep state-space model.
 
     p(x_1:T, z_1:T | u_1:T-1) = p(z_1) p(x_1 | z_1) prod_t p(z_t | z_{t-1}, u_{t-1}) p(x_t | z_t)  (Eq. 4.1)
 
-A model adds its transition, its posterior over z_1:T, and the rate. The state is not split into position and velocity:
-``position_size`` is ``state_size``, and a goal is a whole state.
+A model adds its transition, its posterior over z_1:T, and the rate. The decoder reads the leading ``position_size``
+dimensions of the state: a goal is a position, and the others are what one frame does not show. Where it reads all of
+them, as in the source, the state is not split, and a goal is a whole state. Position dimensions are a departure from
+the source (docs/dks.md), as are beginnings of sequences in training.
 
 The recognition networks look at whole sequences, so they cannot take one frame after another. Online, states are
 filtered in the learned model itself, p(z_t | z_{t-1}, u_{t-1}) and p(x_t | z_t): see
@@ -20,6 +22,7 @@ from torch import Tensor, nn
 
 from latentrl.inference.emission_filter import EmissionFilter, predict
 from latentrl.models.base import GOAL_FRAMES, WorldModel
+from latentrl.models.capabilities import Sampled
 from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import VectorDecoder
 from latentrl.numerics.distributions import PixelGaussian, pixel_distortion
@@ -27,21 +30,32 @@ from latentrl.types import Belief, RateDistortion, Sequences
 
 
 class DeepStateSpaceModel(WorldModel):
-    """A Markovian deep state-space model (Eq. 4.1) whose decoder reads the whole state; a base class.
+    """A Markovian deep state-space model (Eq. 4.1); a base class.
 
     It filters online in its own transition and decoder, because its recognition networks read whole sequences.
 
     Args:
         spec: of the data.
-        state_size: Dz, and also the size of a position: the state is not split.
+        state_size: Dz.
+        position_size: Da, the leading dimensions that are decoded; None: all of them, and the state is not split.
         decoder_hidden: hidden layers of the decoder.
         initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
     """
 
-    def __init__(self, spec: DataSpec, state_size: int, decoder_hidden: tuple[int, ...], initial_sigma: float) -> None:
+    def __init__(
+        self,
+        spec: DataSpec,
+        state_size: int,
+        position_size: int | None,
+        decoder_hidden: tuple[int, ...],
+        initial_sigma: float,
+    ) -> None:
         super().__init__()
-        self.spec, self.state_size, self.position_size = spec, state_size, state_size
-        self.decoder = VectorDecoder(state_size, decoder_hidden, spec.observation_shape)
+        self.spec, self.state_size = spec, state_size
+        self.position_size = state_size if position_size is None else position_size
+        if not 0 < self.position_size <= state_size:
+            raise ValueError(f"position_size must lie in 1..state_size; got {position_size}")
+        self.decoder = VectorDecoder(self.position_size, decoder_hidden, spec.observation_shape)
         self.log_sigma = nn.Parameter(torch.tensor(initial_sigma).log())
         self.register_buffer("control_scale", torch.tensor(spec.action_scale))
         self.control_scale: Tensor
@@ -68,11 +82,26 @@ class DeepStateSpaceModel(WorldModel):
     # -- learning and smoothing --------------------------------------------------------------------------------------
 
     def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
-        target = self.to_unit(batch.observations)
-        states, rate = self.sample_posterior(target, batch.actions / self.control_scale, generator)
+        return self.sampled_rate_distortion(batch, generator).terms
+
+    def sampled_rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> Sampled:
+        shown = self._prefix(batch, generator)
+        target = self.to_unit(shown.observations)
+        states, rate = self.sample_posterior(target, shown.actions / self.control_scale, generator)
         error = (self.decode(states) - target).square().flatten(2).mean(-1)
         distortion = pixel_distortion(error, self.log_sigma, target[0, 0].numel())
-        return RateDistortion(rate, distortion.sum(1), error.mean(1))
+        share = shown.length / batch.length
+        terms = RateDistortion(rate / share, distortion.sum(1) / share, error.mean(1))
+        return Sampled(terms, states, states[..., : self.position_size])
+
+    def _prefix(self, batch: Sequences, generator: torch.Generator | None) -> Sequences:
+        """In training the beginning of the sequences, of any length: recognition is asked about short ones too."""
+        shortest = self.settings.shortest
+        if not self.training or not 0 < shortest < batch.length:
+            return batch
+        device = batch.observations.device
+        length = torch.randint(shortest, batch.length + 1, (), generator=generator, device=device)
+        return batch.truncate(int(length))
 
     def smooth(self, observations: Tensor, actions: Tensor) -> Belief:
         self.check_observation(observations)
@@ -81,7 +110,8 @@ class DeepStateSpaceModel(WorldModel):
 
     def decode(self, states: Tensor) -> Tensor:
         """Mean of p(x | z) for ``states [..., Dz]``."""
-        flat = self.decoder(states.reshape(-1, self.state_size).float())
+        position = states[..., : self.position_size]
+        flat = self.decoder(position.reshape(-1, self.position_size).float())
         return flat.reshape(*states.shape[:-1], *self.spec.observation_shape)
 
     def emission(self, state: Tensor) -> PixelGaussian:
@@ -104,17 +134,27 @@ class DeepStateSpaceModel(WorldModel):
 
     def _filter(self) -> EmissionFilter:
         # A tensor, for a number would have to be known when the filter is traced.
-        return EmissionFilter(self.decoder.body, self.log_sigma.detach().exp().double())
+        return EmissionFilter(
+            self.decoder.body, self.log_sigma.detach().exp().double(), position_size=self.position_size
+        )
 
     def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
-        """The goal state ``[Dz]`` of one image: where a sequence of that frame, with no action, is half-way.
+        """The goal position ``[Da]`` of one image: where a sequence of that frame, with no action, is half-way.
 
-        A single frame leaves the velocity open; the motionless sequence says that the goal is to *rest* there.
+        A single frame leaves the velocity open; the motionless sequence says that it is none. With actions, the mean
+        velocity ``[Dz - Da]`` of a sequence.
 
         Raises:
-            ValueError: ``actions`` are given: no dimensions of the state are the velocity's.
+            ValueError: ``actions`` are given, and no dimensions of the state are the velocity's.
         """
         self.check_observation(observations)
-        if actions is not None:
+        if actions is None:
+            return self.smooth(*self.motionless(observations)).mean[0, GOAL_FRAMES // 2, : self.position_size].float()
+        if self.position_size == self.state_size:
             raise ValueError(f"{type(self).__name__} does not tell velocity from position: it has no velocity goals")
-        return self.smooth(*self.motionless(observations)).mean[0, GOAL_FRAMES // 2].float()
+        smoothed = self.smooth(observations.unsqueeze(0), actions.unsqueeze(0)).mean[0]
+        return smoothed[:, self.position_size :].mean(0).float()
+
+    def split(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Position ``[..., Da]`` and velocity ``[..., Dz - Da]`` of ``state [..., Dz]``."""
+        return state[..., : self.position_size], state[..., self.position_size :]

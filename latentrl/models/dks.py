@@ -6,7 +6,8 @@
     rate                       = E_q[ log q(z_1) - F(z_1) + sum_t KL(q(z_t) || p(z_t | z_{t-1}, u_{t-1})) ]
 
 with F = log p(z_1), or F_VHP of Eq. 4.7. The posterior is factorised over time, as the source writes it: it cannot say
-that a state follows from the one before, and pays for that in the rate.
+that a state follows from the one before, and pays for that in the rate. Chained it can, by the product of Eq. 4.12:
+see :mod:`latentrl.inference.posterior_chain`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from latentrl.inference.posterior_chain import chain_moments, sample_chain
 from latentrl.models.deep_ssm import DeepStateSpaceModel
 from latentrl.models.spec import DataSpec
-from latentrl.networks.dense import DiagonalGaussianMLP
+from latentrl.networks.dense import DiagonalGaussianMLP, mlp_jacobian
 from latentrl.networks.recognition import RecurrentRecognition
 from latentrl.numerics.distributions import DiagonalGaussian, diagonal_kl
 from latentrl.priors import PRIORS
@@ -32,25 +34,32 @@ class DKSSettings:
 
     Attributes:
         state_size: Dz.
+        position_size: Da, leading dimensions of the state that are decoded: the position; None decodes all of it.
         recurrent_hidden: units of the LSTM, in each direction.
         head_hidden: hidden layers between the LSTM and q(z_t).
         decoder_hidden: hidden layers of the decoder.
         transition_hidden: hidden layers of the transition.
         prior: initial distribution, ``"vhp"`` or ``"normal"``.
         prior_hidden: hidden layers of the prior's two networks.
+        posterior: ``"factorised"`` over time, as the source has it, or ``"chained"``: each state given the one before,
+            by the product of Eq. 4.12.
         version: what q(z_t) knows: ``"smoother"`` x_1:T, ``"filter"`` x_1:t.
         initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
+        shortest: frames of a sequence's beginning that a gradient step sees, at least; how many is drawn. 0: all.
     """
 
     state_size: int = 3
+    position_size: int | None = None
     recurrent_hidden: int = 128
     head_hidden: tuple[int, ...] = (64,)
     decoder_hidden: tuple[int, ...] = (128, 128, 128)
     transition_hidden: tuple[int, ...] = (128, 128, 128)
     prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
+    posterior: Literal["factorised", "chained"] = "factorised"
     version: Literal["smoother", "filter"] = "smoother"
     initial_sigma: float = 0.3
+    shortest: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,9 @@ class DKS(DeepStateSpaceModel):
 
     def __init__(self, spec: DataSpec, settings: DKSSettings | None = None) -> None:
         settings = settings or DKSSettings()
-        super().__init__(spec, settings.state_size, settings.decoder_hidden, settings.initial_sigma)
+        super().__init__(
+            spec, settings.state_size, settings.position_size, settings.decoder_hidden, settings.initial_sigma
+        )
         self.settings = settings
         self.recognition = RecurrentRecognition(
             int(torch.Size(spec.observation_shape).numel()),
@@ -90,23 +101,50 @@ class DKS(DeepStateSpaceModel):
     def sample_posterior(
         self, observations: Tensor, controls: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        posterior = self.recognition(observations, controls)
-        states = posterior.rsample(generator)
-        first, rest = (DiagonalGaussian(posterior.mean[:, t], posterior.variance[:, t]) for t in (0, slice(1, None)))
-        divergence = diagonal_kl(rest, self._move(states[:, :-1], controls)).sum(1)
+        found = self.recognition(observations, controls)
+        first, rest = _parted(found)
+        if self.settings.posterior == "chained":
+
+            def move(state: Tensor, t: int) -> tuple[Tensor, Tensor]:
+                moved = self._move(state, controls[:, t])
+                return moved.mean, moved.variance
+
+            states, divergence = sample_chain(first.rsample(generator), rest, move, generator)
+        else:
+            states = found.rsample(generator)
+            divergence = diagonal_kl(rest, self._move(states[:, :-1], controls)).sum(1)
         prior = self.initial_distribution.bound(states[:, 0], generator)
         return states, first.log_prob(states[:, 0]) - prior + divergence
 
     def posterior_moments(self, observations: Tensor, controls: Tensor) -> Belief:
-        posterior = self.recognition(observations, controls)
-        return Belief(posterior.mean, torch.diag_embed(posterior.variance))
+        found = self.recognition(observations, controls)
+        if self.settings.posterior == "factorised":
+            return Belief(found.mean, torch.diag_embed(found.variance))
+        first, rest = _parted(found)
+        belief = Belief(first.mean, torch.diag_embed(first.variance))
+        return chain_moments(belief, rest, lambda mean, t: self._linearise(mean, controls[:, t]))
+
+    def _linearise(self, state: Tensor, control: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The transition's mean and variances ``[B, Dz]`` and its slope in the state ``[B, Dz, Dz]``."""
+        moved = self._move(state, control)
+        _, slopes = mlp_jacobian(self.dynamics.network, torch.cat((state, control), -1))
+        eye = torch.eye(self.state_size, dtype=state.dtype, device=state.device)
+        return moved.mean, moved.variance, eye + slopes[:, : self.state_size, : self.state_size]
 
     def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
-        return self._move(state, action / self.control_scale)
+        return self._continued(state, action / self.control_scale)
 
     def step(self, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
-        moved = self._move(states, controls)
+        moved = self._continued(states, controls)
         return moved.mean, torch.diag_embed(moved.variance)
+
+    def _continued(self, state: Tensor, control: Tensor) -> DiagonalGaussian:
+        """The transition, continued linearly in the control beyond the largest of the training data."""
+        excess = control.abs().amax(-1, keepdim=True).clamp(min=1.0)
+        inside = control / excess
+        ahead, back = self._move(state, inside), self._move(state, -inside)
+        middle, half = 0.5 * (ahead.mean + back.mean), 0.5 * (ahead.mean - back.mean)
+        return DiagonalGaussian(torch.where(excess > 1, middle + excess * half, ahead.mean), ahead.variance)
 
     def _move(self, state: Tensor, control: Tensor) -> DiagonalGaussian:
         change = self.dynamics(torch.cat((state, control), -1))
@@ -120,3 +158,9 @@ class DKS(DeepStateSpaceModel):
             "transition": list(self.dynamics.parameters()),
             "prior": list(self.initial_distribution.parameters()),
         }
+
+
+def _parted(found: DiagonalGaussian) -> tuple[DiagonalGaussian, DiagonalGaussian]:
+    """Normals ``[B, T, Dz]`` as that of the first step ``[B, Dz]`` and those of the later ones ``[B, T - 1, Dz]``."""
+    first, rest = (DiagonalGaussian(found.mean[:, t], found.variance[:, t]) for t in (0, slice(1, None)))
+    return first, rest

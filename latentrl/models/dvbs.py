@@ -17,17 +17,17 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from latentrl.inference import kalman
+from latentrl.inference.posterior_chain import chain_moments, sample_chain
 from latentrl.models.deep_ssm import DeepStateSpaceModel
 from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import DiagonalGaussianMLP, VectorEncoder, mlp_jacobian
 from latentrl.networks.recognition import RecurrentFeatures
-from latentrl.numerics.distributions import DiagonalGaussian, Gaussian, diagonal_kl, standard_normal_like
+from latentrl.numerics.distributions import DiagonalGaussian, Gaussian, diagonal_kl
 from latentrl.priors import PRIORS
 from latentrl.priors.transformed_normal import TransformedNormal
 from latentrl.transitions.frozen import FrozenTransition
 from latentrl.transitions.locally_linear import LocallyLinearTransition
-from latentrl.types import Belief, stack_beliefs
+from latentrl.types import Belief
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class DVBSSettings:
 
     Attributes:
         state_size: Dz.
+        position_size: Da, leading dimensions of the state that are decoded: the position; None decodes all of it.
         recurrent_hidden: units of the LSTM.
         head_hidden: hidden layers between the LSTM and its normals.
         encoder_hidden: hidden layers of q(z_t | x_t) in the filter version; the source names none: these are the
@@ -47,10 +48,12 @@ class DVBSSettings:
         prior_hidden: hidden layers of the VHP's two networks, or of f.
         version: what the factor of Eq. 4.12 knows: ``"smoother"`` x_t:T, ``"filter"`` x_t.
         initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
+        shortest: frames of a sequence's beginning that a gradient step sees, at least; how many is drawn. 0: all.
         noise_floor: added to the variances of the transition.
     """
 
     state_size: int = 3
+    position_size: int | None = None
     recurrent_hidden: int = 128
     head_hidden: tuple[int, ...] = (64,)
     encoder_hidden: tuple[int, ...] = (128, 128, 128)
@@ -61,6 +64,7 @@ class DVBSSettings:
     prior_hidden: tuple[int, ...] = (64, 64)
     version: Literal["smoother", "filter"] = "smoother"
     initial_sigma: float = 0.3
+    shortest: int = 0
     noise_floor: float = 1e-10
 
 
@@ -83,7 +87,9 @@ class DVBS(DeepStateSpaceModel):
 
     def __init__(self, spec: DataSpec, settings: DVBSSettings | None = None) -> None:
         settings = settings or DVBSSettings()
-        super().__init__(spec, settings.state_size, settings.decoder_hidden, settings.initial_sigma)
+        super().__init__(
+            spec, settings.state_size, settings.position_size, settings.decoder_hidden, settings.initial_sigma
+        )
         self.settings = settings
         size, n_in = self.state_size, int(torch.Size(spec.observation_shape).numel())
         self.dynamics = LocallyLinearTransition(
@@ -124,24 +130,13 @@ class DVBS(DeepStateSpaceModel):
         state, rate = self._first_state(first, generator)
         weights = self.dynamics.weights()
         gate_inputs, control = weights.gate_input(controls).unbind(1), controls.unbind(1)
-        noise = standard_normal_like(factors.mean, generator).unbind(1)
-        states, noises, predictions = [state], [], []
-        for t, (mean, variance) in enumerate(zip(factors.mean.unbind(1), factors.variance.unbind(1), strict=True)):
+
+        def move(state: Tensor, t: int) -> tuple[Tensor, Tensor]:
             local = weights.linearise(state, gate_inputs[t])
-            predicted, q = local.mean(state, control[t]), local.noise.diagonal(dim1=-2, dim2=-1)
-            # The product of two diagonal normals: N(m + g (mu - m), g r), g = q / (q + r).
-            gain = q / (q + variance)
-            state = predicted + gain * (mean - predicted) + (gain * variance).sqrt() * noise[t]
-            states.append(state)
-            noises.append(q)
-            predictions.append(predicted)
-        if noises:
-            q, surprise = torch.stack(noises, 1), (factors.mean - torch.stack(predictions, 1)).square()
-            # KL(N(m + g (mu - m), g r) || N(m, q)), written so that it survives q << r and q >> r.
-            gain = q / (q + factors.variance)
-            divergence = gain * surprise / (q + factors.variance) - gain + (q / factors.variance).log1p()
-            rate = rate + 0.5 * divergence.sum((1, 2))
-        return torch.stack(states, 1), rate
+            return local.mean(state, control[t]), local.noise.diagonal(dim1=-2, dim2=-1)
+
+        states, divergence = sample_chain(state, factors, move, generator)
+        return states, rate + divergence
 
     def _first_state(self, first: DiagonalGaussian, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """z_1 ``[B, Dz]`` and what it costs ``[B]``."""
@@ -158,17 +153,14 @@ class DVBS(DeepStateSpaceModel):
         if isinstance(self.initial_distribution, TransformedNormal):
             mean, slope = mlp_jacobian(self.initial_distribution.network, first.mean)
             belief = Belief(mean, slope @ belief.covariance @ slope.mT)
-        beliefs, weights = [belief], self.dynamics.weights()
+        weights = self.dynamics.weights()
         gate_inputs = weights.gate_input(controls)
-        for t, (mean, variance) in enumerate(zip(factors.mean.unbind(1), factors.variance.unbind(1), strict=True)):
-            local = weights.linearise(belief.mean, gate_inputs[:, t])
-            predicted, q = local.mean(belief.mean, controls[:, t]), local.noise.diagonal(dim1=-2, dim2=-1)
-            gain = q / (q + variance)
-            through = (1 - gain).unsqueeze(-1) * local.state_matrix
-            covariance = through @ belief.covariance @ through.mT + torch.diag_embed(gain * variance)
-            belief = Belief(predicted + gain * (mean - predicted), kalman.symmetrise(covariance))
-            beliefs.append(belief)
-        return stack_beliefs(beliefs)
+
+        def linearise(mean: Tensor, t: int) -> tuple[Tensor, Tensor, Tensor]:
+            local = weights.linearise(mean, gate_inputs[:, t])
+            return local.mean(mean, controls[:, t]), local.noise.diagonal(dim1=-2, dim2=-1), local.state_matrix
+
+        return chain_moments(belief, factors, linearise)
 
     # -- prediction --------------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ class VelocityRange:
 
     Attributes:
         rest: the velocity at which the position stands still.
-        top: largest deviation from ``rest``.
+        top: largest deviation from ``rest``; negative where controls push the dimension downwards.
     """
 
     rest: Tensor

@@ -10,11 +10,12 @@ from latentrl.geometry.coordinates import read_coordinates
 from latentrl.inference.backends import backend_named
 from latentrl.models import build
 from latentrl.models.base import GenerativeModel, WorldModel
-from latentrl.models.capabilities import FrameEncoder, RunsBackend
+from latentrl.models.capabilities import RunsBackend
 from latentrl.models.spec import DataSpec
 from latentrl.objectives import OBJECTIVES
 from latentrl.objectives.base import Objective, ObjectiveSettings
 from latentrl.training.penalties import PositionTarget, penalties_of
+from latentrl.training.penalties.position import has_position
 from latentrl.training.recipes import Recipe
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
@@ -46,7 +47,7 @@ def build_objective(situation: Situation, settings: TrainSettings) -> Objective:
 def first_target(model: GenerativeModel, data: Sequences, settings: TrainSettings, count: int) -> PositionTarget:
     """Where the position is to be at first: at ``count`` coordinates that are read off pictures, unless on a chart."""
     wanted = settings.alignment > 0 and not settings.warm_start and is_image(data.observations)
-    if not wanted or not isinstance(model, FrameEncoder):
+    if not wanted or not has_position(model):
         return PositionTarget()
     components = read_coordinates(data.observations, count)
     return PositionTarget(components.to(next(model.parameters()).device))

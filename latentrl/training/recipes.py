@@ -25,6 +25,8 @@ SENSORS_GATE = (64, 64)
 """Hidden layers of the alpha network for sensors: Table A.2's for joint angles."""
 DRAWN_FRAMES = 6
 """Frames of a sequence of large pictures that a training step on a processor decodes."""
+SHORTEST = 3
+"""Frames of a sequence's beginning that a recurrent posterior is trained on, at least: it is asked about five."""
 NO_BLUR = Schedule(width=0.0, start=0, end=0)
 
 
@@ -153,6 +155,7 @@ def model_settings(situation: Situation, settings: TrainSettings) -> dict[str, A
         "initial_sigma": initial_sigma(situation, settings),
         "standardise": options.standardise,
         "drawn_frames": DRAWN_FRAMES if options.network == "lean" else 0,
+        "shortest": SHORTEST,
         **(entry.source if situation.plain else {}),
         **({"version": options.version} if options.version is not None else {}),
     }

@@ -73,7 +73,8 @@ class Situation:
     @property
     def splits(self) -> bool:
         """Whether the state is to have dimensions for the velocity."""
-        return self.options.position_size < self.options.state_size
+        whole = self.plain and self.entry.source.get("position_size", 0) is None
+        return self.options.position_size < self.options.state_size and not whole
 
     @property
     def fixes_gauge(self) -> bool:

@@ -128,3 +128,16 @@ def test_a_state_that_is_all_but_known_stays(narrow: float) -> None:
     found = EmissionFilter(linear_decoder(), SIGMA).update(known, torch.zeros(2, 8))
     torch.testing.assert_close(found.mean, known.mean, rtol=0, atol=1e-6)
     assert found.covariance.isfinite().all()
+
+
+@torch.no_grad()
+def test_what_the_decoder_does_not_read_is_corrected_through_the_covariance_alone() -> None:
+    torch.manual_seed(0)
+    decoder, frame = mlp((2, 8)).double(), torch.randn(4, 8, generator=torch.Generator().manual_seed(2)).double()
+    matrix, bias = emission_matrix(decoder)
+    padded = torch.cat((matrix, torch.zeros(8, 1, dtype=torch.float64)), 1)
+    noise = SIGMA**2 * torch.eye(8, dtype=torch.float64)
+    found = EmissionFilter(decoder, SIGMA, position_size=2).update(belief(), frame)
+    expected = kalman.update(belief(), frame - bias, padded, noise)
+    torch.testing.assert_close(found.mean, expected.mean, rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(found.covariance, expected.covariance, rtol=1e-6, atol=1e-10)

@@ -109,3 +109,58 @@ def test_the_goal_of_a_picture_is_the_middle_of_a_motionless_sequence() -> None:
     picture = torch.rand(PIXELS)
     still = model.smooth(picture.expand(1, 15, -1), torch.zeros(1, 14, 1)).mean[0, 7]
     torch.testing.assert_close(model.encode_goal(picture), still.float())
+
+
+def test_beyond_the_recorded_controls_the_transition_goes_on_linearly() -> None:
+    torch.manual_seed(0)
+    model = DKS(DataSpec((PIXELS,), "float32", 2, (2.0, 3.0)))
+    state, edge = torch.randn(4, 3), torch.tensor([2.0, -1.5])
+
+    def mean(times: float) -> Tensor:
+        return model.transition(state, times * edge.expand(4, -1)).mean
+
+    inside = model._move(state, (0.5 * edge / torch.tensor([2.0, 3.0])).expand(4, -1)).mean
+    torch.testing.assert_close(mean(0.5), inside)
+    assert (mean(0.0) - 2 * mean(0.5) + mean(1.0)).abs().max() > 1e-3, "inside it is the network's, which bends"
+    torch.testing.assert_close(mean(3.0) - mean(2.0), (mean(1.0) - mean(-1.0)) / 2)
+    torch.testing.assert_close(mean(1.0 + 1e-5), mean(1.0), rtol=1e-4, atol=1e-4)
+
+
+def test_pictures_are_drawn_from_the_position_alone() -> None:
+    torch.manual_seed(0)
+    model = DKS(DataSpec((PIXELS,), "float32", 1, (2.0,)), DKSSettings(position_size=2))
+    state = torch.randn(4, 3)
+    moving = state + torch.tensor([0.0, 0.0, 1.0])
+    torch.testing.assert_close(model.emission(state).mean, model.emission(moving).mean)
+    assert (model.emission(state).mean - model.emission(state + torch.tensor([0.0, 1.0, 0.0])).mean).abs().max() > 1e-4
+    position, velocity = model.split(state)
+    assert position.shape == (4, 2) and velocity.shape == (4, 1)
+    data = batch()
+    velocities = model.smooth(data.observations[:1], data.actions[:1]).mean[0, :, 2:]
+    torch.testing.assert_close(model.encode_goal(data.observations[0], data.actions[0]), velocities.mean(0).float())
+
+
+def test_training_sees_beginnings_of_every_length_and_evaluation_whole_sequences() -> None:
+    torch.manual_seed(0)
+    model, g = DKS(DataSpec((PIXELS,), "float32", 1, (2.0,)), DKSSettings(shortest=2)), torch.Generator().manual_seed(0)
+
+    def lengths() -> set[int]:
+        found = [model.sampled_rate_distortion(batch(), g).states for _ in range(60)]
+        return {states.shape[1] for states in found if states is not None}
+
+    assert lengths() == set(range(2, LENGTH + 1))
+    assert model.eval() is model and lengths() == {LENGTH}
+
+
+@torch.no_grad()
+def test_the_chained_posterior_s_moments_are_those_of_its_paths() -> None:
+    model, data, g = linear_model(), batch(), torch.Generator().manual_seed(0)
+    object.__setattr__(model.settings, "posterior", "chained")
+    smoothed = model.smooth(data.observations, data.actions)
+    many = Sequences(data.observations.repeat(4000, 1, 1), data.actions.repeat(4000, 1, 1))
+    states = model.sampled_rate_distortion(many, g).states
+    assert states is not None
+    paths = states.unflatten(0, (4000, BATCH)).double()
+    deviation = smoothed.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
+    assert ((paths.mean(0) - smoothed.mean).abs() < 5 * deviation / math.sqrt(4000)).all()
+    torch.testing.assert_close(paths.std(0), deviation, rtol=0.1, atol=0)

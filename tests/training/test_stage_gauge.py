@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal, cast
 
 import pytest
 import torch
 
+from latentrl.models.dks import DKS, DKSSettings
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
-from latentrl.training.stages.gauge import mirror, velocity_gauge
-from latentrl.types import Sequences
+from latentrl.runs.velocity_range import load_range
+from latentrl.training.stages.gauge import VelocityCoordinates, mirror, velocity_gauge
+from latentrl.training.training import Training
+from latentrl.types import Belief, Sequences
 
 GAUGE = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0.7, -0.4, 1]], dtype=torch.float64)
 
@@ -103,6 +108,28 @@ def test_controls_push_the_velocity_up_afterwards(prior: Literal["vhp", "normal"
     after = model.smooth(data.observations, data.actions).mean
     torch.testing.assert_close(after, before @ turned)
     assert torch.equal(mirror(model, after, data.actions), torch.eye(3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_model_of_fixed_coordinates_is_told_which_way_controls_push_by_the_range(sign: float, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    g, data = torch.Generator().manual_seed(0), make_data()
+    model = DKS(DataSpec((8, 8, 1), "uint8", 1, (2.0,)), DKSSettings(position_size=2, transition_hidden=()))
+    states = torch.randn(32, 6, 3, generator=g)
+    # The position moves by the velocity less 0.5, and is at rest there.
+    states[..., :2] = (0.2 * (states[..., 2:] - 0.5)).cumsum(1)
+    layer = model.dynamics.network[0]
+    assert isinstance(layer, torch.nn.Linear)
+    with torch.no_grad():
+        layer.weight[2, 3] = 0.3 * sign
+    trainer = SimpleNamespace(model=model, data=data)
+    training = cast(Training, SimpleNamespace(model=model, data=data, folder=tmp_path, fix_gauge=True, trainer=trainer))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("latentrl.training.stages.gauge.smooth", lambda model, data: Belief(states, states))
+        VelocityCoordinates().run(training)
+    found = load_range(tmp_path)
+    assert found.top.shape == (1,) and float(found.top.sign()) == sign
+    torch.testing.assert_close(found.top.abs(), (states[..., 2] - found.rest).abs().max()[None])
 
 
 def test_a_standard_normal_prior_has_no_free_gauge() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from latentrl.models.base import GenerativeModel
-from latentrl.models.capabilities import FrameEncoder, Sampled
+from latentrl.models.capabilities import FrameEncoder, Sampled, StateSampler
 from latentrl.numerics.least_squares import unexplained
 from latentrl.training.penalties.base import Penalty, Step
 from latentrl.training.position_target import PositionTarget
@@ -20,17 +20,19 @@ from latentrl.training.settings import TrainSettings
 class PositionPenalty(Penalty):
     """The share of the target's components that no linear map of the position predicts, while sigma is held.
 
-    For models that encode frames alone: in a recurrent posterior it harms the velocity (docs/dvbs.md).
+    For models that read the position off frames alone, or draw frames from it alone: where a whole state is decoded it
+    harms the velocity (docs/dvbs.md).
     """
 
-    needs = (FrameEncoder,)
+    reads_states = True
 
-    def __init__(self, model: FrameEncoder, target: PositionTarget, weight: float, until: int) -> None:
+    def __init__(self, model: GenerativeModel, target: PositionTarget, weight: float, until: int) -> None:
         self.model, self.target, self.weight, self.until = model, target, weight, until
 
     @classmethod
     def of(cls, model: GenerativeModel, settings: TrainSettings, target: PositionTarget) -> PositionPenalty | None:
-        assert isinstance(model, FrameEncoder)
+        if not has_position(model):
+            return None
         # A start on a chart says later where the position is to be.
         wanted = settings.alignment > 0 and (target.components is not None or settings.warm_start > 0)
         return cls(model, target, settings.alignment, settings.sigma_hold) if wanted else None
@@ -48,5 +50,13 @@ class PositionPenalty(Penalty):
             return None
         positions = sampled.positions
         if positions is None:
+            assert isinstance(self.model, FrameEncoder)
             positions = self.model.encode(step.batch.observations).mean
-        return self.weight * unexplained(positions.flatten(0, 1), components[step.index].flatten(0, 1))
+        aim = components[step.index, : positions.shape[1]]
+        return self.weight * unexplained(positions.flatten(0, 1), aim.flatten(0, 1))
+
+
+def has_position(model: GenerativeModel) -> bool:
+    """Whether ``model`` tells its positions: one that encodes frames, or samples states that are split."""
+    splits = isinstance(model, StateSampler) and model.position_size < model.latent_size
+    return splits or isinstance(model, FrameEncoder)

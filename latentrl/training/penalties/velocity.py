@@ -12,7 +12,7 @@ from torch import Tensor
 from latentrl.geometry.plane import Plane
 from latentrl.geometry.topology import Topology
 from latentrl.models.base import GenerativeModel
-from latentrl.models.capabilities import Sampled, StateSampler
+from latentrl.models.capabilities import FrameEncoder, Sampled, StateSampler
 from latentrl.numerics.least_squares import unexplained
 from latentrl.training.penalties.base import Penalty, Step
 from latentrl.training.position_target import PositionTarget
@@ -22,7 +22,8 @@ from latentrl.training.settings import TrainSettings
 class VelocityPenalty(Penalty):
     """The share of the displacements that no linear map of the velocities predicts, as a part of the rate.
 
-    For models with as many velocities as positions, or that began on a chart.
+    For models with as many velocities as positions, or that began on a chart; and for those that read positions off
+    whole sequences, where a position may hide the velocity (docs/dks.md).
     """
 
     needs = (StateSampler,)
@@ -33,7 +34,8 @@ class VelocityPenalty(Penalty):
 
     @classmethod
     def of(cls, model: GenerativeModel, settings: TrainSettings, target: PositionTarget) -> VelocityPenalty | None:
-        wanted = settings.warm_start > 0 or model.latent_size == 2 * model.position_size
+        hides = model.position_size < model.latent_size and not isinstance(model, FrameEncoder)
+        wanted = settings.warm_start > 0 or model.latent_size == 2 * model.position_size or hides
         weight = settings.velocity_alignment
         return cls(model.position_size, target, weight) if wanted and weight > 0 else None
 
@@ -59,7 +61,7 @@ class VelocityPenalty(Penalty):
         components = self.target.components
         if components is None or isinstance(self.target.topology, Plane):
             return velocity_unexplained(states, self.position_size)
-        return turn_unexplained(states, components[index], self.target.topology)
+        return turn_unexplained(states, components[index, : states.shape[1]], self.target.topology)
 
 
 def velocity_unexplained(states: Tensor, position_size: int) -> Tensor:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from latentrl.models.base import WorldModel
-from latentrl.models.capabilities import ChangesCoordinates, LocallyLinear, SplitState
+from latentrl.models.capabilities import ChangesCoordinates, SplitState
 from latentrl.models.over_data import smooth, spread_sample
 from latentrl.numerics.least_squares import least_squares
-from latentrl.runs.velocity_range import save_range, velocity_range
+from latentrl.runs.velocity_range import VelocityRange, save_range, velocity_range
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
 from latentrl.training.stages.base import Stage
@@ -25,26 +25,32 @@ from latentrl.training.training import Training
 class VelocityCoordinates(Stage):
     """The velocity loses what is linear in the position, gets the controls' sign, and its range is measured.
 
-    The states are smoothed once; each change of coordinates takes them along.
+    The states are smoothed once; each change of coordinates takes them along. Of a model that cannot change its
+    coordinates the range alone is measured, and a velocity that controls push downwards gets a negative top.
     """
 
-    needs = (SplitState, ChangesCoordinates, LocallyLinear)
+    needs = (SplitState,)
 
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         if not situation.splits:
             return None
+        if situation.lacks((ChangesCoordinates,)):
+            return "the range of velocities is measured, and which way controls push: training leaves these free"
         fixed = "rid of what the position tells, " if situation.fixes_gauge else ""
         return f"velocities {fixed}pointed where controls push, their range measured: training leaves these free"
 
     def run(self, training: Training) -> None:
         model, sample = training.model, spread_sample(training.data)
-        assert isinstance(model, ChangesCoordinates)
-        states = smooth(model, sample).mean
-        if training.fix_gauge:
-            states = _moved(model, velocity_gauge(states.flatten(0, 1), model.position_size), states)
-        states = _moved(model, mirror(model, states, sample.actions), states)
+        states, turned = smooth(model, sample).mean, torch.ones(model.latent_size - model.position_size)
+        if isinstance(model, ChangesCoordinates):
+            if training.fix_gauge:
+                states = _moved(model, velocity_gauge(states.flatten(0, 1), model.position_size), states)
+            states = _moved(model, mirror(model, states, sample.actions), states)
+        else:
+            turned = mirror(model, states, sample.actions).diagonal()[model.position_size :].float().cpu()
         try:
-            save_range(velocity_range(states, model.position_size), training.folder)
+            found = velocity_range(states, model.position_size)
+            save_range(VelocityRange(found.rest, turned * found.top), training.folder)
         except ValueError as error:
             print(f"{training.folder}: no goals of the form velocity:FRACTION for this run: {error}")
 
@@ -76,11 +82,10 @@ def mirror(model: WorldModel, states: Tensor, actions: Tensor) -> Tensor:
         states: smoothed ``[N, T, Dz]``.
         actions: ``[N, T - 1, Du]``, in the environment's units.
     """
-    assert isinstance(model, LocallyLinear)
-    weights = model.locally_linear().weights(torch.float64)
-    before, controls = states[:, :-1].flatten(0, 1).double(), weights.scaled(actions.to(states.device).flatten(0, 1))
-    local = weights.linearise(before, weights.gate_input(controls))
-    effect = local.dynamics[:, model.position_size :, model.state_size :].mean(0)
+    before, steps = states[:, :-1].flatten(0, 1).float(), actions.to(states.device).flatten(0, 1).abs().amax(0).diag()
+    pushed = [model.transition(before, one.expand(len(before), -1)).mean.mean(0) for one in (*steps, *-steps)]
+    up, down = torch.stack(pushed)[:, model.position_size : model.latent_size].chunk(2)
+    effect = (up - down).T
     strongest = effect.gather(1, effect.abs().argmax(1, keepdim=True)).squeeze(1)
     gauge = torch.eye(model.state_size, dtype=torch.float64, device=states.device)
     velocity = gauge.diagonal()[model.position_size :]
