@@ -19,7 +19,7 @@ KILLS = {"collect": 10, "import": 10, "train": 6, "learn": 18, "study": 3, "quic
 
 
 def _kill(work: Path, stages: Mapping[str, int], seed: int) -> str:
-    words = ["--stages", *(f"{name}={count}" for name, count in stages.items())]
+    words = [f"{name}={count}" for name, count in stages.items()]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [

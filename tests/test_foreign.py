@@ -76,7 +76,7 @@ COMMANDS = """
     compare --run run --episodes 1
     export --run run --steps 3
     train --run run --resume
-    train --data data --run new --steps 1 --recipe source --no-progress --kappa 0.1
+    train --data data --run new --steps 1 --recipe source --no-progress --kappa 0.1 --backend reference
     inspect --data long
     study study.json --dry-run
     study study.json --out study --report

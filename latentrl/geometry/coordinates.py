@@ -24,9 +24,21 @@ def read_coordinates(observations: Tensor, count: int) -> Tensor:
         ``[N, T, count]`` float32, each of unit variance.
     """
     leading = leading_coordinates(observations, count)
+    slow = slower_coordinates(observations, leading)
+    return leading if slow is None else slow.to(leading.device)
+
+
+def slower_coordinates(observations: Tensor, places: Tensor, share: float = BETTER) -> Tensor | None:
+    """As many slow coordinates as ``places [N, T, K]``, if those do not tell the pictures apart and these do.
+
+    Args:
+        observations: ``[N, T, H, W, C]`` uint8.
+        places: coordinates of the pictures.
+        share: of what ``places`` leave untold, that slow coordinates may leave at most.
+    """
     landmarks = Landmarks(observations)
-    left = landmarks.untold(leading)
+    left = landmarks.untold(places)
     if left <= ENOUGH:
-        return leading
-    slow = landmarks.slow_coordinates(count)
-    return leading if slow is None or landmarks.untold(slow) > BETTER * left else slow.to(leading.device)
+        return None
+    slow = landmarks.slow_coordinates(places.shape[-1])
+    return slow if slow is not None and landmarks.untold(slow) <= share * left else None

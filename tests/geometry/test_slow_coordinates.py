@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.geometry.coordinates import ENOUGH, read_coordinates
+from latentrl.geometry.coordinates import ENOUGH, read_coordinates, slower_coordinates
 from latentrl.geometry.leading_coordinates import leading_coordinates
 from latentrl.geometry.slow_coordinates import Landmarks, most_telling, slow_functions, untold
 from tests.arms import explained
@@ -37,6 +37,8 @@ def test_what_moves_far_is_told_by_slow_coordinates_and_not_by_leading_ones(far:
     assert min(explained(slow.flatten(0, 1), where.flatten()) for where in places.unbind(-1)) > 0.9
     assert landmarks.untold(leading) > 5 * landmarks.untold(slow)
     assert torch.equal(read_coordinates(pictures, 2), slow)
+    assert slower_coordinates(pictures, leading, share=0.25) is not None, "as a chart these would be wrong"
+    assert slower_coordinates(pictures, places) is None, "nothing tells more than the truth"
 
 
 def test_frames_between_the_landmarks_are_placed_among_them(far: tuple[Tensor, Tensor]) -> None:
