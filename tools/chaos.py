@@ -73,7 +73,7 @@ class Stage:
     modules: tuple[str, ...]
     ignored: tuple[str, ...] = ()
     cleaned: Mapping[str, Clean] = field(default_factory=dict)
-    run: Callable[[Arguments], None] = field(default_factory=lambda: _verb)
+    run: Callable[[Arguments], None] = field(default_factory=lambda: run_verb)
 
 
 @dataclass(frozen=True)
@@ -314,7 +314,7 @@ class Forked:
             for descriptor in (1, 2):
                 os.dup2(stdout.fileno(), descriptor)
             module, *arguments = words[2:]
-            os._exit(_code_of(partial(_verb, (module.removeprefix("latentrl."), *arguments))))
+            os._exit(_code_of(partial(run_verb, (module.removeprefix("latentrl."), *arguments))))
 
     def poll(self) -> int | None:
         """The exit code, if it has ended."""
@@ -427,7 +427,7 @@ def without_rows(column: str, value: str) -> Clean:
     return clean
 
 
-def _verb(command: Arguments) -> None:
+def run_verb(command: Arguments) -> None:
     from latentrl.__main__ import VERBS
 
     VERBS[command[0]].run(command[1:])
@@ -447,15 +447,15 @@ def _nothing(*_: Path) -> None:
 
 
 def _data(shared: Path) -> None:
-    _verb(("collect", "--out", str(shared / "data"), *FEW))
+    run_verb(("collect", "--out", str(shared / "data"), *FEW))
 
 
-def _run(shared: Path) -> None:
+def make_run(shared: Path) -> None:
     _data(shared)
-    _verb(("train", "--data", str(shared / "data"), "--run", str(shared / "run"), *STEPS))
+    run_verb(("train", "--data", str(shared / "data"), "--run", str(shared / "run"), *STEPS))
 
 
-def _log(shared: Path) -> None:
+def make_log(shared: Path) -> None:
     """Recordings to be imported."""
     import numpy as np
 
@@ -505,7 +505,7 @@ def _forking(command: Arguments) -> None:
     from latentrl.studies.launchers import local
 
     local.subprocess = _Subprocess  # type: ignore[assignment, attr-defined]
-    _verb(command)
+    run_verb(command)
 
 
 class _Subprocess:
@@ -545,7 +545,7 @@ def _small_quickstart(command: Arguments) -> None:
     kind = QUICKSTARTS["pendulum"]
     name, showcase = next(iter(kind.items()))
     kind[name] = replace(showcase, report=_page)
-    _verb(command)
+    run_verb(command)
 
 
 def _page(plan: Any, summary: Mapping[str, Any], out: Path, seed: int) -> None:
@@ -554,7 +554,7 @@ def _page(plan: Any, summary: Mapping[str, Any], out: Path, seed: int) -> None:
 
 STAGES: dict[str, Stage] = {
     "collect": Stage(_nothing, _nothing, _collect, "out/data", ("latentrl.collect",)),
-    "import": Stage(_log, _nothing, _import, "out/data", ("latentrl.import_recordings",)),
+    "import": Stage(make_log, _nothing, _import, "out/data", ("latentrl.import_recordings",)),
     "train": Stage(
         _data,
         _nothing,
@@ -570,7 +570,7 @@ STAGES: dict[str, Stage] = {
         },
     ),
     "learn": Stage(
-        _run,
+        make_run,
         _copied,
         _learn,
         "out/run",

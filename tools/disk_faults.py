@@ -53,10 +53,10 @@ class Full:
 
 
 def _prepare(shared: Path) -> None:
-    chaos._run(shared)
+    chaos.make_run(shared)
     run = str(shared / "run")
-    chaos._verb(("learn", "--run", run, "--updates", "2", "--horizon", "3"))
-    chaos._log(shared)
+    chaos.run_verb(("learn", "--run", run, "--updates", "2", "--horizon", "3"))
+    chaos.make_log(shared)
     (shared / "mine.json").write_text(json.dumps(chaos.STUDY))
 
 

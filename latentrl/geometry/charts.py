@@ -64,9 +64,9 @@ def chart(observations: Tensor, count: int, landmarks: int = LANDMARKS) -> Tenso
     sample = spread_frames(observations, landmarks)
     if len(sample) < 10 * NEIGHBOURS:
         raise NoChartError(f"{len(sample)} frames are too few for a chart; at least {10 * NEIGHBOURS} are needed")
-    kept = distinct(thumbnails(sample, NEAR))
-    sample = sample[kept]
     near = thumbnails(sample, NEAR)
+    kept = distinct(near)
+    sample, near = sample[kept], near[kept]
     coordinates = _coordinates(similarities(near, NEIGHBOURS), thumbnails(sample, FAR), thumbnails(sample, 0.0), count)
     numbers = torch.arange(observations.shape[:2].numel()).split(FRAMES_AT_ONCE)
     pieces = (frames_at(observations, piece).cpu() for piece in numbers)

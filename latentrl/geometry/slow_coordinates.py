@@ -91,12 +91,12 @@ class Landmarks:
         self._axes = leading_axes(described[kept], COMPONENTS)
         self._points = self._axes.along(described[kept])
         self._choosing = slice(None, None, max(1, len(kept) // CHOOSING))
+        self._least = untold(self._points[self._choosing], self._points[self._choosing])
 
     def untold(self, places: Tensor) -> float:
         """What ``places [N, T, K]`` of all frames leave untold of the landmarks, that these tell of each other."""
-        points = self._points[self._choosing]
         at = frames_at(places, self._numbers[self._choosing]).cpu()
-        return untold(at, points) - untold(points, points)
+        return untold(at, self._points[self._choosing]) - self._least
 
     def slow_coordinates(self, count: int) -> Tensor | None:
         """``count`` slow coordinates of all frames ``[N, T, count]`` float32, each with mean zero and unit variance.

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import torch
 
-from latentrl.inference.backends import NEEDS, PLAIN, is_installed
+from latentrl.inference.backends import NEEDS, PLAIN, is_installed, suits
 from latentrl.models.capabilities import RunsBackend
 from latentrl.training.building import build_model
 from latentrl.training.penalties import PENALTIES, PositionTarget, penalties_of
@@ -62,7 +62,8 @@ def _backend(situation: Situation) -> str:
     """The backend, and what a faster one needs where that is not installed."""
     name, able = situation.options.backend, RunsBackend in situation.capabilities
     lacking = [extra for other, (_, extra) in NEEDS.items() if not is_installed(other)]
-    if name != PLAIN or not able or not lacking or situation.device.type != "cpu":
+    faster = able and suits(situation.device.type, situation.options.state_size)
+    if name != PLAIN or not faster or not lacking:
         return name
     return f"{name} (faster: pip install '{lacking[-1]}')"
 

@@ -113,9 +113,8 @@ class Trainer:
         return terms
 
     def _sample(self, batch: Sequences) -> Sampled:
-        """The model's rate and distortion, with what they were estimated with where there is a penalty: it may read it,
-        or the positions, which would be encoded once more."""
-        if isinstance(self.model, StateSampler) and self.penalties:
+        """The model's rate and distortion, with the states they were estimated with if a penalty reads them."""
+        if isinstance(self.model, StateSampler) and any(penalty.reads_states for penalty in self.penalties):
             return self.model.sampled_rate_distortion(batch, self.generator)
         return Sampled(self.model.rate_distortion(batch, self.generator))
 

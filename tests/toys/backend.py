@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from latentrl.inference.backends import Emission
-from latentrl.inference.backends.reference import Reference
+from latentrl.inference.backends.reference import Reference, for_each
 from latentrl.inference.kalman import Filtered
 from latentrl.types import Belief
 
@@ -25,7 +25,7 @@ class ToyBackend(Reference):
         mixture: Any,
         missing: Tensor | None = None,
     ) -> Filtered:
-        prior = Belief(*(one.expand(len(observations), *one.shape[1:]) for one in prior))
+        prior = for_each(prior, len(observations))
         runs = []
         for n in range(len(observations)):
             one = slice(n, n + 1)

@@ -23,6 +23,7 @@ __all__ = [
     "backend_named",
     "choose",
     "is_installed",
+    "suits",
 ]
 
 
@@ -49,6 +50,11 @@ def is_installed(name: str) -> bool:
     return name not in NEEDS or find_spec(NEEDS[name][0]) is not None
 
 
+def suits(device: str, size: int) -> bool:
+    """Whether compiled kernels are the faster way for tensors on ``device`` and Dz = ``size``."""
+    return device == "cpu" and size <= LARGEST
+
+
 def choose(name: str, device: str, size: int = 1) -> str:
     """The backend that ``--backend NAME`` means for tensors on ``device``: ``auto`` is the fastest for Dz = ``size``.
 
@@ -56,7 +62,7 @@ def choose(name: str, device: str, size: int = 1) -> str:
         UserError: no such backend, one that is not installed, or one that does not compute on ``device``.
     """
     if name == AUTO:
-        return "numba" if device == "cpu" and size <= LARGEST and is_installed("numba") else PLAIN
+        return "numba" if suits(device, size) and is_installed("numba") else PLAIN
     if name not in BACKENDS:
         raise UserError(f"--backend {name}: there is no such backend; give {AUTO} or one of {', '.join(BACKENDS)}")
     if not is_installed(name):

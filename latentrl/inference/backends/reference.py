@@ -15,6 +15,11 @@ from latentrl.numerics.distributions import diagonal_log_prob
 from latentrl.types import Belief
 
 
+def for_each(prior: Belief, count: int) -> Belief:
+    """A prior ``[1]`` or ``[count]`` as ``[count]``."""
+    return Belief(*(one.expand(count, *one.shape[1:]) for one in prior))
+
+
 class Reference(Backend):
     """PyTorch."""
 
@@ -30,7 +35,7 @@ class Reference(Backend):
         mixture: Any,
         missing: Tensor | None = None,
     ) -> Filtered:
-        prior = Belief(*(one.expand(len(observations), *one.shape[1:]) for one in prior))
+        prior = for_each(prior, len(observations))
         gate_inputs = mixture.gate_input(controls).unbind(1)
 
         def linearise(t: int, mean: Tensor) -> Linearised:
@@ -49,7 +54,7 @@ class Reference(Backend):
         dynamics: Tensor,
         noises: Tensor,
     ) -> Filtered:
-        prior = Belief(*(one.expand(len(observations), *one.shape[1:]) for one in prior))
+        prior = for_each(prior, len(observations))
         steps, spreads = dynamics.unbind(1), torch.diag_embed(noises).unbind(1)
         given = [emissions] * observations.shape[1] if emissions.dim() == 2 else list(emissions.unbind(1))
         return filter_all(prior, observations, controls, given, noise, lambda t, _: Local(steps[t], spreads[t]))

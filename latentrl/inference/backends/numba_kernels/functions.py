@@ -136,9 +136,8 @@ class Filter(torch.autograd.Function):
                 (length - 1, int(widths[-1])),
             )
         )
-        prior = array(mean).reshape(-1, 1, size), array(covariance).reshape(-1, 1, size**2)
         results = filtered, spread, predicted, expected, transitions, noises
-        FILTER(*prior, array(observations), *fixed, array(noise), *mixed, *results, *tape, work)
+        FILTER(*_prior(mean, covariance), array(observations), *fixed, array(noise), *mixed, *results, *tape, work)
         ctx.kept = filtered, spread, fixed, mixed, tape, work
         ctx.shared = len(mean) < batch
         return _run(results)
@@ -156,10 +155,7 @@ class Filter(torch.autograd.Function):
             *map(array, grads), filtered, spread, *fixed, *mixed, *tape,
             *to_prior, to_observations, to_noise, *to_network, work,
         )  # fmt: skip
-        if ctx.shared:
-            to_prior = to_prior[0].sum(0), to_prior[1].sum(0)
-        to_mean, to_covariance = to_prior[0].reshape(-1, size), to_prior[1].reshape(-1, size, size)
-        found = to_mean, to_covariance, to_observations, to_noise, *to_network
+        found = *_to_prior(*to_prior, ctx.shared), to_observations, to_noise, *to_network
         return None, None, None, None, None, *map(torch.from_numpy, found)
 
 
@@ -183,8 +179,8 @@ class Linear(torch.autograd.Function):
         results = tuple(empty(batch, length, count) for _ in range(2) for count in (size, size**2))
         tape = tuple(empty(blocks(batch), length, count, LANES) for count in (size * observed, observed))
         work = scratch(size, observed, controls.shape[-1])
-        prior = array(mean).reshape(-1, 1, size), array(covariance).reshape(-1, 1, size**2)
-        LINEAR(*prior, array(observations), *given[:2], array(noise), given[2], array(noises), *results, *tape, work)
+        prior, data = _prior(mean, covariance), array(observations)
+        LINEAR(*prior, data, *given[:2], array(noise), given[2], array(noises), *results, *tape, work)
         ctx.kept = *results[:2], *given, *tape
         ctx.shared = len(mean) < batch
         ctx.work = work
@@ -203,10 +199,8 @@ class Linear(torch.autograd.Function):
         )
         LINEAR_BACK(*map(array, grads), *ctx.kept, *results, ctx.work)
         to_mean, to_covariance, to_observations, to_emissions, to_noise, to_dynamics, to_noises = results
-        if ctx.shared:
-            to_mean, to_covariance = to_mean.sum(0), to_covariance.sum(0)
         found = (
-            *(to_mean.reshape(-1, size), to_covariance.reshape(-1, size, size), to_observations),
+            *(*_to_prior(to_mean, to_covariance, ctx.shared), to_observations),
             *(to_emissions.reshape(batch, length, observed, size), to_noise),
             *(to_dynamics.reshape(batch, length - 1, size, size + controls.shape[2]), to_noises),
         )
@@ -322,6 +316,20 @@ class Density(torch.autograd.Function):
         to_states, to_observations, to_noise, *to_network = results
         found = to_states, to_observations, to_noise.reshape(-1), *to_network
         return None, None, None, *map(torch.from_numpy, found)
+
+
+def _prior(mean: Tensor, covariance: Tensor) -> tuple[Array, Array]:
+    """m_0 ``[N, 1, Dz]`` and P_0 ``[N, 1, Dz * Dz]``, of one time step as kernels read them."""
+    size = mean.shape[-1]
+    return array(mean).reshape(-1, 1, size), array(covariance).reshape(-1, 1, size**2)
+
+
+def _to_prior(to_mean: Array, to_covariance: Array, shared: bool) -> tuple[Array, Array]:
+    """Their gradients as PyTorch knows them; summed over the batch where all sequences ``shared`` one prior."""
+    size = to_mean.shape[-1]
+    if shared:
+        to_mean, to_covariance = to_mean.sum(0), to_covariance.sum(0)
+    return to_mean.reshape(-1, size), to_covariance.reshape(-1, size, size)
 
 
 def _belief(mean: Array, covariance: Array) -> tuple[Tensor, Tensor]:
