@@ -41,10 +41,17 @@ NEW = 0.5
 
 
 class Charted(NamedTuple):
-    """Sequences of pictures, and their places on a chart ``[N, T, Da]``."""
+    """Sequences of pictures, and their places on a chart.
+
+    Attributes:
+        data: the sequences.
+        places: ``[N, T, Da]``, each of unit variance.
+        straight: whether a motion moves the places as far anywhere on the chart; if not, they only tell pictures apart.
+    """
 
     data: Sequences
     places: Tensor
+    straight: bool = True
 
 
 def chart(observations: Tensor, count: int, landmarks: int = LANDMARKS) -> Tensor:

@@ -1,4 +1,4 @@
-"""Coordinates of pictures: as many as the position has, read off without a label, the simplest that tell it."""
+"""Coordinates of pictures: as many as the position has, read off without a label, the straightest that tell it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from latentrl.geometry.leading_coordinates import leading_coordinates
 from latentrl.geometry.slow_coordinates import Landmarks
 
 ENOUGH = 0.03
-"""Share of the pictures' variance that leading coordinates may leave untold before others are looked for."""
+"""Share of the pictures' variance that coordinates may leave untold before others are looked for."""
 BETTER = 0.5
-"""Of what leading coordinates leave untold, at most, for slow ones to take their place."""
+"""Of what coordinates leave untold, at most, for less straight ones to take their place."""
+HARMONICS = 2
+"""Leading coordinates that are looked at, for each that is wanted: some are harmonics of others."""
 
 
 def read_coordinates(observations: Tensor, count: int) -> Tensor:
-    """The leading coordinates of pictures, or the slow ones where those do not tell them apart and these do.
+    """The leading coordinates of pictures, or others where those do not tell them apart: :func:`telling_coordinates`.
 
     Args:
         observations: ``[N, T, H, W, C]`` uint8.
@@ -23,9 +25,30 @@ def read_coordinates(observations: Tensor, count: int) -> Tensor:
     Returns:
         ``[N, T, count]`` float32, each of unit variance.
     """
-    leading = leading_coordinates(observations, count)
-    slow = slower_coordinates(observations, leading)
-    return leading if slow is None else slow.to(leading.device)
+    telling = telling_coordinates(observations, count)
+    return leading_coordinates(observations, count) if telling is None else telling.to(observations.device)
+
+
+def telling_coordinates(observations: Tensor, count: int) -> Tensor | None:
+    """Coordinates that tell pictures apart of which the leading ones do not; None where those do, or nothing else does.
+
+    Leading coordinates are nearly straight, slow ones are not. So slow ones stand first for what no leading one tells,
+    as the side on which a thin pole leans, and for all only where that does not do.
+
+    Args:
+        observations: ``[N, T, H, W, C]`` uint8.
+        count: coordinates.
+    """
+    landmarks = Landmarks(observations)
+    leading = leading_coordinates(observations, HARMONICS * count)
+    found, left = None, landmarks.untold(leading[..., :count])
+    for first in (leading, None):
+        if left <= ENOUGH:
+            break
+        other = landmarks.slow_coordinates(count, first)
+        if other is not None and landmarks.untold(other) <= BETTER * left:
+            found, left = other, landmarks.untold(other)
+    return found
 
 
 def slower_coordinates(observations: Tensor, places: Tensor, share: float = BETTER) -> Tensor | None:

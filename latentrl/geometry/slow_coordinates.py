@@ -95,20 +95,32 @@ class Landmarks:
 
     def untold(self, places: Tensor) -> float:
         """What ``places [N, T, K]`` of all frames leave untold of the landmarks, that these tell of each other."""
-        at = frames_at(places, self._numbers[self._choosing]).cpu()
-        return untold(at, self._points[self._choosing]) - self._least
+        return untold(self._of(places)[self._choosing], self._points[self._choosing]) - self._least
 
-    def slow_coordinates(self, count: int) -> Tensor | None:
-        """``count`` slow coordinates of all frames ``[N, T, count]`` float32, each with mean zero and unit variance.
+    def slow_coordinates(self, count: int, first: Tensor | None = None) -> Tensor | None:
+        """``count`` coordinates of all frames ``[N, T, count]`` float32, each with mean zero and unit variance.
 
-        None: too few frames, or frames that fall into groups.
+        Args:
+            count: those that together tell most.
+            first: other coordinates of all frames ``[N, T, K]``: one that tells nearly as much as a slow one is taken.
+
+        Returns:
+            None: too few frames, or frames that fall into groups.
         """
         functions = slow_functions(self._points)
         if functions is None or count > functions.shape[1]:
             return None
-        choices = most_telling(functions[self._choosing], self._points[self._choosing])
+        among = functions if first is None else torch.cat((self._of(first).to(functions.dtype), functions), 1)
+        others = among.shape[1] - functions.shape[1]
+        choices = most_telling(among[self._choosing], self._points[self._choosing])
         chosen = next(numbers for numbers, _ in choices if len(numbers) == count)
-        return self._placed(functions[:, chosen])
+        slow = [number - others for number in chosen if number >= others]
+        found = [] if first is None else [first.cpu()[..., [number for number in chosen if number < others]]]
+        return torch.cat((*found, self._placed(functions[:, slow])), -1) if slow else found[0]
+
+    def _of(self, places: Tensor) -> Tensor:
+        """The landmarks' own, of ``places [N, T, K]`` of all frames."""
+        return frames_at(places, self._numbers).cpu()
 
     def _placed(self, coordinates: Tensor) -> Tensor:
         """All frames, at the means over the nearest landmarks' ``coordinates [L, K]``."""

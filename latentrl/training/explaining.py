@@ -17,6 +17,12 @@ from latentrl.training.situation import Situation
 def notes(situation: Situation, recipe: Recipe) -> list[str]:
     """What a user should know before the training begins: what is left out, and why."""
     found = [] if situation.no_chart is None else [situation.no_chart]
+    charted, count = situation.charted, situation.options.position_size
+    if charted is not None and not charted.straight and situation.options.state_size < 2 * count:
+        found.append(
+            f"the coordinates that tell these pictures apart are bent: --state-size {2 * count}, a velocity for each of "
+            f"the {count} positions, serves them better than {situation.options.state_size}"
+        )
     if recipe.left_out:
         missing = ", ".join(dict.fromkeys(name for lacks in recipe.left_out.values() for name in lacks))
         stages = ", ".join(recipe.left_out)

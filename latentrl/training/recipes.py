@@ -84,7 +84,8 @@ def latentrl(situation: Situation, settings: TrainSettings) -> TrainSettings:
     """This project's: for small pictures the settings' defaults, for others what follows."""
     settings = replace(settings, sigma_floor=sigma_floor(situation))
     if situation.charted is not None:
-        return on_chart(settings)
+        settings = on_chart(settings)
+        return settings if situation.charted.straight else bent(settings)
     if situation.images:
         return settings
     return for_quiet_sensors(settings) if PathSampler in situation.capabilities else for_sensors(settings)
@@ -113,6 +114,11 @@ def on_chart(settings: TrainSettings) -> TrainSettings:
         prior_steps=min(5000, settings.steps),
         blur=NO_BLUR,
     )
+
+
+def bent(settings: TrainSettings) -> TrainSettings:
+    """For a start on coordinates that only tell pictures apart: the encoder soon leaves them for straighter ones."""
+    return replace(settings, learning_rates=settings.learning_rates | {"encoder": 3e-4}, alignment=100.0)
 
 
 def for_sensors(settings: TrainSettings) -> TrainSettings:

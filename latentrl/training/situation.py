@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from latentrl.geometry.charts import Charted, chart, needs_chart
-from latentrl.geometry.coordinates import slower_coordinates
+from latentrl.geometry.coordinates import slower_coordinates, telling_coordinates
 from latentrl.geometry.neighbour_graph import NoChartError
 from latentrl.inference.backends import AUTO, PLAIN, choose
 from latentrl.models import MODELS, ModelEntry
@@ -158,17 +158,21 @@ def _standardised(situation: Situation) -> Situation:
 
 
 def _with_chart(situation: Situation) -> Situation:
-    options, data = situation.options, situation.data
+    """What a model is to start on, where the leading coordinates of its pictures do not tell all of its position."""
+    options, data, count = situation.options, situation.data, situation.options.position_size
     able = not situation.plain and situation.images and not situation.lacks(STARTS_ON_CHART)
-    fewer = options.position_size < options.state_size < 2 * options.position_size
-    if not (able and fewer and needs_chart(data.observations, options.position_size)):
+    if not (able and situation.splits):
         return situation
     if options.progress:
-        print("reading a chart off the pictures", flush=True)
+        print("reading coordinates off the pictures", flush=True)
     try:
-        return replace(situation, charted=read_chart(data, options.position_size))
+        # Where every position has a velocity, the model may bend its own coordinates: none need to be straight.
+        if options.state_size < 2 * count and needs_chart(data.observations, count):
+            return replace(situation, charted=read_chart(data, count))
     except NoChartError as error:
-        return replace(situation, no_chart=f"{options.data}: {error}; the model starts anywhere")
+        situation = replace(situation, no_chart=f"{options.data}: {error}")
+    telling = telling_coordinates(data.observations, count)
+    return situation if telling is None else replace(situation, charted=Charted(data, telling, straight=False))
 
 
 def read_chart(data: Sequences, count: int) -> Charted:

@@ -8,17 +8,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.geometry.coordinates import ENOUGH, read_coordinates, slower_coordinates
+from latentrl.geometry.coordinates import ENOUGH, read_coordinates, slower_coordinates, telling_coordinates
 from latentrl.geometry.leading_coordinates import leading_coordinates
 from latentrl.geometry.slow_coordinates import Landmarks, most_telling, slow_functions, untold
 from tests.arms import explained
 
 
+def disc(down: Tensor, across: Tensor, height: int, width: int, spread: float) -> Tensor:
+    """Pictures ``[..., height, width]`` in [0, 1] of a blurred disc at pixels ``down`` and ``across [...]``."""
+    rows, columns = torch.arange(height).view(-1, 1), torch.arange(width)
+    squared = (rows - down[..., None, None]).square() + (columns - across[..., None, None]).square()
+    return torch.exp(-squared / spread)
+
+
 def drawn(places: Tensor, height: int = 12, width: int = 40) -> Tensor:
     """Pictures ``[N, T, height, width, 1]`` of a small disc at ``places [N, T, 2]`` in [-1, 1], down and across."""
-    rows, columns = torch.arange(height).view(-1, 1), torch.arange(width)
-    down, across = ((places + 1) / 2 * torch.tensor([height - 1.0, width - 1.0]))[..., None, None].unbind(2)
-    return (255 * torch.exp(-((rows - down).square() + (columns - across).square()) / 3)).byte().unsqueeze(-1)
+    down, across = ((places + 1) / 2 * torch.tensor([height - 1.0, width - 1.0])).unbind(-1)
+    return (255 * disc(down, across, height, width, 3.0)).byte().unsqueeze(-1)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +47,22 @@ def test_what_moves_far_is_told_by_slow_coordinates_and_not_by_leading_ones(far:
     assert slower_coordinates(pictures, places) is None, "nothing tells more than the truth"
 
 
+def test_slow_coordinates_stand_first_for_what_no_leading_one_tells() -> None:
+    """Leading coordinates tell where a large thing is that moves a little, not where a small one is that moves far."""
+    places = 2 * torch.rand(200, 10, 2, generator=torch.Generator().manual_seed(0)) - 1
+    near, far = places.unbind(-1)
+    large = disc(8 + 3 * near, torch.full_like(near, 20.0), 24, 40, 32.0)
+    small = disc(torch.full_like(far, 20.0), 20 + 18 * far, 24, 40, 4.5)
+    pictures = (255 * (0.7 * large + 0.5 * small).clamp(0, 1)).byte().unsqueeze(-1)
+    leading, telling = leading_coordinates(pictures, 2), telling_coordinates(pictures, 2)
+    assert telling is not None
+    kept = [any(torch.equal(one, other) for other in leading.unbind(-1)) for one in telling.unbind(-1)]
+    assert kept == [True, False]
+    assert min(explained(telling.flatten(0, 1), where.flatten()) for where in (near, far)) > 0.95
+    landmarks = Landmarks(pictures)
+    assert landmarks.untold(telling) < 0.5 * landmarks.untold(leading)
+
+
 def test_frames_between_the_landmarks_are_placed_among_them(far: tuple[Tensor, Tensor]) -> None:
     pictures, places = far
     some = Landmarks(pictures, count=1000).slow_coordinates(2)  # every other frame is a landmark
@@ -55,6 +77,7 @@ def test_where_leading_coordinates_tell_everything_they_stay() -> None:
     pictures = drawn(0.5 * torch.stack((angle.sin(), angle.cos()), -1), 16, 16)
     assert Landmarks(pictures).untold(leading_coordinates(pictures, 2)) < ENOUGH
     assert torch.equal(read_coordinates(pictures, 2), leading_coordinates(pictures, 2))
+    assert telling_coordinates(pictures, 2) is None
 
 
 def test_equal_frames_are_one_landmark(far: tuple[Tensor, Tensor]) -> None:

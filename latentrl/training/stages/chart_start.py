@@ -75,6 +75,11 @@ def moving_frame(chart: Tensor, size: int, starts: int = 24, rounds: int = 60, s
     return best
 
 
+def _own_frame(size: int) -> Tensor:
+    """As many velocities as positions: each moves its own, wherever it is."""
+    return torch.cat((torch.eye(size).unsqueeze(-1), torch.zeros(size, size, size)), -1)
+
+
 def _affine(position: Tensor) -> Tensor:
     return torch.cat((torch.ones_like(position[:, :1]), position), 1)
 
@@ -180,7 +185,8 @@ def _start_transition(model: WorldModel, chart: Tensor, generator: torch.Generat
     size, positions = model.state_size, model.position_size
     velocities = size - positions
     places = chart.flatten(0, 1)
-    frame, transition = moving_frame(chart, velocities), model.locally_linear()
+    transition = model.locally_linear()
+    frame = _own_frame(positions) if velocities == positions else moving_frame(chart, velocities)
     device = next(model.parameters()).device
     optimiser = torch.optim.Adam(transition.parameters(), lr=3e-3)
     for _ in range(MOTION_STEPS):
