@@ -11,7 +11,8 @@ from latentrl.geometry.charts import Charted
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.objectives.rewo import REWO
-from latentrl.training.stages.chart_start import moving_frame, start_on_chart
+from latentrl.training.stages.chart_start import moving_frame, start_on_chart, start_transition
+from latentrl.types import Sequences
 from tests.arms import explained, wander
 
 
@@ -28,6 +29,20 @@ def test_two_velocities_move_three_positions_of_a_cylinder() -> None:
     velocity = torch.linalg.lstsq(local, moved.unsqueeze(-1)).solution.squeeze(-1)
     for true in speeds[:, 1:].flatten(0, 1).unbind(-1):
         assert explained(velocity, true) > 0.98
+
+
+def test_where_every_position_has_a_velocity_each_moves_its_own() -> None:
+    """Velocities in the units of the chart: F is that of a point that moves on, wherever it is."""
+    places = torch.randn(40, 5, 2, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    data = Sequences(torch.zeros(1, 5, 3), torch.zeros(1, 4, 2))
+    model = EKVAE(DataSpec.of(data), EKVAESettings(state_size=4, position_size=2))
+    start_transition(model, places, torch.Generator().manual_seed(0))
+    weights = model.dynamics.weights(torch.float32)
+    local = weights.linearise(torch.randn(3, 4), weights.gate_input(torch.zeros(3, 2))).state_matrix
+    expected = torch.eye(4)
+    expected[:2, 2:] = torch.eye(2)
+    torch.testing.assert_close(local, expected.expand(3, 4, 4), atol=0.05, rtol=0)
 
 
 def test_a_model_starts_on_its_chart() -> None:

@@ -16,7 +16,7 @@ ACROBOT = System(
         '"qvel": {"shoulder": [-4, 4], "elbow": [-4, 4]}}',
         *("--goal-options", '{"qpos": [0, 0], "qvel": [0, 0]}'),
     ),
-    train=("--position-size", "4", "--state-size", "6"),
+    train=("--position-size", "4", "--state-size", "8"),
     evaluations=(Evaluation("swingup", "the task's own, 1000 steps", ("--episodes", "20", "--steps", "125")),),
     others="DreamerV3 26/159/253, DrQ-v2 5/46/168 (100k/500k/1M steps)",
 )

@@ -144,7 +144,7 @@ def start_on_chart(
     """
     generator = torch.Generator().manual_seed(seed)
     error, places = _start_networks(model, data, charted, steps, generator, progress)
-    _start_transition(model, places, generator)
+    start_transition(model, places, generator)
     return error, places
 
 
@@ -179,7 +179,7 @@ def _start_networks(
     return fitting.error, straight
 
 
-def _start_transition(model: WorldModel, chart: Tensor, generator: torch.Generator) -> None:
+def start_transition(model: WorldModel, chart: Tensor, generator: torch.Generator) -> None:
     """F moves the position by ``J(a) v`` and keeps the velocity, for any state on the chart."""
     assert isinstance(model, LocallyLinear)
     size, positions = model.state_size, model.position_size

@@ -1,0 +1,64 @@
+"""What a model begins on: nothing, a chart, or coordinates that only tell its pictures apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from latentrl.training.explaining import notes
+from latentrl.training.options import TrainOptions
+from latentrl.training.recipes import choose
+from latentrl.training.situation import Situation, measure
+from latentrl.types import Sequences
+from tests.arms import explained
+from tests.discs import drawn
+
+
+@pytest.fixture(scope="module")
+def far() -> tuple[Sequences, torch.Tensor]:
+    """Sequences of a disc in a wide field, and where it is ``[200, 10, 2]``."""
+    places = 2 * torch.rand(200, 10, 2, generator=torch.Generator().manual_seed(0)) - 1
+    return Sequences(drawn(places), torch.zeros(200, 9, 1)), places
+
+
+def situation(data: Sequences, model: str = "ekvae", state: int = 4) -> Situation:
+    options = TrainOptions(
+        data=Path("far"), model=model, position_size=2, state_size=state, progress=False, device="cpu"
+    )
+    return measure(options, data)
+
+
+def test_a_model_with_a_velocity_for_each_position_begins_on_what_tells_its_pictures_apart(
+    far: tuple[Sequences, torch.Tensor],
+) -> None:
+    data, places = far
+    found = situation(data)
+    assert found.charted is not None and not found.charted.straight
+    assert min(explained(found.charted.places.flatten(0, 1), where.flatten()) for where in places.unbind(-1)) > 0.9
+    recipe = choose(found)
+    straight = choose(replace(found, charted=found.charted._replace(straight=True)))
+    assert recipe.stages.keys() == straight.stages.keys() and "chart start" in recipe.stages
+    assert recipe.settings.alignment < straight.settings.alignment
+    assert recipe.settings.learning_rates["encoder"] > straight.settings.learning_rates["encoder"]
+    assert not notes(found, recipe)
+
+
+def test_with_fewer_velocities_it_does_too_and_is_told_that_more_would_serve(
+    far: tuple[Sequences, torch.Tensor],
+) -> None:
+    found = situation(far[0], state=3)
+    assert found.charted is not None and not found.charted.straight
+    assert any("--state-size 4" in note for note in notes(found, choose(found)))
+
+
+def test_a_model_that_cannot_begin_there_does_not(far: tuple[Sequences, torch.Tensor]) -> None:
+    assert situation(far[0], model="dks").charted is None
+
+
+def test_pictures_that_leading_coordinates_tell_need_no_start() -> None:
+    angle = torch.linspace(0, 6.28, 1500).view(150, 10)
+    ring = drawn(0.5 * torch.stack((angle.sin(), angle.cos()), -1), 16, 16)
+    assert situation(Sequences(ring, torch.zeros(150, 9, 1))).charted is None
