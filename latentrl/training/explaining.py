@@ -20,8 +20,8 @@ def notes(situation: Situation, recipe: Recipe) -> list[str]:
     charted, count = situation.charted, situation.options.position_size
     if charted is not None and not charted.straight and situation.options.state_size < 2 * count:
         found.append(
-            f"the coordinates that tell these pictures apart are bent: --state-size {2 * count}, a velocity for each of "
-            f"the {count} positions, serves them better than {situation.options.state_size}"
+            f"the coordinates that tell these pictures apart are bent: --state-size {2 * count}, a velocity for each "
+            f"position, serves them better than {situation.options.state_size}"
         )
     if recipe.left_out:
         missing = ", ".join(dict.fromkeys(name for lacks in recipe.left_out.values() for name in lacks))
