@@ -89,7 +89,7 @@ def test_where_all_are_stuck_the_best_trial_goes_on(monkeypatch: pytest.MonkeyPa
 
 def test_a_short_learning_has_no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     judged(monkeypatch, dict.fromkeys((10.0, 3.0, 1.0), lambda done: 0.0))
-    policy, counted, bounds = learn(replace(OPTIONS, updates=8))
+    bounds = learn(replace(OPTIONS, updates=8))[2]
     assert bounds == 8 * [10.0]
 
 
