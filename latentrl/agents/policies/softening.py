@@ -13,19 +13,21 @@ from dataclasses import replace
 from torch import Tensor
 
 from latentrl.agents.imagination import StartStates
-from latentrl.agents.policies.analytic_gradient import RISE, AnalyticGradient, AnalyticGradientOptions
+from latentrl.agents.policies.analytic_gradient import AnalyticGradient, AnalyticGradientOptions
 from latentrl.agents.policies.mlp import MLPPolicy
 from latentrl.agents.policies.progress import OnProgress
 from latentrl.types import Dynamics, Reward
 
 TRIAL = 100
-"""Updates, after which a bound is given up where the second half of them brought no more."""
+"""Updates, after which a bound is given up where the second half of them brought too little."""
+STUCK = 0.1
+"""Of all that they brought: learning that has hardly begun brings a quarter and more, one that is stuck up to 3%."""
 
 
 class SofteningGradient:
     """An `AnalyticGradient` that begins again with a smaller bound where it is stuck; a `Learner`.
 
-    Where the second half of the first updates raised the imagined return by less than `RISE` of all that they did, the
+    Where the second half of the first updates raised the imagined return by less than `STUCK` of all that they did, the
     next smaller bound is tried, from the same first weights, up to one that is not stuck; the trial with the best
     return goes on. Where the first is not stuck nothing else happens, and the policy is the same to the bit.
 
@@ -99,7 +101,7 @@ class SofteningGradient:
         halfway = learner.imagined_return()
         learner.advance(TRIAL - TRIAL // 2, on_progress)
         last = learner.imagined_return()
-        return last - halfway > RISE * abs(last - first)
+        return last - halfway > STUCK * abs(last - first)
 
 
 def _counting_from(spent: int, on_progress: OnProgress | None) -> OnProgress | None:
