@@ -218,16 +218,15 @@ def _of_gradients(options: LearnOptions, kind: PolicyKind, goal: Goal) -> tuple[
     """Defaults for the goal, and what was given of analytic-gradient's own options."""
     if options.steps is not None:
         raise UserError(f"--steps {options.steps}: analytic-gradient counts --updates")
-    given: dict[str, Any] = {
-        "horizon": options.horizon,
-        "bootstrap": options.bootstrap,
-        "state_gradient": options.state_gradient,
-    }
+    given: dict[str, Any] = {"horizon": options.horizon, "bootstrap": options.bootstrap}
+    options_of_kind = kind.options
+    if options.state_gradient is not None:
+        given["state_gradient"], options_of_kind = options.state_gradient, replace(kind.options, softer=())
     if options.updates is not None:
         given["updates"] = options.updates
     elif goal.is_single:
         given["rounds"] = ROUNDS
-    return (kind.options if goal.is_single else replace(kind.options, **FOR_ANY_GOAL)), given
+    return (options_of_kind if goal.is_single else replace(options_of_kind, **FOR_ANY_GOAL)), given
 
 
 def _of_algorithm(options: LearnOptions, kind: PolicyKind) -> tuple[Any, dict[str, Any]]:
@@ -236,7 +235,7 @@ def _of_algorithm(options: LearnOptions, kind: PolicyKind) -> tuple[Any, dict[st
         raise UserError(f"--updates {options.updates}: {options.policy} counts --steps")
     if options.bootstrap:
         raise UserError(f"--bootstrap: {options.policy} learns values of its own; leave it out")
-    if options.state_gradient != LearnOptions.state_gradient:
+    if options.state_gradient is not None:
         raise UserError(f"--state-gradient {options.state_gradient:g}: {options.policy} follows no gradient of states")
     given: dict[str, Any] = {"length": options.horizon}
     return kind.options, given if options.steps is None else given | {"steps": options.steps}

@@ -161,6 +161,7 @@ REGISTRIES: tuple[Registry, ...] = (
             "mlp": "the network",
             "progress": "what a learner is",
             "saving": "policies as files",
+            "softening": "of analytic_gradient",
             "stable_baselines_policy": "the actor of stable_baselines",
         },
     ),

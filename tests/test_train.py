@@ -110,6 +110,8 @@ def test_a_recurrent_posterior_gets_a_position_of_its_own_and_short_sequences_un
     assert "velocity coordinates" in recipe.stages
     text = explained(situation, recipe)
     assert "penalty      position" in text and "penalty      velocity" in text
+    of_frames = choose(measure(options(data, tmp_path / "run"), load_sequences(data, "train")))
+    assert recipe.settings.velocity_alignment > of_frames.settings.velocity_alignment, "it can hide the velocity"
     plain = replace(situation, options=options(data, tmp_path / "run", model=model, recipe="source"))
     recipe = choose(plain)
     assert recipe.model["position_size"] is None and recipe.model["shortest"] == 0

@@ -35,9 +35,9 @@ class LearnOptions:
     """Imagined steps per roll-out, or per episode of an algorithm of stable-baselines3."""
     bootstrap: bool = False
     """Of analytic-gradient: add a learned value at the horizon's end, so that 5 to 10 steps suffice."""
-    state_gradient: float = 10.0
+    state_gradient: Annotated[float | None, default_hint("10, or 3 or 1 where that is stuck", "FLOAT")] = None
     """Of analytic-gradient: largest norm of the return's gradient in one state, in standard deviations of the start
-    states; 3 or 1 where the policy is soon at its largest actions and stays there."""
+    states."""
     steps: int | None = None
     """Of the others: imagined steps in all; the algorithm's own default if None."""
     input: Literal["mean", "belief"] = "mean"

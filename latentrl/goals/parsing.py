@@ -73,5 +73,7 @@ def goal_reward(goal: Goal, model: WorldModel, run: Path, data: Path | None = No
     if goal.is_position:
         return PositionReward(goal.target(model, run, data))
     if model.position_size == model.latent_size:
-        raise UserError("--goal: this model's state has no velocity dimensions of its own; give a picture, or an ekvae")
+        raise UserError(
+            "--goal: this model's state has no velocity dimensions of its own; give a picture, or an ekvae, dks or dvbs"
+        )
     return VelocityReward(goal.target(model, run, data), model.position_size)

@@ -88,7 +88,8 @@ def load_range(folder: Path) -> VelocityRange:
     """
     path = folder / FILE
     cure = (
-        "velocity goals need a model with velocity dimensions; train an ekvae with --state-size above --position-size"
+        "velocity goals need a model with velocity dimensions; train an ekvae, dks or dvbs with --state-size above "
+        "--position-size"
     )
     stored = read_json(path, cure)
     try:

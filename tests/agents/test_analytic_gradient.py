@@ -12,6 +12,7 @@ from latentrl.agents.policies import (
     AnalyticGradient,
     AnalyticGradientOptions,
     MLPPolicy,
+    SofteningGradient,
     load_policy,
     save_policy,
 )
@@ -52,7 +53,7 @@ def uniform_starts(count: int, generator: torch.Generator) -> Tensor:
 
 def test_the_policies_are_named() -> None:
     assert set(POLICIES) == {"analytic-gradient", "sac", "td3", "ppo"}
-    assert POLICIES["analytic-gradient"].learner is AnalyticGradient
+    assert POLICIES["analytic-gradient"].learner is SofteningGradient
 
 
 def test_open_and_closed_loop_rollouts_agree() -> None:

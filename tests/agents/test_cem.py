@@ -63,7 +63,7 @@ def test_a_warm_start_outside_the_bounds_is_brought_inside() -> None:
     assert (actions.abs() <= 1).all()
 
 
-def test_a_plan_that_is_given_is_searched_around_more_closely() -> None:
+def test_a_plan_that_is_given_is_searched_around_closely_by_one_half_and_boldly_by_the_other() -> None:
     drawn = []
 
     class Seeing(Integrator):
@@ -71,13 +71,16 @@ def test_a_plan_that_is_given_is_searched_around_more_closely() -> None:
             drawn.append(action)
             return super().transition(state, action)
 
-    options = CEMOptions(horizon=1, samples=2000, iterations=1, initial_std=0.1, warm_std=0.02)
+    options = CEMOptions(horizon=1, samples=4000, iterations=1, initial_std=0.1, warm_std=0.02, bold=0.5)
     for warm_start in (None, torch.full((1, 1, 1), 0.25)):
         CEM(LOW, HIGH, options).plan(Seeing(), to_zero, torch.zeros(1, 1), warm_start, torch.Generator().manual_seed(0))
     cold, warm = drawn
+    near, bold = warm.chunk(2)
     assert float(cold.std()) == pytest.approx(0.1 * 2, rel=0.05)
-    assert float(warm.std()) == pytest.approx(0.02 * 2, rel=0.05)
-    assert float(warm.mean()) == pytest.approx(0.25, abs=0.01)
+    assert float(near.std()) == pytest.approx(0.02 * 2, rel=0.05)
+    assert float(bold.std()) == pytest.approx(0.1 * 2, rel=0.05)
+    assert float(near.mean()) == pytest.approx(0.25, abs=0.01)
+    assert float(bold.mean()) == pytest.approx(0.25, abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +93,8 @@ def test_a_plan_that_is_given_is_searched_around_more_closely() -> None:
         {"samples": 64, "elites": 65},
         {"initial_std": 0.0},
         {"warm_std": 0.0},
+        {"bold": -0.1},
+        {"bold": 1.1},
     ],
     ids=str,
 )
@@ -103,13 +108,16 @@ def test_bounds_that_cannot_work_are_refused() -> None:
         CEM(HIGH, LOW)
 
 
-def test_a_plan_that_looks_far_ahead_is_found_anew_and_a_short_one_is_kept() -> None:
-    """A warm start that reality has overtaken: it does nothing, where five steps at full speed reach the goal."""
+@pytest.mark.parametrize("horizon", [20, 30])
+def test_a_plan_that_leads_nowhere_is_left_and_a_good_one_is_kept(horizon: int) -> None:
     state = torch.full((4, 1), 5.0)
+    overtaken, best = torch.zeros(4, horizon, 1), torch.zeros(4, horizon, 1)
+    best[:, :5] = -1.0  # five steps at full speed reach the goal
 
-    def missed(horizon: int, warm_std: float | None = None) -> float:
-        found = plan(CEMOptions(horizon, 64, 3, 8, warm_std=warm_std), state, torch.zeros(4, horizon, 1))
+    def missed(warm_start: Tensor, bold: float) -> float:
+        found = plan(CEMOptions(horizon, 64, 3, 8, bold=bold), state, warm_start)
         return float((state + found.cumsum(1).squeeze(-1)).square().sum(1).mean())
 
-    assert missed(30) == missed(30, warm_std=0.5) < 0.7 * missed(30, warm_std=0.1)
-    assert missed(20) == missed(20, warm_std=0.1)
+    least = 4.0**2 + 3.0**2 + 2.0**2 + 1.0
+    assert missed(overtaken, 0.5) < 0.7 * missed(overtaken, 0.0)
+    assert missed(best, 0.5) < 1.05 * least < missed(best, 1.0)

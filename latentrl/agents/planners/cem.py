@@ -14,9 +14,6 @@ from latentrl.agents.planners.common import BoundedPlanner, check_positive, firs
 from latentrl.agents.planners.noise import coloured_noise
 from latentrl.types import Dynamics, Reward
 
-NARROW, NEAR = 0.1, 20
-"""Noise around a warm start, as a fraction of the action range, and the horizon up to which it is enough."""
-
 
 @dataclass(frozen=True)
 class CEMOptions:
@@ -28,9 +25,10 @@ class CEMOptions:
         iterations: how often the sampling distribution is refitted.
         elites: how many of the best sequences it is refitted to.
         initial_std: standard deviation of the first iteration's noise, as a fraction of the action range.
-        warm_std: the same with a warm start; None for `NARROW` up to a horizon of `NEAR` steps, and ``initial_std``
-            beyond. The further a plan looks ahead, the less of it survives what the model did not foresee, and with
-            narrow noise it is not found anew (docs/planners.md).
+        warm_std: the same for samples that stay near a warm start.
+        bold: share of the first iteration's samples that are drawn with ``initial_std`` around a warm start too. A plan
+            that no longer leads anywhere is left, and a good one is not lost: its neighbours stay the best
+            (docs/planners.md).
         noise_beta: colour of the noise, 0 is white; see :func:`latentrl.agents.planners.noise.coloured_noise`.
         kept_elites: how many of an iteration's elites are among the next one's samples (iCEM, Pinneri et al., 2020), at
             most all of them.
@@ -41,28 +39,21 @@ class CEMOptions:
     iterations: int = 6
     elites: int = 25
     initial_std: float = 0.5
-    warm_std: float | None = None
+    warm_std: float = 0.1
+    bold: float = 0.5
     noise_beta: float = 0.0
     kept_elites: int = 8
 
     def __post_init__(self) -> None:
-        check_positive(self, "horizon", "samples", "iterations", "elites", "initial_std")
-        if self.warm_std is not None:
-            check_positive(self, "warm_std")
+        check_positive(self, "horizon", "samples", "iterations", "elites", "initial_std", "warm_std")
+        if not 0.0 <= self.bold <= 1.0:
+            raise ValueError(f"bold must lie in [0, 1], not {self.bold}")
         if self.elites > self.samples:
             raise ValueError(f"elites ({self.elites}) cannot exceed samples ({self.samples})")
         if self.kept_elites < 0:
             raise ValueError(f"kept_elites must be at least 0, not {self.kept_elites}")
         if not 0.0 <= self.noise_beta < float("inf"):
             raise ValueError(f"noise_beta must be at least 0, not {self.noise_beta}")
-
-    def spread(self, warm: bool) -> float:
-        """Standard deviation of the first iteration's noise, as a fraction of the action range."""
-        if not warm:
-            return self.initial_std
-        if self.warm_std is not None:
-            return self.warm_std
-        return NARROW if self.horizon <= NEAR else self.initial_std
 
 
 class CEM(BoundedPlanner[CEMOptions]):
@@ -98,10 +89,12 @@ class CEM(BoundedPlanner[CEMOptions]):
         options = self.options
         low, high = self.low.to(state), self.high.to(state)
         mean = first_plan(state, options.horizon, low, high, warm_start)
-        std = (options.spread(warm_start is not None) * (high - low)).expand_as(mean)
+        known = warm_start is not None
+        std = ((options.warm_std if known else options.initial_std) * (high - low)).expand_as(mean)
         kept = mean.unsqueeze(1)[:, :0]
-        for _ in range(options.iterations):
-            drawn = self._sample(mean, std, options.samples - kept.shape[1], generator).clamp_(low, high)
+        for iteration in range(options.iterations):
+            bold = options.bold if known and iteration == 0 else 0.0
+            drawn = self._sample(mean, std, options.samples - kept.shape[1], bold, generator).clamp_(low, high)
             candidates = torch.cat((drawn, kept), 1)
             top = returns(dynamics, reward, state, candidates).topk(options.elites, dim=1)
             elites = candidates.gather(1, top.indices[:, :, None, None].expand(-1, -1, *mean.shape[1:]))
@@ -109,11 +102,12 @@ class CEM(BoundedPlanner[CEMOptions]):
             kept = elites[:, : min(options.kept_elites, options.samples - 1)]
         return mean.clamp(low, high)  # a mean may leave the bounds by a rounding error
 
-    def _sample(self, mean: Tensor, std: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
-        """Candidates ``[B, count, H, Du]``; the first one is the mean itself."""
-        shape = (mean.shape[0], count, *mean.shape[1:])
-        noise = coloured_noise(shape, self.options.noise_beta, generator, mean.dtype, mean.device)
+    def _sample(self, mean: Tensor, std: Tensor, count: int, bold: float, generator: torch.Generator | None) -> Tensor:
+        """Candidates ``[B, count, H, Du]``; the first one is the mean itself, a share ``bold`` lies further off."""
+        options, shape = self.options, (mean.shape[0], count, *mean.shape[1:])
+        noise = coloured_noise(shape, options.noise_beta, generator, mean.dtype, mean.device)
         noise[:, 0] = 0.0
+        noise[:, count - round(bold * count) :] *= options.initial_std / options.warm_std
         return torch.addcmul(mean[:, None], std[:, None], noise)
 
 

@@ -51,6 +51,8 @@ class AnalyticGradientOptions:
         sample: draw the transition's noise; else follow its mean.
         state_gradient: largest norm of the return's gradient with respect to one state, in standard deviations of the
             reward per standard deviation of the state.
+        softer: bounds to begin again with, in turn, where learning with ``state_gradient`` is stuck: see
+            `latentrl.agents.policies.softening`. This learner itself has one bound.
         parameter_gradient: largest norm of the averaged gradient with respect to the parameters.
         sane_radius: roll-outs may not leave the start states' mean by more than so many standard deviations.
         bootstrap: add the value of a roll-out's last state to its return (see `Critic`), so that a horizon of 5 to 10
@@ -73,6 +75,7 @@ class AnalyticGradientOptions:
     exploration: float = 0.5
     sample: bool = True
     state_gradient: float = 10.0
+    softer: tuple[float, ...] = (3.0, 1.0)
     parameter_gradient: float = 10.0
     sane_radius: float = 20.0
     bootstrap: bool = False
@@ -87,6 +90,8 @@ class AnalyticGradientOptions:
         for name in ("learning_rate", "state_gradient", "parameter_gradient", "sane_radius"):
             if not 0.0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be positive and finite, not {getattr(self, name)}")
+        if not all(0.0 < bound < float("inf") for bound in self.softer):
+            raise ValueError(f"softer must be positive and finite bounds, not {self.softer}")
         if not 0.0 < self.fresh <= 1.0:
             raise ValueError(f"fresh must lie in (0, 1], not {self.fresh}")
         if not 0.0 <= self.exploration < 1.0:
@@ -96,10 +101,17 @@ class AnalyticGradientOptions:
 
 
 class Update(NamedTuple):
-    """What one update did: ``mean_reward`` per imagined step, and the parameter gradient's norm before clipping."""
+    """What one update did.
+
+    Attributes:
+        mean_reward: per imagined step.
+        gradient_norm: the parameter gradient's, before clipping.
+        state_gradient: the bound on one state's gradient that it was done with.
+    """
 
     mean_reward: float
     gradient_norm: float
+    state_gradient: float
 
 
 class AnalyticGradient:
@@ -159,9 +171,13 @@ class AnalyticGradient:
         return self.options.updates * self.options.rounds
 
     def learn(self, on_progress: OnProgress | None = None) -> MLPPolicy:
-        """All updates of a round in a row, and of further rounds while that helps; returns the policy."""
+        """All updates of a round in a row, and of further rounds while that helps; returns the policy.
+
+        A round that `advance` has begun is gone on with.
+        """
         options, watched = self.options, self.options.rounds > 1
-        first = halfway = self._judged() if watched else 0.0
+        self._note_first()
+        first = halfway = self.returns[0] if watched else 0.0
         while self._done < options.updates:
             self._advance(on_progress)
             if watched and self._done == options.updates // 2:
@@ -179,6 +195,17 @@ class AnalyticGradient:
                 self.policy.load_state_dict(kept)
             best = max(found, before)
         return self.policy
+
+    def advance(self, updates: int, on_progress: OnProgress | None = None) -> None:
+        """The next ``updates`` of a round."""
+        self._note_first()
+        for _ in range(updates):
+            self._advance(on_progress)
+
+    def _note_first(self) -> None:
+        """The return before anything was learned."""
+        if self.options.rounds > 1 and not self.returns:
+            self._judged()
 
     def _judged(self) -> float:
         self.returns.append(self.imagined_return())
@@ -231,7 +258,7 @@ class AnalyticGradient:
             self._critic.update(torch.cat([start[:, None], states], dim=1), rewards)
         self._remember(states.detach())
         self._done += 1
-        return Update(rewards.detach().mean().item() * self._reward_scale, norm.item())
+        return Update(rewards.detach().mean().item() * self._reward_scale, norm.item(), options.state_gradient)
 
     def _returns(self, states: Tensor, rewards: Tensor) -> Tensor:
         """What to maximise for ``states [B, H, Dz]`` and ``rewards [B, H]``: ``[B]``."""
