@@ -45,8 +45,8 @@ MODELS: dict[str, ModelEntry] = {
     "dkf": ModelEntry(DKS, DKFSettings, WHOLE),
     "dvbs": ModelEntry(DVBS, DVBSSettings, WHOLE),
     "dvbf": ModelEntry(DVBS, DVBFSettings, WHOLE),
-    "kvae": ModelEntry(KVAE, KVAESettings),
-    "rssm": ModelEntry(RSSM, RSSMSettings),
+    "kvae": ModelEntry(KVAE, KVAESettings, {"emission": "mixed"}),
+    "rssm": ModelEntry(RSSM, RSSMSettings, WHOLE),
 }
 
 

@@ -126,6 +126,17 @@ class WorldModel(GenerativeModel):
         return observation.expand(1, GOAL_FRAMES, *observation.shape), actions
 
 
+def drawn_beginning(batch: Sequences, shortest: int, generator: torch.Generator | None = None) -> Sequences:
+    """The beginning of the sequences, of a length drawn between ``shortest`` and all; 0 stands for all.
+
+    A recurrent posterior that is trained on it can be asked about short sequences too.
+    """
+    if not 0 < shortest < batch.length:
+        return batch
+    device = batch.observations.device
+    return batch.truncate(int(torch.randint(shortest, batch.length + 1, (), generator=generator, device=device)))
+
+
 def leading_shape(tensor: Tensor, shape: Sequence[int]) -> torch.Size:
     """The batch shape of ``tensor [..., *shape]``."""
     return tensor.shape[: tensor.dim() - len(shape)]

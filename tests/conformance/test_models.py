@@ -61,7 +61,7 @@ EXPECTATIONS: dict[str, Expectation] = {
     "dkf": replace(DEEP_KALMAN, learning_steps=1600),
     "dvbs": DEEP_BAYES,
     "dvbf": DEEP_BAYES,
-    "kvae": Expectation(tells_velocity=False, learning_steps=600),
+    "kvae": Expectation(learning_steps=600),
     "rssm": RECURRENT,
 }
 
