@@ -234,6 +234,10 @@ class KVAE(FrameAutoencoder):
         residual = positions.double() - matrices.position(belief.mean)
         return Belief(torch.cat((belief.mean, residual, memory.double()), -1), belief.covariance)
 
+    def split(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Position ``[..., Da]`` and velocity ``[..., Dz - Da]`` of ``state [..., state_size]``, none with a mixed H."""
+        return state[..., : self.position_size], state[..., self.position_size : self.latent_size]
+
     def _position(self, parts: Parts) -> Tensor:
         """a_t ``[..., Da]`` of a state."""
         output = self.recurrence.output(parts.memory.float())

@@ -247,6 +247,10 @@ class RSSM(WorldModel):
             return smoothed[:, self.position_size : self.latent_size].mean(0).float()
         return self.smooth(*self.motionless(observations)).mean[0, -1, : self.position_size].float()
 
+    def split(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Position ``[..., Da]`` and velocity ``[..., Dz - Da]`` of ``state [..., state_size]``."""
+        return state[..., : self.position_size], state[..., self.position_size : self.latent_size]
+
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {
             "encoder": [*self.recurrent.parameters(), *self.head.parameters()],

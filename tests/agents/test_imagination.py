@@ -249,7 +249,7 @@ def test_states_under_way_are_where_random_actions_lead() -> None:
 
 
 class Remembering(Linear):
-    """The third dimension is a memory: empty at first, then the sum of what the first two were; a fourth is always 5."""
+    """The third dimension is a memory: empty at first, then the sum of the first two; a fourth is always 5."""
 
     def transition(self, state: Tensor, action: Tensor) -> Any:
         step = super().transition(state[..., :3], action)
