@@ -235,7 +235,7 @@ class KVAE(FrameAutoencoder):
         return Belief(torch.cat((belief.mean, residual, memory.double()), -1), belief.covariance)
 
     def split(self, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Position ``[..., Da]`` and velocity ``[..., Dz - Da]`` of ``state [..., state_size]``, none with a mixed H."""
+        """Position ``[..., Da]`` and velocity ``[..., Dz - Da]`` of ``state [..., state_size]``; none if H is mixed."""
         return state[..., : self.position_size], state[..., self.position_size : self.latent_size]
 
     def _position(self, parts: Parts) -> Tensor:
