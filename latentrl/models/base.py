@@ -83,6 +83,15 @@ class WorldModel(GenerativeModel):
     A state is *one* tensor ``[..., state_size]``: all that a planner sees.
     """
 
+    @property
+    def largest_actions(self) -> tuple[float, ...] | None:
+        """The largest action per dimension ``[Du]`` that agents take in it unless told otherwise; None: any.
+
+        A memory has learned what motion looks like under the recorded actions, and is at a loss with that of larger
+        ones, however the transition goes on in the action itself (docs/kvae.md).
+        """
+        return self.spec.action_scale if self.latent_size < self.state_size else None
+
     def initial_states(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """``count`` states ``[count, state_size]`` with z from p(z_1), and an empty memory if there is one."""
         return self.initial_distribution.sample(count, generator)

@@ -252,6 +252,11 @@ def test_goals_are_a_position_or_a_velocity(name: str, model: WorldModel) -> Non
             model.encode_goal(batch.observations[0], batch.actions[0])
 
 
+def test_agents_go_beyond_recorded_actions_in_models_without_a_memory_alone(model: WorldModel) -> None:
+    remembers = model.latent_size < model.state_size
+    assert model.largest_actions == (SPEC.action_scale if remembers else None)
+
+
 def test_initial_states_come_from_the_prior(model: WorldModel) -> None:
     first, second = (model.initial_states(7, torch.Generator().manual_seed(0)) for _ in range(2))
     assert first.shape == (7, model.state_size) and torch.equal(first, second)
