@@ -51,7 +51,7 @@ def learn(options: LearnOptions) -> Path:
     goal = parse_goal(text)
     settings = _settings(options, kind, goal)
     model = load_model(options.run).requires_grad_(False)
-    bounds = _bounds(options, model.spec.action_size)
+    bounds = _bounds(options, model)
     _warn_of_large_actions(options, model)
     try:
         learner, target = _learner(options, kind, goal, settings, model, bounds)
@@ -177,13 +177,17 @@ def _warn_of_far_goal(text: str, goal: Goal, target: list[float] | None, model: 
         )
 
 
-def _bounds(options: LearnOptions, size: int) -> ActionBounds:
-    """What is given, else what the run's environment has tasks for, else what its data was recorded within."""
+def _bounds(options: LearnOptions, model: WorldModel) -> ActionBounds:
+    """What is given, else what the run's environment has tasks for, else what its data was recorded within.
+
+    What is not given is not beyond what the model trusts itself with.
+    """
+    size = model.spec.action_size
     if options.torque is not None:
         return ActionBounds.of({}, size, options.torque)
     settings = load_settings(options.run)
     require(settings, options.run / SETTINGS, "data")
-    return ActionBounds.of(settings["data"], size, None)
+    return ActionBounds.of(settings["data"], size, None).up_to(model.largest_actions)
 
 
 def _has_environment(run: Path) -> bool:

@@ -10,18 +10,27 @@ from typing import Annotated, Literal
 
 import tyro
 
-from latentrl.studies import STUDIES
+from latentrl.studies import CONTESTS, STUDIES
 from latentrl.studies.cells import STATES, Cell, cells_of, printed
+from latentrl.studies.contests.definition import Contest
+from latentrl.studies.contests.page import page, verdict
+from latentrl.studies.contests.results import results_of
 from latentrl.studies.definition import Study
 from latentrl.studies.own import read_study
 from latentrl.studies.progress import in_words, left_of
 from latentrl.studies.report import write_report
 from latentrl.studies.results import Results
 from latentrl.studies.running import missing_data, run_study
+from latentrl.studies.suite.chain import Chain
+from latentrl.studies.suite.outcome import outcome_of
+from latentrl.studies.suite.report import failures, others_of, show, write_pages
+from latentrl.studies.suite.running import run_suite
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.options import check_one_or_more, default_hint, options_to_json
 
-WHICH = "; ".join(f"{name}: {study.title}" for name, study in STUDIES.items()) + "; or a JSON file with your own rows"
+TITLES = {name: plan.title for plans in (STUDIES, CONTESTS) for name, plan in plans.items()}
+WHICH = "; ".join(f"{name}: {title}" for name, title in TITLES.items()) + "; or a JSON file with your own rows"
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,8 @@ class StudyOptions:
     data_dir: Annotated[Path | None, default_hint("collected", "FOLDER")] = None
     """Your data: a data folder, or a folder with one for each seed: seed0, seed1, ..."""
     steps: Annotated[int | None, default_hint("the study's", "INT")] = None
-    """Gradient steps of every run, for a quick look; the report is marked."""
+    """Gradient steps of every run, for a quick look; the report is marked. Where agents are judged, everything else is
+    then as small as it can be."""
     recipe: Literal["latentrl", "source"] = "latentrl"
     """How every row is trained, as in `latentrl train`."""
     device: str = "cpu"
@@ -66,6 +76,8 @@ def study(options: StudyOptions) -> Results | None:
     Raises:
         UserError: bad options, data that is not there, a folder that holds something else.
     """
+    if options.study in CONTESTS:
+        return contest(CONTESTS[options.study], options)
     plan = STUDIES.get(options.study) or read_study(Path(options.study))
     steps = plan.steps if options.steps is None else options.steps
     check_one_or_more(seeds=options.seeds, jobs=options.jobs, steps=options.steps)
@@ -86,12 +98,63 @@ def study(options: StudyOptions) -> Results | None:
     return results
 
 
-def _chosen(plan: Study, cells: Sequence[Cell], options: StudyOptions) -> tuple[Cell, ...]:
-    """The cells that the options ask for."""
-    known = [row.name for row in plan.all_rows]
+def contest(plan: Contest, options: StudyOptions) -> Results | None:
+    """Train, learn and judge what is not finished, then write the page; None for a dry run.
+
+    Raises:
+        UserError: bad options, a folder that holds something else.
+    """
+    steps, quick = plan.steps if options.steps is None else options.steps, options.steps not in (None, plan.steps)
+    check_one_or_more(seeds=options.seeds, jobs=options.jobs, steps=steps)
+    _refuse_for(plan, options, quick)
+    out = options.out or Path("runs") / f"study-{plan.name}{f'-{steps}-steps' if quick else ''}"
+    runs = plan.runs(steps, options.recipe)
+    _check_rows(options, list(runs))
+    pairs = [(seed, name) for seed in range(options.seeds) for name in options.rows or runs]
+    # Seed by seed, so that whole comparisons are finished early.
+    chains = [Chain.of(runs[name], seed, out, quick) for seed, name in pairs]
+    if options.dry_run:
+        show(chains, out, options.jobs)
+        return None
+    if not options.report:
+        run_suite(chains, out, options.jobs, options.retry_failed, "study")
+    found = outcome_of([*chains, *others_of(runs.values(), chains, out, quick)], quick)
+    publish = () if options.publish is None else ("--publish", options.publish)
+    line = command("study", plan.name, "--seeds", options.seeds, *publish)
+    write_pages(plan.name, found, lambda figures: page(plan, figures, line), out, options.publish)
+    print(verdict(plan, found))
+    for failed in failures(found):
+        print(failed)
+    return results_of(plan, found)
+
+
+def _refuse_for(plan: Contest, options: StudyOptions, quick: bool) -> None:
+    """Options that say nothing to a contest are not passed over.
+
+    Raises:
+        UserError: names the flag.
+    """
+    unsuited = {
+        "--figure-4.4": options.figure_4_4,
+        f"--data-dir {options.data_dir}": options.data_dir is not None,
+        f"--device {options.device}": options.device != "cpu",
+    }
+    for flag, given in unsuited.items():
+        if given:
+            raise UserError(f"{flag}: the study {plan.name} makes its own data and trains on the CPU; leave it out")
+    if quick and options.publish is not None:
+        raise UserError(f"--publish: what --steps {options.steps} makes is no result; leave one of the two out")
+
+
+def _check_rows(options: StudyOptions, known: Sequence[str]) -> None:
     unknown = [name for name in options.rows if name not in known]
     if unknown:
         raise UserError(f"--rows {unknown[0]}: there is no such row; there are {', '.join(known)}")
+
+
+def _chosen(plan: Study, cells: Sequence[Cell], options: StudyOptions) -> tuple[Cell, ...]:
+    """The cells that the options ask for."""
+    _check_rows(options, [row.name for row in plan.all_rows])
     default = plan.all_rows if options.figure_4_4 else plan.rows
     names = options.rows or tuple(row.name for row in default)
     return tuple(cell for cell in cells if cell.row.name in names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,20 +10,19 @@ from typing import Annotated, Any
 
 import tyro
 
-from latentrl.studies.progress import in_words
-from latentrl.studies.suite.chain import Chain, lacking
-from latentrl.studies.suite.commands import shown
-from latentrl.studies.suite.outcome import merged, outcome_of
+from latentrl.studies.suite.chain import Chain
+from latentrl.studies.suite.outcome import outcome_of
 from latentrl.studies.suite.page import page
-from latentrl.studies.suite.running import left_of, run_suite
+from latentrl.studies.suite.report import failures, others_of, show, write_pages
+from latentrl.studies.suite.running import run_suite
 from latentrl.studies.systems import SYSTEMS
 from latentrl.studies.systems.base import System
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
-from latentrl.support.files import read_json, write_json, write_text
 from latentrl.support.options import check_one_or_more, default_hint
 
-PAGE, FIGURES = "systems.md", "systems.json"
+NAME = "systems"
+"""Of the page and of its figures."""
 QUICK_SEEDS = 1
 
 
@@ -73,14 +71,16 @@ def suite(options: SuiteOptions) -> dict[str, Any] | None:
     """
     chains = chains_of(options)
     if options.list:
-        _list(chains, options)
+        show(chains, options.folder, options.jobs)
         return None
     if not options.report:
         run_suite(chains, options.folder, options.jobs, options.retry_failed)
     # What other calls have made is in the table too.
-    whole = [*chains, *_others(chains, options)]
-    found = outcome_of(whole, options.quick)
-    _write(found, options)
+    others = others_of(SYSTEMS.values(), chains, options.folder, options.quick)
+    found = outcome_of([*chains, *others], options.quick)
+    publish = () if options.publish is None else ("--publish", options.publish)
+    line = command("suite", *(("--quick",) if options.quick else ()), *publish)
+    write_pages(NAME, found, lambda figures: page(SYSTEMS, figures, line), options.folder, options.publish)
     return found
 
 
@@ -107,61 +107,6 @@ def _seeds(system: System, options: SuiteOptions) -> int:
     return options.seeds or (QUICK_SEEDS if options.quick else system.seeds)
 
 
-def _others(chains: Sequence[Chain], options: SuiteOptions) -> list[Chain]:
-    """Chains that nobody asked for now, but that are begun."""
-    asked = {chain.folder for chain in chains}
-    found = []
-    for system in SYSTEMS.values():
-        for folder in sorted((options.folder / system.name).glob("seed*")):
-            number = folder.name.removeprefix("seed")
-            if folder not in asked and number.isdecimal():
-                found.append(Chain.of(system, int(number), options.folder, options.quick))
-    return found
-
-
-def _list(chains: Sequence[Chain], options: SuiteOptions) -> None:
-    """Every command that is left, and how long they take."""
-    for chain in chains:
-        why = lacking(chain.system)
-        states = chain.states()
-        done = sum(state == "finished" for state in states.values())
-        print(f"# {chain.name}: {done} of {len(chain.steps)} steps are done" + (f"; {why}" if why else ""))
-        for step in chain.open_steps():
-            print(shown(chain.system, step, options.folder, chain.seed))
-    able = [chain for chain in chains if lacking(chain.system) is None]
-    left = left_of(able, options.jobs)
-    count = len({chain.system.name for chain in able})
-    where = f"in {options.jobs} process(es), one core each"
-    print(f"\n{len(able)} runs of {count} systems: about {in_words(left)} left {where}")
-
-
-def _write(found: dict[str, Any], options: SuiteOptions) -> None:
-    """The page and its figures, here and where they are to be published."""
-    line = command("suite", *(("--quick",) if options.quick else ()))
-    folders = [(options.folder, found)]
-    if options.publish is not None:
-        before = options.publish / FIGURES
-        stored = read_json(before, "remove it") if before.is_file() else {}
-        folders.append((options.publish, merged(stored, found)))
-        line = f"{line} --publish {options.publish}"
-    for folder, figures in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / FIGURES, figures)
-        # Drawn of what was stored, so that the page and the file cannot differ.
-        write_text(folder / PAGE, page(SYSTEMS, json.loads((folder / FIGURES).read_text(encoding="utf-8")), line))
-        print(f"{folder / PAGE}: the table; {folder / FIGURES}: its figures")
-
-
-def _failures(found: dict[str, Any]) -> list[str]:
-    return [
-        f"failed: {name}/seed{seed['seed']}: {step}: {told['reason']}"
-        for name, seeds in found["systems"].items()
-        for seed in seeds
-        for step, told in seed["steps"].items()
-        if told["state"] == "failed"
-    ]
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """``latentrl suite``."""
     with reported():
@@ -171,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             print("\ninterrupted; every step has saved its state. The same command goes on.", file=sys.stderr)
             raise SystemExit(130) from None
-        failed = _failures(found) if found else []
+        failed = failures(found) if found else []
         for line in failed:
             print(line)
         if failed:

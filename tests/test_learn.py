@@ -31,7 +31,7 @@ class ToyModel(nn.Module):
     """An integrator whose position is the picture's brightness."""
 
     spec = SimpleNamespace(observation_shape=(16, 16, 1), observation_dtype="uint8", action_size=1)
-    position_size, state_size = 1, 2
+    position_size, state_size, largest_actions = 1, 2, None
 
     def initial_states(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         return torch.randn(count, 2, generator=generator)

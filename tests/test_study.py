@@ -269,7 +269,12 @@ def test_the_reacher_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.Mo
         (["pendulum", "--steps", "0"], "--steps 0"),
         (["pendulum", "--rows", "ekave"], "no such row; there are vhp-ekvae-co"),
         (["pendulum", "--data-dir", "nowhere"], "no data in nowhere/seed0"),
-        (["pendulumm"], "no study pendulumm: give pendulum, reacher-angles"),
+        (["control", "--rows", "reach"], "no such row; there are swing-up-ekvae"),
+        (["control", "--data-dir", "there"], "--data-dir there: the study control makes its own data"),
+        (["control", "--figure-4.4"], "--figure-4.4: the study control"),
+        (["control", "--device", "cuda"], "--device cuda: the study control"),
+        (["control", "--steps", "4", "--publish", "there"], "--publish: what --steps 4 makes is no result"),
+        (["pendulumm"], "no study pendulumm: give pendulum, reacher-angles, control"),
     ],
 )
 def test_bad_options_name_flag_and_cure(

@@ -81,6 +81,13 @@ class ActionBounds:
         """
         return ActionBounds(torch.maximum(self.low, other.low), torch.minimum(self.high, other.high))
 
+    def up_to(self, largest: Sequence[float] | None) -> ActionBounds:
+        """These bounds, as far as ``largest [Du]`` allows to both sides; None: as they are."""
+        if largest is None:
+            return self
+        high = _vector(largest)
+        return self.within(ActionBounds(-high, high))
+
     def clamp(self, action: Tensor) -> Tensor:
         """The nearest of these actions to ``action [..., Du]``."""
         return action.clamp(self.low, self.high)

@@ -145,12 +145,14 @@ class Imagination:
 
     @torch.no_grad()
     def typical_states(self, count: int, low: Tensor, high: Tensor, generator: torch.Generator) -> Tensor:
-        """``[count, Dz]`` to normalise features and rewards by: start states or, goal-conditioned, states on the way.
+        """``[count, Dz]`` to normalise features and rewards by: start states, or states on the way if those are alike.
 
-        Goal-conditioned episodes start at rest, which does not show how large velocities get.
+        A model with a memory starts with an empty one, and goal-conditioned episodes start at rest: neither shows how
+        large memories or velocities get.
         """
         states = self.start_states(count, generator).detach()
-        return self.under_way(states, low, high, generator) if self.goal_size else states
+        alike = bool(unchanging(states).any())
+        return self.under_way(states, low, high, generator) if self.goal_size or alike else states
 
     @torch.no_grad()
     def under_way(
@@ -170,9 +172,10 @@ class Imagination:
     ) -> tuple[Tensor, Tensor]:
         """Centre and spread of the features, each ``[F]``: those to normalise a policy's input by.
 
-        The means' are those of ``states [N, Dz]``, such as `typical_states`. How wide beliefs get shows only under way,
-        so the log standard deviations' come from ``steps`` steps under uniformly random actions between ``low [Du]``
-        and ``high [Du]``.
+        The means' are those of ``states [N, Dz]``, such as `typical_states`; where all states are alike the spread is
+        infinite, for a policy that has never seen another value is not to act on one. How wide beliefs get shows only
+        under way, so the log standard deviations' come from ``steps`` steps under uniformly random actions between
+        ``low [Du]`` and ``high [Du]``.
 
         Raises:
             ValueError: the start states are not all finite.
@@ -180,7 +183,7 @@ class Imagination:
         if not states.isfinite().all():
             raise ValueError("the start states are not all finite: is the model trained?")
         means = goal_features(states, self.goal_size)
-        centre, scale = means.mean(0), spread(means)
+        centre, scale = means.mean(0), spread(means).masked_fill(unchanging(means), torch.inf)
         if self._observed is None:
             return centre, scale
         episodes, widths = self.start_from(states, generator), []
@@ -209,6 +212,11 @@ def spread(values: Tensor) -> Tensor:
     std = values.std(0)
     widest = std.max()
     return std.clamp(min=0.01 * widest.item()) if widest > 0 else torch.ones_like(std)
+
+
+def unchanging(values: Tensor) -> Tensor:
+    """Which dimensions ``[D]`` are the same in all ``values [N, D]``."""
+    return (values == values[0]).all(0)
 
 
 def reward_scale(rewards: Tensor) -> float:

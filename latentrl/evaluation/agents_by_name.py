@@ -57,8 +57,9 @@ class InModel:
 
     @cached_property
     def bounds(self) -> ActionBounds:
-        """The smallest and the largest action."""
-        return self.setting.bounds(self.model.spec.action_size)
+        """The smallest and the largest action: where nobody said it, none that the model does not trust itself with."""
+        bounds = self.setting.bounds(self.model.spec.action_size)
+        return bounds if self.setting.trial.torque is not None else bounds.up_to(self.model.largest_actions)
 
     def reward(self, index: int | None = None) -> PositionReward | VelocityReward:
         """What all episodes, or one of them, are rewarded for."""

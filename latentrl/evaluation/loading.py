@@ -141,12 +141,16 @@ def _bounds(
     goal: GoalLike | None,
     limit: float | None,
 ) -> ActionBounds:
-    """The actions of a planner: those given, those of the task that the goal is meant for, or those recorded."""
+    """The actions of a planner: those given, those of the task that the goal is meant for, or those recorded.
+
+    What is not given is not beyond what the model trusts itself with.
+    """
+    trusted = model.largest_actions if limit is None else None
     recorded = settings.get("data") or {}
     own = {name: TASKS[name] for name in tasks_in(str(recorded.get("env_id")).rpartition(":")[2])}
     if limit is None and isinstance(reward, VelocityReward) and own:
         limit = own[task_of(parse_goal(str(goal)), own)].torque
-    return ActionBounds.of(recorded, model.spec.action_size, limit)
+    return ActionBounds.of(recorded, model.spec.action_size, limit).up_to(trusted)
 
 
 def _policy(

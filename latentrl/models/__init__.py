@@ -24,12 +24,14 @@ class ModelEntry(NamedTuple):
         settings: the dataclass of its settings; ``latentrl train`` sets those that it has a flag of the same name for.
         source: settings of the source's plain recipe, where they are not the defaults.
         flags: of ``latentrl train`` that a user chooses for this model alone, though others have such a setting.
+        whole: whether the source's state is not split into position and velocity.
     """
 
     model: type[WorldModel]
     settings: Callable[..., Any]
     source: Mapping[str, Any] = MappingProxyType({})
     flags: frozenset[str] = frozenset()
+    whole: bool = False
 
     def has_setting(self, name: str) -> bool:
         """Whether the model's settings know ``name``."""
@@ -41,12 +43,12 @@ WHOLE: Mapping[str, Any] = MappingProxyType({"position_size": None, "shortest": 
 
 MODELS: dict[str, ModelEntry] = {
     "ekvae": ModelEntry(EKVAE, EKVAESettings, {"version": "smoother"}, frozenset({"version"})),
-    "dks": ModelEntry(DKS, DKSSettings, WHOLE),
-    "dkf": ModelEntry(DKS, DKFSettings, WHOLE),
-    "dvbs": ModelEntry(DVBS, DVBSSettings, WHOLE),
-    "dvbf": ModelEntry(DVBS, DVBFSettings, WHOLE),
-    "kvae": ModelEntry(KVAE, KVAESettings),
-    "rssm": ModelEntry(RSSM, RSSMSettings),
+    "dks": ModelEntry(DKS, DKSSettings, WHOLE, whole=True),
+    "dkf": ModelEntry(DKS, DKFSettings, WHOLE, whole=True),
+    "dvbs": ModelEntry(DVBS, DVBSSettings, WHOLE, whole=True),
+    "dvbf": ModelEntry(DVBS, DVBFSettings, WHOLE, whole=True),
+    "kvae": ModelEntry(KVAE, KVAESettings, {"emission": "mixed"}, whole=True),
+    "rssm": ModelEntry(RSSM, RSSMSettings, WHOLE, whole=True),
 }
 
 

@@ -83,6 +83,15 @@ class WorldModel(GenerativeModel):
     A state is *one* tensor ``[..., state_size]``: all that a planner sees.
     """
 
+    @property
+    def largest_actions(self) -> tuple[float, ...] | None:
+        """The largest action per dimension ``[Du]`` that agents take in it unless told otherwise; None: any.
+
+        A memory has learned what motion looks like under the recorded actions, and is at a loss with that of larger
+        ones, however the transition goes on in the action itself (docs/kvae.md).
+        """
+        return self.spec.action_scale if self.latent_size < self.state_size else None
+
     def initial_states(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """``count`` states ``[count, state_size]`` with z from p(z_1), and an empty memory if there is one."""
         return self.initial_distribution.sample(count, generator)
@@ -124,6 +133,17 @@ class WorldModel(GenerativeModel):
         """
         actions = torch.zeros(1, GOAL_FRAMES - 1, self.spec.action_size, device=observation.device)
         return observation.expand(1, GOAL_FRAMES, *observation.shape), actions
+
+
+def drawn_beginning(batch: Sequences, shortest: int, generator: torch.Generator | None = None) -> Sequences:
+    """The beginning of the sequences, of a length drawn between ``shortest`` and all; 0 stands for all.
+
+    A recurrent posterior that is trained on it can be asked about short sequences too.
+    """
+    if not 0 < shortest < batch.length:
+        return batch
+    device = batch.observations.device
+    return batch.truncate(int(torch.randint(shortest, batch.length + 1, (), generator=generator, device=device)))
 
 
 def leading_shape(tensor: Tensor, shape: Sequence[int]) -> torch.Size:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from latentrl.inference import kalman
 from latentrl.inference.backends import REFERENCE, Backend
+from latentrl.models.capabilities import Sampled
 from latentrl.models.frame_autoencoder import FrameAutoencoder
 from latentrl.models.spec import DataSpec
 from latentrl.networks import NetworkName
@@ -55,7 +56,8 @@ class KVAESettings:
         hidden: fully connected hidden layers of encoder and (reversed) decoder.
         prior: initial distribution, ``"vhp"`` or ``"normal"``.
         prior_hidden: hidden layers of the prior's two networks.
-        emission: H, ``"mixed"`` as in the source, or ``"identity"`` as in the EKVAE.
+        emission: H, ``"identity"`` as in the EKVAE, so that the leading dimensions of z are the position; or, as in the
+            source, ``"mixed"``.
         initial_sigma: standard deviation of p(x | a) at the start, in units of the observation.
         noise_floor: added to every learned variance.
         network: encoder and decoder: see :class:`latentrl.models.ekvae.EKVAESettings`.
@@ -69,7 +71,7 @@ class KVAESettings:
     hidden: tuple[int, ...] = (128, 128, 128)
     prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
-    emission: Literal["mixed", "identity"] = "mixed"
+    emission: Literal["mixed", "identity"] = "identity"
     initial_sigma: float = 0.3
     noise_floor: float = 1e-10
     network: NetworkName = "dense"
@@ -232,6 +234,10 @@ class KVAE(FrameAutoencoder):
         residual = positions.double() - matrices.position(belief.mean)
         return Belief(torch.cat((belief.mean, residual, memory.double()), -1), belief.covariance)
 
+    def split(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Position ``[..., Da]`` and velocity ``[..., Dz - Da]`` of ``state [..., state_size]``; none if H is mixed."""
+        return state[..., : self.position_size], state[..., self.position_size : self.latent_size]
+
     def _position(self, parts: Parts) -> Tensor:
         """a_t ``[..., Da]`` of a state."""
         output = self.recurrence.output(parts.memory.float())
@@ -245,12 +251,15 @@ class KVAE(FrameAutoencoder):
     # -- learning ----------------------------------------------------------------------------------------------------
 
     def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
+        return self.sampled_rate_distortion(batch, generator).terms
+
+    def sampled_rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> Sampled:
         posterior = self.encode(batch.observations)
         positions = posterior.rsample(generator)
         error = self.squared_error(positions, batch.observations)
         distortion = pixel_distortion(error, self.log_sigma, batch.observations[0, 0].numel())
-        rate = self.rate(posterior, positions, batch.actions, generator)
-        return RateDistortion(rate.float(), distortion.sum(1), error.mean(1))
+        rate, states = self.sampled_rate(posterior, positions, batch.actions, generator)
+        return Sampled(RateDistortion(rate.float(), distortion.sum(1), error.mean(1)), states, posterior.mean)
 
     def rate(
         self,
@@ -266,16 +275,23 @@ class KVAE(FrameAutoencoder):
         p~ is the model with the filter's Gaussian N(m_0, P_0) in the place of p(z_1): its evidence is the filter's, and
         stands for all terms in z_2:T of the bound, whatever trajectory one would draw.
         """
+        return self.sampled_rate(posterior, positions, actions, generator)[0]
+
+    def sampled_rate(
+        self, posterior: DiagonalGaussian, positions: Tensor, actions: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """The :meth:`rate`, and z ``[B, T, Dz]``, float64, each step drawn from its own smoothed marginal."""
         matrices = self.matrices(self.recurrence(positions))
         a, controls = positions.double(), (actions / self.control_scale).double()
         run = self.run_filter(a, controls, matrices)
         smoothed = self.backend.smooth(run)
-        initial, _ = sample_gaussian(smoothed.mean[:, 0], cholesky(smoothed.covariance[:, 0]), generator)
+        states, _ = sample_gaussian(smoothed.mean, cholesky(smoothed.covariance), generator)
+        initial = states[:, 0]
         started = self.filter_prior(len(positions))
         stand_in = diagonal_log_prob(initial, started.mean, started.covariance.diagonal(dim1=-2, dim2=-1))
         prior = self.initial_distribution.bound(initial.float(), generator).double()
         encoded = posterior.log_prob(positions).sum(1).double()
-        return encoded - self.log_evidence(a, run, matrices) + stand_in - prior
+        return encoded - self.log_evidence(a, run, matrices) + stand_in - prior, states
 
     # -- prediction and control --------------------------------------------------------------------------------------
 

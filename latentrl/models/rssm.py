@@ -7,7 +7,8 @@
 
 The path through h is not squeezed through z, so z is not Markovian: what h knows, z need not. A planner's state is
 therefore ``(z_t, h_{t-1}, c_{t-1})`` of sizes Dz and twice the LSTM's: the memory has not taken z_t in yet, as that
-happens together with u_t. No dimension of z is the position's or the velocity's alone.
+happens together with u_t. The decoder reads the leading ``position_size`` dimensions of z, the position; in the
+source all of them.
 
 Online, the same recognition network is asked about one frame after another, as it is in training at t = T:
 q(z_t | h_{t-1}, x_t), with h from the means of what was inferred before.
@@ -20,7 +21,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from latentrl.models.base import WorldModel
+from latentrl.models.base import WorldModel, drawn_beginning
+from latentrl.models.capabilities import Sampled
 from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import DiagonalGaussianMLP, VectorDecoder
 from latentrl.networks.recognition import RecurrentFeatures
@@ -42,6 +44,7 @@ class RSSMSettings:
 
     Attributes:
         state_size: Dz.
+        position_size: Da, leading dimensions of z that are decoded: the position; None decodes all of it.
         recurrent_hidden: units of the deterministic state's LSTM.
         transition_hidden: hidden layers of p(z_t | h_{t-1}).
         recognition_hidden: units of the backward LSTM over the frames.
@@ -50,9 +53,11 @@ class RSSMSettings:
         prior: initial distribution, ``"vhp"`` or ``"normal"``.
         prior_hidden: hidden layers of the initial distribution's two networks.
         initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
+        shortest: frames of a sequence's beginning that a gradient step sees, at least; how many is drawn. 0: all.
     """
 
     state_size: int = 3
+    position_size: int | None = None
     recurrent_hidden: int = 64
     transition_hidden: tuple[int, ...] = (128, 128, 128)
     recognition_hidden: int = 128
@@ -61,6 +66,7 @@ class RSSMSettings:
     prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
     initial_sigma: float = 0.3
+    shortest: int = 0
 
 
 class RSSM(WorldModel):
@@ -86,10 +92,13 @@ class RSSM(WorldModel):
         self.recurrent = RecurrentFeatures(n_in, actions, settings.recognition_hidden, "backward")
         n_features = self.recurrent.features + hidden
         self.head = DiagonalGaussianMLP(n_features, settings.head_hidden, size, log_variance=-4.0)
-        self.decoder = VectorDecoder(size, settings.decoder_hidden, spec.observation_shape)
+        self.position_size = size if settings.position_size is None else settings.position_size
+        if not 0 < self.position_size <= size:
+            raise ValueError(f"position_size must lie in 1..state_size; got {settings.position_size}")
+        self.decoder = VectorDecoder(self.position_size, settings.decoder_hidden, spec.observation_shape)
         self.initial_distribution = PRIORS[settings.prior](size, settings.prior_hidden)
         self.log_sigma = nn.Parameter(torch.tensor(settings.initial_sigma).log())
-        self.state_size, self.position_size = size + self.recurrence.memory_size, size
+        self.state_size = size + self.recurrence.memory_size
         self.register_buffer("control_scale", torch.tensor(spec.action_scale))
         self.control_scale: Tensor
 
@@ -143,19 +152,34 @@ class RSSM(WorldModel):
         return _belief(self.recognise(self.recurrent(frame, none)[:, 0], memory), memory)
 
     def _advance(self, state: Tensor, action: Tensor) -> Tensor:
-        """The memory ``(h, c)_t`` that goes with the transition from a packed state."""
+        """The memory ``(h, c)_t`` that goes with the transition from a packed state.
+
+        It is continued linearly in the control beyond the largest of the training data: of what gates do there they
+        have learned nothing.
+        """
         latent, memory = state[..., : self.latent_size], state[..., self.latent_size :]
-        return self.remember(latent, action / self.control_scale, memory)
+        control = action / self.control_scale
+        excess = control.abs().amax(-1, keepdim=True).clamp(min=1.0)
+        inside = control / excess
+        # At once, so that what the memory gives to the gates is computed once.
+        both, twice = torch.stack((inside, -inside)), latent.expand(2, *latent.shape)
+        ahead, back = self.remember(twice, both, memory)
+        return torch.where(excess > 1, 0.5 * (ahead + back + excess * (ahead - back)), ahead)
 
     # -- learning ----------------------------------------------------------------------------------------------------
 
     def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
-        target = self.to_unit(batch.observations)
-        controls = batch.actions / self.control_scale
-        states, rate = self.sample_posterior(target, controls, generator)
+        return self.sampled_rate_distortion(batch, generator).terms
+
+    def sampled_rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> Sampled:
+        shortest = self.settings.shortest if self.training else 0
+        shown = drawn_beginning(batch, shortest, generator)
+        target, share = self.to_unit(shown.observations), shown.length / batch.length
+        states, rate = self.sample_posterior(target, shown.actions / self.control_scale, generator)
         error = (self.decode(states) - target).square().flatten(2).mean(-1)
         distortion = pixel_distortion(error, self.log_sigma, target[0, 0].numel())
-        return RateDistortion(rate, distortion.sum(1), error.mean(1))
+        terms = RateDistortion(rate / share, distortion.sum(1) / share, error.mean(1))
+        return Sampled(terms, states, states[..., : self.position_size])
 
     def sample_posterior(
         self, observations: Tensor, controls: Tensor, generator: torch.Generator | None = None
@@ -190,8 +214,8 @@ class RSSM(WorldModel):
     # -- prediction and control --------------------------------------------------------------------------------------
 
     def decode(self, states: Tensor) -> Tensor:
-        """Mean of p(x | z) for ``states [..., Dz]``."""
-        flat = self.decoder(states.reshape(-1, self.latent_size).float())
+        """Mean of p(x | z) for ``states [..., Dz]``, of which the position is decoded."""
+        flat = self.decoder(states[..., : self.position_size].reshape(-1, self.position_size).float())
         return flat.reshape(*states.shape[:-1], *self.spec.observation_shape)
 
     def initial_states(self, count: int, generator: torch.Generator | None = None) -> Tensor:
@@ -207,17 +231,25 @@ class RSSM(WorldModel):
         return PixelGaussian(mean, self.log_sigma.exp(), len(self.spec.observation_shape))
 
     def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
-        """The goal ``[Dz]`` of one image: the z in which a sequence of that frame, with no action, ends.
+        """The goal position ``[Da]`` of one image: where a sequence of that frame, with no action, ends.
 
-        A single frame leaves open what z says of the motion; the motionless sequence says that the goal is to *rest*.
+        Where all of z is decoded, it is a whole z: a single frame leaves open what z says of the motion, and the
+        motionless sequence says that the goal is to *rest*. With actions, the mean velocity ``[Dz - Da]`` of them.
 
         Raises:
-            ValueError: ``actions`` are given: no dimensions of z are the velocity's.
+            ValueError: ``actions`` are given, and no dimensions of z are the velocity's.
         """
         self.check_observation(observations)
         if actions is not None:
-            raise ValueError("RSSM does not tell velocity from position: it has no velocity goals")
-        return self.smooth(*self.motionless(observations)).mean[0, -1, : self.latent_size].float()
+            if self.position_size == self.latent_size:
+                raise ValueError("an RSSM that decodes all of z does not tell velocity from position")
+            smoothed = self.smooth(observations[None], actions[None]).mean[0]
+            return smoothed[:, self.position_size : self.latent_size].mean(0).float()
+        return self.smooth(*self.motionless(observations)).mean[0, -1, : self.position_size].float()
+
+    def split(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Position ``[..., Da]`` and velocity ``[..., Dz - Da]`` of ``state [..., state_size]``."""
+        return state[..., : self.position_size], state[..., self.position_size : self.latent_size]
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from latentrl.studies.contests.definition import Contest
+from latentrl.studies.control import CONTROL
 from latentrl.studies.definition import Study
 from latentrl.studies.pendulum import PENDULUM
 from latentrl.studies.reacher_angles import REACHER_ANGLES
 
 STUDIES: dict[str, Study] = {study.name: study for study in (PENDULUM, REACHER_ANGLES)}
+CONTESTS: dict[str, Contest] = {contest.name: contest for contest in (CONTROL,)}

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from latentrl.numerics.statistics import PairedTest, paired_test
-from latentrl.studies.definition import Claim, Study, Term
+from latentrl.studies.definition import Claim, Column, Row, Term
 from latentrl.studies.results import Results
 from latentrl.studies.tables import NONE, grid
 
 Verdict = Literal["holds", "does not hold", "undecided", "not tested"]
 SIGNIFICANT = 0.05
+
+
+class Named(Protocol):
+    """What a study calls its rows and figures."""
+
+    @property
+    def columns(self) -> Iterable[Column]:
+        """Every figure that has a name for people."""
+        ...
+
+    def row(self, name: str) -> Row:
+        """The row of that name."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,7 @@ class Finding:
     missing: int = 0
 
 
-def examine(claim: Claim, study: Study, results: Results) -> Finding:
+def examine(claim: Claim, study: Named, results: Results) -> Finding:
     """Test a claim on the seeds that both its sides have."""
     larger, smaller = _values(claim.larger, results), _values(claim.smaller, results)
     seeds = _common(larger, smaller)
@@ -52,13 +65,16 @@ def examine(claim: Claim, study: Study, results: Results) -> Finding:
 
 def claims_markdown(findings: Sequence[Finding], mark: str | None = None) -> str:
     """The findings as a page; ``mark`` is a warning for the heading."""
+    text = ["# Claims", "", *([f"**{mark}**", ""] if mark else []), *claims_lines(findings)]
+    return "\n".join(text) + "\n"
+
+
+def claims_lines(findings: Sequence[Finding]) -> list[str]:
+    """The findings as a table, how to read it, and what is missing from it."""
     body = [[f.claim.text, *f.sides, *_figures(f), f.verdict, _significance(f)] for f in findings]
     heads = ["claim", "larger", "smaller", "difference [95%]", "seeds", "p", "verdict", "p <= 0.05"]
     pairs = [f.test.pairs for f in findings if f.test is not None]
-    text = ["# Claims", ""]
-    if mark:
-        text += [f"**{mark}**", ""]
-    text += [*grid(heads, body), "", *EXPLANATION]
+    text = [*grid(heads, body), "", *EXPLANATION]
     if pairs:
         text.append(
             f"The smallest p that the seeds allow is 1/{2 ** max(pairs)}: "
@@ -66,7 +82,7 @@ def claims_markdown(findings: Sequence[Finding], mark: str | None = None) -> str
         )
     short = [f"- {f.claim.text}: {f.missing} seed(s) on one side alone, left out" for f in findings if f.missing]
     absent = [f"- not tested, no run has the figures: {f.claim.text}" for f in findings if f.verdict == "not tested"]
-    return "\n".join([*text, *(["", *short, *absent] if short or absent else [])]) + "\n"
+    return [*text, *(["", *short, *absent] if short or absent else [])]
 
 
 EXPLANATION = (
@@ -81,13 +97,13 @@ def _values(side: Term | float, results: Results) -> Mapping[int, float] | float
     return side if isinstance(side, float) else results.term(side)[1]
 
 
-def _side(side: Term | float, study: Study, results: Results) -> str:
+def _side(side: Term | float, study: Named, results: Results) -> str:
     """``VHP-DKS (CO), MSE predict (smoothed) 1.7e-03``."""
     if isinstance(side, float):
         return f"{side:g}"
     row, values = results.term(side)
     mean = f"{sum(values.values()) / len(values):.3g}" if values else NONE
-    names = {column.key: column.label for table in study.tables for column in (*table.columns, *table.yardsticks)}
+    names = {column.key: column.label for column in study.columns}
     figure = " / ".join(names.get(key, key) for key in (side.figure, side.over) if key is not None)
     return f"{study.row(row).label}, {figure}: {mean}"
 

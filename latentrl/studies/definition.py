@@ -127,6 +127,11 @@ class Study:
         """The tables' rows, then those of the annealing figure."""
         return self.rows + self.annealing_rows
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of all tables, yardsticks included."""
+        return tuple(column for table in self.tables for column in (*table.columns, *table.yardsticks))
+
     def of_length(self, steps: int) -> Study:
         """The study with runs of ``steps`` expected to take as much less, or more, time."""
         return replace(self, minutes={model: minutes * steps / self.steps for model, minutes in self.minutes.items()})

@@ -75,8 +75,7 @@ class Situation:
     @property
     def splits(self) -> bool:
         """Whether the state is to have dimensions for the velocity."""
-        whole = self.plain and self.entry.source.get("position_size", 0) is None
-        return self.options.position_size < self.options.state_size and not whole
+        return self.options.position_size < self.options.state_size and not (self.plain and self.entry.whole)
 
     @property
     def fixes_gauge(self) -> bool:

@@ -38,6 +38,13 @@ def test_the_environments_of_this_package_say_it_themselves() -> None:
     assert action_limit_of({"env_id": None, "tasks": declared}) == 0.5
 
 
+def test_a_model_s_largest_actions_bound_both_sides_and_none_bounds_nothing() -> None:
+    bounds = ActionBounds(torch.tensor([-7.0, -0.5]), torch.tensor([7.0, 3.0]))
+    found = bounds.up_to((2.0, 1.0))
+    assert (found.low.tolist(), found.high.tolist()) == ([-2.0, -0.5], [2.0, 1.0])
+    assert bounds.up_to(None) is bounds
+
+
 def test_bounds_within_bounds() -> None:
     wide, narrow = ActionBounds.of({}, 2, 1.25), ActionBounds.recorded(RECORDED, 2)
     both = wide.within(narrow)

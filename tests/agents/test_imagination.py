@@ -14,6 +14,9 @@ from torch import Tensor
 
 from latentrl.agents.imagination import Imagination, policy_features, reward_scale, spread
 from latentrl.agents.imagined_env import ImaginedEnv
+from latentrl.agents.policies.gradients import StateGuard
+from latentrl.agents.policies.mlp import MLPPolicy
+from latentrl.networks.recurrence import PackedGaussian
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.types import Belief
 
@@ -243,6 +246,38 @@ def test_states_under_way_are_where_random_actions_lead() -> None:
     expected = noise.unsqueeze(1) * (1 + pushed / Linear.noise)
     normalised = (seen[steps > 0] - drift) / expected.sqrt()
     assert float(normalised.square().mean()) == pytest.approx(1, rel=0.15)
+
+
+class Remembering(Linear):
+    """The third dimension is a memory: empty at first, then the sum of the first two; a fourth is always 5."""
+
+    def transition(self, state: Tensor, action: Tensor) -> Any:
+        step = super().transition(state[..., :3], action)
+        return PackedGaussian(
+            DiagonalGaussian(step.mean[..., :2], step.variance[..., :2]),
+            torch.cat((state[..., :2].sum(-1, keepdim=True), state[..., 3:]), -1),
+        )
+
+
+def empty_memories(count: int, generator: torch.Generator) -> Tensor:
+    return torch.cat((starts(count, generator)[:, :2], torch.zeros(count, 1), torch.full((count, 1), 5.0)), 1)
+
+
+def test_a_memory_that_starts_empty_is_scaled_by_what_it_becomes() -> None:
+    """By the start states' spread, none, every step would lead out of the sane region, and nothing could be learned."""
+    imagination, g = Imagination(Remembering(), empty_memories), torch.Generator().manual_seed(0)
+    states = imagination.typical_states(1024, LOW, HIGH, g)
+    centre, scale = imagination.feature_scale(states, LOW, HIGH, g)
+    assert float(states[:, 2].std()) > 1 and scale[2] == states[:, 2].std()
+    guard = StateGuard(states.mean(0), spread(states), 20.0, 10.0)
+    before = empty_memories(256, g)
+    after = Remembering().transition(before, torch.zeros(256, 2)).rsample(g)
+    assert torch.equal(guard(before, after), after)
+    # What never varied in imagination says nothing, whatever it is in reality.
+    policy = MLPPolicy(LOW, HIGH, centre, scale)
+    other = after.clone()
+    other[:, 3] = torch.randn(256)
+    assert torch.equal(policy(after), policy(other)) and not torch.equal(policy(after), policy(before))
 
 
 def test_scales_never_vanish() -> None:

@@ -61,7 +61,7 @@ EXPECTATIONS: dict[str, Expectation] = {
     "dkf": replace(DEEP_KALMAN, learning_steps=1600),
     "dvbs": DEEP_BAYES,
     "dvbf": DEEP_BAYES,
-    "kvae": Expectation(tells_velocity=False, learning_steps=600),
+    "kvae": Expectation(learning_steps=600),
     "rssm": RECURRENT,
 }
 
@@ -250,6 +250,11 @@ def test_goals_are_a_position_or_a_velocity(name: str, model: WorldModel) -> Non
         assert model.position_size == model.latent_size, "a goal is a whole state"
         with pytest.raises(ValueError, match="velocity"):
             model.encode_goal(batch.observations[0], batch.actions[0])
+
+
+def test_agents_go_beyond_recorded_actions_in_models_without_a_memory_alone(model: WorldModel) -> None:
+    remembers = model.latent_size < model.state_size
+    assert model.largest_actions == (SPEC.action_scale if remembers else None)
 
 
 def test_initial_states_come_from_the_prior(model: WorldModel) -> None:

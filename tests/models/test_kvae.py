@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from latentrl.inference import kalman
+from latentrl.models import MODELS
 from latentrl.models.kvae import KVAE, KVAESettings, Matrices
 from latentrl.models.spec import DataSpec
 from latentrl.types import Belief, Sequences, stack_beliefs
@@ -160,3 +162,23 @@ def test_imagination_goes_on_with_h_z() -> None:
     torch.testing.assert_close(parts.memory, expected, rtol=1e-4, atol=1e-5)
     matrices = model.matrices(model.recurrence.output(parts.memory), torch.float32)
     torch.testing.assert_close(model.emission(following).mean, model.decode(matrices.position(parts.state)))
+
+
+@torch.no_grad()
+def test_the_states_that_penalties_see_are_drawn_from_the_smoothed_marginals() -> None:
+    model, data, count = make_model("identity"), batch(), 4000
+    one = Sequences(*(part[:1].expand(count, -1, -1) for part in (data.observations, data.actions)))
+    posterior = model.encode(one.observations)
+    _, states = model.sampled_rate(posterior, posterior.mean, one.actions, torch.Generator().manual_seed(0))
+    smoothed = model.smooth(data.observations[:1], data.actions[:1])
+    deviation = smoothed.covariance[0].diagonal(dim1=-2, dim2=-1).sqrt()
+    assert ((states.mean(0) - smoothed.mean[0, :, :DZ]).abs() < 5 * deviation / count**0.5).all()
+    torch.testing.assert_close(states.std(0), deviation, rtol=0.06, atol=0.0)
+
+
+def test_the_recipe_of_the_project_has_positions_and_the_sources_has_none() -> None:
+    entry = MODELS["kvae"]
+    model = KVAE(DataSpec((PIXELS,), "float32", 1, (2.0,)))
+    assert (model.position_size, model.latent_size) == (DA, DZ)
+    plain = KVAE(model.spec, replace(model.settings, **entry.source))
+    assert plain.position_size == plain.latent_size == DZ

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
+from latentrl.models.base import drawn_beginning
 from latentrl.models.rssm import RSSM, RSSMSettings
 from latentrl.models.spec import DataSpec
 from latentrl.numerics.distributions import DiagonalGaussian
@@ -14,10 +15,12 @@ from latentrl.types import Belief, Sequences
 BATCH, LENGTH, PIXELS, DZ = 3, 4, 6, 2
 
 
-def make_model() -> RSSM:
+def make_model(position_size: int | None = None, shortest: int = 0) -> RSSM:
     torch.manual_seed(0)
     settings = RSSMSettings(
         state_size=DZ,
+        position_size=position_size,
+        shortest=shortest,
         recurrent_hidden=5,
         transition_hidden=(8,),
         recognition_hidden=7,
@@ -106,3 +109,54 @@ def test_what_z_forgets_the_memory_may_know() -> None:
     torch.testing.assert_close(model.emission(other).mean, model.emission(state).mean)
     ahead = [model.transition(s, data.actions[:, 0]).mean[:, :DZ] for s in (state, other)]
     assert ((ahead[0] - ahead[1]).abs() > 1e-4).any()
+
+
+@torch.no_grad()
+def test_the_position_alone_is_decoded_and_a_goal() -> None:
+    model, data = make_model(position_size=1), batch()
+    states = torch.randn(5, model.state_size)
+    other = torch.cat((states[:, :1], torch.randn(5, model.state_size - 1)), 1)
+    assert torch.equal(model.decode(states[:, :DZ]), model.decode(other[:, :DZ]))
+    assert model.encode_goal(data.observations[0, 0]).shape == (1,)
+    velocity = model.smooth(data.observations[:1], data.actions[:1]).mean[0, :, 1:DZ].mean(0)
+    torch.testing.assert_close(model.encode_goal(data.observations[0], data.actions[0]), velocity.float())
+
+
+@torch.no_grad()
+def test_beyond_the_recorded_controls_the_memory_goes_on_linearly() -> None:
+    """Within them it is the LSTM's; at k times the largest it lies on the line through the two ends."""
+    model = make_model()
+    state = torch.cat((torch.randn(6, DZ), 0.3 * torch.randn(6, model.state_size - DZ)), 1)
+    latent, memory = state[:, :DZ], state[:, DZ:]
+    largest = torch.full((6, 1), 2.0)
+    ends = {sign: model.remember(latent, sign * torch.ones(6, 1), memory) for sign in (1.0, -1.0)}
+    for sign, end in ends.items():
+        torch.testing.assert_close(model.transition(state, sign * largest).memory, end)
+        middle = 0.5 * (ends[1.0] + ends[-1.0])
+        expected = middle + 3.5 * (end - middle)
+        torch.testing.assert_close(model.transition(state, 3.5 * sign * largest).memory, expected)
+    inside = model.remember(latent, 0.4 * torch.ones(6, 1), memory)
+    torch.testing.assert_close(model.transition(state, 0.4 * largest).memory, inside)
+
+
+def test_training_sees_beginnings_of_every_length_and_counts_them_as_whole() -> None:
+    model, data = make_model(shortest=2), batch()
+    lengths = {drawn_beginning(data, 2, torch.Generator().manual_seed(seed)).length for seed in range(40)}
+    assert lengths == {2, 3, 4}
+    model.train()
+    for seed in range(5):
+        g = torch.Generator().manual_seed(seed)
+        shown = drawn_beginning(data, 2, torch.Generator().manual_seed(seed))
+        found = model.rate_distortion(data, g)
+        whole = make_model().rate_distortion(shown, _after_one_draw(seed))
+        torch.testing.assert_close(found.rate * shown.length / data.length, whole.rate)
+        torch.testing.assert_close(found.distortion * shown.length / data.length, whole.distortion)
+    model.eval()
+    terms = model.sampled_rate_distortion(data, torch.Generator().manual_seed(0))
+    assert terms.states is not None and terms.states.shape == (BATCH, LENGTH, DZ)
+
+
+def _after_one_draw(seed: int) -> torch.Generator:
+    g = torch.Generator().manual_seed(seed)
+    drawn_beginning(batch(), 2, g)
+    return g

@@ -149,7 +149,7 @@ def test_what_the_suite_did_not_make_stays(tmp_path: Path) -> None:
     chain = chain_of(tmp_path)
     chain.place.data.mkdir(parents=True)
     (chain.place.data / "metadata.json").write_text("{}")
-    with pytest.raises(UserError, match="was not made by this suite"):
+    with pytest.raises(UserError, match="was not made by this command"):
         run(chain)
 
 

@@ -11,6 +11,7 @@ import torch
 
 from latentrl.models.dks import DKS, DKSSettings
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.kvae import KVAE, KVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.runs.velocity_range import load_range
 from latentrl.training.stages.gauge import VelocityCoordinates, mirror, velocity_gauge
@@ -124,6 +125,25 @@ def test_a_model_of_fixed_coordinates_is_told_which_way_controls_push_by_the_ran
         layer.weight[2, 3] = 0.3 * sign
     trainer = SimpleNamespace(model=model, data=data)
     training = cast(Training, SimpleNamespace(model=model, data=data, folder=tmp_path, fix_gauge=True, trainer=trainer))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("latentrl.training.stages.gauge.smooth", lambda model, data: Belief(states, states))
+        VelocityCoordinates().run(training)
+    found = load_range(tmp_path)
+    assert found.top.shape == (1,) and float(found.top.sign()) == sign
+    torch.testing.assert_close(found.top.abs(), (states[..., 2] - found.rest).abs().max()[None])
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_of_a_state_with_a_memory_the_range_is_that_of_z(sign: float, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    g, data = torch.Generator().manual_seed(0), make_data()
+    settings = KVAESettings(base_matrices=1, recurrent_hidden=4, hidden=(8,), gate_hidden=(8,), prior="normal")
+    model = KVAE(DataSpec((8, 8, 1), "uint8", 1, (2.0,)), settings)
+    with torch.no_grad():
+        model.control_matrices.copy_(sign * torch.tensor([[[0.0], [0.0], [0.3]]]))
+    states = torch.randn(32, 6, model.state_size, generator=g)
+    states[..., :2] = (0.2 * (states[..., 2:3] - 0.5)).cumsum(1)
+    training = cast(Training, SimpleNamespace(model=model, data=data, folder=tmp_path, fix_gauge=True))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("latentrl.training.stages.gauge.smooth", lambda model, data: Belief(states, states))
         VelocityCoordinates().run(training)

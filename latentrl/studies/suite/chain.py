@@ -135,7 +135,7 @@ class Chain:
             record = records.get(step.name)
             if record is None and self.place.has(step):
                 made = self.place.product(step)
-                raise UserError(f"{made} was not made by this suite: move it away, or give another --out")
+                raise UserError(f"{made} was not made by this command: move it away, or give another --out")
             if record is not None and record["words"] != list(step.words):
                 was, now = (" ".join(words) for words in (record["words"], step.words))
                 raise UserError(

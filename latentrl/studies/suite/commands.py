@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from latentrl.agents.policies import policy_path
 from latentrl.data_collection.storage import METADATA
 from latentrl.runs.folder import MODEL, SETTINGS, is_finished
 from latentrl.studies.systems.base import GOAL, LOG, PHOTO, Evaluation, System
@@ -17,12 +18,13 @@ Verb = Literal["record", "collect", "import", "train", "learn", "evaluate"]
 
 DATA, RUN, DECLARED = "<data>", "<run>", "<declared>"
 """In a step's words, what lies in the folder of its seed, and the declaration in the package."""
-POLICY = "policy.safetensors"
+POLICY = "policy"
 SMALL: dict[str, tuple[str, ...]] = {
     "collect": ("--sequences", "12", "--test-sequences", "12", "--num-envs", "3"),
     "import": (),
     "train": ("--steps", "4", "--batch", "4"),
     "learn": ("--updates", "1", "--horizon", "3"),
+    "learn otherwise": ("--steps", "32", "--horizon", "3"),
     "evaluate": ("--episodes", "2", "--steps", "3"),
 }
 """What takes the place of options, or comes to them, where a pass is only to go through."""
@@ -71,12 +73,19 @@ def steps_of(system: System, seed: int, quick: bool = False) -> tuple[Step, ...]
     found.append(_step(system.verb, words, quick, tuple(step.name for step in found)))
     train = ("--data", DATA, "--run", RUN, *system.train, "--device", "cpu", *seeded)
     found.append(_step("train", train, quick, (system.verb,)))
-    if "policy" in system.agents:
-        found.append(_step("learn", ("--run", RUN, *system.learn, *seeded), quick, ("train",)))
+    learned = {agent: system.learners.get(agent, ()) for agent in system.agents if agent in (POLICY, *system.learners)}
+    for agent, options in learned.items():
+        words = ("--run", RUN, *system.learn, *options, *(() if agent == POLICY else ("--name", agent)), *seeded)
+        found.append(_step("learn", words, quick, ("train",), learning_name(agent)))
     for one in system.evaluations:
         for agent in system.agents:
             found.append(_evaluation(system, one, agent, seeded, quick))
     return tuple(found)
+
+
+def learning_name(agent: str) -> str:
+    """The name of the step that learns an agent."""
+    return "learn" if agent == POLICY else f"learn {agent}"
 
 
 def evaluation_name(evaluation: Evaluation, agent: str) -> str:
@@ -87,13 +96,17 @@ def evaluation_name(evaluation: Evaluation, agent: str) -> str:
 def _evaluation(system: System, one: Evaluation, agent: str, seeded: tuple[str, ...], quick: bool) -> Step:
     goal = ("--goal", GOAL) if GOAL in system.learn else ()
     film = ("--no-video",) if agent == "random" else ()
-    words = ("--run", RUN, *goal, "--agent", agent, *one.options, *film, *seeded)
-    after = ("learn",) if agent == "policy" else ("train",)
-    return _step("evaluate", words, quick, after, evaluation_name(one, agent))
+    learned = agent == POLICY or agent in system.learners
+    who = (POLICY, "--policy", agent) if agent in system.learners else (agent,)
+    words = ("--run", RUN, *goal, "--agent", *who, *one.options, *film, *seeded)
+    after = learning_name(agent) if learned else "train"
+    return _step("evaluate", words, quick, (after,), evaluation_name(one, agent))
 
 
 def _step(verb: str, words: tuple[str, ...], quick: bool, after: tuple[str, ...], name: str | None = None) -> Step:
-    given = with_options(words, SMALL[verb]) if quick else words
+    # An algorithm that is no gradient of ours counts steps, not updates.
+    small = SMALL["learn otherwise" if verb == "learn" and "--policy" in words else verb]
+    given = with_options(words, small) if quick else words
     return Step(name or verb, verb, ("-m", f"latentrl.{MODULES.get(verb, verb)}", *given), after)  # type: ignore[arg-type]
 
 
@@ -158,7 +171,7 @@ class Place:
             "collect": self.data / METADATA,
             "import": self.data / METADATA,
             "train": self.run / MODEL,
-            "learn": self.run / POLICY,
+            "learn": policy_path(self.run, step.name.removeprefix("learn").strip() or POLICY),
         }.get(step.verb, self.outcome(step.name))
 
     def outcome(self, name: str) -> Path:

@@ -42,7 +42,7 @@ def seed_outcome(chain: Chain) -> Found:
         ``seed``; ``steps``, by name ``state``, ``seconds`` and, where one failed, ``reason``; ``frames`` of the data;
         ``r2`` of every coordinate that the ground truth has, the position's first; ``train_seconds``; ``warnings`` of
         the training; ``figures``, others of ``metrics.json``; ``git``, of the training; ``evaluations``, by their name
-        and the agent's ``return`` and ``success`` of every episode, where there are any.
+        and the agent's ``return``, ``success`` and ``seconds`` to it of every episode, where there are any, and ``hz``.
     """
     states, records = chain.states(), chain.records()
     found: Found = {"seed": chain.seed, "steps": {}}
@@ -93,9 +93,16 @@ def _name(key: str) -> str | None:
 
 
 def _judged(summary: Mapping[str, Any]) -> Found:
-    """Of every episode, the return and whether it succeeded, where that is told."""
-    returns = summary.get("measures", {}).get("return", {}).get("per_episode")
-    found = {"return": returns, "success": summary.get("success")}
+    """Of every episode, the return, whether it succeeded and after how long, where that is told; actions a second."""
+    measures = summary.get("measures", {})
+    times = [values for name, values in measures.items() if name.startswith("seconds_to_")]
+    success = summary.get("success")
+    found = {
+        "return": measures.get("return", {}).get("per_episode"),
+        "success": success,
+        "seconds": times[0].get("per_episode") if success is not None and len(times) == 1 else None,
+        "hz": summary.get("control_rate", {}).get("hz_median"),
+    }
     return {name: values for name, values in found.items() if values is not None}
 
 

@@ -43,7 +43,7 @@ def page(systems: Mapping[str, System], found: Mapping[str, Any], command: str) 
         text += ["", "**Quick look: everything as small as it can be. No result.**"]
     rows = [row for name, system in systems.items() for row in _rows(system, known.get(name, ()))]
     text += ["", *_table(HEADS, rows), "", *EXPLANATION]
-    said = [line for name, system in systems.items() for line in _remarks(system, known.get(name, ()), found)]
+    said = [line for name, system in systems.items() for line in remarks(system, known.get(name, ()), found)]
     if said:
         text += ["", "## What failed, and what the trainings say of themselves", "", *said]
     text += ["", "## The systems", "", *[line for system in systems.values() for line in _about(system)]]
@@ -149,7 +149,8 @@ def _count(system: System, seeds: Seeds) -> str:
     return f"{whole}" if whole == system.seeds else f"{whole} of {system.seeds}"
 
 
-def _remarks(system: System, seeds: Seeds, found: Mapping[str, Any]) -> list[str]:
+def remarks(system: System, seeds: Seeds, found: Mapping[str, Any]) -> list[str]:
+    """What failed, what is not done and what trainings warn of, a line each."""
     lines = []
     if system.unsupported is not None:
         lines.append(f"- **{system.title}**: not supported. {system.unsupported}")

@@ -22,7 +22,7 @@ MINUTES: dict[str, float] = {"record": 0.5, "collect": 4, "import": 0.5, "train"
 """Of a step on one core, where neither a finished one nor its system tells."""
 
 
-def run_suite(chains: Sequence[Chain], out: Path, workers: int, retry: bool = False) -> None:
+def run_suite(chains: Sequence[Chain], out: Path, workers: int, retry: bool = False, who: str = "suite") -> None:
     """Do what is left to do of every chain, ``workers`` of them at a time; a step that fails stops what needs it alone.
 
     Args:
@@ -30,12 +30,13 @@ def run_suite(chains: Sequence[Chain], out: Path, workers: int, retry: bool = Fa
         out: the suite's folder.
         workers: processes at a time.
         retry: do failed steps once more.
+        who: asks for them, for people.
 
     Raises:
-        UserError: a folder that holds something else, another suite at work in ``out``.
+        UserError: a folder that holds something else, another one at work in ``out``.
         KeyboardInterrupt: on Ctrl-C, after every process has saved its state.
     """
-    with exclusive(out, "suite") as held:
+    with exclusive(out, who) as held:
         able = [chain for chain in chains if lacking(chain.system) is None]
         for chain in able:
             chain.check()
@@ -135,7 +136,7 @@ class _Runner:
         chain, step = self.at[job.name]
         seconds = chain.seconds()[step.name] + ending.seconds
         if ending.interrupted:
-            chain.note(step, "interrupted", "stopped; the next call of the suite goes on with it", seconds)
+            chain.note(step, "interrupted", "stopped; the next call goes on with it", seconds)
             return None
         why = self._settled(chain, step) if ending.code == 0 else reason(job.log, ending.log_offset, ending.code)
         chain.note(step, "finished" if why is None else "failed", why, seconds)

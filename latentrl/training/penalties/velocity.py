@@ -22,8 +22,8 @@ from latentrl.training.settings import TrainSettings
 class VelocityPenalty(Penalty):
     """The share of the displacements that no linear map of the velocities predicts, as a part of the rate.
 
-    For models with as many velocities as positions, or that began on a chart; and for those that read positions off
-    whole sequences, where a position may hide the velocity (docs/dks.md).
+    For models with as many velocities as positions, or that began on a chart; for those that read positions off whole
+    sequences, where a position may hide the velocity (docs/dks.md); for those with a memory, which may (docs/kvae.md).
     """
 
     needs = (StateSampler,)
@@ -34,7 +34,8 @@ class VelocityPenalty(Penalty):
 
     @classmethod
     def of(cls, model: GenerativeModel, settings: TrainSettings, target: PositionTarget) -> VelocityPenalty | None:
-        hides = model.position_size < model.latent_size and not isinstance(model, FrameEncoder)
+        elsewhere = not isinstance(model, FrameEncoder) or model.latent_size < model.state_size
+        hides = model.position_size < model.latent_size and elsewhere
         wanted = settings.warm_start > 0 or model.latent_size == 2 * model.position_size or hides
         weight = settings.velocity_alignment
         return cls(model.position_size, target, weight) if wanted and weight > 0 else None

@@ -47,9 +47,11 @@ class VelocityCoordinates(Stage):
                 states = _moved(model, velocity_gauge(states.flatten(0, 1), model.position_size), states)
             states = _moved(model, mirror(model, states, sample.actions), states)
         else:
-            turned = mirror(model, states, sample.actions).diagonal()[model.position_size :].float().cpu()
+            turned = (
+                mirror(model, states, sample.actions).diagonal()[model.position_size : model.latent_size].float().cpu()
+            )
         try:
-            found = velocity_range(states, model.position_size)
+            found = velocity_range(states[..., : model.latent_size], model.position_size)
             save_range(VelocityRange(found.rest, turned * found.top), training.folder)
         except ValueError as error:
             print(f"{training.folder}: no goals of the form velocity:FRACTION for this run: {error}")

@@ -1,0 +1,91 @@
+"""What a contest is: systems, the models that are trained in each of them, and the agents that then act there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from latentrl.studies.definition import Claim, Column, Row
+from latentrl.studies.systems.base import System
+
+AGENTS = {"cem": "CEM", "mppi": "MPPI", "ilqr": "iLQR", "policy": "policy", "sac": "SAC"}
+"""Who acts, as ``latentrl evaluate`` and people call them."""
+LEARNERS = {"sac": ("--policy", "sac")}
+"""Of them, those that are learned beside the policy by analytic gradients, with their options of ``latentrl learn``."""
+
+
+def success_rate(system: str, agent: str | None = None) -> str:
+    """The name of a figure: the share of successes in a system, of an agent or, None, in the mean over all of them."""
+    return f"{system} successes{'' if agent is None else f' {agent}'}"
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Models, each trained in several systems, judged by how every agent acts in them.
+
+    Attributes:
+        name: as the command line takes it.
+        title: one line.
+        claim: what is tested, of whom and where it is said.
+        systems: their options of ``latentrl train`` without those that say the model; each has one evaluation, which
+            counts successes.
+        rows: the models.
+        steps: gradient steps of every run, unless its row says otherwise.
+        claims: of figures named by `success_rate`.
+        minutes: of a training of ``steps`` on one core, by model.
+        notes: what readers must know about the comparison.
+    """
+
+    name: str
+    title: str
+    claim: str
+    systems: tuple[System, ...]
+    rows: tuple[Row, ...]
+    steps: int
+    claims: tuple[Claim, ...] = ()
+    minutes: Mapping[str, float] = field(default_factory=dict, hash=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The figures that claims may be about."""
+        return tuple(Column(success_rate(one.name), f"successes, {one.name}") for one in self.systems)
+
+    def row(self, name: str) -> Row:
+        """The row of that name.
+
+        Raises:
+            KeyError: none.
+        """
+        return {row.name: row for row in self.rows}[name]
+
+    def runs(self, steps: int | None = None, recipe: str = "latentrl") -> dict[str, System]:
+        """Every model in every system by ``SYSTEM-ROW``, as a system of its own.
+
+        Args:
+            steps: gradient steps in place of the contest's.
+            recipe: of ``latentrl train``.
+        """
+        return {
+            (name := run_name(system, row)): replace(
+                system,
+                name=name,
+                title=f"{system.title}: {row.label}",
+                train=(*system.train, *_training(row, row.steps(steps or self.steps), recipe)),
+                agents=tuple(AGENTS),
+                learners=LEARNERS,
+                minutes={**system.minutes, "train": self.minutes.get(row.model, 5.0) * row.effort},
+            )
+            for system in self.systems
+            for row in self.rows
+        }
+
+
+def run_name(system: System, row: Row) -> str:
+    """Of the folder of a model in a system."""
+    return f"{system.name}-{row.name}"
+
+
+def _training(row: Row, steps: int, recipe: str) -> Sequence[str]:
+    model = ("--model", row.model, "--objective", row.objective, "--prior", row.prior)
+    return (*model, "--recipe", recipe, *row.options, "--steps", str(steps))

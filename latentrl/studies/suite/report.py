@@ -1,0 +1,78 @@
+"""What is left of chains, for people; and their figures as a page beside the file that it is drawn of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from latentrl.studies.progress import in_words
+from latentrl.studies.suite.chain import Chain, lacking
+from latentrl.studies.suite.commands import shown
+from latentrl.studies.suite.outcome import merged
+from latentrl.studies.suite.running import left_of
+from latentrl.studies.systems.base import System
+from latentrl.support.files import read_json, write_json, write_text
+
+
+def others_of(systems: Iterable[System], chains: Sequence[Chain], out: Path, quick: bool) -> Iterator[Chain]:
+    """Chains of ``systems`` in the folder ``out`` that are begun, but are none of ``chains``."""
+    asked = {chain.folder for chain in chains}
+    for system in systems:
+        for folder in sorted((out / system.name).glob("seed*")):
+            number = folder.name.removeprefix("seed")
+            if folder not in asked and number.isdecimal():
+                yield Chain.of(system, int(number), out, quick)
+
+
+def show(chains: Sequence[Chain], out: Path, jobs: int) -> None:
+    """Print every command that is left, and how long they take."""
+    for chain in chains:
+        why = lacking(chain.system)
+        done = sum(state == "finished" for state in chain.states().values())
+        print(f"# {chain.name}: {done} of {len(chain.steps)} steps are done" + (f"; {why}" if why else ""))
+        for step in chain.open_steps():
+            print(shown(chain.system, step, out, chain.seed))
+    able = [chain for chain in chains if lacking(chain.system) is None]
+    left = in_words(left_of(able, jobs))
+    count = len({chain.system.name for chain in able})
+    print(f"\n{len(able)} runs of {count} systems: about {left} left in {jobs} process(es), one core each")
+
+
+def write_pages(
+    name: str, found: Mapping[str, Any], draw: Callable[[Mapping[str, Any]], str], out: Path, publish: Path | None
+) -> None:
+    """Write ``NAME.md`` and the figures that it is drawn of, ``NAME.json``, into ``out`` and, if asked, ``publish``.
+
+    Where it is published, systems that were not run now keep the figures that are there.
+
+    Args:
+        name: of the files.
+        found: see :func:`latentrl.studies.suite.outcome.outcome_of`.
+        draw: makes the page of such figures.
+        out: a folder, made if it is not there.
+        publish: another one.
+    """
+    folders = [(out, found)]
+    if publish is not None:
+        before = publish / f"{name}.json"
+        folders.append((publish, merged(read_json(before, "remove it") if before.is_file() else {}, dict(found))))
+    for folder, figures in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        stored = folder / f"{name}.json"
+        write_json(stored, figures)
+        # Drawn of what was stored, so that the page and the file cannot differ.
+        write_text(stored.with_suffix(".md"), draw(json.loads(stored.read_text(encoding="utf-8"))))
+        print(f"{stored.with_suffix('.md')}: the table; {stored}: its figures")
+
+
+def failures(found: Mapping[str, Any]) -> list[str]:
+    """Every step that failed, with its reason."""
+    return [
+        f"failed: {name}/seed{seed['seed']}: {step}: {told['reason']}"
+        for name, seeds in found["systems"].items()
+        for seed in seeds
+        for step, told in seed["steps"].items()
+        if told["state"] == "failed"
+    ]

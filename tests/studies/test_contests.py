@@ -1,0 +1,207 @@
+"""Contests: what their commands are, what is made of their figures, and that the published page is that of its file."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tyro
+
+from latentrl.agents.options import LearnOptions
+from latentrl.agents.planners import PLANNERS
+from latentrl.data_collection.options import parse
+from latentrl.envs import TASKS
+from latentrl.evaluation.options import EvaluateOptions
+from latentrl.models import MODELS
+from latentrl.objectives import OBJECTIVES
+from latentrl.studies import CONTESTS
+from latentrl.studies.contests.definition import AGENTS, LEARNERS, Contest, run_name, success_rate
+from latentrl.studies.contests.page import page, verdict
+from latentrl.studies.contests.results import results_of
+from latentrl.studies.definition import Claim, Row, Term
+from latentrl.studies.suite.chain import Chain
+from latentrl.studies.suite.commands import Place, filled, steps_of
+from latentrl.studies.suite.outcome import outcome_of
+from latentrl.studies.systems.base import Evaluation, System
+from latentrl.study import StudyOptions, main, study
+from latentrl.training.options import TrainOptions
+
+OPTIONS = {"train": TrainOptions, "learn": LearnOptions, "evaluate": EvaluateOptions}
+RUNS = {name: run for contest in CONTESTS.values() for name, run in contest.runs().items()}
+
+GAME = System("game", "A game", evaluations=(Evaluation("game", "to win", (), "successes", 0.9),))
+CLEAR, DARK = Row("clear", "Clear", "ekvae", "rewo", "vhp"), Row("dark", "Dark", "rssm", "rewo", "vhp")
+BETTER = Claim("clear beats dark", Term("clear", success_rate("game")), Term("dark", success_rate("game")))
+CONTEST = Contest("toy", "A contest", "that clarity wins", (GAME,), (CLEAR, DARK), 8, (BETTER,))
+
+
+def seed_of(number: int, wins: int, of: int = 10, agents: tuple[str, ...] = tuple(AGENTS)) -> dict[str, Any]:
+    """A seed in which every agent wins ``wins`` episodes, the k-th after k seconds, and acts 200 times a second."""
+    seconds = [float(k) if k < wins else None for k in range(of)]
+    judged = {"success": [k < wins for k in range(of)], "seconds": seconds, "hz": 200.0}
+    return {
+        "seed": number,
+        "steps": {"learn": {"state": "finished", "seconds": 30.0}, "learn sac": {"state": "finished", "seconds": 90.0}},
+        "r2": {"angle": 0.9},
+        "train_seconds": 300.0,
+        "figures": {"mse_predict_mean": 2e-4, "mse_mean_image": 3e-2},
+        "evaluations": {"game": dict.fromkeys(agents, judged)},
+    }
+
+
+def found_of(clear: list[dict[str, Any]], dark: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"systems": {"game-clear": clear, "game-dark": dark}, "lacking": {}, "quick": False}
+
+
+def cells(text: str, table: int) -> list[list[str]]:
+    """The rows of a table, by its number."""
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.M)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in tables[table].splitlines()]
+
+
+# -- what a contest is -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("contest", CONTESTS.values(), ids=lambda contest: contest.name)
+def test_its_rows_systems_and_claims_fit_each_other(contest: Contest) -> None:
+    assert len(contest.runs()) == len(contest.rows) * len(contest.systems)
+    for row in contest.rows:
+        assert row.model in MODELS and row.objective in OBJECTIVES and row.model in contest.minutes
+    for system in contest.systems:
+        (evaluation,) = system.evaluations
+        assert evaluation.score == "successes"
+        assert evaluation.options[evaluation.options.index("--task") + 1] in TASKS
+    figures = {success_rate(system.name) for system in contest.systems}
+    for claim in contest.claims:
+        for side in (claim.larger, claim.smaller):
+            assert isinstance(side, Term) and side.figure in figures
+            assert contest.row(side.row) in contest.rows
+    assert set(AGENTS) == set(PLANNERS) | {"policy"} | set(LEARNERS)
+
+
+@pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+@pytest.mark.parametrize("quick", [False, True], ids=["whole", "quick"])
+def test_the_verbs_take_its_words(run: System, quick: bool) -> None:
+    steps = steps_of(run, 3, quick)
+    for number, step in enumerate(steps):
+        assert set(step.after) <= {earlier.name for earlier in steps[:number]}
+        words = filled(step.words, Place(Path("somewhere")).meaning(None))
+        options = parse(words[2:]) if step.verb == "collect" else tyro.cli(OPTIONS[step.verb], args=words[2:])
+        assert getattr(options, "seed") == 3  # noqa: B009
+    assert [step.name for step in steps if step.verb == "learn"] == ["learn", "learn sac"]
+
+
+def test_models_differ_by_model_alone_and_see_the_same_data() -> None:
+    contest = CONTESTS["control"]
+    for system in contest.systems:
+        runs = [contest.runs()[run_name(system, row)] for row in contest.rows]
+        assert len({run.record for run in runs}) == len({run.evaluations for run in runs}) == 1
+        told = [dict(zip(run.train[::2], run.train[1::2], strict=True)) for run in runs]
+        differing = {flag for flag in told[0] if len({one[flag] for one in told}) > 1}
+        assert differing <= {"--model", "--steps"} and [one["--model"] for one in told] == [
+            row.model for row in contest.rows
+        ]
+        efforts = [int(one["--steps"]) / contest.steps for one in told]
+        assert efforts == [row.effort for row in contest.rows]
+
+
+def test_another_learner_has_a_policy_of_its_own_and_is_judged_by_it() -> None:
+    (run,) = [one for one in CONTEST.runs().values() if one.name == "game-clear"]
+    steps = {step.name: step for step in steps_of(run, 0)}
+    place = Place(Path("there"))
+    assert place.product(steps["learn"]).name == "policy.safetensors"
+    assert place.product(steps["learn sac"]).name == "policy-sac.safetensors"
+    assert steps["evaluate game sac"].after == ("learn sac",)
+    words = " ".join(steps["evaluate game sac"].words)
+    assert "--agent policy --policy sac" in words and "--policy" not in steps["evaluate game policy"].words
+
+
+# -- figures -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_mean_over_agents_is_there_where_all_were_judged() -> None:
+    found = found_of([seed_of(0, 8), seed_of(1, 4, agents=("cem", "mppi"))], [])
+    results = results_of(CONTEST, found)
+    assert results.values("clear", success_rate("game")) == {0: pytest.approx(0.8)}
+    assert results.values("clear", success_rate("game", "cem")) == {0: 0.8, 1: 0.4}
+
+
+@pytest.mark.parametrize(
+    ("clear", "dark", "said"),
+    [
+        ([9, 8, 10], [5, 6, 4], "**it held.** Of 1 comparisons it holds in 1, the contrary in 0; 0 are undecided."),
+        ([5, 6, 4], [9, 8, 10], "**it did not hold.** Of 1 comparisons it holds in 0, the contrary in 1; 0 are"),
+        ([9, 2, 5], [3, 8, 5], "**undecided.** Of 1 comparisons it holds in 0, the contrary in 0; 1 are undecided."),
+        ([9], [5], "**undecided.**"),
+        ([9, 8, 10], [], "That clarity wins: **not tested, there are no figures yet.**"),
+    ],
+    ids=["holds", "contrary", "mixed", "one seed", "no figures"],
+)
+def test_what_becomes_of_the_claim_is_made_of_the_figures(clear: list[int], dark: list[int], said: str) -> None:
+    found = found_of(*([seed_of(k, wins) for k, wins in enumerate(side)] for side in (clear, dark)))
+    assert said in verdict(CONTEST, found) and verdict(CONTEST, found) in page(CONTEST, found, "study toy")
+
+
+def test_the_page_shows_what_is_there_and_what_is_not() -> None:
+    text = page(CONTEST, found_of([seed_of(0, 10), seed_of(1, 5)], []), "study toy")
+    successes, times, models = (cells(text, table) for table in range(3))
+    assert successes[0] == ["model", *AGENTS.values()]
+    assert successes[2] == ["Clear", *["15 of 20 [0.53, 0.89]"] * len(AGENTS)]
+    assert successes[3] == ["Dark", "not run yet", *["–"] * (len(AGENTS) - 1)]
+    # 0 to 9 s, and 0 to 4 s: what has not succeeded has no time.
+    assert times[2][1] == "3; 5"
+    assert models[2] == ["Clear", "angle 0.900 [0.900, 0.900]", "2.0e-04 (mean: 3.0e-02)", "300", "30", "90", "2"]
+    assert models[3] == ["Dark", *["–"] * 5, "0"]
+    assert "**Quick look" not in text and "**Quick look" in page(CONTEST, {**found_of([], []), "quick": True}, "study")
+
+
+# -- the verb ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_shows_every_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ("swing-up-dks", "reach-kvae")
+    arguments = ["control", "--out", str(tmp_path / "out"), "--seeds", "2", "--rows", *rows, "--dry-run"]
+    main(arguments)
+    said = capsys.readouterr().out
+    assert said.count("0 of 9 steps are done") == 4 and "4 runs of 2 systems" in said
+    assert said.count("--model dks") == said.count("--steps 24000") == said.count("--model kvae") == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_report_finds_what_was_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The files of a run as the verbs leave them; a second report, of another folder, keeps what was published."""
+    run = CONTESTS["control"].runs()["swing-up-kvae"]
+    chain = Chain.of(run, 1, tmp_path / "out")
+    wins = {"success": [True] * 50, "control_rate": {"hz_median": 100.0}, "measures": {}}
+    files = {
+        chain.place.data / "metadata.json": {"splits": {"train": {"sequences": 2, "length": 3}}, "coordinates": []},
+        chain.place.run / "settings.json": {},
+        chain.place.run / "metrics.json": {"r2_angle": 0.5, "train_seconds": 60.0, "mse_predict_mean": 1e-3},
+    }
+    files |= {chain.place.product(step): wins for step in chain.steps if step.verb in ("learn", "evaluate")}
+    for path, content in {**files, chain.place.run / "model.safetensors": {}}.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+    for step in chain.steps:
+        chain.note(step, "finished", None, 7.0)
+    results = study(StudyOptions("control", tmp_path / "out", seeds=1, report=True, publish=tmp_path / "docs"))
+    assert results is not None and results.values("kvae", success_rate("swing-up")) == {1: 1.0}
+    assert "not tested, there are no figures yet" in capsys.readouterr().out
+    study(StudyOptions("control", tmp_path / "empty", seeds=1, report=True, publish=tmp_path / "docs"))
+    published = (tmp_path / "docs" / "control.md").read_text()
+    assert published.count("**50 of 50 [0.93, 1.00]**") == len(AGENTS) and "--publish" in published
+    assert published.count("not run yet") == 2 * (len(CONTESTS["control"].runs()) - 1)
+    assert outcome_of([chain])["systems"]["swing-up-kvae"][0]["steps"]["learn sac"]["seconds"] == 7.0
+
+
+def test_the_published_page_is_that_of_the_published_figures() -> None:
+    """docs/results/control.md shows nothing that the file beside it does not hold."""
+    folder = Path(__file__).resolve().parents[2] / "docs" / "results"
+    for name, contest in CONTESTS.items():
+        text = (folder / f"{name}.md").read_text(encoding="utf-8")
+        command = re.search(r"^`([^`]+)` makes this page", text, re.M)
+        assert command is not None
+        assert page(contest, json.loads((folder / f"{name}.json").read_text(encoding="utf-8")), command[1]) == text
