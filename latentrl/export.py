@@ -18,6 +18,7 @@ from latentrl.exporting.options import ExportOptions
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import load_settings
 from latentrl.support.errors import UserError, reported
+from latentrl.support.files import refuse_link
 
 
 def export(options: ExportOptions) -> Path:
@@ -65,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _check(options: ExportOptions, target: Path) -> None:
+    if options.out is None:
+        refuse_link(target)
     if options.steps < 2:
         raise UserError(f"--steps {options.steps}: give 2 or more")
     if options.data is not None and not options.data.is_dir():

@@ -13,7 +13,7 @@ import tyro
 
 from latentrl.agents.bounds import ActionBounds
 from latentrl.agents.goal_conditioning import GoalConditioned
-from latentrl.agents.learning import LearningInterrupted, learn_into
+from latentrl.agents.learning import LearningInterrupted, learn_into, log_folder
 from latentrl.agents.options import LearnOptions
 from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
 from latentrl.goals.base import Goal
@@ -24,6 +24,8 @@ from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_setting
 from latentrl.runs.schema import require
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
+from latentrl.support.files import refuse_link
+from latentrl.support.locks import claimed
 from latentrl.support.options import check_seed
 from latentrl.support.threads import few_threads
 
@@ -41,7 +43,8 @@ def learn(options: LearnOptions) -> Path:
     """Learn the policy and save it in the run folder; returns the path of its weights.
 
     Raises:
-        UserError: no model in the run folder, an unsuitable goal, policy or number, stable-baselines3 is missing.
+        UserError: no model in the run folder, an unsuitable goal, policy or number, stable-baselines3 is missing;
+            another process is learning that policy.
         SystemExit: on Ctrl-C, with the code 130; what was learned is kept as NAME-interrupted, a policy that was there
             before as it was.
     """
@@ -70,11 +73,13 @@ def learn(options: LearnOptions) -> Path:
         "seed": options.seed,
         "learner": asdict(settings),
     }
-    with few_threads():
+    path = policy_path(options.run, name)
+    refuse_link(log_folder(options.run, path.stem))
+    with claimed(path), few_threads():
         try:
-            path = learn_into(options.run, learner, notes, policy_path(options.run, name).stem)
+            learn_into(options.run, learner, notes, path.stem)
         except LearningInterrupted as stopped:
-            _say_interrupted(stopped, policy_path(options.run, name))
+            _say_interrupted(stopped, path)
             raise SystemExit(130) from None
     print(f"{path}: the policy")
     chosen = () if name == "policy" else ("--policy", path.stem)

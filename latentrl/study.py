@@ -16,9 +16,9 @@ from latentrl.studies.definition import Study
 from latentrl.studies.own import read_study
 from latentrl.studies.progress import in_words, left_of
 from latentrl.studies.report import write_report
-from latentrl.studies.results import Results
+from latentrl.studies.results import Outcome, Results
 from latentrl.studies.running import missing_data, run_study
-from latentrl.support.errors import UserError, reported
+from latentrl.support.errors import FAILED, UserError, reported
 from latentrl.support.options import check_one_or_more, default_hint, options_to_json
 
 WHICH = "; ".join(f"{name}: {study.title}" for name, study in STUDIES.items()) + "; or a JSON file with your own rows"
@@ -114,7 +114,7 @@ def _show(plan: Study, cells: Sequence[Cell], options: StudyOptions) -> None:
 def _tell(plan: Study, results: Results, folders: Sequence[Path]) -> None:
     for table in plan.tables:
         print("\n" + (folders[0] / f"table_{table.number.replace('.', '_')}.md").read_text(encoding="utf-8"))
-    failed = [outcome for outcome in results.outcomes if outcome.state == "failed"]
+    failed = _failed(results)
     for outcome in failed:
         print(f"failed: {outcome.row.name}/seed{outcome.seed}: {outcome.reason}")
     if failed:
@@ -123,15 +123,21 @@ def _tell(plan: Study, results: Results, folders: Sequence[Path]) -> None:
         print(f"{folder}: tables, claims, figures, settings.json")
 
 
+def _failed(results: Results) -> list[Outcome]:
+    return [outcome for outcome in results.outcomes if outcome.state == "failed"]
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """``latentrl study``."""
+    """``latentrl study``; exits with 3 where a run failed, once all is written."""
     with reported():
         options = tyro.cli(StudyOptions, args=argv, prog="latentrl study")
         try:
-            study(options)
+            results = study(options)
         except KeyboardInterrupt:
             print("\ninterrupted; every run has saved its state. The same command goes on.", file=sys.stderr)
             raise SystemExit(130) from None
+        if results is not None and _failed(results):
+            raise SystemExit(FAILED)
 
 
 if __name__ == "__main__":

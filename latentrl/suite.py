@@ -20,7 +20,7 @@ from latentrl.studies.suite.running import left_of, run_suite
 from latentrl.studies.systems import SYSTEMS
 from latentrl.studies.systems.base import System
 from latentrl.support.commands import command
-from latentrl.support.errors import UserError, reported
+from latentrl.support.errors import FAILED, UserError, reported
 from latentrl.support.files import read_json, write_json, write_text
 from latentrl.support.options import check_one_or_more, default_hint
 
@@ -163,7 +163,7 @@ def _failures(found: dict[str, Any]) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """``latentrl suite``."""
+    """``latentrl suite``; exits with 3 where a step failed, once all is written."""
     with reported():
         options = tyro.cli(SuiteOptions, args=argv, prog="latentrl suite")
         try:
@@ -176,6 +176,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(line)
         if failed:
             print("next: look at their logs beside the run folders; --retry-failed does them once more")
+            raise SystemExit(FAILED)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from latentrl.runs.folder import CHECKPOINT, MODEL, THREADS, is_finished, load_m
 from latentrl.runs.opening import opened
 from latentrl.runs.tensors import write_tensors
 from latentrl.support.commands import command
-from latentrl.support.errors import UserError, reported
+from latentrl.support.errors import FAILED, UserError, reported
 from latentrl.support.files import write_json
 from latentrl.support.steps import Steps
 from latentrl.support.threads import few_threads
@@ -44,9 +44,6 @@ from latentrl.training.stages import STAGES, STARTS
 from latentrl.training.threads import training_threads
 from latentrl.training.trainer import DivergedError
 from latentrl.training.training import Training
-
-FAILED = 3
-"""Exit code of a training that is not to be used, with ``--strict``."""
 
 
 def train(options: TrainOptions) -> Path:

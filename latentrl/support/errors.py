@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 from latentrl.support.interrupts import INTERRUPTED, ctrl_c_on_termination, errors_of_ctrl_c, raise_again
 
+FAILED = 3
+"""Exit code of a verb that has written all there is, not all of which is to be used: a training of a study failed."""
 UNREAD = 128 + 13
 """What a shell says of a process that wrote into a pipe which nobody reads any more (SIGPIPE)."""
 NO_MEMORY = "can't allocate memory"

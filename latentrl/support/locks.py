@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from latentrl.support.errors import UserError
+from latentrl.support.files import partial_of
 
 try:
     import fcntl
@@ -46,6 +47,30 @@ def exclusive(place: Path, refusal: str, make: bool = False) -> Iterator[int | N
         yield descriptor if held else None
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Hold the name of a file that is written at the end of long work: who would write it too is told at once.
+
+    What is held is what :func:`latentrl.support.files.replacing` writes to before it takes that name. The folder is
+    seen to be one that can be written to.
+
+    Raises:
+        UserError: another process holds it.
+        OSError: nothing can be written there.
+    """
+    partial = partial_of(path)
+    if partial.is_symlink():
+        partial.unlink()
+    partial.touch()
+    with exclusive(partial, f"{path}: another process is at work on it; wait for it") as held:
+        try:
+            yield
+        finally:
+            # Once it is written, a file of that name is another process's.
+            if held is None or _still(partial, held):
+                partial.unlink(missing_ok=True)
 
 
 def _locked(place: Path, refusal: str, make: bool) -> tuple[int, bool]:
