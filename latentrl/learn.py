@@ -20,7 +20,7 @@ from latentrl.goals.base import Goal
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.carried_goal import CarriedGoalReward
-from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_settings
+from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_settings, without_goal
 from latentrl.runs.schema import require
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
@@ -110,7 +110,7 @@ def own_goal(run: Path) -> str:
     data = Path(settings["options"]["data"])
     found = goal_beside(data)
     if found is None:
-        raise UserError(f"--goal: {data} holds no goal.png or goal.json; give a picture or readings of the goal")
+        raise UserError(f"--goal: {without_goal(data)}; give a picture or readings of the goal")
     return str(found)
 
 

@@ -16,7 +16,15 @@ from latentrl.data_collection.storage import METADATA, load_metadata
 from latentrl.envs import action_limit_of
 from latentrl.inference.backends import AUTO as AUTOMATIC
 from latentrl.inference.backends import PLAIN
-from latentrl.runs.folder import SETTINGS, THREADS, is_finished, learn_command, load_settings, model_settings
+from latentrl.runs.folder import (
+    SETTINGS,
+    THREADS,
+    is_finished,
+    learn_command,
+    load_settings,
+    model_settings,
+    without_goal,
+)
 from latentrl.runs.opening import check_resumable
 from latentrl.runs.schema import KEYS, SCHEMA, VERSION, keys_of
 from latentrl.runs.versions import describe_environment
@@ -253,6 +261,6 @@ def next_command(options: TrainOptions) -> str:
     if found is not None:
         return f"next: {found}"
     return (
-        f"no goal came with {options.data}: a picture or readings of one go to learn and evaluate as --goal FILE\n"
+        f"no goal: {without_goal(options.data)}; a picture or readings of one go to learn and evaluate as --goal FILE\n"
         f"next: {command('imagine', '--run', options.folder)}"
     )
