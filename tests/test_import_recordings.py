@@ -19,6 +19,7 @@ from latentrl.support.errors import UserError
 from latentrl.types import Sequences
 from tests import table
 from tests.conformance.sources import write_film
+from tools.pictures import huge_picture
 
 Stored = dict[str, np.ndarray]
 
@@ -301,6 +302,34 @@ def test_recordings_that_differ_are_named(tmp_path: Path, capsys: pytest.Capture
     )
     np.savez(tmp_path / "log" / "rec_1.npz", frames=np.array([made[1], None], object), actions=made[1]["actions"])
     assert "'frames' holds pickled Python objects" in refused(capsys, tmp_path / "log", "--out", tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("deep", "has Pillow's mode I;16; save it with eight bits"),
+        ("turned", "is stored turned (EXIF orientation 3)"),
+        ("moving", "holds 2 frames"),
+        ("huge", "is 9000 pixels high and 9000 wide"),
+    ],
+)
+def test_goals_that_are_not_what_people_see_are_refused(
+    tmp_path: Path, kind: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log(tmp_path / "log", [9, 9])
+    goal = tmp_path / "goal.png"
+    if kind == "huge":
+        goal.write_bytes(huge_picture(9_000))
+    elif kind == "deep":
+        Image.fromarray(np.full((48, 64), 60_000, np.uint16)).save(goal)
+    else:
+        exif = Image.Exif()
+        if kind == "turned":
+            exif[0x0112] = 3
+        picture, other = Image.new("RGB", (64, 48)), Image.new("RGB", (64, 48), "red")
+        picture.save(goal, exif=exif, **({"save_all": True, "append_images": [other]} if kind == "moving" else {}))
+    said = refused(capsys, tmp_path / "log", "--out", tmp_path / "data", "--goal", goal, "--length", 5)
+    assert told in said and not (tmp_path / "data").exists()
 
 
 def test_a_goal_of_another_camera_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

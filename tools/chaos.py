@@ -37,6 +37,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+FAILED = 3
+"""Exit code of a study in which a training failed: of a tool that imports nothing of what it kills."""
 MOST_KILLS = 3
 """In one trial."""
 PATIENCE = 300.0
@@ -198,8 +200,8 @@ def _trial(stage: Stage, shared: Path, trial: Path, work: Path, kills: Sequence[
         if ended.code == 0 and not ended.struck:
             # It was done before the moment came.
             outcome.survived += 1
-        # A study goes on without the one of its processes that was killed.
-        elif ended.code in (-kill.number, 130, 0):
+        # A study goes on without the one of its processes that was killed, and says in the end that it failed.
+        elif ended.code in (-kill.number, 130, 0, FAILED):
             outcome.kills[kill.number.name] += 1
         else:
             return "; ".join([*said, ended.log[-1500:]])
