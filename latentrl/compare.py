@@ -25,6 +25,7 @@ from latentrl.goals.base import Goal
 from latentrl.goals.picture import PictureGoal
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import MODEL
+from latentrl.runs.opening import in_use
 from latentrl.support.commands import command
 from latentrl.support.errors import reported
 from latentrl.support.files import read_json, refuse_link, write_json, write_text
@@ -44,11 +45,12 @@ def compare(options: CompareOptions) -> list[dict[str, Any]]:
         UserError: an unknown task or agent, or whatever a trial finds wrong; another process compares there.
     """
     refuse_link(options.run / TRIALS)
-    run = run_of(options)
-    policies = goals_of_policies(run.folder) if "policy" in options.agents else {}
-    trials = planned(options, run, policies)
-    with claimed(run.folder / TABLE):
-        return _compare(options, run, policies, trials)
+    with in_use(options.run):
+        run = run_of(options)
+        policies = goals_of_policies(run.folder) if "policy" in options.agents else {}
+        trials = planned(options, run, policies)
+        with claimed(run.folder / TABLE):
+            return _compare(options, run, policies, trials)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

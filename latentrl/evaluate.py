@@ -23,6 +23,7 @@ from latentrl.evaluation.summary import as_text, summarise
 from latentrl.figures.belief import belief_uncertainty
 from latentrl.figures.theme import to_png
 from latentrl.figures.video import write_gif
+from latentrl.runs.opening import in_use
 from latentrl.support.commands import command
 from latentrl.support.errors import reported
 from latentrl.support.files import write_bytes, write_json
@@ -40,6 +41,17 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
         UserError: no model or policy in the run folder, an unsuitable goal or task, a bad number; the same trial is
             being evaluated by another process.
     """
+    with in_use(options.run):
+        return _claimed(options)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """``latentrl evaluate``."""
+    with reported():
+        evaluate(tyro.cli(EvaluateOptions, args=argv, prog="latentrl evaluate"))
+
+
+def _claimed(options: EvaluateOptions) -> dict[str, Any]:
     run = run_of(options)
     setting = Setting.of(trial_of(options, run), run)
     # What was chosen for this trial is said to the next agent too, or it would be judged by something else.
@@ -47,12 +59,6 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     options = replace(options, agent=setting.trial.agent, goal=chosen)
     with claimed(_figures(setting)):
         return _evaluate(options, setting)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """``latentrl evaluate``."""
-    with reported():
-        evaluate(tyro.cli(EvaluateOptions, args=argv, prog="latentrl evaluate"))
 
 
 def _evaluate(options: EvaluateOptions, setting: Setting) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from latentrl.metrics.generation import FEWEST_SEQUENCES, FEWEST_TO_COMPARE, gen
 from latentrl.models.base import WorldModel
 from latentrl.models.spec import DataSpec
 from latentrl.runs.folder import SETTINGS, learn_command, load_model, load_settings
+from latentrl.runs.opening import in_use
 from latentrl.runs.schema import require
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_bytes, write_json
@@ -65,9 +66,10 @@ def imagine_run(options: ImagineOptions) -> dict[str, float]:
         UserError: no finished model, unsuitable controls or data, a bad number; another process imagines there.
     """
     _check(options)
-    require(load_settings(options.run), options.run / SETTINGS, "options.data")
-    with claimed(options.run / STRIP):
-        return _imagine(options)
+    with in_use(options.run):
+        require(load_settings(options.run), options.run / SETTINGS, "options.data")
+        with claimed(options.run / STRIP):
+            return _imagine(options)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

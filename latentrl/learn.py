@@ -21,6 +21,7 @@ from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.carried_goal import CarriedGoalReward
 from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_settings, without_goal
+from latentrl.runs.opening import in_use
 from latentrl.runs.schema import require
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
@@ -50,6 +51,11 @@ def learn(options: LearnOptions) -> Path:
     """
     check_seed(options.seed)
     kind, name = policy_kind(options.policy), policy_name(options)
+    with in_use(options.run):
+        return _learned(options, kind, name)
+
+
+def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
     text = own_goal(options.run) if options.goal is None else str(options.goal)
     goal = parse_goal(text)
     settings = _settings(options, kind, goal)

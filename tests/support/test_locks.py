@@ -12,7 +12,7 @@ import pytest
 
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_text
-from latentrl.support.locks import HAS_LOCKS, claimed
+from latentrl.support.locks import HAS_LOCKS, claimed, exclusive, shared
 
 MANY = 10
 
@@ -70,4 +70,15 @@ def test_a_claim_ends_with_an_error_and_follows_no_link(tmp_path: Path) -> None:
 
 def test_nothing_is_claimed_where_nothing_can_be_written(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="figures"), claimed(tmp_path / "gone" / "figures.json"):
+        pass
+
+
+@pytest.mark.skipif(not HAS_LOCKS, reason="no locks")
+def test_those_who_read_hold_a_folder_together_and_who_writes_has_it_alone(tmp_path: Path) -> None:
+    with shared(tmp_path, "told"), shared(tmp_path, "told"):
+        with pytest.raises(UserError, match="alone"), exclusive(tmp_path, "alone"):
+            pass
+    with exclusive(tmp_path, "alone"), pytest.raises(UserError, match="told"), shared(tmp_path, "told"):
+        pass
+    with exclusive(tmp_path, "alone"):
         pass
