@@ -260,7 +260,7 @@ def campaign(
                 elif found != wholes[0]:
                     problem = f"with space again it differs in {differences(wholes[0], found)}"
             refused += ended.code == 2
-            through += ended.code == 0
+            through += ended.code in (0, chaos.FAILED)
             if problem is not None:
                 bad.append(f"{name} --seed {seed}, trial {number}, {how}: {problem}")
                 told(f"bad: {bad[-1]}")
@@ -275,7 +275,8 @@ def _unmounted(folder: Path) -> Iterator[Callable[[int | str], None]]:
 
 def _problem(stage: Stage, trial: Path, ended: Ended, before: dict[str, str], whole: dict[str, str]) -> str | None:
     lines = [line for line in ended.log.splitlines() if line.startswith("error: ")]
-    if ended.code not in (0, 2) or "Traceback" in ended.log:
+    # A study whose training was refused writes all else, and says so.
+    if ended.code not in (0, 2, chaos.FAILED) or "Traceback" in ended.log:
         return f"ended with {ended.code}: {ended.log[-1500:]}"
     if ended.code == 2 and len(lines) != 1:
         return f"no single line tells of it: {ended.log[-600:]}"

@@ -263,12 +263,13 @@ def _take_name(new: Path, real: Path) -> None:
         shutil.rmtree(new, ignore_errors=True)
         return
     aside = Path(tempfile.mkdtemp(prefix=f".{real.name}.", suffix=".old", dir=real.parent))
-    real.rename(aside / real.name)
     try:
-        new.rename(real)
-    except OSError:
-        (aside / real.name).rename(real)
-        raise
+        real.rename(aside / real.name)
+        try:
+            new.rename(real)
+        except OSError:
+            (aside / real.name).rename(real)
+            raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

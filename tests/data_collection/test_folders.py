@@ -102,6 +102,26 @@ def test_copies_that_several_make_at_a_time(tmp_path: Path) -> None:
     assert not list((tmp_path / "mapped").iterdir()) and len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_folder_that_cannot_be_moved_leaves_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "old").write_text("")
+    moved = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if path.name == "data":
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        return moved(path, target)
+
+    monkeypatch.setattr(folders, "_exchanged", lambda *_: False)
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(UserError, match="nothing may be written there"):
+        with complete_folder(tmp_path / "data", overwrite=True):
+            pass
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["data", "data/old"]
+
+
 def test_an_unfinished_collection_of_a_longer_name_stays(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), resumable_folder(tmp_path / "data.v2", "marker") as unfinished:
         (unfinished / "marker").write_text("a day's work")
