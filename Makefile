@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart reacher reacher-pixels test test-matrix lint types check bench chaos disk-faults field fuzz equations clean
+.PHONY: help install quickstart reacher reacher-pixels test test-matrix lint types check bench chaos crowd disk-faults field fuzz equations clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ chaos: $(STAMP) ## kill verbs at any moment, go on, compare bit by bit (ARGS="--
 
 disk-faults: $(STAMP) ## let the disk run full under every verb (ARGS="--faults 90 --verbs learn --seed 1")
 	$(BIN)/python tools/disk_faults.py $(ARGS)
+
+crowd: $(STAMP) ## ten processes at a time do the same in one folder: one does it, nine are told (ARGS="--verbs learn")
+	$(BIN)/python tools/crowd.py $(ARGS)
 
 field: $(STAMP) ## ten million filter steps without a break: beliefs, memory, latency (ARGS="--single 100000 --run runs/mine")
 	PYTHONPATH=. $(BIN)/python tools/field.py $(ARGS)

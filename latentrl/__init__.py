@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from latentrl.support.interrupts import is_a_verb, leave_at_once
+from latentrl.support.streams import keep_numbers
 
 if TYPE_CHECKING:
     from latentrl.agents.latent import LatentAgent as LatentAgent
@@ -19,6 +20,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Where a verb is started, Ctrl-C while its libraries are imported is one line.
 if is_a_verb(sys.orig_argv, "latentrl"):
     leave_at_once()
+    keep_numbers()
 
 __version__ = "0.1.0"
 

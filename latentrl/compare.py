@@ -21,14 +21,19 @@ from latentrl.evaluation.setting import Setting
 from latentrl.evaluation.summary import summarise, warnings
 from latentrl.evaluation.table import as_csv, as_markdown, rows
 from latentrl.evaluation.trials import Trial
+from latentrl.goals.base import Goal
 from latentrl.goals.picture import PictureGoal
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import MODEL
+from latentrl.runs.opening import in_use
 from latentrl.support.commands import command
 from latentrl.support.errors import reported
-from latentrl.support.files import read_json, write_json, write_text
+from latentrl.support.files import read_json, refuse_link, write_json, write_text
+from latentrl.support.locks import claimed
 from latentrl.support.threads import few_threads
 
+TRIALS, TABLE = "compare", "compare.json"
+"""What is finished, and all of it."""
 SINGLE_STEPS = 50
 """Steps of the single episode that a control rate is measured in."""
 
@@ -37,11 +42,31 @@ def compare(options: CompareOptions) -> list[dict[str, Any]]:
     """Run what is missing, write ``compare.md``, ``.csv`` and ``.json`` into the run folder, and return the rows.
 
     Raises:
-        UserError: an unknown task or agent, or whatever a trial finds wrong.
+        UserError: an unknown task or agent, or whatever a trial finds wrong; another process compares there.
     """
-    run = run_of(options)
-    policies = goals_of_policies(run.folder) if "policy" in options.agents else {}
-    trials = planned(options, run, policies)
+    refuse_link(options.run / TRIALS)
+    with in_use(options.run):
+        run = run_of(options)
+        policies = goals_of_policies(run.folder) if "policy" in options.agents else {}
+        trials = planned(options, run, policies)
+        with claimed(run.folder / TABLE):
+            return _compare(options, run, policies, trials)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """``latentrl compare``."""
+    with reported():
+        options = tyro.cli(CompareOptions, args=argv, prog="latentrl compare")
+        try:
+            compare(options)
+        except KeyboardInterrupt:
+            print(f"interrupted; to go on: {command('compare', '--run', options.run)} with the same options")
+            raise SystemExit(130) from None
+
+
+def _compare(
+    options: CompareOptions, run: Run, policies: Mapping[str, Goal], trials: Sequence[Trial]
+) -> list[dict[str, Any]]:
     model, weights = run.load_model(), _digest(run.folder / MODEL)
     steps = {trial.task: options.steps or run.tasks[trial.task].steps for trial in trials}
     total = sum(steps[trial.task] for trial in trials)
@@ -51,7 +76,7 @@ def compare(options: CompareOptions) -> list[dict[str, Any]]:
             bar.set_postfix_str(f"{trial.contestant}, {trial.task}")
             made_of = {"trial": trial.as_json(), "model": weights, **_digest_of_policy(trial, run.folder)}
             made_of |= _digest_of_goal(trial, run)
-            path = run.folder / "compare" / f"{trial.name}.json"
+            path = run.folder / TRIALS / f"{trial.name}.json"
             finished = _finished(path, made_of)
             if finished is None:
                 finished = {**_summary(trial, run, model, bar.update), "made_of": made_of}
@@ -67,17 +92,6 @@ def compare(options: CompareOptions) -> list[dict[str, Any]]:
     _write(options, table, {name: own for one in summaries for name, own in one.get("headings", {}).items()})
     _say_next(options, unlearned(options, run, policies))
     return table
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """``latentrl compare``."""
-    with reported():
-        options = tyro.cli(CompareOptions, args=argv, prog="latentrl compare")
-        try:
-            compare(options)
-        except KeyboardInterrupt:
-            print(f"interrupted; to go on: {command('compare', '--run', options.run)} with the same options")
-            raise SystemExit(130) from None
 
 
 def _summary(trial: Trial, run: Run, model: WorldModel, on_act: Callable[[], object]) -> dict[str, Any]:
@@ -112,7 +126,7 @@ def _write(options: CompareOptions, table: list[dict[str, Any]], headings: Mappi
     text = as_markdown(table, headings)
     write_text(options.run / "compare.md", f"# Agents of {options.run.name}, medians over episodes\n\n{text}")
     write_text(options.run / "compare.csv", as_csv(table, headings))
-    write_json(options.run / "compare.json", {"rows": table, "seed": options.seed})
+    write_json(options.run / TABLE, {"rows": table, "seed": options.seed})
     print(text)
     print(f"{options.run / 'compare.md'}: the table; compare.csv, compare.json: the same for programs")
 

@@ -23,9 +23,11 @@ from latentrl.evaluation.summary import as_text, summarise
 from latentrl.figures.belief import belief_uncertainty
 from latentrl.figures.theme import to_png
 from latentrl.figures.video import write_gif
+from latentrl.runs.opening import in_use
 from latentrl.support.commands import command
 from latentrl.support.errors import reported
 from latentrl.support.files import write_bytes, write_json
+from latentrl.support.locks import claimed
 from latentrl.support.options import options_to_json
 from latentrl.support.threads import few_threads
 
@@ -36,14 +38,31 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     Where frames are lost, ``evaluation_<trial>_belief.png`` shows what that does to the belief.
 
     Raises:
-        UserError: no model or policy in the run folder, an unsuitable goal or task, a bad number.
+        UserError: no model or policy in the run folder, an unsuitable goal or task, a bad number; the same trial is
+            being evaluated by another process.
     """
+    with in_use(options.run):
+        return _claimed(options)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """``latentrl evaluate``."""
+    with reported():
+        evaluate(tyro.cli(EvaluateOptions, args=argv, prog="latentrl evaluate"))
+
+
+def _claimed(options: EvaluateOptions) -> dict[str, Any]:
     run = run_of(options)
     setting = Setting.of(trial_of(options, run), run)
     # What was chosen for this trial is said to the next agent too, or it would be judged by something else.
     chosen = setting.trial.goal.text if setting.task.near and setting.trial.goal is not None else options.goal
     options = replace(options, agent=setting.trial.agent, goal=chosen)
-    model = run.load_model()
+    with claimed(_figures(setting)):
+        return _evaluate(options, setting)
+
+
+def _evaluate(options: EvaluateOptions, setting: Setting) -> dict[str, Any]:
+    model = setting.run.load_model()
     who = contestant(setting, model)
     film = options.video and setting.task.film
     goals = film and setting.own_goals is not None
@@ -67,10 +86,8 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     return summary
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """``latentrl evaluate``."""
-    with reported():
-        evaluate(tyro.cli(EvaluateOptions, args=argv, prog="latentrl evaluate"))
+def _figures(setting: Setting) -> Path:
+    return setting.run.folder / f"evaluation_{setting.trial.name}.json"
 
 
 def _write(setting: Setting, summary: dict[str, Any], alone: Alone, frames: list[Image.Image]) -> dict[Path, str]:
@@ -84,7 +101,7 @@ def _write(setting: Setting, summary: dict[str, Any], alone: Alone, frames: list
         figure = belief_uncertainty(alone.deviation, alone.evaluation.arrived[:, 0], control_step)
         write_bytes(path, to_png(figure))
         written[path] = "the belief's uncertainty"
-    path = folder / f"{stem}.json"
+    path = _figures(setting)
     write_json(path, summary)
     return {path: "the figures", **written}
 

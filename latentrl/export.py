@@ -17,7 +17,9 @@ from latentrl.exporting.folder import ABOUT, check_graphs, describe, require_ext
 from latentrl.exporting.options import ExportOptions
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import load_settings
+from latentrl.runs.opening import in_use
 from latentrl.support.errors import UserError, reported
+from latentrl.support.files import refuse_link
 
 
 def export(options: ExportOptions) -> Path:
@@ -30,6 +32,17 @@ def export(options: ExportOptions) -> Path:
     target = options.run / "export" if options.out is None else options.out
     _check(options, target)
     require_extra()
+    with in_use(options.run):
+        return _export(options, target)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """``latentrl export``."""
+    with reported():
+        export(tyro.cli(ExportOptions, args=argv, prog="latentrl export"))
+
+
+def _export(options: ExportOptions, target: Path) -> Path:
     agent = load_agent(
         options.run,
         options.goal,
@@ -58,13 +71,9 @@ def export(options: ExportOptions) -> Path:
     return target
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """``latentrl export``."""
-    with reported():
-        export(tyro.cli(ExportOptions, args=argv, prog="latentrl export"))
-
-
 def _check(options: ExportOptions, target: Path) -> None:
+    if options.out is None:
+        refuse_link(target)
     if options.steps < 2:
         raise UserError(f"--steps {options.steps}: give 2 or more")
     if options.data is not None and not options.data.is_dir():

@@ -21,9 +21,11 @@ from latentrl.metrics.generation import FEWEST_SEQUENCES, FEWEST_TO_COMPARE, gen
 from latentrl.models.base import WorldModel
 from latentrl.models.spec import DataSpec
 from latentrl.runs.folder import SETTINGS, learn_command, load_model, load_settings
+from latentrl.runs.opening import in_use
 from latentrl.runs.schema import require
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_bytes, write_json
+from latentrl.support.locks import claimed
 from latentrl.support.options import check_one_or_more, check_seed, default_hint
 from latentrl.types import is_image_shape
 
@@ -61,30 +63,37 @@ def imagine_run(options: ImagineOptions) -> dict[str, float]:
         The figures of :func:`~latentrl.metrics.generation.generation_metrics`; empty where the run's data is gone.
 
     Raises:
-        UserError: no finished model, unsuitable controls or data, a bad number.
+        UserError: no finished model, unsuitable controls or data, a bad number; another process imagines there.
     """
     _check(options)
-    require(load_settings(options.run), options.run / SETTINGS, "options.data")
-    model = load_model(options.run).requires_grad_(False)
-    actions = torch.from_numpy(_actions(options, model.spec, load_settings(options.run).get("data", {})))
-    generator = torch.Generator().manual_seed(options.seed)
-    states = imagine(model, actions, generator, options.sample)
-    # All that may fail comes before anything is written.
-    figures = _measured(model, options)
-    _draw(model.emission(states).mean.numpy(), options.run)
-    _keep(figures, options)
-    for name, value in figures.items():
-        print(f"  {name:<{max(map(len, figures))}}  {value:.4g}")
-    following = learn_command(options.run, Path(load_settings(options.run)["options"]["data"]))
-    if following is not None:
-        print(f"next: {following}")
-    return figures
+    with in_use(options.run):
+        require(load_settings(options.run), options.run / SETTINGS, "options.data")
+        with claimed(options.run / STRIP):
+            return _imagine(options)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """``latentrl imagine``."""
     with reported():
         imagine_run(tyro.cli(ImagineOptions, args=argv, prog="latentrl imagine"))
+
+
+def _imagine(options: ImagineOptions) -> dict[str, float]:
+    model = load_model(options.run).requires_grad_(False)
+    actions = torch.from_numpy(_actions(options, model.spec, load_settings(options.run).get("data", {})))
+    generator = torch.Generator().manual_seed(options.seed)
+    states = imagine(model, actions, generator, options.sample)
+    # All that may fail comes before anything is written.
+    figures, metrics = _measured(model, options), options.run / METRICS
+    known = read_json(metrics, "delete it") if metrics.is_file() else {}
+    _draw(model.emission(states).mean.numpy(), options.run)
+    _keep(known, figures, options)
+    for name, value in figures.items():
+        print(f"  {name:<{max(map(len, figures))}}  {value:.4g}")
+    following = learn_command(options.run, Path(load_settings(options.run)["options"]["data"]))
+    if following is not None:
+        print(f"next: {following}")
+    return figures
 
 
 def _check(options: ImagineOptions) -> None:
@@ -180,12 +189,11 @@ def _measured(model: WorldModel, options: ImagineOptions) -> dict[str, float]:
     return figures
 
 
-def _keep(figures: dict[str, float], options: ImagineOptions) -> None:
-    """Add the figures to the run's metrics."""
+def _keep(known: Mapping[str, Any], figures: dict[str, float], options: ImagineOptions) -> None:
+    """Add the figures to those that are ``known`` of the run."""
     if not figures:
         return
     path = options.run / METRICS
-    known = read_json(path, "delete it") if path.is_file() else {}
     write_json(path, {**known, **figures})
     folder = options.data or load_settings(options.run)["options"]["data"]
     print(f"{path}: how real they are, against the held-out sequences of {folder}")

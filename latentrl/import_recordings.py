@@ -39,12 +39,13 @@ def import_recordings(options: ImportOptions) -> Path:
     folder = options.folder
     _check_folder(folder, options)
     declared = Declaration() if options.describe is None else read_declaration(options.describe)
-    plan = planned(options, [one.key for one in declared.coordinates])
-    goal = None if options.goal is None else read_goal(options.goal, plan)
-    name = None if goal is None else (PICTURE if goal.dtype.name == "uint8" else READINGS)
-    stored = metadata(plan, name, declared)
-    total = sum(plan.held[one.name] for recordings in plan.splits.values() for one in recordings)
+    # Held from here on: of recordings without end, to look at them all takes long.
     with complete_folder(folder, options.overwrite) as temporary:
+        plan = planned(options, [one.key for one in declared.coordinates])
+        goal = None if options.goal is None else read_goal(options.goal, plan)
+        name = None if goal is None else (PICTURE if goal.dtype.name == "uint8" else READINGS)
+        stored = metadata(plan, name, declared)
+        total = sum(plan.held[one.name] for recordings in plan.splits.values() for one in recordings)
         with tqdm(total=total, unit="frame", desc=f"import {options.source}", disable=None) as bar:
             for split, recordings in plan.splits.items():
                 storage.write(temporary, split, _checked(trajectories(plan, recordings, bar.update), declared), stored)

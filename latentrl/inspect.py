@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,9 @@ from latentrl.inspection.summary import Inspection, check_enough, inspect_sequen
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import write_json
+from latentrl.support.locks import claimed
 from latentrl.support.options import default_hint
+from latentrl.types import Sequences
 
 PAGE, FIGURES = "inspection.html", "inspection.json"
 
@@ -38,7 +41,7 @@ def inspect_data(options: InspectOptions) -> Inspection:
     """Print what was found and write it as a page and as JSON; returns it.
 
     Raises:
-        UserError: no such data, too little of it, or data that no model can be trained on.
+        UserError: no such data, too little of it, or data that no model can be trained on; another process looks at it.
     """
     metadata = load_metadata(options.data)
     where = f"{options.data}: {options.split}"
@@ -46,19 +49,12 @@ def inspect_data(options: InspectOptions) -> Inspection:
     data = load_sequences(options.data, options.split, metadata=metadata)
     check_split(data, where, *bounds)
     check_enough(data, where)
-    found = inspect_sequences(data, *bounds)
-    print("\n".join(lines(found)))
-    print("".join(f"- {line}\n" for line in found.advice), end="")
-    following = command("train", "--data", options.data, *found.size_flags)
     out = options.out or options.data
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_inspection(out / PAGE, options.data.resolve().name, found, data, bounds, following)
-        write_json(out / FIGURES, found.as_json())
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written to ({error.strerror}); give another folder with --out") from error
-    print(f"{out / PAGE}\nnext: {following}")
-    return found
+    with ExitStack() as stack:
+        with _told(out):
+            out.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(claimed(out / FIGURES))
+        return _inspect(options, data, bounds, out)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -68,6 +64,28 @@ def main(argv: Sequence[str] | None = None) -> None:
         arguments.insert(0, "--data")
     with reported():
         inspect_data(tyro.cli(InspectOptions, args=arguments, prog="latentrl inspect"))
+
+
+def _inspect(
+    options: InspectOptions, data: Sequences, bounds: tuple[list[float], list[float]], out: Path
+) -> Inspection:
+    found = inspect_sequences(data, *bounds)
+    print("\n".join(lines(found)))
+    print("".join(f"- {line}\n" for line in found.advice), end="")
+    following = command("train", "--data", options.data, *found.size_flags)
+    with _told(out):
+        write_inspection(out / PAGE, options.data.resolve().name, found, data, bounds, following)
+        write_json(out / FIGURES, found.as_json())
+    print(f"{out / PAGE}\nnext: {following}")
+    return found
+
+
+@contextmanager
+def _told(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written to ({error.strerror}); give another folder with --out") from error
 
 
 if __name__ == "__main__":

@@ -13,17 +13,20 @@ import tyro
 
 from latentrl.agents.bounds import ActionBounds
 from latentrl.agents.goal_conditioning import GoalConditioned
-from latentrl.agents.learning import LearningInterrupted, learn_into
+from latentrl.agents.learning import LearningInterrupted, learn_into, log_folder
 from latentrl.agents.options import LearnOptions
 from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
 from latentrl.goals.base import Goal
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.carried_goal import CarriedGoalReward
-from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_settings
+from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_settings, without_goal
+from latentrl.runs.opening import in_use
 from latentrl.runs.schema import require
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
+from latentrl.support.files import refuse_link
+from latentrl.support.locks import claimed
 from latentrl.support.options import check_seed
 from latentrl.support.threads import few_threads
 
@@ -41,12 +44,18 @@ def learn(options: LearnOptions) -> Path:
     """Learn the policy and save it in the run folder; returns the path of its weights.
 
     Raises:
-        UserError: no model in the run folder, an unsuitable goal, policy or number, stable-baselines3 is missing.
+        UserError: no model in the run folder, an unsuitable goal, policy or number, stable-baselines3 is missing;
+            another process is learning that policy.
         SystemExit: on Ctrl-C, with the code 130; what was learned is kept as NAME-interrupted, a policy that was there
             before as it was.
     """
     check_seed(options.seed)
     kind, name = policy_kind(options.policy), policy_name(options)
+    with in_use(options.run):
+        return _learned(options, kind, name)
+
+
+def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
     text = own_goal(options.run) if options.goal is None else str(options.goal)
     goal = parse_goal(text)
     settings = _settings(options, kind, goal)
@@ -70,11 +79,13 @@ def learn(options: LearnOptions) -> Path:
         "seed": options.seed,
         "learner": asdict(settings),
     }
-    with few_threads():
+    path = policy_path(options.run, name)
+    refuse_link(log_folder(options.run, path.stem))
+    with claimed(path), few_threads():
         try:
-            path = learn_into(options.run, learner, notes, policy_path(options.run, name).stem)
+            learn_into(options.run, learner, notes, path.stem)
         except LearningInterrupted as stopped:
-            _say_interrupted(stopped, policy_path(options.run, name))
+            _say_interrupted(stopped, path)
             raise SystemExit(130) from None
     print(f"{path}: the policy")
     chosen = () if name == "policy" else ("--policy", path.stem)
@@ -105,7 +116,7 @@ def own_goal(run: Path) -> str:
     data = Path(settings["options"]["data"])
     found = goal_beside(data)
     if found is None:
-        raise UserError(f"--goal: {data} holds no goal.png or goal.json; give a picture or readings of the goal")
+        raise UserError(f"--goal: {without_goal(data)}; give a picture or readings of the goal")
     return str(found)
 
 

@@ -23,7 +23,8 @@ from latentrl.quickstarts import CURE, QUICKSTARTS, Plan, Showcase, stage_of
 from latentrl.runs.folder import SETTINGS
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, message_of, reported
-from latentrl.support.files import partial_of, read_json, write_json
+from latentrl.support.files import partial_of, read_json, refuse_links, write_json
+from latentrl.support.locks import exclusive
 from latentrl.support.options import check_seed, default_hint
 from latentrl.support.steps import FileMemory, Record, Steps
 from latentrl.train import train
@@ -96,12 +97,21 @@ def quickstart(options: QuickstartOptions, plan: Plan | None = None) -> dict[str
         plan: the verbs' options, for a run of another size; its folders are those of `plan_of`.
 
     Raises:
-        UserError: the folder holds something else, or a run of another kind or seed; an environment that cannot be
-            filmed here.
+        UserError: the folder holds something else, links, or a run of another kind or seed; another quickstart is at
+            work there; an environment that cannot be filmed here.
     """
     check_seed(options.seed)
-    showcase, plan = options.showcase, plan or plan_of(options)
-    stages = _open(options)
+    plan = plan or plan_of(options)
+    out = options.folder
+    busy = f"{out}: another quickstart is at work there; wait for it, or give another --out"
+    with exclusive(out, busy, make=True):
+        # Or what a stranger's link leads to would be replaced.
+        refuse_links(out, 1)
+        return _quickstart(options, plan)
+
+
+def _quickstart(options: QuickstartOptions, plan: Plan) -> dict[str, Any]:
+    showcase, stages = options.showcase, _open(options)
     steps = _steps(plan)
     if not set(steps) <= set(stages.finished):
         _check_camera(plan.collect)
@@ -164,7 +174,7 @@ def _open(options: QuickstartOptions) -> Steps:
         # A kill meanwhile leaves what can be replaced, and what nothing goes on with.
         FileMemory(stages, {"replaced": True}).save(Record())
         for path in sorted(there, key=lambda path: path == stages):
-            if path.is_dir() and not path.is_symlink():
+            if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()

@@ -19,14 +19,14 @@ from latentrl.studies.definition import Study
 from latentrl.studies.own import read_study
 from latentrl.studies.progress import in_words, left_of
 from latentrl.studies.report import write_report
-from latentrl.studies.results import Results
+from latentrl.studies.results import Outcome, Results
 from latentrl.studies.running import missing_data, run_study
 from latentrl.studies.suite.chain import Chain
 from latentrl.studies.suite.outcome import outcome_of
 from latentrl.studies.suite.report import failures, others_of, show, write_pages
 from latentrl.studies.suite.running import run_suite
 from latentrl.support.commands import command
-from latentrl.support.errors import UserError, reported
+from latentrl.support.errors import FAILED, UserError, reported
 from latentrl.support.options import check_one_or_more, default_hint, options_to_json
 
 TITLES = {name: plan.title for plans in (STUDIES, CONTESTS) for name, plan in plans.items()}
@@ -177,7 +177,7 @@ def _show(plan: Study, cells: Sequence[Cell], options: StudyOptions) -> None:
 def _tell(plan: Study, results: Results, folders: Sequence[Path]) -> None:
     for table in plan.tables:
         print("\n" + (folders[0] / f"table_{table.number.replace('.', '_')}.md").read_text(encoding="utf-8"))
-    failed = [outcome for outcome in results.outcomes if outcome.state == "failed"]
+    failed = _failed(results)
     for outcome in failed:
         print(f"failed: {outcome.row.name}/seed{outcome.seed}: {outcome.reason}")
     if failed:
@@ -186,15 +186,21 @@ def _tell(plan: Study, results: Results, folders: Sequence[Path]) -> None:
         print(f"{folder}: tables, claims, figures, settings.json")
 
 
+def _failed(results: Results) -> list[Outcome]:
+    return [outcome for outcome in results.outcomes if outcome.state == "failed"]
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """``latentrl study``."""
+    """``latentrl study``; exits with 3 where a run failed, once all is written."""
     with reported():
         options = tyro.cli(StudyOptions, args=argv, prog="latentrl study")
         try:
-            study(options)
+            results = study(options)
         except KeyboardInterrupt:
             print("\ninterrupted; every run has saved its state. The same command goes on.", file=sys.stderr)
             raise SystemExit(130) from None
+        if results is not None and _failed(results):
+            raise SystemExit(FAILED)
 
 
 if __name__ == "__main__":

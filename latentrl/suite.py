@@ -18,7 +18,7 @@ from latentrl.studies.suite.running import run_suite
 from latentrl.studies.systems import SYSTEMS
 from latentrl.studies.systems.base import System
 from latentrl.support.commands import command
-from latentrl.support.errors import UserError, reported
+from latentrl.support.errors import FAILED, UserError, reported
 from latentrl.support.options import check_one_or_more, default_hint
 
 NAME = "systems"
@@ -108,7 +108,7 @@ def _seeds(system: System, options: SuiteOptions) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """``latentrl suite``."""
+    """``latentrl suite``; exits with 3 where a step failed, once all is written."""
     with reported():
         options = tyro.cli(SuiteOptions, args=argv, prog="latentrl suite")
         try:
@@ -121,6 +121,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(line)
         if failed:
             print("next: look at their logs beside the run folders; --retry-failed does them once more")
+            raise SystemExit(FAILED)
 
 
 if __name__ == "__main__":

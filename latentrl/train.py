@@ -17,7 +17,7 @@ from latentrl.runs.folder import CHECKPOINT, MODEL, THREADS, is_finished, load_m
 from latentrl.runs.opening import opened
 from latentrl.runs.tensors import write_tensors
 from latentrl.support.commands import command
-from latentrl.support.errors import UserError, reported
+from latentrl.support.errors import FAILED, UserError, reported
 from latentrl.support.files import write_json
 from latentrl.support.steps import Steps
 from latentrl.support.threads import few_threads
@@ -32,6 +32,7 @@ from latentrl.training.resuming import (
     Begun,
     begun,
     check_data,
+    check_test_data,
     keep_backend,
     keep_place,
     next_command,
@@ -44,9 +45,6 @@ from latentrl.training.stages import STAGES, STARTS
 from latentrl.training.threads import training_threads
 from latentrl.training.trainer import DivergedError
 from latentrl.training.training import Training
-
-FAILED = 3
-"""Exit code of a training that is not to be used, with ``--strict``."""
 
 
 def train(options: TrainOptions) -> Path:
@@ -94,6 +92,7 @@ def _train(run: Begun) -> Path:
     check_split(data, f"{options.data}: train", *check_bounds(metadata, str(options.data / METADATA)))
     if options.resume:
         check_data(options.folder, data, options.data)
+        check_test_data(options.folder, options.data)
     options = with_sizes(options, data)
     situation = measure(options, data, read_charts=not started)
     recipe = choose(situation, run.settings)
@@ -153,6 +152,8 @@ def _write(situation: Situation, training: Training) -> list[str]:
     """
     options, folder = situation.options, training.folder
     write_tensors(folder / MODEL, training.model.state_dict())
+    # A training takes long, in which the data may have been recorded anew.
+    check_test_data(folder, options.data)
     figures = evaluate_model(training.model, options.data, seed=options.seed)
     warnings = [*objective_failures(training.trainer.objective), *failures(figures)]
     write_json(folder / "metrics.json", {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})

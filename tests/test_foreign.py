@@ -168,12 +168,7 @@ def test_no_verb_runs_what_a_foreign_folder_holds(tmp_path: Path) -> None:
     place = _foreign(tmp_path)
     commands = [line.split() for line in COMMANDS.strip().splitlines()]
     assert {words[0] for words in commands} == set(VERBS), "every verb looks at something foreign"
-    answers = FORK.SimpleQueue()
-    # A process of its own: a hook cannot be taken off again.
-    process = FORK.Process(target=_watched, args=(place, commands, answers))
-    process.start()
-    told = answers.get()
-    process.join(60)
+    told = _all_told(place, commands)
     assert not (place / "was_here").exists()
     refused, done = [], []
     for words, (code, seen, out) in zip(commands, told, strict=True):
@@ -216,3 +211,86 @@ def test_every_option_that_names_a_place_is_among_those_that_study_files_may_not
         for field in dataclasses.fields(kind):
             if "Path" in str(field.type) or field.name in ("resume", "overwrite", "explain"):
                 assert field.name.replace("_", "-") in PLACES, f"{kind.__name__}.{field.name}"
+
+
+WRITING = """
+    imagine --run run --length 3 --sequences 2
+    learn --run run --goal data/goal.png --updates 1 --horizon 2
+    train --run begun --resume --no-progress
+    inspect --data long
+    study study.json --out study --data-dir data --report --seeds 1
+    suite --out suite --quick --report
+"""
+
+
+def test_no_verb_writes_through_links_of_a_foreign_folder(tmp_path: Path) -> None:
+    pytest.importorskip("hypothesis")
+    place = _foreign(tmp_path)
+    commands = [line.split() for line in WRITING.strip().splitlines()]
+    mine, clean = tmp_path / "mine", tmp_path / "clean"
+    mine.mkdir()
+    content = json.loads((place / "run" / "settings.json").read_text())
+    (place / "begun").mkdir()
+    options = {**content["options"], "run": str(place / "begun"), "steps": 1, "recipe": "source", "kappa": 0.1}
+    training = {**content["training"], "steps": 1, "starts": 1, "warm_start": 0}
+    write_json(place / "begun" / "settings.json", {**content, "options": options, "training": training})
+    shutil.copytree(place, clean)
+    before = {path.relative_to(place) for path in place.rglob("*")}
+    first = _all_told(place, commands)
+    written = [path for path in sorted(place.rglob("*")) if path.relative_to(place) not in before]
+    names = [path.relative_to(place) for path in written if path.relative_to(place).parent in before]
+    assert len(names) > 12, names
+    # The same once more, with a link in the way of each file and folder that was made.
+    shutil.rmtree(place)
+    clean.rename(place)
+    for name in names:
+        target = mine / str(name).replace("/", "-")
+        if folder := name.suffix == "" and not name.name.startswith("."):
+            target.mkdir()
+            (place / name).symlink_to(target)
+        else:
+            target.write_text("mine")
+            for link in (place / name, (place / name).with_name(f"{name.name}.partial")):
+                link.symlink_to(target)
+        assert folder == target.is_dir()
+    told = _all_told(place, commands)
+    for path in mine.iterdir():
+        assert not list(path.iterdir()) if path.is_dir() else path.read_text() == "mine", (path, told)
+    for (code, _, out), (was, _, _) in zip(told, first, strict=True):
+        assert code in (None, 0, 2) and "Traceback" not in out, out
+        assert code == was or "link" in out or "damaged" in out, out
+
+
+@pytest.mark.parametrize("words", ["compare --run run", "export --run run --overwrite", "quickstart --out quick"])
+def test_folders_that_are_links_are_not_written_into(
+    tmp_path: Path, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("hypothesis")
+    from latentrl.__main__ import main
+    from tools.fuzz import Place
+
+    place = Place.make(tmp_path).fresh()
+    monkeypatch.chdir(place)
+    # Data, and an export, that would be replaced where they are.
+    shutil.copytree(place / "data", tmp_path / "mine")
+    (tmp_path / "mine" / "agent.json").write_text("{}")
+    before = sorted(path.name for path in (tmp_path / "mine").iterdir())
+    (place / "quick").mkdir()
+    write_json(place / "quick" / "stages.json", {"identity": {"seed": 0}, "finished": [], "seconds": {}})
+    for link in ("run/compare", "run/export", "quick/data"):
+        (place / link).symlink_to(tmp_path / "mine")
+    with pytest.raises(SystemExit) as stopped:
+        main(words.split())
+    assert stopped.value.code == 2
+    assert f"is a link to {tmp_path / 'mine'}" in capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == before
+
+
+def _all_told(place: Path, commands: list[list[str]]) -> list[tuple[object, list[str], str]]:
+    answers = FORK.SimpleQueue()
+    # A process of its own: a hook cannot be taken off again.
+    process = FORK.Process(target=_watched, args=(place, commands, answers))
+    process.start()
+    told = answers.get()
+    process.join(60)
+    return told

@@ -19,6 +19,7 @@ from latentrl.support.errors import UserError
 from latentrl.types import Sequences
 from tests import table
 from tests.conformance.sources import write_film
+from tools.pictures import huge_picture
 
 Stored = dict[str, np.ndarray]
 
@@ -303,6 +304,34 @@ def test_recordings_that_differ_are_named(tmp_path: Path, capsys: pytest.Capture
     assert "'frames' holds pickled Python objects" in refused(capsys, tmp_path / "log", "--out", tmp_path / "data")
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("deep", "has Pillow's mode I;16; save it with eight bits"),
+        ("turned", "is stored turned (EXIF orientation 3)"),
+        ("moving", "holds 2 frames"),
+        ("huge", "is 9000 pixels high and 9000 wide"),
+    ],
+)
+def test_goals_that_are_not_what_people_see_are_refused(
+    tmp_path: Path, kind: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log(tmp_path / "log", [9, 9])
+    goal = tmp_path / "goal.png"
+    if kind == "huge":
+        goal.write_bytes(huge_picture(9_000))
+    elif kind == "deep":
+        Image.fromarray(np.full((48, 64), 60_000, np.uint16)).save(goal)
+    else:
+        exif = Image.Exif()
+        if kind == "turned":
+            exif[0x0112] = 3
+        picture, other = Image.new("RGB", (64, 48)), Image.new("RGB", (64, 48), "red")
+        picture.save(goal, exif=exif, **({"save_all": True, "append_images": [other]} if kind == "moving" else {}))
+    said = refused(capsys, tmp_path / "log", "--out", tmp_path / "data", "--goal", goal, "--length", 5)
+    assert told in said and not (tmp_path / "data").exists()
+
+
 def test_a_goal_of_another_camera_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log(tmp_path / "log", [5, 5])
     Image.new("RGB", (60, 48)).save(tmp_path / "goal.png")
@@ -341,7 +370,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(latentrl.recordings.writing, "check_trajectory", interrupted)
     with pytest.raises(SystemExit) as stopped:
         main([str(tmp_path / "log"), "--out", str(tmp_path / "out" / "data"), "--length", "5"])
-    assert stopped.value.code == 130 and not list((tmp_path / "out").iterdir())
+    assert stopped.value.code == 130 and not (tmp_path / "out").exists()
 
 
 def test_long_recordings_pass_through_in_pieces(tmp_path: Path) -> None:

@@ -255,6 +255,9 @@ def test_the_goal_that_came_with_the_data_is_the_default(pendulum_run: Path, mon
     (data / "goal.png").unlink()
     with pytest.raises(UserError, match=r"--goal: .*data holds no goal\.png"):
         verb.learn(LearnOptions(pendulum_run, updates=1, horizon=2))
+    data.rename(data.with_name("moved"))
+    with pytest.raises(UserError, match=r"--goal: .*data, the run's data, is not there"):
+        verb.learn(LearnOptions(pendulum_run, updates=1, horizon=2))
 
 
 def test_the_bound_on_a_state_s_gradient_reaches_the_learner(run: Path) -> None:

@@ -169,6 +169,18 @@ def test_a_failed_run_is_shown_and_stays_failed_until_asked(bench: Bench, capsys
     assert len(bench.calls) == 6 and "--resume" not in bench.calls[-1]
 
 
+def test_the_exit_code_tells_that_a_run_failed(bench: Bench) -> None:
+    given = bench.options("good", "broken")
+    words = [given.study, "--out", str(given.out), "--data-dir", str(given.data_dir), "--seeds", "1"]
+    main([*words, "--rows", "good"])
+    for more in ([], ["--report"]):
+        with pytest.raises(SystemExit) as stopped:
+            main([*words, *more])
+        assert stopped.value.code == 3, more
+        assert "1 failed" in bench.table()
+    main([*words, "--dry-run"])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_stops_the_trainings_gently_and_the_next_call_resumes_them(bench: Bench, number: signal.Signals) -> None:
     """Termination counts as Ctrl-C; the fake trainer saves its state when it is interrupted."""

@@ -44,6 +44,19 @@ def test_a_system_goes_through_once(
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.log")} == times
 
 
+@pytest.mark.parametrize("state", ["finished", "failed", "blocked"])
+def test_the_exit_code_tells_that_a_step_failed(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = {"train": {"state": state, "reason": "it broke"}}
+    found = {"systems": {"ball-log": [{"seed": 0, "steps": steps}]}}
+    monkeypatch.setattr(latentrl.suite, "suite", lambda options: found)
+    if state != "failed":
+        main([])
+        return
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+    assert stopped.value.code == 3
+
+
 def test_a_seed_of_every_system_comes_before_the_next() -> None:
     seeds = [chain.seed for chain in chains_of(SuiteOptions())]
     assert seeds == sorted(seeds) and seeds.count(0) == len(SYSTEMS)

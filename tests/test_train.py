@@ -27,12 +27,12 @@ from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, is_finished, load_
 from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
 from latentrl.support.options import options_to_json
-from latentrl.train import main, train
+from latentrl.train import main, run_stages, train
 from latentrl.training.building import build_objective, build_trainer, build_training
 from latentrl.training.explaining import explained
 from latentrl.training.kept_target import CHART
 from latentrl.training.options import TrainOptions, choose_device, options_from_json
-from latentrl.training.recipes import choose
+from latentrl.training.recipes import Recipe, choose
 from latentrl.training.situation import measure
 from latentrl.training.stages import STAGES
 from latentrl.training.stages.best_start import best_start
@@ -212,6 +212,31 @@ def test_what_a_finished_run_is_resumed_with_counts_or_is_refused(
         UserError, match=r"holds other sequences \(SHA-256 \w{12}\) than those that .* was begun with \(0, in"
     ):
         train(TrainOptions(run=run, resume=True, device="cpu"))
+
+
+def test_data_that_is_recorded_anew_while_a_model_is_trained_does_not_measure_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(data, mine)
+
+    def stages(recipe: Recipe, training: Training) -> None:
+        run_stages(recipe, training)
+        how = CollectOptions(out=mine, overwrite=True, sequences=20, test_sequences=10, length=6, num_envs=5, seed=9)
+        collect(how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("latentrl.train.run_stages", stages)
+        with pytest.raises(UserError, match=r"data: holds other test sequences .*put them back"):
+            train(options(mine, run))
+    assert not (run / "metrics.json").exists()
+    with pytest.raises(UserError, match="other sequences"):
+        train(options(mine, run, resume=True))
+    train(options(data, run, resume=True))
+    whole = train(options(data, tmp_path / "whole"))
+    assert (run / MODEL).read_bytes() == (whole / MODEL).read_bytes()
+    own, expected = (json.loads((one / "metrics.json").read_text()) for one in (run, whole))
+    assert {**own, "train_seconds": 0} == {**expected, "train_seconds": 0}
 
 
 def test_data_that_moved_is_gone_on_with_and_other_data_is_refused_by_its_digest(data: Path, tmp_path: Path) -> None:

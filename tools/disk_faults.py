@@ -52,11 +52,13 @@ class Full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fsdecode(arguments[0]))
 
 
-def _prepare(shared: Path) -> None:
+def prepare(shared: Path) -> None:
+    """Data, a run with a policy, recordings and a study file: what all verbs begin with."""
     chaos.make_run(shared)
     run = str(shared / "run")
     chaos.run_verb(("learn", "--run", run, "--updates", "2", "--horizon", "3"))
     chaos.make_log(shared)
+    chaos.run_verb(("import", str(shared / "log"), "--out", str(shared / "long"), "--length", "20"))
     (shared / "mine.json").write_text(json.dumps(chaos.STUDY))
 
 
@@ -67,6 +69,11 @@ def _with_run(shared: Path, trial: Path) -> None:
 def _with_data(shared: Path, trial: Path) -> None:
     """Data that is to be replaced by others."""
     shutil.copytree(shared / "data", trial / "out" / "data")
+
+
+def _with_long(shared: Path, trial: Path) -> None:
+    """Data that there is enough of to estimate something from."""
+    shutil.copytree(shared / "long", trial / "out" / "data")
 
 
 def _verb(*words: str, more: Sequence[Arguments] = ()) -> Callable[[Path, Path], list[Arguments]]:
@@ -86,22 +93,22 @@ LOGS = ("events.out.tfevents.*", "*.log")
 
 STAGES: dict[str, Stage] = {
     "collect": Stage(
-        _prepare,
+        prepare,
         _with_data,
         _verb(*COLLECT, *chaos.SMALL, "--overwrite", more=[(*COLLECT, "--resume")]),
         "out/data",
         ("latentrl.collect",),
     ),
     "import": Stage(
-        _prepare,
+        prepare,
         _with_data,
         _verb("import", "{shared}/log", "--out", "{out}/data", "--overwrite"),
         "out/data",
         ("latentrl.import_recordings",),
     ),
-    "train": replace(chaos.STAGES["train"], prepare=_prepare),
+    "train": replace(chaos.STAGES["train"], prepare=prepare),
     "learn": Stage(
-        _prepare,
+        prepare,
         _with_run,
         _verb("learn", *RUN, "--updates", "3", "--horizon", "3"),
         "out/run",
@@ -109,15 +116,22 @@ STAGES: dict[str, Stage] = {
         LOGS,
     ),
     "imagine": Stage(
-        _prepare,
+        prepare,
         _with_run,
         _verb("imagine", *RUN, "--length", "4", "--sequences", "2"),
         "out/run",
         ("latentrl.imagine",),
         LOGS,
     ),
+    "inspect": Stage(
+        prepare,
+        _with_long,
+        _verb("inspect", "{out}/data"),
+        "out/data",
+        ("latentrl.inspect",),
+    ),
     "evaluate": Stage(
-        _prepare,
+        prepare,
         _with_run,
         _verb("evaluate", *RUN, "--agent", "policy", "--goal", "{shared}/data/goal.png", "--episodes", "2"),
         "out/run",
@@ -126,7 +140,7 @@ STAGES: dict[str, Stage] = {
         SAME,
     ),
     "compare": Stage(
-        _prepare,
+        prepare,
         _with_run,
         _verb("compare", *RUN, "--tasks", "swing-up", "--agents", "policy", "random", "--episodes", "2"),
         "out/run",
@@ -134,9 +148,9 @@ STAGES: dict[str, Stage] = {
         (*LOGS, "compare.md", "compare.csv"),  # they hold rates, which the file beside them holds too
         SAME,
     ),
-    "study": replace(chaos.STAGES["study"], prepare=_prepare),
+    "study": replace(chaos.STAGES["study"], prepare=prepare),
     "export": Stage(
-        _prepare,
+        prepare,
         _with_run,
         _verb("export", *RUN, "--steps", "3", "--overwrite"),
         "out/run",
@@ -246,7 +260,7 @@ def campaign(
                 elif found != wholes[0]:
                     problem = f"with space again it differs in {differences(wholes[0], found)}"
             refused += ended.code == 2
-            through += ended.code == 0
+            through += ended.code in (0, chaos.FAILED)
             if problem is not None:
                 bad.append(f"{name} --seed {seed}, trial {number}, {how}: {problem}")
                 told(f"bad: {bad[-1]}")
@@ -261,7 +275,8 @@ def _unmounted(folder: Path) -> Iterator[Callable[[int | str], None]]:
 
 def _problem(stage: Stage, trial: Path, ended: Ended, before: dict[str, str], whole: dict[str, str]) -> str | None:
     lines = [line for line in ended.log.splitlines() if line.startswith("error: ")]
-    if ended.code not in (0, 2) or "Traceback" in ended.log:
+    # A study whose training was refused writes all else, and says so.
+    if ended.code not in (0, 2, chaos.FAILED) or "Traceback" in ended.log:
         return f"ended with {ended.code}: {ended.log[-1500:]}"
     if ended.code == 2 and len(lines) != 1:
         return f"no single line tells of it: {ended.log[-600:]}"
@@ -283,13 +298,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     chaos.preload(given.verbs, STAGES)
-    chaos.preload(["learn"])
+    chaos.preload(["learn", "import"])
     start, failed = time.monotonic(), 0
     with tempfile.TemporaryDirectory(prefix="disk-faults-") as folder:
         home = Path(folder).resolve()
         shared = home / "shared"
         shared.mkdir()
-        ended = forked(partial(_prepare, shared), shared, home)
+        ended = forked(partial(prepare, shared), shared, home)
         if ended.code:
             raise RuntimeError(f"could not be prepared:\n{ended.log}")
         mounts = "a small tmpfs and a hook in turn" if can_mount() else "a hook alone: nothing may be mounted here"

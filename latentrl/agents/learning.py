@@ -44,7 +44,7 @@ def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name
     history: list[dict[str, float]] = []
     done = 0
     with (
-        SummaryWriter(str(folder / f"{name}_log")) as log,
+        SummaryWriter(str(log_folder(folder, name))) as log,
         tqdm(total=learner.budget, desc="learn", disable=None) as bar,
         deferred_interrupt() as check,
     ):
@@ -71,6 +71,11 @@ def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name
     path = _save(folder, learner, {**notes, **found}, history, name)
     _remove_part(folder, name)
     return path
+
+
+def log_folder(folder: Path, name: str) -> Path:
+    """Where TensorBoard's log of a policy goes."""
+    return folder / f"{name}_log"
 
 
 def how_it_ended(done: int, budget: int, returns: Sequence[float]) -> str:

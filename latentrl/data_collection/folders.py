@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from latentrl.support.errors import UserError
@@ -19,6 +19,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 NO_PLACE = (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
 """What making a folder fails with where its name or one above it cannot be a folder's."""
+TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
+"""What moving a folder fails with where another one has the name."""
 
 
 class DiskFullError(UserError):
@@ -45,26 +47,63 @@ def complete_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
     """Fill a temporary folder beside ``target``; it takes that name only when the block ends without an error.
 
     After any error, Ctrl-C included, the temporary folder is gone and ``target`` is as it was. A process that was
-    killed leaves its temporary folder; the next one removes it. Where ``target`` is a link, the folder that it leads to
+    killed leaves its temporary folder; the next one empties it. Where ``target`` is a link, the folder that it leads to
     is replaced and the link stays.
 
     Raises:
-        UserError: ``target`` exists and ``overwrite`` is False, or no folder can be made there.
+        UserError: ``target`` exists and ``overwrite`` is False, another process is filling it, or no folder can be
+            made there.
         DiskFullError: no space left; when such blocks are nested it names the outermost folder, the one the user knows.
         DeniedError: nothing may be written there.
     """
     real = _destination(target, overwrite)
+    # A name that no unfinished collection has, of a folder with whatever name.
+    temporary = real.parent / f".{real.name}.filling"
+    missing = [parent for parent in real.parents if not parent.exists()]
+    taken = False
+    try:
+        with _told(target):
+            _refuse_link(temporary)
+            with _exclusive(temporary, target, make=True):
+                # Another process may have completed it meanwhile.
+                _destination(target, overwrite)
+                try:
+                    _empty(temporary)
+                    yield temporary
+                    _replace(temporary, real, target, overwrite)
+                    taken = True
+                finally:
+                    if not taken:
+                        shutil.rmtree(temporary, ignore_errors=True)
+    finally:
+        for parent in () if taken else missing:
+            with suppress(OSError):  # it holds something by now, or was never made
+                parent.rmdir()
+
+
+@contextmanager
+def own_copy(target: Path) -> Iterator[Path]:
+    """As :func:`complete_folder`, for what several processes may make at a time, each for itself: the last one stays.
+
+    What stands at ``target`` is replaced.
+    """
     with _told(target):
-        real.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(real)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{real.name}.", suffix=".partial", dir=real.parent))
+        _sweep(target)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+        taken = False
         try:
-            with _exclusive(temporary):
-                temporary.chmod(0o755)
+            with _exclusive(temporary, target):
                 yield temporary
-                _replace(temporary, real, target, overwrite)
+                try:
+                    _take_name(temporary, target)
+                except OSError as error:
+                    if error.errno not in TAKEN:
+                        raise
+                    _take_name(temporary, target)  # another process came first, between the look and the move
+                taken = True
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            if not taken:
+                shutil.rmtree(temporary, ignore_errors=True)
 
 
 def unfinished_folder(target: Path) -> Path:
@@ -91,9 +130,10 @@ def resumable_folder(target: Path, marker: str, overwrite: bool = False, resume:
     temporary = unfinished_folder(target)
     with _told(target, temporary / marker):
         _refuse_link(temporary)
-        with _exclusive(temporary, make=True):
+        with _exclusive(temporary, target, make=True):
             # Another process may have completed it meanwhile.
             _destination(target, overwrite)
+            taken = False
             try:
                 if resume:
                     _refuse_links(temporary)
@@ -101,9 +141,11 @@ def resumable_folder(target: Path, marker: str, overwrite: bool = False, resume:
                     _empty(temporary)
                 yield temporary
                 _replace(temporary, real, target, overwrite)
+                taken = True
                 (real / marker).unlink(missing_ok=True)
             finally:
-                if temporary.exists() and not (temporary / marker).exists():
+                # Once it is complete, a folder of that name is another process's.
+                if not taken and not (temporary / marker).exists():
                     shutil.rmtree(temporary, ignore_errors=True)
 
 
@@ -112,7 +154,7 @@ def settle(target: Path, marker: str) -> None:
     (target / marker).unlink(missing_ok=True)
     temporary = unfinished_folder(target)
     if temporary.is_dir() and not temporary.is_symlink() and not (temporary / marker).exists():
-        with _exclusive(temporary):
+        with _exclusive(temporary, target):
             shutil.rmtree(temporary, ignore_errors=True)
 
 
@@ -193,21 +235,27 @@ def _sweep(target: Path) -> None:
     for path in target.parent.glob(f".{glob.escape(target.name)}.?*.partial"):
         if not path.is_symlink() and path.is_dir():
             try:
-                with _exclusive(path):
+                with _exclusive(path, target):
                     shutil.rmtree(path, ignore_errors=True)
             except (UserError, OSError):
                 continue
 
 
-def _exclusive(folder: Path, make: bool = False) -> AbstractContextManager[int | None]:
-    """Hold a folder of unfinished work; see `latentrl.support.locks.exclusive`."""
-    return exclusive(folder, f"{folder}: another process is filling it; wait for it, or give another --out", make)
+def _exclusive(folder: Path, target: Path, make: bool = False) -> AbstractContextManager[int | None]:
+    """Hold a folder of work for ``target``; see `latentrl.support.locks.exclusive`."""
+    return exclusive(folder, f"{target}: another process is filling it; wait for it, or give another --out", make)
 
 
 def _replace(new: Path, real: Path, target: Path, overwrite: bool) -> None:
     """Give ``new`` the name ``real``; a folder that stood there is removed, and stays if that fails."""
     if real.exists() and not overwrite:
         raise UserError(f"{target} exists already: another process made it meanwhile; give another folder with --out")
+    # Held until it is gone: for a moment it has the name of unfinished work, which another process might go on with.
+    with _exclusive(real, target) if real.exists() else nullcontext():
+        _take_name(new, real)
+
+
+def _take_name(new: Path, real: Path) -> None:
     if not real.exists():
         new.rename(real)
         return
@@ -215,12 +263,13 @@ def _replace(new: Path, real: Path, target: Path, overwrite: bool) -> None:
         shutil.rmtree(new, ignore_errors=True)
         return
     aside = Path(tempfile.mkdtemp(prefix=f".{real.name}.", suffix=".old", dir=real.parent))
-    real.rename(aside / real.name)
     try:
-        new.rename(real)
-    except OSError:
-        (aside / real.name).rename(real)
-        raise
+        real.rename(aside / real.name)
+        try:
+            new.rename(real)
+        except OSError:
+            (aside / real.name).rename(real)
+            raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentrl.data_collection.folders import DeniedError, complete_folder
+from latentrl.data_collection.folders import DeniedError, own_copy
 from latentrl.support.errors import UserError
 
 FOLDER = "mapped"
@@ -43,7 +43,7 @@ def write_mapped(split: Path, episodes: Iterator[Episode], count: int, checksum:
         # Or the folder that a stranger's link leads to would be replaced.
         (split / FOLDER).unlink()
     try:
-        with complete_folder(split / FOLDER, overwrite=True) as folder:
+        with own_copy(split / FOLDER) as folder:
             files: dict[str, BinaryIO] = {}
             try:
                 for episode in episodes:

@@ -15,6 +15,7 @@ from latentrl.evaluation.run import Run
 from latentrl.evaluation.trials import GivenGoal, Trial
 from latentrl.goals.any_position import AnyGoal
 from latentrl.goals.base import Goal
+from latentrl.runs.folder import without_goal
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError
 
@@ -103,5 +104,5 @@ def _goal(options: CompareOptions, task: Task, run: Run) -> Goal:
     given = _given(options, task)
     found = run.own_goal(task) if given is None else given.meaning
     if found is None:
-        raise UserError(f"--goal: {run.data} holds no goal.png or goal.json; give a picture or readings of the goal")
+        raise UserError(f"--goal: {without_goal(run.data)}; give a picture or readings of the goal")
     return found

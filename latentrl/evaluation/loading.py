@@ -27,7 +27,7 @@ from latentrl.goals.picture import ObservedGoals
 from latentrl.models.base import WorldModel
 from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
-from latentrl.runs.folder import goal_beside, load_model, load_settings
+from latentrl.runs.folder import goal_beside, load_model, load_settings, without_goal
 from latentrl.support.errors import UserError
 
 GoalLike = str | Path | NDArray[Any]
@@ -116,7 +116,9 @@ def _goal_of_data(folder: Path, settings: dict[str, Any]) -> Path:
     data = (settings.get("options") or {}).get("data")
     found = None if data is None else goal_beside(Path(data))
     if found is None:
-        raise UserError(f"goal: {data} holds no goal.png or goal.json; give a picture, readings or an observation")
+        raise UserError(
+            f"goal: {without_goal(None if data is None else Path(data))}; give a picture, readings or an observation"
+        )
     return found
 
 

@@ -19,6 +19,7 @@ from latentrl.evaluation.trials import Trial, same
 from latentrl.goals.base import Goal
 from latentrl.goals.picture import ObservedGoals
 from latentrl.goals.speed import SpeedGoal
+from latentrl.runs.folder import without_goal
 from latentrl.runs.velocity_range import FILE as VELOCITY_RANGE
 from latentrl.support.errors import UserError
 
@@ -204,7 +205,7 @@ def _goal(trial: Trial, task: Task, run: Run, episodes: Episodes | None) -> Goal
     own = run.own_goal(task)
     if own is None:
         raise UserError(
-            f"--goal: {run.data} holds no goal.png or goal.json; give a picture or readings of the goal, "
+            f"--goal: {without_goal(run.data)}; give a picture or readings of the goal, "
             "frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION"
         )
     return own

@@ -18,6 +18,7 @@ from torch import Tensor
 from latentrl.goals.base import Goal, WrittenGoal
 from latentrl.models.base import WorldModel
 from latentrl.support.errors import UserError
+from latentrl.support.pictures import amiss
 
 MODES = {1: "L", 3: "RGB"}
 """Pillow's names for pictures of so many channels."""
@@ -114,6 +115,9 @@ def _check_picture(path: Path, image: Image.Image, size: tuple[int, int], mode: 
             f"--goal {path}: has Pillow's mode {image.mode}, but the model sees {mode} images; "
             f"convert it: Image.open(...).convert({mode!r})"
         )
+    problem = amiss(image)
+    if problem is not None:
+        raise UserError(f"--goal {path}: {problem}")
 
 
 def _read_numbers(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from latentrl.recordings.film import UNREADABLE
 from latentrl.recordings.observing import Seen
 from latentrl.recordings.plan import Plan
 from latentrl.support.errors import UserError
+from latentrl.support.pictures import DEEP, amiss
 
 PICTURE, READINGS = "goal.png", "goal.json"
 
@@ -73,9 +75,16 @@ def _picture(path: Path, seen: Seen) -> NDArray[np.uint8]:
     pictures, layout = seen.pictures, seen.pictures.layout
     height, width, channels = pictures.shape
     try:
-        with Image.open(path) as image:
-            # In colours until it is small, as recorded frames are.
-            pixels = np.array(image.convert("L" if layout.channels in (0, 1) else "RGB"))
+        with warnings.catch_warnings():
+            # Pillow warns of pictures that are far too large, which are refused anyway.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                # Before any pixel is read: a small file may hold a huge picture.
+                _check_header(path, image, seen)
+                # In colours until it is small, as recorded frames are.
+                pixels = np.array(image.convert("L" if layout.channels in (0, 1) else "RGB"))
+    except UserError:
+        raise
     except UNREADABLE as error:
         raise UserError(f"--goal {path}: cannot be read as a picture ({error}); give a PNG or JPEG file") from error
     pixels = pixels.reshape(*pixels.shape[:2], -1)
@@ -83,14 +92,23 @@ def _picture(path: Path, seen: Seen) -> NDArray[np.uint8]:
         if pictures.crop is not None:
             part = pictures.crop
             pixels = pixels[part.top : part.top + part.height, part.left : part.left + part.width]
-    elif pixels.shape[:2] != (height, width):
-        raise UserError(
-            f"--goal {path}: is {pixels.shape[0]} pixels high and {pixels.shape[1]} wide, recorded frames are "
-            f"{layout.height} and {layout.width}; take it with the camera that recorded the data"
-        )
     found = pictures.finished(np.ascontiguousarray(pixels))
     assert found.shape == (height, width, channels)
     return found
+
+
+def _check_header(path: Path, image: Image.Image, seen: Seen) -> None:
+    layout, (height, width, _) = seen.pictures.layout, seen.pictures.shape
+    if image.size not in ((layout.width, layout.height), (width, height)):
+        raise UserError(
+            f"--goal {path}: is {image.height} pixels high and {image.width} wide, recorded frames are "
+            f"{layout.height} and {layout.width}; take it with the camera that recorded the data"
+        )
+    if image.mode in DEEP:
+        raise UserError(f"--goal {path}: has Pillow's mode {image.mode}; save it with eight bits a colour")
+    problem = amiss(image)
+    if problem is not None:
+        raise UserError(f"--goal {path}: {problem}")
 
 
 def _readings(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:

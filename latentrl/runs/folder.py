@@ -46,6 +46,16 @@ def goal_beside(data: Path) -> Path | None:
     return next(iter(sorted(data.glob("goal.*"))), None)
 
 
+def without_goal(data: Path | None) -> str:
+    """Why no goal comes with a run's data, as the beginning of a sentence."""
+    if data is None:
+        return "the run does not say where its data is"
+    if data.is_dir():
+        return f"{data} holds no goal.png or goal.json"
+    seen = "" if data.is_absolute() else f", as seen from {Path.cwd()}"
+    return f"{data}, the run's data, is not there{seen}"
+
+
 def learn_command(run: Path, data: Path) -> str | None:
     """How to learn a policy in a run's model for the goal that came with its data; None where none did."""
     goal = goal_beside(data)

@@ -86,9 +86,9 @@ def opened(folder: Path, overwrite: bool = False, resume: bool = False) -> Itera
         resume: go on with the run that is there.
 
     Raises:
-        UserError: as :func:`check_folder` and :func:`check_resumable`, or another training is at work there.
+        UserError: as :func:`check_folder` and :func:`check_resumable`, or another process is at work there.
     """
-    busy = f"{folder}: another training is at work there; wait for it, or give another --run"
+    busy = f"{folder}: another process is at work there; wait for it, or give another --run"
     if resume:
         check_resumable(folder)
         with locks.exclusive(folder, busy):
@@ -106,6 +106,22 @@ def opened(folder: Path, overwrite: bool = False, resume: bool = False) -> Itera
     else:
         with _fresh(folder, busy):
             yield
+
+
+@contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    """Keep a run folder from being trained into, or replaced, while a verb works with what is in it.
+
+    Else a policy that took hours would be written beside another model than it was learned in.
+
+    Raises:
+        UserError: a training is at work there.
+    """
+    if not folder.is_dir():  # which is for whoever reads it to say
+        yield
+        return
+    with locks.shared(folder, f"{folder}: a training is at work there; wait for it, or stop it"):
+        yield
 
 
 def recover(folder: Path) -> None:

@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from latentrl.support import locks
+from latentrl.support.files import refuse_links
+
+DEPTH = 3
+"""Folders of a row or a system, of a seed, of its logs."""
 
 
 @contextmanager
@@ -20,9 +24,10 @@ def exclusive(folder: Path, who: str) -> Iterator[list[int]]:
         who: holds it, such as "study".
 
     Raises:
-        UserError: another holds it.
+        UserError: another holds it; it holds links, which what is removed and written in it would follow.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    refuse_links(folder, DEPTH)
     # A file, as versions before had it: a study of theirs keeps one of ours out.
     lock = folder / ".lock"
     lock.touch()

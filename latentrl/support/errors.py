@@ -7,11 +7,14 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from latentrl.support.interrupts import INTERRUPTED, ctrl_c_on_termination, errors_of_ctrl_c, raise_again
+from latentrl.support.streams import usable
 
+FAILED = 3
+"""Exit code of a verb that has written all there is, not all of which is to be used: a training of a study failed."""
 UNREAD = 128 + 13
 """What a shell says of a process that wrote into a pipe which nobody reads any more (SIGPIPE)."""
 NO_MEMORY = "can't allocate memory"
@@ -67,8 +70,10 @@ def reported() -> Iterator[None]:
     what it prints any more, as in ``| head``, it ends without a word.
     """
     raise_again()
+    usable()
     try:
         try:
+            _check_encoding(sys.argv)
             with errors_of_ctrl_c(), ctrl_c_on_termination(), _refusals_of_threads_untold():
                 yield
         finally:
@@ -86,6 +91,11 @@ def reported() -> Iterator[None]:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except UnicodeEncodeError as error:
+        if error.encoding != "utf-8":
+            raise
+        print(f"error: {_no_text(error.object)}", file=sys.stderr)
+        raise SystemExit(2) from None
     except OSError as error:
         if isinstance(error, BrokenPipeError) and _leave_unread():
             raise SystemExit(UNREAD) from None
@@ -94,6 +104,19 @@ def reported() -> Iterator[None]:
             raise
         print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _check_encoding(words: Sequence[str]) -> None:
+    """Refuse names whose bytes are no text: they can stand in no JSON file, and libraries do not open them."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(_no_text(word)) from error
+
+
+def _no_text(word: str) -> str:
+    return f"{word!a}: its bytes are no UTF-8; rename it, or set PYTHONUTF8=1 where the locale has another encoding"
 
 
 @contextmanager

@@ -23,15 +23,42 @@ def replacing(path: Path) -> Iterator[Path]:
     """A name beside ``path`` to write to.
 
     Where the block ends well it takes the place of ``path`` in one move, so that readers see the old file or the new
-    one; where it does not, ``path`` stays what it was and nothing is left beside it.
+    one; where it does not, ``path`` stays what it was and nothing is left beside it. Links are replaced, not followed:
+    a folder from somebody else may hold one that leads to a file of this user's.
     """
     partial = partial_of(path)
+    if partial.is_symlink():
+        partial.unlink()
     try:
         yield partial
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
     os.replace(partial, path)
+
+
+def refuse_link(path: Path) -> None:
+    """Refuse a link below a folder that a verb writes into: in one that somebody else has sent, it leads anywhere.
+
+    Raises:
+        UserError: names it.
+    """
+    if path.is_symlink():
+        raise UserError(
+            f"{path} is a link to {os.readlink(path)}, and nothing is written through links within a folder: remove it"
+        )
+
+
+def refuse_links(folder: Path, depth: int) -> None:
+    """Refuse links in a folder, and in those within it so many levels deep; see :func:`refuse_link`.
+
+    Raises:
+        UserError: names the first.
+    """
+    for path in sorted(folder.iterdir()):
+        refuse_link(path)
+        if depth > 1 and path.is_dir():
+            refuse_links(path, depth - 1)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

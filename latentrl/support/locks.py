@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from latentrl.support.errors import UserError
+from latentrl.support.files import partial_of
 
 try:
     import fcntl
@@ -48,7 +49,52 @@ def exclusive(place: Path, refusal: str, make: bool = False) -> Iterator[int | N
         os.close(descriptor)
 
 
-def _locked(place: Path, refusal: str, make: bool) -> tuple[int, bool]:
+@contextmanager
+def shared(place: Path, refusal: str) -> Iterator[None]:
+    """Hold a folder together with others who only read what is in it; who wants it alone is refused meanwhile.
+
+    Args:
+        place: exists.
+        refusal: what is told where another process has it alone.
+
+    Raises:
+        UserError: another process has it alone.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor, _ = _locked(place, refusal, make=False, alone=False)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Hold the name of a file that is written at the end of long work: who would write it too is told at once.
+
+    What is held is what :func:`latentrl.support.files.replacing` writes to before it takes that name. The folder is
+    seen to be one that can be written to.
+
+    Raises:
+        UserError: another process holds it.
+        OSError: nothing can be written there.
+    """
+    partial = partial_of(path)
+    if partial.is_symlink():
+        partial.unlink()
+    partial.touch()
+    with exclusive(partial, f"{path}: another process is at work on it; wait for it") as held:
+        try:
+            yield
+        finally:
+            # Once it is written, a file of that name is another process's.
+            if held is None or _still(partial, held):
+                partial.unlink(missing_ok=True)
+
+
+def _locked(place: Path, refusal: str, make: bool, alone: bool = True) -> tuple[int, bool]:
     """What was opened, and whether it could be locked."""
     while True:
         if make:
@@ -60,7 +106,7 @@ def _locked(place: Path, refusal: str, make: bool) -> tuple[int, bool]:
                 continue
             raise UserError(refusal) from error
         try:
-            held = _flock(descriptor)
+            held = _flock(descriptor, alone)
         except BlockingIOError as error:
             os.close(descriptor)
             raise UserError(refusal) from error
@@ -71,14 +117,14 @@ def _locked(place: Path, refusal: str, make: bool) -> tuple[int, bool]:
             raise UserError(refusal)
 
 
-def _flock(descriptor: int) -> bool:
+def _flock(descriptor: int, alone: bool) -> bool:
     """Lock it; False where that is not possible: some network file systems lock no folders.
 
     Raises:
         BlockingIOError: another process holds it.
     """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
     except OSError:

@@ -12,11 +12,20 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 import torch
 
 from latentrl.agents.bounds import LIMIT
+from latentrl.data_collection.digest import CHECKSUMS, known_digest
 from latentrl.data_collection.storage import METADATA, load_metadata
 from latentrl.envs import action_limit_of
 from latentrl.inference.backends import AUTO as AUTOMATIC
 from latentrl.inference.backends import PLAIN
-from latentrl.runs.folder import SETTINGS, THREADS, is_finished, learn_command, load_settings, model_settings
+from latentrl.runs.folder import (
+    SETTINGS,
+    THREADS,
+    is_finished,
+    learn_command,
+    load_settings,
+    model_settings,
+    without_goal,
+)
 from latentrl.runs.opening import check_resumable
 from latentrl.runs.schema import KEYS, SCHEMA, VERSION, keys_of
 from latentrl.runs.versions import describe_environment
@@ -171,6 +180,26 @@ def check_data(folder: Path, data: Sequences, where: Path) -> None:
         )
 
 
+def check_test_data(folder: Path, where: Path) -> None:
+    """Refuse to measure a model on other held-out sequences than were there when its run was begun.
+
+    Where either folder has no checksum, as those of older versions, nothing tells.
+
+    Raises:
+        UserError: it names the data folder, and both checksums.
+    """
+    recorded = load_settings(folder).get("data")
+    kept = recorded.get(CHECKSUMS) if isinstance(recorded, dict) else None
+    before = kept.get("test") if isinstance(kept, dict) else None
+    found = known_digest(load_metadata(where), "test")
+    if before is not None and found is not None and before != found:
+        raise UserError(
+            f"{where}: holds other test sequences (SHA-256 {found[:12]}) than when {folder} was begun "
+            f"({before!s:.12}): put them back, or say with --data where they are; what is trained is kept, and goes on "
+            f"with {command('train', '--run', folder, '--resume')}"
+        )
+
+
 def require_data(options: TrainOptions) -> None:
     """Refuse to go on where there is no data, not even elsewhere.
 
@@ -253,6 +282,6 @@ def next_command(options: TrainOptions) -> str:
     if found is not None:
         return f"next: {found}"
     return (
-        f"no goal came with {options.data}: a picture or readings of one go to learn and evaluate as --goal FILE\n"
+        f"no goal: {without_goal(options.data)}; a picture or readings of one go to learn and evaluate as --goal FILE\n"
         f"next: {command('imagine', '--run', options.folder)}"
     )

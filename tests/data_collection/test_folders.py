@@ -17,7 +17,13 @@ import pytest
 import latentrl.collect
 from latentrl.collect import CollectOptions, collect
 from latentrl.data_collection import folders, recording, storage
-from latentrl.data_collection.folders import complete_folder, resumable_folder, settle, unfinished_folder
+from latentrl.data_collection.folders import (
+    complete_folder,
+    own_copy,
+    resumable_folder,
+    settle,
+    unfinished_folder,
+)
 from latentrl.support.errors import UserError
 
 OPTIONS = CollectOptions(sequences=4, test_sequences=2, length=4, num_envs=2)
@@ -71,22 +77,99 @@ def test_disks_that_refuse_are_told(tmp_path: Path, code: int, monkeypatch: pyte
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks")
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_fills_is_not(tmp_path: Path) -> None:
-    stale = tmp_path / ".data.abc.partial"
+    stale = tmp_path / ".data.filling"
     stale.mkdir()
+    (stale / "half").write_text("")
     with complete_folder(tmp_path / "data") as living:
-        assert not stale.exists()
-        with complete_folder(tmp_path / "data") as other:
-            (other / "mine").write_text("")
-        assert living.exists()
-        (tmp_path / "data" / "mine").unlink()
-        (tmp_path / "data").rmdir()
+        assert not (living / "half").exists()
+        (living / "whole").write_text("")
+        with pytest.raises(UserError, match=r"data: another process is filling it"):
+            with complete_folder(tmp_path / "data", overwrite=True):
+                raise AssertionError("it was told before it did anything")
+        assert (living / "whole").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
-def test_the_second_to_finish_does_not_replace_the_first(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks")
+def test_copies_that_several_make_at_a_time(tmp_path: Path) -> None:
+    stale = tmp_path / ".mapped.abc.partial"
+    stale.mkdir()
+    with own_copy(tmp_path / "mapped") as slow:
+        assert not stale.exists()
+        with own_copy(tmp_path / "mapped") as fast:
+            (fast / "first").write_text("")
+        assert slow.exists() and (tmp_path / "mapped" / "first").exists()
+    assert not list((tmp_path / "mapped").iterdir()) and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_that_cannot_be_moved_leaves_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "old").write_text("")
+    moved = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if path.name == "data":
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        return moved(path, target)
+
+    monkeypatch.setattr(folders, "_exchanged", lambda *_: False)
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(UserError, match="nothing may be written there"):
+        with complete_folder(tmp_path / "data", overwrite=True):
+            pass
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["data", "data/old"]
+
+
+def test_an_unfinished_collection_of_a_longer_name_stays(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), resumable_folder(tmp_path / "data.v2", "marker") as unfinished:
+        (unfinished / "marker").write_text("a day's work")
+        raise KeyboardInterrupt
+    with complete_folder(tmp_path / "data"):
+        pass
+    with own_copy(tmp_path / "copy"):
+        pass
+    assert (unfinished / "marker").read_text() == "a day's work"
+
+
+def test_who_begins_as_another_ends_keeps_its_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_ = folders._replace
+
+    def replaced(new: Path, *rest: Any) -> None:
+        replace_(new, *rest)
+        new.mkdir()
+        (new / "theirs").write_text("")
+
+    monkeypatch.setattr(folders, "_replace", replaced)
+    with complete_folder(tmp_path / "data") as one:
+        pass
+    with resumable_folder(tmp_path / "other", "marker") as two:
+        pass
+    assert (one / "theirs").exists() and (two / "theirs").exists()
+
+
+def test_folders_that_were_made_on_the_way_go_where_nothing_comes_of_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="bad"), complete_folder(tmp_path / "a" / "b" / "data"):
+        raise UserError("bad")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such rights")
+def test_what_is_made_is_as_private_as_the_user_wants(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with complete_folder(tmp_path / "data"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
+def test_another_process_made_it_meanwhile(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="another process made it"), complete_folder(tmp_path / "data"):
-        with complete_folder(tmp_path / "data") as other:
-            (other / "first").write_text("")
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "first").write_text("")
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["first"]
     assert len(list(tmp_path.iterdir())) == 1
 

@@ -196,3 +196,19 @@ def test_a_picture_is_measured_before_its_pixels_are_read(tmp_path: Path, monkey
         for shape in ((16, 16, 1), (3,)):
             with pytest.raises(UserError, match="is no file"):
                 read_goal(path, shape)
+
+
+def test_pictures_that_people_see_otherwise_than_they_are_stored(tmp_path: Path) -> None:
+    picture = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    picture.save(tmp_path / "turned.png", exif=turned)
+    picture.save(tmp_path / "moving.png", save_all=True, append_images=[picture.rotate(90)])
+    upright = Image.Exif()
+    upright[0x0112] = 1
+    picture.save(tmp_path / "upright.png", exif=upright)
+    with pytest.raises(UserError, match=r"turned\.png: is stored turned \(EXIF orientation 6\)"):
+        read_goal(tmp_path / "turned.png", (16, 16, 1))
+    with pytest.raises(UserError, match=r"moving\.png: holds 2 frames"):
+        read_goal(tmp_path / "moving.png", (16, 16, 1))
+    np.testing.assert_array_equal(read_goal(tmp_path / "upright.png", (16, 16, 1))[..., 0], np.asarray(picture))

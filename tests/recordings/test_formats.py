@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
+import socket
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 import latentrl.recordings.film
 from latentrl.recordings.film import film_blocks, film_facts
-from latentrl.recordings.readers import READERS, open_source
+from latentrl.recordings.readers import READERS, lerobot, open_source
 from latentrl.recordings.readers.videos import read_table
 from latentrl.support.errors import UserError
 from tests.conformance.sources import content, write_film, write_lerobot, write_minari
+from tools.pictures import huge_picture
 
 
 def test_a_minari_set_is_found_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +82,62 @@ def test_lerobot_versions_that_are_not_known_are_refused(tmp_path: Path) -> None
         path.write_text(json.dumps({**info, **change}))
         with pytest.raises(UserError, match=message):
             READERS["lerobot"].open(tmp_path)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("../outside.parquet", "leads out of the folder, to '../outside.parquet'"),
+        ("data/../../outside.parquet", "leads out of the folder"),
+        ("/etc/passwd", "leads out of the folder"),
+        ("data/\0", "leads out of the folder"),
+        ("{episode_index.__class__}", "which is none of"),
+        ("{file_index!r}{episode_index!r}", "which is none of"),
+        ("{0}", "which is none of"),
+        ("{episode_index:>9999999999}{file_index:>9999999999}", "which is none of"),
+        ("{", "does not say what version"),
+    ],
+)
+def test_names_of_files_are_places_within_a_lerobot_set(tmp_path: Path, version: int, pattern: str, told: str) -> None:
+    write_lerobot(tmp_path, content([4], surplus=True), version, "image")
+    path = tmp_path / "meta" / "info.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "data_path": pattern}))
+    with pytest.raises(UserError, match=told):
+        READERS["lerobot"].open(tmp_path)
+
+
+def test_a_huge_picture_in_a_table_is_not_decoded() -> None:
+    for content_, told in (
+        (huge_picture(9_000), "9000 x 9000, not 4 x 6"),
+        (_png(np.zeros((4, 6), np.uint16)), "mode I;16"),
+        (None, "files of their own"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            lerobot._picture(content_, (4, 6, 3))
+    assert lerobot._picture(_png(np.full((4, 6), 7, np.uint8)), (4, 6, 3)).tolist() == [[[7] * 3] * 6] * 4
+
+
+def _png(pixels: NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_film_asks_no_address_that_it_names(tmp_path: Path) -> None:
+    """A list of films with a film's name: FFmpeg would fetch what is on it."""
+    pytest.importorskip("av")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"
+        for name in ("a.mp4", "a.m3u8", "a.avi"):
+            (tmp_path / name).write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\n{address}\n#EXT-X-ENDLIST\n")
+            with pytest.raises(UserError, match=name):
+                film_facts(tmp_path / name)
+            with pytest.raises(UserError, match=name):
+                list(film_blocks(tmp_path / name))
+        with pytest.raises(TimeoutError):
+            server.accept()
 
 
 def test_depth_is_no_picture(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS
-from latentrl.runs.opening import check_resumable, opened
+from latentrl.runs.opening import check_resumable, in_use, opened
+from latentrl.support import locks
 from latentrl.support.errors import UserError
 
 FORK = multiprocessing.get_context("fork")
@@ -165,5 +166,35 @@ def test_of_ten_processes_one_wins_and_nine_are_told(tmp_path: Path, how: str) -
     assert lines.count("held") == 1
     others = [line for line in lines if line != "held"]
     assert all(line.startswith(str(run)) for line in others)
-    assert all("another training is at work" in line or "exists already" in line for line in others)
+    assert all("another process is at work" in line or "exists already" in line for line in others)
     assert (run / SETTINGS).read_text() == "{}" and not (tmp_path / ".run.replaced").exists()
+
+
+@pytest.mark.skipif(not locks.HAS_LOCKS, reason="no locks")
+@pytest.mark.parametrize("how", [{"overwrite": True}, {"resume": True}])
+def test_a_run_that_a_verb_works_with_is_not_trained_into(tmp_path: Path, how: dict[str, bool]) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in (SETTINGS, MODEL):
+        (run / name).write_text("{}")
+    given = {"overwrite": False, "resume": False, **how}
+    with in_use(run), in_use(run), pytest.raises(UserError, match="another process is at work there"):
+        with opened(run, **given):
+            pass
+    with opened(run, **given), pytest.raises(UserError, match="a training is at work there"), in_use(run):
+        pass
+    with in_use(tmp_path / "gone"):
+        pass
+
+
+@pytest.mark.skipif(not locks.HAS_LOCKS, reason="no locks")
+@pytest.mark.parametrize("words", ["learn", "imagine", "export", "evaluate", "compare"])
+def test_every_verb_that_works_with_a_run_holds_it(
+    tmp_path: Path, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from latentrl.__main__ import main
+
+    (tmp_path / "run").mkdir()
+    with locks.exclusive(tmp_path / "run", ""), pytest.raises(SystemExit) as stopped:
+        main([words, "--run", str(tmp_path / "run")])
+    assert stopped.value.code == 2 and "a training is at work there" in capsys.readouterr().err

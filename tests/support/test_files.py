@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from latentrl.support.files import replacing, write_bytes, write_text
+from latentrl.support.errors import UserError
+from latentrl.support.files import refuse_links, replacing, write_bytes, write_text
 
 
 def test_a_new_file_takes_the_old_ones_place(tmp_path: Path) -> None:
@@ -33,3 +34,22 @@ def test_a_block_that_fails_before_it_writes_is_no_other_error(tmp_path: Path) -
     with pytest.raises(ValueError, match="nothing"), replacing(tmp_path / "a.txt"):
         raise ValueError("nothing to write")
     assert not list(tmp_path.iterdir())
+
+
+def test_links_are_replaced_and_not_followed(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    for name in ("theirs", "theirs.partial"):
+        (tmp_path / name).symlink_to(mine)
+    write_text(tmp_path / "theirs", "new")
+    assert mine.read_text() == "mine" and (tmp_path / "theirs").read_text() == "new"
+    assert not (tmp_path / "theirs").is_symlink() and len(list(tmp_path.iterdir())) == 2
+
+
+def test_links_within_a_folder_are_refused_as_deep_as_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "row" / "seed0").mkdir(parents=True)
+    refuse_links(tmp_path, 3)
+    (tmp_path / "row" / "seed0" / "theirs").symlink_to("gone")
+    refuse_links(tmp_path, 2)
+    with pytest.raises(UserError, match=r"theirs is a link to gone"):
+        refuse_links(tmp_path, 3)

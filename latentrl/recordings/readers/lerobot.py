@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import re
+import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,10 +30,13 @@ from PIL import Image
 from latentrl.recordings.film import UNREADABLE, film_blocks
 from latentrl.recordings.recording import BLOCK, Key, Source
 from latentrl.support.errors import UserError, message_of
+from latentrl.support.pictures import DEEP
 
 INFO, EPISODES_V2, EPISODES_V3 = "meta/info.json", "meta/episodes.jsonl", "meta/episodes"
 PICTURES = ("image", "video")
 EPISODE = "episode_index"
+WIDTH = re.compile(r"(0?\d{0,2}d)?")
+"""Of a number in the pattern of a name, such as 06d."""
 
 
 class LeRobotReader:
@@ -55,6 +61,8 @@ class LeRobotReader:
             rate = float(info["fps"]) if info.get("fps") else None
             if rate is not None and not 0 < rate < float("inf"):
                 raise ValueError(f"fps is {rate:g}")
+        except UserError:
+            raise
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise UserError(f"{path / INFO}: does not say what version {version} should ({error!r})") from error
         if not places:
@@ -128,18 +136,23 @@ def _array(column: Any, shape: tuple[int, ...]) -> NDArray[Any]:
         column = column.storage
     count = len(column)
     if pyarrow.types.is_struct(column.type):
-        return np.stack([_picture(entry["bytes"]) for entry in column.to_pylist()])
+        return np.stack([_picture(entry["bytes"], shape) for entry in column.to_pylist()])
     if pyarrow.types.is_binary(column.type) or pyarrow.types.is_large_binary(column.type):
-        return np.stack([_picture(entry) for entry in column.to_pylist()])
+        return np.stack([_picture(entry, shape) for entry in column.to_pylist()])
     while pyarrow.types.is_nested(column.type):
         column = column.flatten()
     return np.asarray(column.to_numpy(zero_copy_only=False)).reshape(count, *shape)
 
 
-def _picture(content: bytes | None) -> NDArray[np.uint8]:
+def _picture(content: bytes | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     if content is None:
         raise ValueError("its pictures are in files of their own, not in the table")
     with Image.open(io.BytesIO(content)) as image:
+        # Before any pixel is read: a few bytes may hold a huge picture.
+        if image.width * image.height != math.prod(shape[:2]):
+            raise ValueError(f"a picture is {image.height} x {image.width}, not {' x '.join(map(str, shape[:2]))}")
+        if image.mode in DEEP:
+            raise ValueError(f"a picture has Pillow's mode {image.mode}, which does not fit eight bits")
         return np.array(image.convert("RGB"))
 
 
@@ -179,8 +192,8 @@ def _places_v2(path: Path, info: Mapping[str, Any]) -> list[Place]:
     for line in lines:
         number = int(line[EPISODE])
         names = {"episode_chunk": number // int(info.get("chunks_size", 1000)), EPISODE: number}
-        own = {key: (path / info["video_path"].format(video_key=key, **names), None) for key in films}
-        places.append(Place(number, int(line["length"]), path / info["data_path"].format(**names), own))
+        own = {key: (_named(path, info, "video_path", video_key=key, **names), None) for key in films}
+        places.append(Place(number, int(line["length"]), _named(path, info, "data_path", **names), own))
     return places
 
 
@@ -201,11 +214,30 @@ def _places_v3(path: Path, info: Mapping[str, Any]) -> list[Place]:
             own: dict[str, tuple[Path, float | None]] = {}
             for key in films:
                 chunk, number, start = (row[f"videos/{key}/{entry}"] for entry in entries)
-                film = info["video_path"].format(video_key=key, chunk_index=chunk, file_index=number)
-                own[key] = (path / film, float(start))
-            table = path / info["data_path"].format(**names)
+                film = _named(path, info, "video_path", video_key=key, chunk_index=chunk, file_index=number)
+                own[key] = (film, float(start))
+            table = _named(path, info, "data_path", **names)
             places.append(Place(int(row[EPISODE]), int(row["length"]), table, own))
     return sorted(places, key=lambda place: place.number)
+
+
+def _named(path: Path, info: Mapping[str, Any], key: str, **values: str | int) -> Path:
+    """The file that a pattern of a data set names, which somebody else has written: a place within its folder.
+
+    Raises:
+        UserError: a pattern with anything but these values and a width, or one that leads out of the folder.
+    """
+    found = ""
+    for text, name, width, conversion in string.Formatter().parse(str(info[key])):
+        found += text
+        if name is None:
+            continue
+        if name not in values or conversion is not None or WIDTH.fullmatch(width or "") is None:
+            raise UserError(f"{path / INFO}: {key} holds {{{name}:{width}}}, which is none of {', '.join(values)}")
+        found += format(values[name], width or "")
+    if "\0" in found or Path(found).is_absolute() or ".." in Path(found).parts:
+        raise UserError(f"{path / INFO}: {key} leads out of the folder, to {found!a}")
+    return path / found
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
