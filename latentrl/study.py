@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,7 +19,7 @@ from latentrl.studies.definition import Study
 from latentrl.studies.own import read_study
 from latentrl.studies.progress import in_words, left_of
 from latentrl.studies.report import write_report
-from latentrl.studies.results import Outcome, Results
+from latentrl.studies.results import Results
 from latentrl.studies.running import missing_data, run_study
 from latentrl.studies.suite.chain import Chain
 from latentrl.studies.suite.outcome import outcome_of
@@ -123,9 +123,9 @@ def contest(plan: Contest, options: StudyOptions) -> Results | None:
     line = command("study", plan.name, "--seeds", options.seeds, *publish)
     write_pages(plan.name, found, lambda figures: page(plan, figures, line), out, options.publish)
     print(verdict(plan, found))
-    for failed in failures(found):
-        print(failed)
-    return results_of(plan, found)
+    results = replace(results_of(plan, found), failures=tuple(failures(found)))
+    _tell_failures(results, "does them once more")
+    return results
 
 
 def _refuse_for(plan: Contest, options: StudyOptions, quick: bool) -> None:
@@ -177,17 +177,16 @@ def _show(plan: Study, cells: Sequence[Cell], options: StudyOptions) -> None:
 def _tell(plan: Study, results: Results, folders: Sequence[Path]) -> None:
     for table in plan.tables:
         print("\n" + (folders[0] / f"table_{table.number.replace('.', '_')}.md").read_text(encoding="utf-8"))
-    failed = _failed(results)
-    for outcome in failed:
-        print(f"failed: {outcome.row.name}/seed{outcome.seed}: {outcome.reason}")
-    if failed:
-        print("next: look at their logs beside the run folders; --retry-failed trains them afresh")
+    _tell_failures(results, "trains them afresh")
     for folder in folders:
         print(f"{folder}: tables, claims, figures, settings.json")
 
 
-def _failed(results: Results) -> list[Outcome]:
-    return [outcome for outcome in results.outcomes if outcome.state == "failed"]
+def _tell_failures(results: Results, cure: str) -> None:
+    for failed in results.failures:
+        print(failed)
+    if results.failures:
+        print(f"next: look at their logs beside the run folders; --retry-failed {cure}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -199,7 +198,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             print("\ninterrupted; every run has saved its state. The same command goes on.", file=sys.stderr)
             raise SystemExit(130) from None
-        if results is not None and _failed(results):
+        if results is not None and results.failures:
             raise SystemExit(FAILED)
 
 

@@ -28,14 +28,22 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Results:
-    """All runs of a study, finished or not."""
+    """All runs of a study, finished or not.
+
+    Attributes:
+        outcomes: of every run.
+        failures: lines for people, of what failed.
+    """
 
     outcomes: tuple[Outcome, ...]
+    failures: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, cells: Sequence[Cell]) -> Results:
         """From the run folders."""
-        return cls(tuple(_outcome(cell) for cell in cells))
+        outcomes = tuple(_outcome(cell) for cell in cells)
+        failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+        return cls(outcomes, tuple(f"failed: {one.row.name}/seed{one.seed}: {one.reason}" for one in failed))
 
     def of(self, row: str) -> tuple[Outcome, ...]:
         """The runs of a row, seed by seed."""
