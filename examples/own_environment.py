@@ -48,7 +48,7 @@ CAR = "own/MountainCar-v0"
 SIZE = 24
 REPEAT = 4
 """Environment steps that an action is held for: a single one moves the car by less than a pixel."""
-CEM_OPTIONS = CEMOptions(horizon=30, samples=64, iterations=3, elites=16, kept_elites=0)
+CEM_OPTIONS = CEMOptions(horizon=30, samples=64, iterations=3, elites=16, warm_std=0.5, kept_elites=0)
 """Far enough to see the flag from the valley, which takes one swing to the left, and cheap."""
 GOAL = 0.5
 """Where the car stands in the picture of the goal; the flag is at 0.45, and the episode ends there."""
