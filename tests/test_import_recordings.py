@@ -326,8 +326,8 @@ def test_goals_that_are_not_what_people_see_are_refused(
         exif = Image.Exif()
         if kind == "turned":
             exif[0x0112] = 3
-        picture, other = Image.new("RGB", (64, 48)), Image.new("RGB", (64, 48), "red")
-        picture.save(goal, exif=exif, **({"save_all": True, "append_images": [other]} if kind == "moving" else {}))
+        picture, more = Image.new("RGB", (64, 48)), [Image.new("RGB", (64, 48), "red")]
+        picture.save(goal, exif=exif, save_all=kind == "moving", append_images=more if kind == "moving" else [])
     said = refused(capsys, tmp_path / "log", "--out", tmp_path / "data", "--goal", goal, "--length", 5)
     assert told in said and not (tmp_path / "data").exists()
 
