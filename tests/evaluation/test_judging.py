@@ -52,7 +52,7 @@ class TrueArm:
     """
 
     spec = DataSpec((2,), "float32", 2, (1.0, 1.0))
-    position_size, latent_size = 2, 4
+    position_size, latent_size, largest_actions = 2, 4, None
     step = 0.04
 
     def frozen(self) -> TrueArm:
