@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference.emission_filter import EmissionFilter, predict
-from latentrl.models.base import GOAL_FRAMES, WorldModel
+from latentrl.models.base import GOAL_FRAMES, WorldModel, drawn_beginning
 from latentrl.models.capabilities import Sampled
 from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import VectorDecoder
@@ -85,7 +85,7 @@ class DeepStateSpaceModel(WorldModel):
         return self.sampled_rate_distortion(batch, generator).terms
 
     def sampled_rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> Sampled:
-        shown = self._prefix(batch, generator)
+        shown = drawn_beginning(batch, self.settings.shortest, generator) if self.training else batch
         target = self.to_unit(shown.observations)
         states, rate = self.sample_posterior(target, shown.actions / self.control_scale, generator)
         error = (self.decode(states) - target).square().flatten(2).mean(-1)
@@ -93,15 +93,6 @@ class DeepStateSpaceModel(WorldModel):
         share = shown.length / batch.length
         terms = RateDistortion(rate / share, distortion.sum(1) / share, error.mean(1))
         return Sampled(terms, states, states[..., : self.position_size])
-
-    def _prefix(self, batch: Sequences, generator: torch.Generator | None) -> Sequences:
-        """In training the beginning of the sequences, of any length: recognition is asked about short ones too."""
-        shortest = self.settings.shortest
-        if not self.training or not 0 < shortest < batch.length:
-            return batch
-        device = batch.observations.device
-        length = torch.randint(shortest, batch.length + 1, (), generator=generator, device=device)
-        return batch.truncate(int(length))
 
     def smooth(self, observations: Tensor, actions: Tensor) -> Belief:
         self.check_observation(observations)
