@@ -10,6 +10,7 @@ from typing import Annotated
 
 import tyro
 
+from latentrl.agents.horizon import control_step_in
 from latentrl.data_collection.checks import check_bounds, check_split
 from latentrl.data_collection.storage import METADATA, load_metadata, load_sequences
 from latentrl.inspection.page import write_inspection
@@ -46,7 +47,7 @@ def inspect_data(options: InspectOptions) -> Inspection:
     data = load_sequences(options.data, options.split, metadata=metadata)
     check_split(data, where, *bounds)
     check_enough(data, where)
-    found = inspect_sequences(data, *bounds)
+    found = inspect_sequences(data, *bounds, control_step_in(metadata), metadata.get("repeat") or 1)
     print("\n".join(lines(found)))
     print("".join(f"- {line}\n" for line in found.advice), end="")
     following = command("train", "--data", options.data, *found.size_flags)

@@ -111,5 +111,30 @@ def test_a_plan_that_looks_far_ahead_is_found_anew_and_a_short_one_is_kept() -> 
         found = plan(CEMOptions(horizon, 64, 3, 8, warm_std=warm_std), state, torch.zeros(4, horizon, 1))
         return float((state + found.cumsum(1).squeeze(-1)).square().sum(1).mean())
 
-    assert missed(30) == missed(30, warm_std=0.5) < 0.7 * missed(30, warm_std=0.1)
+    assert missed(30) < 0.75 * missed(30, warm_std=0.1)
     assert missed(20) == missed(20, warm_std=0.1)
+
+
+def test_a_good_plan_that_looks_far_ahead_is_kept_too() -> None:
+    """At the goal already, where all that wide noise finds is worse: half of the samples stay near the plan."""
+    start, state = torch.zeros(4, 30, 1), torch.zeros(4, 1)
+
+    def moved(warm_std: float | None) -> float:
+        return float(plan(CEMOptions(30, 256, 4, 25, warm_std=warm_std), state, start)[:, 0].abs().mean())
+
+    narrow, both, wide = (moved(warm_std) for warm_std in (0.1, None, 0.5))
+    assert max(narrow, both) < 0.5 * wide
+
+
+def test_samples_take_turns_between_the_spreads() -> None:
+    drawn = []
+
+    class Seeing(Integrator):
+        def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+            drawn.append(action)
+            return super().transition(state, action)
+
+    options = CEMOptions(horizon=25, samples=4000, iterations=1, initial_std=0.2)
+    CEM(LOW, HIGH, options).plan(Seeing(), to_zero, torch.zeros(1, 1), torch.zeros(1, 25, 1))
+    narrow, wide = (float(drawn[0][turn::2].std()) for turn in (0, 1))
+    assert narrow == pytest.approx(0.1 * 2, rel=0.05) and wide == pytest.approx(0.2 * 2, rel=0.05)

@@ -56,13 +56,13 @@ class CEMOptions:
         if not 0.0 <= self.noise_beta < float("inf"):
             raise ValueError(f"noise_beta must be at least 0, not {self.noise_beta}")
 
-    def spread(self, warm: bool) -> float:
-        """Standard deviation of the first iteration's noise, as a fraction of the action range."""
+    def spreads(self, warm: bool) -> tuple[float, ...]:
+        """Standard deviations of the first iteration's noise, as fractions of the action range: samples take turns."""
         if not warm:
-            return self.initial_std
+            return (self.initial_std,)
         if self.warm_std is not None:
-            return self.warm_std
-        return NARROW if self.horizon <= NEAR else self.initial_std
+            return (self.warm_std,)
+        return (NARROW,) if self.horizon <= NEAR else (NARROW, self.initial_std)
 
 
 class CEM(BoundedPlanner[CEMOptions]):
@@ -98,23 +98,26 @@ class CEM(BoundedPlanner[CEMOptions]):
         options = self.options
         low, high = self.low.to(state), self.high.to(state)
         mean = first_plan(state, options.horizon, low, high, warm_start)
-        std = (options.spread(warm_start is not None) * (high - low)).expand_as(mean)
+        spreads = (high - low) * low.new_tensor(options.spreads(warm_start is not None))[:, None]
+        turns = spreads[torch.arange(options.samples) % len(spreads)]
+        std, widest = turns[:, None], spreads[-1].expand_as(mean)
         kept = mean.unsqueeze(1)[:, :0]
         for _ in range(options.iterations):
             drawn = self._sample(mean, std, options.samples - kept.shape[1], generator).clamp_(low, high)
             candidates = torch.cat((drawn, kept), 1)
             top = returns(dynamics, reward, state, candidates).topk(options.elites, dim=1)
             elites = candidates.gather(1, top.indices[:, :, None, None].expand(-1, -1, *mean.shape[1:]))
-            mean, std = _refit(elites, top.values.isfinite(), mean, std)
+            mean, widest = _refit(elites, top.values.isfinite(), mean, widest)
+            std = widest.unsqueeze(1)
             kept = elites[:, : min(options.kept_elites, options.samples - 1)]
         return mean.clamp(low, high)  # a mean may leave the bounds by a rounding error
 
     def _sample(self, mean: Tensor, std: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
-        """Candidates ``[B, count, H, Du]``; the first one is the mean itself."""
+        """Candidates ``[B, count, H, Du]`` for ``std`` that broadcasts to it; the first one is the mean itself."""
         shape = (mean.shape[0], count, *mean.shape[1:])
         noise = coloured_noise(shape, self.options.noise_beta, generator, mean.dtype, mean.device)
         noise[:, 0] = 0.0
-        return torch.addcmul(mean[:, None], std[:, None], noise)
+        return torch.addcmul(mean[:, None], std, noise)
 
 
 def _refit(elites: Tensor, valid: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
