@@ -33,8 +33,8 @@ class LearnOptions:
     updates: Annotated[int | None, default_hint("400, and again while it helps; 1200 for any", "INT")] = None
     """Of analytic-gradient: gradient steps."""
     horizon: Annotated[int | str, tyro.conf.arg(metavar=METAVAR)] = 30
-    """How far a roll-out is imagined, or an episode of an algorithm of stable-baselines3: steps, such as 30, or seconds,
-    such as 1.5s."""
+    """How far a roll-out is imagined, or an episode of an algorithm of stable-baselines3: steps, such as 30, or
+    seconds, such as 1.5s."""
     bootstrap: bool = False
     """Of analytic-gradient: add a learned value at the horizon's end, so that 5 to 10 steps suffice."""
     state_gradient: float = 10.0

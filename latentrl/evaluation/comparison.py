@@ -40,8 +40,8 @@ def planned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -> 
     planners, horizon = [name for name in options.agents if name in PLANNERS], horizon_of(options, run)
     if horizon is not None and not planners:
         raise UserError(
-            f"{FLAG} {options.horizon} --agents {' '.join(options.agents)}: only planners look ahead as they act; leave "
-            f"it out, or give some of {', '.join(PLANNERS)} as --agents"
+            f"{FLAG} {options.horizon} --agents {' '.join(options.agents)}: only planners look ahead as they act; "
+            f"leave it out, or give some of {', '.join(PLANNERS)} as --agents"
         )
     trials = []
     for name in tasks:

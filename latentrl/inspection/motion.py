@@ -25,7 +25,7 @@ LARGEST_REPEAT = 4
 SHORTEST = 10
 """Steps in a sequence."""
 LEAST_HORIZON, MOST_HORIZON = PLANNED, 40
-"""Steps of a horizon that is suggested: planners look so far anyway; more was measured to be slower (docs/planners.md)."""
+"""Steps of a horizon that is suggested: planners look so far anyway, and further was not measured (docs/planners.md)."""
 RARE, FAR = 6.0, 60.0
 """Steps in a mean period: with fewer, what happens between frames is not seen; more are far beyond a horizon."""
 
@@ -122,8 +122,8 @@ def words_on_horizon(mean_period: float | None, control_step: float | None, repe
     """
     if mean_period is None:
         return (
-            "no mean period of the motion can be told: frames are still, have nothing in common with the next (too rare, "
-            "or noise), or spread as a random walk does; nothing follows for a planner's horizon"
+            "no mean period of the motion can be told: frames are still, have nothing in common with the next (too "
+            "rare, or noise), or spread as a random walk does; nothing follows for a planner's horizon"
         )
     seconds = "" if control_step is None else f" ({mean_period * control_step:.2g} s)"
     said = f"a mean period of the motion takes about {mean_period:.0f} steps{seconds}: "

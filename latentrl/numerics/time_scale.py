@@ -22,7 +22,7 @@ def motion_period(track: Tensor) -> float | None:
 
     White noise of any size cancels. With S the variance, noise included, and D the structure function, S - D(k) / 2 is
     the autocovariance s^2 cos(w k), so that D(2) - D(1) = 3 w^2 s^2 for slow motions. It is solved without that
-    approximation, so that the period of a sine wave is exact, down to four steps; below, frames are too rare to tell it.
+    approximation, so that the period of a sine wave is exact, down to four steps; of less frames are too rare to tell.
 
     Args:
         track: coordinates ``[N, T, K]`` of N sequences, finite.

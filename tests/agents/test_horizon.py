@@ -44,7 +44,10 @@ def test_steps_and_seconds_become_steps(given: int | str, step: float | None, st
         ("1.5s", None, "--horizon 1.5s: nobody says how many seconds a step of the run's data takes"),
         (LONGEST + 1, 0.1, f"--horizon {LONGEST + 1}: give at most {LONGEST}, which"),
         ("1001s", 0.1, f"--horizon 1001s: give at most 1000s, which are {LONGEST} steps"),
-        *((bad, 0.1, f"--horizon {bad}: give steps, such as 30, or seconds") for bad in ("1.5", "s", "", "nans", "infs")),
+        *(
+            (bad, 0.1, f"--horizon {bad}: give steps, such as 30, or seconds")
+            for bad in ("1.5", "s", "", "nans", "infs")
+        ),
         ("500ms", 0.1, "--horizon 500ms: give steps, such as 30, or seconds, such as 1.5s"),
     ],
 )
@@ -81,6 +84,6 @@ def test_a_planner_of_another_horizon_is_else_as_it_was(name: str) -> None:
 
 
 def test_a_planner_without_options_has_no_horizon_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PLANNERS, "bare", lambda low, high, options=None: object())  # type: ignore[arg-type, return-value]
+    monkeypatch.setitem(PLANNERS, "bare", lambda low, high, options=None: object())
     with pytest.raises(UserError, match="--horizon 7: planner bare has no options with a horizon"):
         make_planner("bare", -torch.ones(1), torch.ones(1), 7)

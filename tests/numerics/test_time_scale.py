@@ -70,4 +70,6 @@ def test_what_has_no_time_scale_is_given_none() -> None:
 
 def test_what_stands_still_beside_what_moves_does_not_count() -> None:
     track = waves(18.0)
-    assert motion_period(torch.cat((track, torch.ones_like(track)), -1)) == pytest.approx(motion_period(track), rel=1e-9)
+    assert motion_period(torch.cat((track, torch.ones_like(track)), -1)) == pytest.approx(
+        motion_period(track), rel=1e-9
+    )
