@@ -25,7 +25,7 @@ LARGEST_REPEAT = 4
 SHORTEST = 10
 """Steps in a sequence."""
 LEAST_HORIZON, MOST_HORIZON = PLANNED, 40
-"""Steps of a horizon that is suggested: planners look so far anyway, and further was not measured (docs/planners.md)."""
+"""Steps of a horizon that is suggested: planners look so far anyway, and 40 was measured (docs/planners.md)."""
 RARE, FAR = 6.0, 60.0
 """Steps in a mean period: with fewer, what happens between frames is not seen; more are far beyond a horizon."""
 

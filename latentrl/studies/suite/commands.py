@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from latentrl.agents.planners import PLANNERS
 from latentrl.data_collection.storage import METADATA
 from latentrl.runs.folder import MODEL, SETTINGS, is_finished
 from latentrl.studies.systems.base import GOAL, LOG, PHOTO, Evaluation, System
@@ -87,7 +88,8 @@ def evaluation_name(evaluation: Evaluation, agent: str) -> str:
 def _evaluation(system: System, one: Evaluation, agent: str, seeded: tuple[str, ...], quick: bool) -> Step:
     goal = ("--goal", GOAL) if GOAL in system.learn else ()
     film = ("--no-video",) if agent == "random" else ()
-    words = ("--run", RUN, *goal, "--agent", agent, *one.options, *film, *seeded)
+    planning = system.planning if agent in PLANNERS else ()
+    words = ("--run", RUN, *goal, "--agent", agent, *one.options, *planning, *film, *seeded)
     after = ("learn",) if agent == "policy" else ("train",)
     return _step("evaluate", words, quick, after, evaluation_name(one, agent))
 

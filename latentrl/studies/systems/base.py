@@ -54,6 +54,7 @@ class System:
         seeds: of data, training, policy and episodes: three where a target stands, one where a score is only reported.
         learn: options of ``latentrl learn``, but for run and seed.
         agents: who is judged, the policy among them where one is learned.
+        planning: options of ``latentrl evaluate`` for planners alone, such as ``--horizon``.
         log: a line of Python that writes recordings into the folder `LOG`, and last the photo `PHOTO`; ``SEED`` in it
             is the seed. None: an environment is recorded.
         small_log: the same of very few recordings.
@@ -74,6 +75,7 @@ class System:
     seeds: int = 1
     learn: tuple[str, ...] = ("--goal", GOAL)
     agents: tuple[str, ...] = ("policy", "cem", "random")
+    planning: tuple[str, ...] = ()
     log: str | None = None
     small_log: str | None = None
     declares: str | None = None
