@@ -89,7 +89,8 @@ def _compare(
     for one in summaries:
         for warning in warnings(one):
             print(f"warning: {one['agent']}, {one['task']}: {warning}")
-    _write(options, table, {name: own for one in summaries for name, own in one.get("headings", {}).items()})
+    horizon = next((trial.horizon for trial in trials if trial.horizon is not None), None)
+    _write(options, table, horizon, {name: own for one in summaries for name, own in one.get("headings", {}).items()})
     _say_next(options, unlearned(options, run, policies))
     return table
 
@@ -121,12 +122,17 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _write(options: CompareOptions, table: list[dict[str, Any]], headings: Mapping[str, str]) -> None:
-    """The table as Markdown, which is printed too, as CSV and as JSON."""
+def _write(
+    options: CompareOptions, table: list[dict[str, Any]], horizon: int | None, headings: Mapping[str, str]
+) -> None:
+    """The table as Markdown, which is printed too, as CSV and as JSON; they say a horizon that is not the planners'."""
     text = as_markdown(table, headings)
+    if horizon is not None:
+        text = f"Planners look {horizon} steps ahead.\n\n{text}"
     write_text(options.run / "compare.md", f"# Agents of {options.run.name}, medians over episodes\n\n{text}")
     write_text(options.run / "compare.csv", as_csv(table, headings))
-    write_json(options.run / TABLE, {"rows": table, "seed": options.seed})
+    said = {} if horizon is None else {"horizon": horizon}
+    write_json(options.run / TABLE, {"rows": table, "seed": options.seed, **said})
     print(text)
     print(f"{options.run / 'compare.md'}: the table; compare.csv, compare.json: the same for programs")
 
@@ -136,7 +142,7 @@ def _say_next(options: CompareOptions, missing: list[str]) -> None:
         print(f"no policy for this goal yet; learn one: {one}")
     agent = next((name for name in options.agents if name in PLANNERS), "random")
     given = {"--goal": options.goal, "--env": options.env, "--repeat": options.repeat, "--describe": options.describe}
-    given |= {"--data": options.data}
+    given |= {"--data": options.data, "--horizon": options.horizon if agent in PLANNERS else None}
     words = [word for flag, value in given.items() if value is not None for word in (flag, value)]
     print(f"next: {missing[0] if missing else command('evaluate', '--run', options.run, *words, '--agent', agent)}")
 

@@ -125,10 +125,12 @@ def _next_command(options: EvaluateOptions) -> str:
     }
     shared |= {"--repeat": options.repeat, "--describe": options.describe, "--data": options.data}
     shared |= {"--reset-options": None if options.reset_options is None else json.dumps(options.reset_options)}
+    following = None if options.agent not in order[:-1] else order[order.index(options.agent) + 1]
+    # Only planners are told how far to look, and in a comparison there are some.
+    shared |= {"--horizon": options.horizon if following is None or following in PLANNERS else None}
     given = [word for flag, value in shared.items() if value is not None for word in (flag, value)]
-    if options.agent not in order[:-1]:
+    if following is None:
         return f"next: {command('compare', *words, *_tasks(options, '--tasks'), *given)}"
-    following = order[order.index(options.agent) + 1]
     return f"next: {command('evaluate', *words, *_tasks(options, '--task'), *given, '--agent', following)}"
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
+from latentrl.agents.horizon import control_step_in
 from latentrl.data_collection.checks import check_bounds, check_split
 from latentrl.data_collection.storage import METADATA, load_metadata, load_sequences
 from latentrl.inspection.page import write_inspection
@@ -54,7 +55,7 @@ def inspect_data(options: InspectOptions) -> Inspection:
         with _told(out):
             out.mkdir(parents=True, exist_ok=True)
             stack.enter_context(claimed(out / FIGURES))
-        return _inspect(options, data, bounds, out)
+        return _inspect(options, data, metadata, out)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -66,10 +67,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         inspect_data(tyro.cli(InspectOptions, args=arguments, prog="latentrl inspect"))
 
 
-def _inspect(
-    options: InspectOptions, data: Sequences, bounds: tuple[list[float], list[float]], out: Path
-) -> Inspection:
-    found = inspect_sequences(data, *bounds)
+def _inspect(options: InspectOptions, data: Sequences, metadata: dict[str, Any], out: Path) -> Inspection:
+    bounds = check_bounds(metadata, str(options.data / METADATA))
+    found = inspect_sequences(data, *bounds, control_step_in(metadata), metadata.get("repeat") or 1)
     print("\n".join(lines(found)))
     print("".join(f"- {line}\n" for line in found.advice), end="")
     following = command("train", "--data", options.data, *found.size_flags)

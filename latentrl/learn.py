@@ -13,6 +13,7 @@ import tyro
 
 from latentrl.agents.bounds import ActionBounds
 from latentrl.agents.goal_conditioning import GoalConditioned
+from latentrl.agents.horizon import horizon_steps
 from latentrl.agents.learning import LearningInterrupted, learn_into, log_folder
 from latentrl.agents.options import LearnOptions
 from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
@@ -229,11 +230,18 @@ def _settings(options: LearnOptions, kind: PolicyKind, goal: Goal) -> Any:
         raise UserError(f"{flags}: {error}") from error
 
 
+def _horizon(options: LearnOptions) -> int:
+    """Steps of a roll-out; what the run says of its data counts for seconds alone."""
+    in_steps = isinstance(options.horizon, int)
+    recorded = {} if in_steps else load_settings(options.run).get("data") or {}
+    return horizon_steps(options.horizon, recorded)
+
+
 def _of_gradients(options: LearnOptions, kind: PolicyKind, goal: Goal) -> tuple[Any, dict[str, Any]]:
     """Defaults for the goal, and what was given of analytic-gradient's own options."""
     if options.steps is not None:
         raise UserError(f"--steps {options.steps}: analytic-gradient counts --updates")
-    given: dict[str, Any] = {"horizon": options.horizon, "bootstrap": options.bootstrap}
+    given: dict[str, Any] = {"horizon": _horizon(options), "bootstrap": options.bootstrap}
     options_of_kind = kind.options
     if options.state_gradient is not None:
         given["state_gradient"], options_of_kind = options.state_gradient, replace(kind.options, softer=())
@@ -252,7 +260,7 @@ def _of_algorithm(options: LearnOptions, kind: PolicyKind) -> tuple[Any, dict[st
         raise UserError(f"--bootstrap: {options.policy} learns values of its own; leave it out")
     if options.state_gradient is not None:
         raise UserError(f"--state-gradient {options.state_gradient:g}: {options.policy} follows no gradient of states")
-    given: dict[str, Any] = {"length": options.horizon}
+    given: dict[str, Any] = {"length": _horizon(options)}
     return kind.options, given if options.steps is None else given | {"steps": options.steps}
 
 

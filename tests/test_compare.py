@@ -164,3 +164,30 @@ def test_a_missing_policy_is_named_with_the_command_that_learns_it(pendulum_run:
 def test_bad_options_are_clear_errors(pendulum_run: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"--{next(iter(wrong))}"):
         compare(CompareOptions(**{"run": pendulum_run, **wrong}))
+
+
+def test_another_horizon_is_planned_anew_and_nothing_else_is(
+    pendulum_run: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = CEMOptions(horizon=2, samples=4, iterations=1, elites=2)
+    monkeypatch.setitem(PLANNERS, "cem", lambda low, high, options=None: CEM(low, high, options or quick))
+    options = CompareOptions(pendulum_run, tasks=("swing-up",), agents=AGENTS, true_physics=False)
+    compare(options)
+    assert ran == ["random", "policy", "cem"]
+    assert "steps ahead" not in (pendulum_run / "compare.md").read_text()
+    for horizon, again in ((3, ["cem"]), ("0.3s", []), ("0.4s", ["cem"]), (None, ["cem"])):
+        ran.clear()
+        compare(replace(options, horizon=horizon))
+        assert ran == again
+        stored = json.loads((pendulum_run / "compare" / "cem.json").read_text())["trial"].get("horizon")
+        told = json.loads((pendulum_run / "compare.json").read_text()).get("horizon")
+        text = (pendulum_run / "compare.md").read_text()
+        assert stored == told and (f"Planners look {stored} steps ahead." in text) == (stored is not None)
+
+
+def test_a_horizon_without_a_planner_is_refused(pendulum_run: Path) -> None:
+    with pytest.raises(UserError, match="--horizon 30 --agents random policy: only planners look ahead"):
+        compare(CompareOptions(pendulum_run, agents=("random", "policy"), horizon=30))
+    trials = plan(CompareOptions(pendulum_run, agents=AGENTS, horizon=30))
+    assert {trial.agent for trial in trials if trial.horizon == 30} == {"cem"}
+    assert {trial.agent for trial in trials if trial.horizon is None} == {"random", "policy"}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import tyro
 
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
@@ -181,3 +182,46 @@ def test_the_belief_is_decoded_to_a_picture(pendulum_run: Path) -> None:
     expected = model.emission(state[:1]).mean[0].detach().clamp(0, 1).numpy() * 255
     assert decoded.shape == (16, 16, 1) and decoded.dtype == np.uint8
     assert np.abs(decoded - expected).max() <= 0.5 + 1e-4
+
+
+def test_a_planner_looks_as_far_as_it_is_told_and_the_figures_say_so(
+    pendulum_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seconds are counted in the control step of the pendulum's data, 0.1 s."""
+    looked = []
+
+    def planner(low: torch.Tensor, high: torch.Tensor, options: CEMOptions | None = None) -> CEM:
+        made = CEM(low, high, options or CEMOptions(horizon=2, samples=4, iterations=1, elites=2))
+        looked.append(made.horizon)
+        return made
+
+    monkeypatch.setitem(PLANNERS, "cem", planner)
+    for horizon, steps in (("0.3s", 3), (5, 5), (None, 2)):
+        summary = evaluate(EvaluateOptions(run=pendulum_run, agent="cem", horizon=horizon, video=False))
+        assert summary["trial"].get("horizon") == (None if horizon is None else steps)
+        assert summary["options"]["horizon"] == horizon
+        assert looked[-1] == steps
+        assert (f"--horizon {horizon}" in capsys.readouterr().out.splitlines()[-1]) == (horizon is not None)
+    evaluate(EvaluateOptions(run=pendulum_run, agent="cem", physics="true", horizon=4, video=False))
+    assert looked[-1] == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"agent": "policy", "horizon": 30}, "--horizon 30 --agent policy: only planners look ahead as they act"),
+        ({"horizon": "1s"}, "--horizon 1s --agent policy: only planners look ahead as they act"),
+        ({"agent": "random", "horizon": 30}, "--horizon 30 --agent random: only planners"),
+        ({"agent": "cem", "horizon": 0}, "--horizon 0: give one step or more"),
+        ({"agent": "cem", "horizon": "0.05s"}, r"--horizon 0.05s: is less than a step of 0.1 s; give 0.1s or more"),
+    ],
+)
+def test_a_horizon_that_nobody_can_look_is_refused(pendulum_run: Path, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        evaluate(EvaluateOptions(run=pendulum_run, **given))
+
+
+def test_the_command_line_takes_steps_and_seconds(pendulum_run: Path) -> None:
+    for text, kept in (("3", 3), ("0.3s", "0.3s")):
+        found = tyro.cli(EvaluateOptions, args=["--run", str(pendulum_run), "--horizon", text])
+        assert found.horizon == kept

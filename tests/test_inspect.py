@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from latentrl.support.errors import UserError
 from latentrl.train import train
 from latentrl.training.options import AUTO, TrainOptions
 from latentrl.types import Sequences, Trajectory
-from tests.inspection.systems import table, wheel
+from tests.inspection.systems import spring, table, wheel
 
 
 def write(folder: Path, data: Sequences, some: int | None = None) -> Path:
@@ -46,6 +47,21 @@ def test_the_page_holds_all_and_loads_nothing(data: Path, capsys: pytest.Capture
     assert found["standardise"]["standardise"] is False
     assert found["noise"] == pytest.approx(0.02, rel=0.2)
     assert found["actions"]["shift"] == 0
+
+
+def test_the_horizon_that_suits_is_said_in_steps_and_seconds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write(tmp_path / "spring", spring(), some=60)
+    metadata = json.loads((folder / "metadata.json").read_text())
+    (folder / "metadata.json").write_text(json.dumps({**metadata, "control_step": 0.1, "repeat": 2}))
+    inspect_data(InspectOptions(folder))
+    line = "a mean period of the motion takes about 20 steps (2 s): a planner's --horizon 20 suits it"
+    assert f"\n{line}\n" in capsys.readouterr().out
+    assert line in html.unescape((folder / "inspection.html").read_text())
+    found = json.loads((folder / "inspection.json").read_text())
+    assert found["motion"]["mean_period"] == pytest.approx(20, rel=0.05)
+    assert (found["control_step"], found["repeat"]) == (0.1, 2)
 
 
 def test_pictures_are_shown(tmp_path: Path) -> None:

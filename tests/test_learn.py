@@ -110,6 +110,16 @@ def test_what_another_way_of_learning_counts_is_refused_with_the_cure_and_the_ho
     assert notes(verb.learn(options(run, policy="DDPG", steps=64, horizon=7)))["learner"]["length"] == 7
 
 
+def test_a_horizon_in_seconds_is_counted_in_the_control_step_of_the_run(run: Path) -> None:
+    with pytest.raises(UserError, match="--horizon 1s: nobody says how many seconds a step"):
+        verb.learn(options(run, horizon="1s"))
+    settings = json.loads((run / "settings.json").read_text())
+    write_json(run / "settings.json", {"data": {**settings["data"], "control_step": 0.2}})
+    assert notes(verb.learn(options(run, horizon="1s")))["learner"]["horizon"] == 5
+    with pytest.raises(UserError, match=r"--horizon 0.1s: is less than a step of 0.2 s"):
+        verb.learn(options(run, horizon="0.1s"))
+
+
 @pytest.mark.parametrize(
     ("returns", "said"),
     [

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from latentrl.agents.horizon import METAVAR
 from latentrl.support.options import default_hint
 
 LIMIT_FLAG = tyro.conf.arg(name="action-limit", aliases=("--torque",))
@@ -31,8 +32,9 @@ class LearnOptions:
     """Largest action in every dimension, in the environment's units."""
     updates: Annotated[int | None, default_hint("400, and again while it helps; 1200 for any", "INT")] = None
     """Of analytic-gradient: gradient steps."""
-    horizon: int = 30
-    """Imagined steps per roll-out, or per episode of an algorithm of stable-baselines3."""
+    horizon: Annotated[int | str, tyro.conf.arg(metavar=METAVAR)] = 30
+    """How far a roll-out is imagined, or an episode of an algorithm of stable-baselines3: steps, such as 30, or
+    seconds, such as 1.5s."""
     bootstrap: bool = False
     """Of analytic-gradient: add a learned value at the horizon's end, so that 5 to 10 steps suffice."""
     state_gradient: Annotated[float | None, default_hint("10, or 3 or 1 where that is stuck", "FLOAT")] = None

@@ -106,6 +106,18 @@ def action_limit_of(metadata: Mapping[str, Any]) -> float | None:
     return next((float(limit) for limit in (*declared, *own) if limit is not None), None)
 
 
+def control_step_of(metadata: Mapping[str, Any]) -> float | None:
+    """Seconds between two actions in the environment of a data folder whose ``metadata.json`` does not say it.
+
+    None: it is none of this package's.
+    """
+    names = tasks_in(str(metadata.get("env_id")).rpartition(":")[2])
+    if not names:
+        return None
+    step = (metadata.get("env_kwargs") or {}).get("control_step", TASKS[names[0]].control_step)
+    return float(step) * (metadata.get("repeat") or 1)
+
+
 def _tasks(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     """The declared tasks; what is none is told where they are read."""
     found = metadata.get("tasks")

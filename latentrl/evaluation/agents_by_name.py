@@ -12,7 +12,7 @@ from torch import Tensor
 
 from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController, RandomController
 from latentrl.agents.bounds import ActionBounds
-from latentrl.agents.planners import PLANNERS
+from latentrl.agents.planners import PLANNERS, make_planner
 from latentrl.agents.policies import Policy, policy_path
 from latentrl.agents.policies.saving import read_policy
 from latentrl.envs.description import TruthAgent
@@ -110,7 +110,8 @@ def _act_at_random(who: InModel, index: int | None) -> Controller:
 
 
 def _plan(who: InModel, index: int | None) -> Controller:
-    planner = PLANNERS[who.setting.trial.agent](who.bounds.low, who.bounds.high)
+    trial = who.setting.trial
+    planner = make_planner(trial.agent, who.bounds.low, who.bounds.high, trial.horizon)
     return PlannerController(planner, who.model.frozen(), who.reward(index))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from latentrl.agents.horizon import FLAG
 from latentrl.agents.planners import PLANNERS
 from latentrl.envs import environment_named
 from latentrl.envs.tasks import Task
 from latentrl.evaluation.agents_by_name import agents, suits
-from latentrl.evaluation.options import CompareOptions, check_numbers, where_of
+from latentrl.evaluation.options import CompareOptions, check_numbers, horizon_of, where_of
 from latentrl.evaluation.oracles import ORACLE, has_servo, plans_on_true_physics
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.trials import GivenGoal, Trial
@@ -37,7 +38,12 @@ def planned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -> 
         if unknown or not given:
             raise UserError(f"--{flag} {' '.join(unknown)}: choose some of {', '.join(known)}")
     check_numbers(options)
-    planners = [name for name in options.agents if name in PLANNERS]
+    planners, horizon = [name for name in options.agents if name in PLANNERS], horizon_of(options, run)
+    if horizon is not None and not planners:
+        raise UserError(
+            f"{FLAG} {options.horizon} --agents {' '.join(options.agents)}: only planners look ahead as they act; "
+            f"leave it out, or give some of {', '.join(PLANNERS)} as --agents"
+        )
     trials = []
     for name in tasks:
         task = run.tasks[name]
@@ -55,9 +61,9 @@ def planned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -> 
         fitting = [one for one, own in policies.items() if suits(own, goal)] if "policy" in options.agents else []
         trials += [Trial(agent="random", **shared)] if "random" in options.agents else []
         trials += [Trial(agent="policy", policy=one, **shared) for one in fitting]
-        trials += [Trial(agent=one, **shared) for one in planners]
+        trials += [Trial(agent=one, horizon=horizon, **shared) for one in planners]
         if options.true_physics and plans_on_true_physics(environment, task) and not task.near:
-            trials += [Trial(agent=one, physics="true", **shared) for one in planners]
+            trials += [Trial(agent=one, physics="true", horizon=horizon, **shared) for one in planners]
         if options.true_physics and has_servo(environment, task):
             trials += [Trial(agent=ORACLE, **shared)]
     return trials

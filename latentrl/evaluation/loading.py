@@ -16,8 +16,9 @@ from torch import Tensor
 
 from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController, RandomController
 from latentrl.agents.bounds import ActionBounds
+from latentrl.agents.horizon import horizon_steps
 from latentrl.agents.observing import Expected
-from latentrl.agents.planners import PLANNERS
+from latentrl.agents.planners import PLANNERS, make_planner
 from latentrl.agents.policies import Policy
 from latentrl.envs import TASKS, tasks_in
 from latentrl.evaluation.agents_by_name import Bounded, goal_learned_for, stored_policy, suits
@@ -40,6 +41,7 @@ def load_agent(
     *,
     policy: str = "policy",
     action_limit: float | None = None,
+    horizon: int | str | None = None,
     device: torch.device | str = "cpu",
     seed: int = 0,
     data: str | Path | None = None,
@@ -58,6 +60,7 @@ def load_agent(
         policy: which of the run's policies, for the agent ``policy``.
         action_limit: the largest action to both sides, in the environment's units. None: the run's own bounds, or the
             policy's.
+        horizon: how far a planner looks ahead: steps, or seconds as ``"1.5s"``. None: its own.
         device: where the model goes; planners stay on the CPU.
         seed: of whatever the agent draws.
         data: the run's data folder, for a goal that came with it or was recorded in it, if it is no longer where the
@@ -71,6 +74,9 @@ def load_agent(
     if data is not None:
         settings = {**settings, "options": {**(settings.get("options") or {}), "data": str(data)}}
     on = _device(device, agent)
+    ahead = None if horizon is None else horizon_steps(horizon, settings.get("data") or {})
+    if ahead is not None and agent not in PLANNERS:
+        raise UserError(f"horizon {horizon}: only planners look ahead as they act; leave it out for agent {agent!r}")
     model = load_model(folder, settings=settings).requires_grad_(False)
     if agent == "policy":
         controller: Controller = _policy(folder, settings, model, policy, goal, action_limit, on)
@@ -80,7 +86,7 @@ def load_agent(
     elif agent in PLANNERS:
         reward = _reward(folder, settings, model, goal)
         bounds = _bounds(settings, model, reward, goal, action_limit)
-        controller = PlannerController(PLANNERS[agent](bounds.low, bounds.high), model.frozen(), reward)
+        controller = PlannerController(make_planner(agent, bounds.low, bounds.high, ahead), model.frozen(), reward)
     else:
         raise UserError(f"agent {agent!r}: choose one of policy, random, {', '.join(PLANNERS)}")
     made = LatentAgent(model.to(on), controller, on)

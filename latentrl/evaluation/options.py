@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import tyro
 
+from latentrl.agents.horizon import FLAG, PLANNED, horizon_hint, horizon_steps
 from latentrl.agents.options import LIMIT_FLAG
+from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import policy_path
 from latentrl.envs import ENVIRONMENTS
 from latentrl.evaluation.agents_by_name import agents, goals_of_policies, suits
@@ -40,6 +42,7 @@ REFERENCES_HELP = (
     f"Add references above: every planner on the true physics ({KNOWN}), an oracle, which is told the truth "
     f"({SERVOED})."
 )
+PLANNED_HORIZON = horizon_hint(f"the planner's, {PLANNED} steps")
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class EvaluateOptions:
     """Steps without a frame in every so many, such as 5/20."""
     physics: Physics = "learned"
     """Where a planner looks ahead: in the model, or, for an upper bound, in the true physics from the true state."""
+    horizon: Annotated[int | str | None, PLANNED_HORIZON] = None
+    """How far a planner looks ahead: steps, such as 30, or seconds, such as 1.5s."""
     env: Annotated[str | None, tyro.conf.arg(help=ENV_HELP)] = None
     repeat: int | None = None
     """Steps of the environment that each action is held for; as recorded if left out."""
@@ -101,6 +106,8 @@ class CompareOptions:
     """Of an episode; as many as each task says if left out."""
     torque: Annotated[float | None, LIMIT_FLAG, default_hint("each task's, else as recorded", "FLOAT")] = None
     """Largest action in every dimension, in the environment's units."""
+    horizon: Annotated[int | str | None, PLANNED_HORIZON] = None
+    """How far the planners look ahead: steps, such as 30, or seconds, such as 1.5s."""
     seed: int = 0
     """Of the environment's noise and the agents'."""
     env: Annotated[str | None, tyro.conf.arg(help=ENV_HELP)] = None
@@ -146,9 +153,29 @@ def trial_of(options: EvaluateOptions, run: Run) -> Trial:
         seed=options.seed,
         losses=Losses(options.drop, dark, period),
         steps=options.steps,
+        horizon=_horizon_for(agent, options, run),
         reset_options=options.reset_options,
         where=where_of(options),
     )
+
+
+def horizon_of(options: EvaluateOptions | CompareOptions, run: Run) -> int | None:
+    """The steps that planners look ahead, where the options say it.
+
+    Raises:
+        UserError: see `latentrl.agents.horizon.horizon_steps`.
+    """
+    return None if options.horizon is None else horizon_steps(options.horizon, run.settings["data"])
+
+
+def _horizon_for(agent: str, options: EvaluateOptions, run: Run) -> int | None:
+    horizon = horizon_of(options, run)
+    if horizon is not None and agent not in PLANNERS:
+        raise UserError(
+            f"{FLAG} {options.horizon} --agent {agent}: only planners look ahead as they act; leave it out, or give "
+            f"one of {', '.join(PLANNERS)} as --agent"
+        )
+    return horizon
 
 
 def check_numbers(options: EvaluateOptions | CompareOptions) -> None:

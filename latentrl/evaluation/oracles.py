@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from latentrl.agents import Controller, PlannerController
-from latentrl.agents.planners import PLANNERS
+from latentrl.agents.planners import PLANNERS, make_planner
 from latentrl.envs import environment_named
 from latentrl.envs.description import Environment, TruePhysics, TruthAgent
 from latentrl.envs.measures import Floats
@@ -74,7 +74,8 @@ def planner_on_true_physics(setting: Setting) -> OracleAgent:
     else:
         raise UserError("--physics true: the task says no goal in the coordinates of the true physics; leave it out")
     bound = setting.bounds(setting.run.action_size).high
-    return OracleAgent(PlannerController(PLANNERS[name](-bound, bound), physics, reward), physics)
+    planner = make_planner(name, -bound, bound, setting.trial.horizon)
+    return OracleAgent(PlannerController(planner, physics, reward), physics)
 
 
 def servo(setting: Setting, index: int | None = None) -> TruthAgent:

@@ -19,7 +19,7 @@ from latentrl.goals.speed import SpeedGoal
 Physics = Literal["learned", "true"]
 ON_TRUE_PHYSICS = "-true-physics"
 """What the name of an agent that plans on the true physics ends with."""
-SAID_ALONE = ("steps", "reset_options", "where")
+SAID_ALONE = ("steps", "horizon", "reset_options", "where")
 """Attributes of a trial that its JSON holds only where they are given."""
 
 
@@ -54,6 +54,7 @@ class Trial:
         seed: of the environment's noise, the agent's and the lost frames.
         losses: how frames get lost.
         steps: of an episode; as the task says if None.
+        horizon: steps that a planner looks ahead; its own if None.
         reset_options: where episodes begin, beyond what the task says.
         where: what the user says of the environment, and so is not the run's own: by flag.
     """
@@ -68,6 +69,7 @@ class Trial:
     seed: int = 0
     losses: Losses = field(default_factory=Losses)
     steps: int | None = None
+    horizon: int | None = None
     reset_options: Mapping[str, Any] | None = None
     where: Mapping[str, Any] | None = None
 

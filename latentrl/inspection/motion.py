@@ -8,9 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from latentrl.agents.horizon import PLANNED
+from latentrl.geometry.leading_coordinates import leading_coordinates
 from latentrl.inspection.frames import Frames
 from latentrl.inspection.sizes import Coordinates
 from latentrl.numerics.neighbours import nearest
+from latentrl.numerics.time_scale import motion_period
+from latentrl.types import is_image
 
 FEWEST, MOST, USUAL = 10, 30, 20
 """Steps in a period of the slowest motion: what a model of this project is at ease with (docs/own-environment.md)."""
@@ -20,6 +24,10 @@ LARGEST_REPEAT = 4
 """That is advised where no period was seen."""
 SHORTEST = 10
 """Steps in a sequence."""
+LEAST_HORIZON, MOST_HORIZON = PLANNED, 40
+"""Steps of a horizon that is suggested: planners look so far anyway, and 40 was measured (docs/planners.md)."""
+RARE, FAR = 6.0, 60.0
+"""Steps in a mean period: with fewer, what happens between frames is not seen; more are far beyond a horizon."""
 
 
 @dataclass(frozen=True)
@@ -32,23 +40,34 @@ class Motion:
         period: steps in a period of the slowest motion: four times the lag at which it has changed as much as
             any two frames differ, or twice the one at which it turns back.
         seen: whether such a lag is within a sequence; if not, `period` is extrapolated, and may be longer.
+        mean_period: steps in the mean period of all motion, see `latentrl.numerics.time_scale.motion_period`: what
+            planners have to look ahead. None where there is none.
     """
 
     step: float
     still: float
     period: float
     seen: bool
+    mean_period: float | None = None
 
 
-def measure_motion(frames: Frames, coordinates: Coordinates | None) -> Motion:
-    """The motion of ``frames``, its period in their smooth ``coordinates`` where they have any."""
+def measure_motion(frames: Frames, coordinates: Coordinates | None, count: int = 2) -> Motion:
+    """The motion of ``frames``.
+
+    Args:
+        frames: that were looked at.
+        coordinates: smooth ones, that the slowest period is measured in; None: there are none.
+        count: leading coordinates of pictures that the mean period is measured in: as many as tell the positions. Of
+            sensors all readings count.
+    """
     observations = frames.sequences.observations
     seen = observations.float() / 255 if observations.dtype == torch.uint8 else observations.float()
     change = (seen[:, 1:] - seen[:, :-1]).flatten(2)
     square = float(change.square().mean()) - 2 * frames.sensor_noise**2
     still = float((change == 0).all(2).float().mean())
     track, noise = (frames.points, frames.noise) if coordinates is None else (_placed(frames, coordinates), 0.0)
-    return Motion(math.sqrt(max(0.0, square)), still, *slowest_period(track, noise))
+    mean = motion_period(_leading(frames, count))
+    return Motion(math.sqrt(max(0.0, square)), still, *slowest_period(track, noise), mean)
 
 
 def slowest_period(track: Tensor, noise: float = 0.0) -> tuple[float, bool]:
@@ -86,6 +105,37 @@ def _extrapolated(change: Tensor) -> float:
     # Constant speed grows with the second power of the lag, a random walk with the first, a start at rest with more.
     power = min(4.0, max(1.0, math.log(end / middle) / math.log(last / half))) if last > half else 2.0
     return last * end ** (-1 / power)
+
+
+def horizon_for(mean_period: float) -> int:
+    """Steps that suit a planner: a mean period, rounded up to tens, but no fewer than 20 and no more than 40."""
+    return min(max(math.ceil(mean_period / 10 - 1e-9) * 10, LEAST_HORIZON), MOST_HORIZON)
+
+
+def words_on_horizon(mean_period: float | None, control_step: float | None, repeat: int) -> str:
+    """How long a mean period is, and what follows for whoever plans, in one line.
+
+    Args:
+        mean_period: steps; None: there is none.
+        control_step: seconds of a step; None: not known.
+        repeat: steps of the environment that each action was held for.
+    """
+    if mean_period is None:
+        return (
+            "no mean period of the motion can be told: frames are still, have nothing in common with the next (too "
+            "rare, or noise), or spread as a random walk does; nothing follows for a planner's horizon"
+        )
+    seconds = "" if control_step is None else f" ({mean_period * control_step:.2g} s)"
+    said = f"a mean period of the motion takes about {mean_period:.0f} steps{seconds}: "
+    if mean_period < RARE:
+        return said + "frames are too rare to plan by: observe more often, if you can"
+    if mean_period <= FAR:
+        return said + f"a planner's --horizon {horizon_for(mean_period)} suits it"
+    longer = math.ceil(mean_period / MOST_HORIZON)
+    return said + (
+        "far more than planners look ahead, which does no harm where every step towards a goal pays; else hold each "
+        f"action up to {longer} times as long (collect --repeat {longer * repeat}, or import --every {longer * repeat})"
+    )
 
 
 def advice_on_motion(motion: Motion, noise: float, length: int) -> list[str]:
@@ -127,6 +177,12 @@ def advice_on_motion(motion: Motion, noise: float, length: int) -> list[str]:
     if motion.still > 0.5:
         found.append(f"{motion.still:.0%} of the steps change nothing: little is to be learned from them")
     return found
+
+
+def _leading(frames: Frames, count: int) -> Tensor:
+    """Coordinates ``[N, T, K]`` of all frames: leading ones of pictures, or all that sensors say."""
+    observations = frames.sequences.observations
+    return leading_coordinates(observations, count) if is_image(observations) else observations.flatten(2)
 
 
 def _placed(frames: Frames, coordinates: Coordinates) -> Tensor:

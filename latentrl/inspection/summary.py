@@ -10,7 +10,7 @@ import torch
 
 from latentrl.inspection.actions import Actions, advice_on_actions, measure_actions
 from latentrl.inspection.frames import Frames, look_at
-from latentrl.inspection.motion import Motion, advice_on_motion, measure_motion
+from latentrl.inspection.motion import Motion, advice_on_motion, measure_motion, words_on_horizon
 from latentrl.inspection.sizes import Sizes, estimate_sizes
 from latentrl.networks.standardisation import Suggestion, suggested_standardisation
 from latentrl.support.errors import UserError
@@ -39,6 +39,8 @@ class Inspection:
         motion: of the frames.
         actions: and what they do.
         standardise: whether training standardises observations unless told otherwise, and why.
+        control_step: seconds of a step; None where nobody says.
+        repeat: steps of the environment that each action was held for.
     """
 
     sequences: int
@@ -54,6 +56,8 @@ class Inspection:
     motion: Motion
     actions: Actions
     standardise: Suggestion
+    control_step: float | None = None
+    repeat: int = 1
 
     @property
     def least_period(self) -> int:
@@ -113,11 +117,20 @@ def check_enough(data: Sequences, where: str) -> None:
 
 
 def inspect_sequences(
-    data: Sequences, low: Sequence[float] | None = None, high: Sequence[float] | None = None
+    data: Sequences,
+    low: Sequence[float] | None = None,
+    high: Sequence[float] | None = None,
+    control_step: float | None = None,
+    repeat: int = 1,
 ) -> Inspection:
-    """Look at ``data``, whose actions are known to lie between ``low`` and ``high``, ``[Du]`` each. No label is read.
+    """Look at recordings. No label is read.
 
-    The data is as :func:`check_enough` wants it.
+    Args:
+        data: as :func:`check_enough` wants it.
+        low: what actions are known to be no smaller than, ``[Du]``.
+        high: the same for larger.
+        control_step: seconds of a step; None where nobody says.
+        repeat: steps of the environment that each action was held for.
     """
     frames = look_at(data)
     sizes, coordinates = estimate_sizes(frames)
@@ -133,9 +146,11 @@ def inspect_sequences(
         constant=_constant(frames),
         brightness=_brightness(frames),
         sizes=sizes,
-        motion=measure_motion(frames, coordinates),
+        motion=measure_motion(frames, coordinates, sizes.position_size),
         actions=measure_actions(frames, data.actions, sizes.positions, bounds),
         standardise=suggested_standardisation(data),
+        control_step=control_step,
+        repeat=repeat,
     )
 
 
@@ -156,6 +171,7 @@ def lines(found: Inspection) -> list[str]:
         f"({unit}, root mean square of a dimension)",
         *([f"{found.constant} dimensions of an observation never change"] if found.constant else []),
         f"a step changes {motion.step:.2g}; the slowest motion has a period of {period}",
+        words_on_horizon(motion.mean_period, found.control_step, found.repeat),
         f"single frames lie on {sizes.dimension:.1f} dimensions: {sizes.positions} "
         f"position{'s' * (sizes.positions > 1)}, told without a break by {sizes.position_size} "
         f"number{'s' * (sizes.position_size > 1)}; {sizes.velocities or 'no'} "

@@ -143,3 +143,15 @@ def test_the_face_of_the_package() -> None:
     assert latentrl.LatentAgent is LatentAgent
     with pytest.raises(AttributeError, match="load_angel"):
         _ = latentrl.load_angel
+
+
+def test_a_planner_is_told_how_far_to_look_in_steps_or_seconds(
+    pendulum_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PLANNERS, "cem", CEM)
+    for given, steps in ((None, 20), (30, 30), ("1.5s", 15)):
+        assert load_agent(pendulum_run, horizon=given).controller.planner.horizon == steps  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match=r"horizon 30: only planners look ahead .* agent 'policy'"):
+        load_agent(pendulum_run, agent="policy", horizon=30)
+    with pytest.raises(UserError, match="--horizon 0: give one step or more"):
+        load_agent(pendulum_run, horizon=0)

@@ -9,8 +9,16 @@ import pytest
 import torch
 
 from latentrl.inspection.frames import look_at
-from latentrl.inspection.motion import Motion, advice_on_motion, measure_motion, slowest_period
+from latentrl.inspection.motion import (
+    Motion,
+    advice_on_motion,
+    horizon_for,
+    measure_motion,
+    slowest_period,
+    words_on_horizon,
+)
 from latentrl.inspection.sizes import estimate_sizes
+from latentrl.types import Sequences
 from tests.inspection.systems import noisy, spring
 
 
@@ -61,6 +69,7 @@ def test_a_recorded_spring_has_its_period_and_its_speed() -> None:
     frames = look_at(data)
     motion = measure_motion(frames, estimate_sizes(frames)[1])
     assert motion.period == pytest.approx(20, rel=0.1)
+    assert motion.mean_period == pytest.approx(20, rel=0.05)
     steps = data.observations[:, 1:] - data.observations[:, :-1]
     assert motion.step == pytest.approx(float(steps.square().mean().sqrt()), rel=0.02)
 
@@ -84,3 +93,39 @@ def test_advice_is_given_where_something_is_amiss(motion: Motion, length: int, s
     else:
         (line,) = found
         assert re.search(said, line)
+
+
+def test_pictures_have_the_mean_period_of_what_moves_in_them() -> None:
+    """A bright column that swings from side to side within 12 pixels, once in 16 steps."""
+    place = 6 + 4 * swings(16, 20, count=200)
+    columns = torch.arange(12).view(1, 1, 1, 12)
+    pictures = (-(columns - place.unsqueeze(-1)).square() / 4).exp().expand(-1, -1, 12, -1)
+    data = Sequences((255 * pictures).byte().unsqueeze(-1), torch.zeros(200, 19, 1))
+    # The second leading coordinate is the square of the place, at twice the frequency.
+    mean = math.sqrt((1 + 4) / 2)
+    for count, period in ((1, 16), (2, 16 / mean)):
+        assert measure_motion(look_at(data), None, count).mean_period == pytest.approx(period, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("period", "horizon"), [(4.5, 20), (15.0, 20), (20.0, 20), (20.1, 30), (28.0, 30), (40.0, 40), (320.0, 40)]
+)
+def test_a_horizon_is_a_period_in_tens_between_twenty_and_forty(period: float, horizon: int) -> None:
+    assert horizon_for(period) == horizon
+
+
+@pytest.mark.parametrize(
+    ("period", "step", "repeat", "said"),
+    [
+        (28.4, 0.05, 5, r"takes about 28 steps \(1.4 s\): a planner's --horizon 30 suits it$"),
+        (18.0, None, 1, r"takes about 18 steps: a planner's --horizon 20 suits it$"),
+        (320.0, 0.08, 4, r"320 steps \(26 s\): far more .* up to 8 times as long \(collect --repeat 32, .*every 32\)$"),
+        (5.2, 0.1, 1, r"about 5 steps \(0.52 s\): frames are too rare to plan by: observe more often"),
+        (None, 0.1, 1, "no mean period of the motion can be told: .* nothing follows"),
+    ],
+)
+def test_what_follows_for_a_planner_is_said_in_one_line(
+    period: float | None, step: float | None, repeat: int, said: str
+) -> None:
+    found = words_on_horizon(period, step, repeat)
+    assert re.search(said, found) and "\n" not in found

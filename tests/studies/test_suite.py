@@ -265,3 +265,12 @@ def test_the_published_page_is_that_of_the_published_figures() -> None:
     command = re.search(r"^`([^`]+)` makes this page", text, re.M)
     assert command is not None
     assert page(SYSTEMS, json.loads((folder / "systems.json").read_text(encoding="utf-8")), command[1]) == text
+
+
+def test_planners_alone_are_told_how_far_to_look() -> None:
+    words = {step.name: step.words for step in steps_of(replace(SYSTEM, planning=("--horizon", "1.5s")), 0)}
+    plain = {step.name: step.words for step in steps_of(SYSTEM, 0)}
+    changed = {name for name in words if words[name] != plain[name]}
+    assert changed == {"evaluate one cem"}
+    found = words["evaluate one cem"]
+    assert found[found.index("--horizon") + 1] == "1.5s"

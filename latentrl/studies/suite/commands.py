@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import policy_path
 from latentrl.data_collection.storage import METADATA
 from latentrl.runs.folder import MODEL, SETTINGS, is_finished
@@ -98,7 +99,8 @@ def _evaluation(system: System, one: Evaluation, agent: str, seeded: tuple[str, 
     film = ("--no-video",) if agent == "random" else ()
     learned = agent == POLICY or agent in system.learners
     who = (POLICY, "--policy", agent) if agent in system.learners else (agent,)
-    words = ("--run", RUN, *goal, "--agent", *who, *one.options, *film, *seeded)
+    planning = system.planning if agent in PLANNERS else ()
+    words = ("--run", RUN, *goal, "--agent", *who, *one.options, *planning, *film, *seeded)
     after = learning_name(agent) if learned else "train"
     return _step("evaluate", words, quick, (after,), evaluation_name(one, agent))
 
