@@ -32,6 +32,7 @@ from latentrl.types import Belief
 
 class Toy(torch.nn.Module):
     spec = SimpleNamespace(observation_shape=(16, 16, 1), observation_dtype="uint8", action_size=1)
+    largest_actions = None
     def initial_states(self, count, generator=None):
         return torch.randn(count, 1, generator=generator)
     def transition(self, state, action):

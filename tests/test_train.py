@@ -535,11 +535,7 @@ def test_networks_that_do_not_fit_are_refused(data: Path, pictures: Path, tmp_pa
 def test_a_transition_of_sensors_is_fitted_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, steps: list[int]
 ) -> None:
-    sensors, rng, fitted = tmp_path / "sensors", np.random.default_rng(0), []
-    for split in ("train", "test"):
-        walks = rng.normal(size=(8, 6, 2)).cumsum(1).astype(np.float32)
-        recorded = [Trajectory(walk, rng.uniform(-1, 1, (5, 1)).astype(np.float32)) for walk in walks]
-        storage.write(sensors, split, recorded, {"action_low": [-1.0], "action_high": [1.0]})
+    sensors, fitted = write_walks(tmp_path / "sensors"), []
 
     def fit(model: WorldModel, data: Sequences, count: int, spread: float, seed: int, progress: bool) -> float:
         fitted.append(count)
@@ -549,6 +545,16 @@ def test_a_transition_of_sensors_is_fitted_once_more(
     run = train(options(sensors, tmp_path / "run", steps=12, recipe=recipe, state_size=4, position_size=2))
     assert fitted == steps
     assert load_model(run).settings.gate_hidden == (64, 64)
+
+
+def write_walks(folder: Path) -> Path:
+    """Readings of two random walks."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        walks = rng.normal(size=(8, 6, 2)).cumsum(1).astype(np.float32)
+        recorded = [Trajectory(walk, rng.uniform(-1, 1, (5, 1)).astype(np.float32)) for walk in walks]
+        storage.write(folder, split, recorded, {"action_low": [-1.0], "action_high": [1.0]})
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -633,12 +639,13 @@ def test_explain_may_be_asked_of_a_run_that_is_there(
 
 
 def test_a_model_that_lacks_a_capability_is_trained_without_its_stages_and_that_is_said(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train(options(data, tmp_path / "rssm", model="rssm"))
+    sensors = write_walks(tmp_path / "sensors")
+    train(options(sensors, tmp_path / "rssm", model="rssm"))
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("rssm: trained without")]
-    assert len(told) == 1 and "velocity coordinates" in told[0] and "SplitState" in told[0]
-    train(options(data, tmp_path / "ekvae"))
+    assert len(told) == 1 and "transition by EM" in told[0] and "PathSampler" in told[0]
+    train(options(sensors, tmp_path / "ekvae"))
     assert "trained without" not in capsys.readouterr().out
 
 

@@ -755,7 +755,7 @@ class TestInterruption:
     def test_two_at_once_are_refused(self, tmp_path: Path) -> None:
         with (
             resumable_folder(tmp_path / "data", "marker"),
-            pytest.raises(UserError, match=r"\.data\.partial: another process"),
+            pytest.raises(UserError, match=r"/data: another process is filling it"),
         ):
             latentrl.collect.collect(replace(self.OPTIONS, out=tmp_path / "data"))
         latentrl.collect.collect(replace(self.OPTIONS, out=tmp_path / "other"))
