@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -166,6 +168,35 @@ def _png(pixels: NDArray[Any]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("turned", r"is stored turned \(EXIF orientation 6\)"),
+        ("moving", "holds 2 frames; save one"),
+        ("transparent", "has transparent pixels"),
+    ],
+)
+def test_pictures_in_tables_that_are_not_what_people_see_are_refused(tmp_path: Path, kind: str, told: str) -> None:
+    """By table, key and episode, and not as damaged."""
+    write_lerobot(tmp_path, content([4], surplus=True), 2, "image")
+    key, (path,) = "observation.images.top", tmp_path.glob("data/*/*.parquet")
+    table = pyarrow.parquet.read_table(path)
+    height, width = READERS["lerobot"].open(tmp_path).recordings[0].keys[key].shape[:2]
+    file, exif, picture = io.BytesIO(), Image.Exif(), Image.new("RGB", (width, height))
+    exif[0x0112] = 6
+    if kind == "turned":
+        picture.save(file, "JPEG", exif=exif)
+    elif kind == "moving":
+        picture.save(file, "GIF", save_all=True, append_images=[Image.new("RGB", (width, height), "red")])
+    else:
+        Image.new("RGBA", (width, height), (9, 9, 9, 254)).save(file, "PNG")
+    pictures = pyarrow.array([{"bytes": file.getvalue(), "path": None}] * len(table))
+    pyarrow.parquet.write_table(table.set_column(table.column_names.index(key), key, pictures), path)
+    with pytest.raises(UserError, match=rf"parquet: {key} of episode 0: a picture {told}") as refused:
+        list(READERS["lerobot"].open(tmp_path).recordings[0].blocks(key))
+    assert "copy the data set" not in str(refused.value)
 
 
 def test_a_film_asks_no_address_that_it_names(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from latentrl.recordings.film import UNREADABLE, film_blocks
 from latentrl.recordings.recording import BLOCK, Key, Source, is_numeric
 from latentrl.support.errors import UserError, message_of
 from latentrl.support.files import parsed_json
-from latentrl.support.pictures import DEEP
+from latentrl.support.pictures import DEEP, amiss
 
 INFO, EPISODES_V2, EPISODES_V3 = "meta/info.json", "meta/episodes.jsonl", "meta/episodes"
 PICTURES = ("image", "video")
@@ -122,6 +122,8 @@ class LeRobotEpisode:
                 if len(batch):
                     found += len(batch)
                     yield _array(batch.column(0), shape)
+        except UserError as error:  # it is whole: another copy would be no cure
+            raise UserError(f"{table}: {key} of episode {self.place.number}: {error}") from error
         except (*UNREADABLE, pyarrow.ArrowException, KeyError) as error:
             raise UserError(
                 f"{table}: {key} of episode {self.place.number} cannot be read ({message_of(error)}); "
@@ -146,6 +148,12 @@ def _array(column: Any, shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def _picture(content: bytes | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The colours ``[H, W, 3]`` of an encoded picture.
+
+    Raises:
+        UserError: its pixels, as they are stored, are not what people see.
+        ValueError: there is none, or one of another size or of more than eight bits.
+    """
     if content is None:
         raise ValueError("its pictures are in files of their own, not in the table")
     with Image.open(io.BytesIO(content)) as image:
@@ -154,6 +162,9 @@ def _picture(content: bytes | None, shape: tuple[int, ...]) -> NDArray[np.uint8]
             raise ValueError(f"a picture is {image.height} x {image.width}, not {' x '.join(map(str, shape[:2]))}")
         if image.mode in DEEP:
             raise ValueError(f"a picture has Pillow's mode {image.mode}, which does not fit eight bits")
+        problem = amiss(image)
+        if problem is not None:
+            raise UserError(f"a picture {problem}")
         return np.array(image.convert("RGB"))
 
 
