@@ -310,6 +310,7 @@ def test_recordings_that_differ_are_named(tmp_path: Path, capsys: pytest.Capture
         ("deep", "has Pillow's mode I;16; save it with eight bits"),
         ("turned", "is stored turned (EXIF orientation 3)"),
         ("moving", "holds 2 frames"),
+        ("transparent", "has transparent pixels"),
         ("huge", "is 9000 pixels high and 9000 wide"),
     ],
 )
@@ -322,6 +323,8 @@ def test_goals_that_are_not_what_people_see_are_refused(
         goal.write_bytes(huge_picture(9_000))
     elif kind == "deep":
         Image.fromarray(np.full((48, 64), 60_000, np.uint16)).save(goal)
+    elif kind == "transparent":
+        Image.new("P", (64, 48)).save(goal, transparency=0)
     else:
         exif = Image.Exif()
         if kind == "turned":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from minari.dataset.minari_storage import METADATA_FILE_NAME
 from latentrl.data_collection.again import how_to_record_again
 from latentrl.data_collection.arrow import PART, is_whole
 from latentrl.support.errors import UserError, message_of
+from latentrl.support.files import parsed_json
 
 BLOCK = 64
 DAMAGED = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, AssertionError, StopIteration)
@@ -66,7 +66,7 @@ class Split:
     def _check(self, path: Path) -> None:
         """Refuse what Minari would stumble over, or make an environment for, which runs what the file names."""
         try:
-            content = json.loads(path.read_bytes())
+            content = parsed_json(path.read_bytes())
         except (OSError, ValueError) as error:
             raise self._damaged(path, error) from error
         if not isinstance(content, dict):

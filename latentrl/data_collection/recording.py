@@ -13,7 +13,7 @@ from latentrl.data_collection.rollout import Tally
 from latentrl.data_collection.storage import split_folder, update_metadata
 from latentrl.data_collection.writer import Layout, SplitWriter
 from latentrl.support.errors import UserError
-from latentrl.support.files import write_text
+from latentrl.support.files import parsed_json, write_text
 from latentrl.types import Trajectory
 
 UNFINISHED = "unfinished.json"
@@ -44,7 +44,7 @@ class Recording:
         """
         path = folder / UNFINISHED
         try:
-            content = json.loads(path.read_bytes())
+            content = parsed_json(path.read_bytes())
             tallies = {split: _tally(tally) for split, tally in content["tallies"].items()}
             layouts = {split: _layout(layout) for split, layout in content["layouts"].items()}
             if not isinstance(content["settings"], dict):

@@ -37,7 +37,7 @@ from latentrl.data_collection.schema import SCHEMA, check_metadata
 from latentrl.data_collection.writer import DATA, Layout, SplitWriter
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError
-from latentrl.support.files import write_text
+from latentrl.support.files import parsed_json, write_text
 from latentrl.types import Sequences, Trajectory
 
 METADATA = "metadata.json"
@@ -153,10 +153,10 @@ def load_metadata(folder: Path) -> dict[str, Any]:
     """
     path = Path(folder) / METADATA
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(_not_there(Path(folder), error)) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(f"{path} is damaged ({error}): {how_to_record_again(Path(folder))}") from error
     return check_metadata(content, path)
 

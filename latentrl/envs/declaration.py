@@ -21,7 +21,6 @@ JSON of the same shape does as well. An environment may carry both in ``metadata
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -32,6 +31,7 @@ from typing import Any
 from latentrl.envs.coordinates import Coordinate, coordinates_from_json
 from latentrl.envs.measures import MEASURES, Measure
 from latentrl.support.errors import UserError
+from latentrl.support.files import parsed_json
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -78,7 +78,7 @@ def read_declaration(path: Path, coordinates: Sequence[Coordinate] = ()) -> Decl
         raise UserError(f"--describe {path}: give a file that ends in .toml or .json")
     try:
         text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        content = parsed_json(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise UserError(f"--describe {path}: cannot be read ({error.strerror}); give a TOML or JSON file") from error
     except (ValueError, RecursionError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch import Tensor
 from latentrl.goals.base import Goal, WrittenGoal
 from latentrl.models.base import WorldModel
 from latentrl.support.errors import UserError
+from latentrl.support.files import parsed_json
 from latentrl.support.pictures import amiss
 
 MODES = {1: "L", 3: "RGB"}
@@ -124,8 +124,8 @@ def _read_numbers(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
     _check_file(path, "a JSON list of readings")
     try:
         with np.errstate(over="ignore"):  # too large for float32: infinite, which is refused below
-            numbers = np.array(json.loads(path.read_text(encoding="utf-8")), dtype=np.float32)
-    except (ValueError, TypeError, OSError, OverflowError, RecursionError) as error:
+            numbers = np.array(parsed_json(path.read_text(encoding="utf-8")), dtype=np.float32)
+    except (ValueError, TypeError, OSError, OverflowError) as error:
         raise UserError(
             f"--goal {path}: the model observes numbers of shape {shape}, no pictures; give a JSON list of them"
         ) from error

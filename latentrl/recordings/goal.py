@@ -16,6 +16,7 @@ from latentrl.recordings.film import UNREADABLE
 from latentrl.recordings.observing import Seen
 from latentrl.recordings.plan import Plan
 from latentrl.support.errors import UserError
+from latentrl.support.files import parsed_json
 from latentrl.support.pictures import DEEP, amiss
 
 PICTURE, READINGS = "goal.png", "goal.json"
@@ -113,8 +114,8 @@ def _check_header(path: Path, image: Image.Image, seen: Seen) -> None:
 
 def _readings(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
     try:
-        found = np.array(json.loads(path.read_text(encoding="utf-8")), np.float32)
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+        found = np.array(parsed_json(path.read_text(encoding="utf-8")), np.float32)
+    except (OSError, ValueError, TypeError, OverflowError) as error:
         raise UserError(f"--goal {path}: readings are observed; give a JSON list of {shape[0]} numbers") from error
     if found.shape != shape or not np.isfinite(found).all():
         raise UserError(

@@ -77,6 +77,19 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
 
 
+def parsed_json(text: str | bytes) -> Any:
+    """What a JSON text holds that somebody else may have written.
+
+    Raises:
+        ValueError: no JSON, no UTF-8, a number of too many digits, or too many brackets within each other, for which
+            :func:`json.loads` raises a RecursionError.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("too many brackets within each other") from error
+
+
 def read_json(path: Path, cure: str) -> dict[str, Any]:
     """Read a JSON file that holds an object.
 
@@ -84,14 +97,12 @@ def read_json(path: Path, cure: str) -> dict[str, Any]:
         UserError: no such file, not JSON, or no object; ``cure`` says what to do.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parsed_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: {cure}") from error
     except (IsADirectoryError, NotADirectoryError) as error:
         raise UserError(f"{path} is no file ({error.strerror}): {cure}") from error
-    except RecursionError as error:
-        raise UserError(f"{path} is damaged (too many brackets within each other): {cure}") from error
-    except ValueError as error:  # no JSON, no UTF-8, a number of too many digits
+    except ValueError as error:
         raise UserError(f"{path} is damaged ({error}): {cure}") from error
     if not isinstance(found, dict):
         raise UserError(f"{path} is damaged (it holds {_kind(found)}, no JSON object): {cure}")

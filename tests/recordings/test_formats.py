@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -84,6 +86,50 @@ def test_lerobot_versions_that_are_not_known_are_refused(tmp_path: Path) -> None
             READERS["lerobot"].open(tmp_path)
 
 
+DEEP = "[" * 200_000
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("info.json", '"chunks_size": 1000', '"chunks_size": 0', r"chunks_size is 0, no whole number from 1 to"),
+        ("info.json", '"fps": 10', f'"fps": {10**400}', r"fps is 1000\d+\.\.\.\d+; give frames a second"),
+        ("info.json", '"fps": 10', '"fps": NaN', "fps is nan; give frames a second"),
+        (
+            "info.json",
+            '"float32", "shape": [2]',
+            '"int8,int8", "shape": [2]',
+            r"features, action: dtype is 'int8,int8'; give",
+        ),
+        (
+            "info.json",
+            '"float32", "shape": [2]',
+            '"float33", "shape": [2]',
+            r"features, action: dtype is 'float33'; give",
+        ),
+        ("info.json", '"shape": [2]', '"shape": [-1]', r"features, action: a side of its shape is -1, no whole number"),
+        ("info.json", None, DEEP, r"is damaged \(too many brackets within each other\)"),
+        ("episodes.jsonl", None, DEEP, r"is missing or damaged \(too many brackets within each other\)"),
+        ("episodes.jsonl", None, "3", "a line is no JSON object"),
+        ("episodes.jsonl", '"length": 5', '"length": 1e400', "length is inf, no whole number"),
+        ("episodes.jsonl", '"length": 5', '"length": -30', "length is -30, no whole number"),
+        ("episodes.jsonl", '"length": 5', '"size": 5', "length is None, no whole number"),
+    ],
+    ids=lambda one: str(one)[:30],
+)
+def test_lerobot_sets_that_say_what_cannot_be_are_refused(
+    tmp_path: Path, name: str, old: str | None, new: str, told: str
+) -> None:
+    """By file and key."""
+    write_lerobot(tmp_path, content([5], surplus=True), 2, "image")
+    path = tmp_path / "meta" / name
+    text = path.read_text()
+    assert old is None or old in text
+    path.write_text(new if old is None else text.replace(old, new))
+    with pytest.raises(UserError, match=rf"{name}: .*{told}"):
+        READERS["lerobot"].open(tmp_path)
+
+
 @pytest.mark.parametrize("version", [2, 3])
 @pytest.mark.parametrize(
     ("pattern", "told"),
@@ -122,6 +168,35 @@ def _png(pixels: NDArray[Any]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("turned", r"is stored turned \(EXIF orientation 6\)"),
+        ("moving", "holds 2 frames; save one"),
+        ("transparent", "has transparent pixels"),
+    ],
+)
+def test_pictures_in_tables_that_are_not_what_people_see_are_refused(tmp_path: Path, kind: str, told: str) -> None:
+    """By table, key and episode, and not as damaged."""
+    write_lerobot(tmp_path, content([4], surplus=True), 2, "image")
+    key, (path,) = "observation.images.top", tmp_path.glob("data/*/*.parquet")
+    table = pyarrow.parquet.read_table(path)
+    height, width = READERS["lerobot"].open(tmp_path).recordings[0].keys[key].shape[:2]
+    file, exif, picture = io.BytesIO(), Image.Exif(), Image.new("RGB", (width, height))
+    exif[0x0112] = 6
+    if kind == "turned":
+        picture.save(file, "JPEG", exif=exif)
+    elif kind == "moving":
+        picture.save(file, "GIF", save_all=True, append_images=[Image.new("RGB", (width, height), "red")])
+    else:
+        Image.new("RGBA", (width, height), (9, 9, 9, 254)).save(file, "PNG")
+    pictures = pyarrow.array([{"bytes": file.getvalue(), "path": None}] * len(table))
+    pyarrow.parquet.write_table(table.set_column(table.column_names.index(key), key, pictures), path)
+    with pytest.raises(UserError, match=rf"parquet: {key} of episode 0: a picture {told}") as refused:
+        list(READERS["lerobot"].open(tmp_path).recordings[0].blocks(key))
+    assert "copy the data set" not in str(refused.value)
 
 
 def test_a_film_asks_no_address_that_it_names(tmp_path: Path) -> None:

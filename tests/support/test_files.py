@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from latentrl.support.errors import UserError
-from latentrl.support.files import refuse_links, replacing, write_bytes, write_text
+from latentrl.support.files import parsed_json, refuse_links, replacing, write_bytes, write_text
 
 
 def test_a_new_file_takes_the_old_ones_place(tmp_path: Path) -> None:
@@ -53,3 +53,12 @@ def test_links_within_a_folder_are_refused_as_deep_as_is_asked(tmp_path: Path) -
     refuse_links(tmp_path, 2)
     with pytest.raises(UserError, match=r"theirs is a link to gone"):
         refuse_links(tmp_path, 3)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 200_000, '{"a":' * 200_000, "[1", b"\xff", "1" * 5000, ""], ids=lambda one: one[:5]
+)
+def test_json_that_cannot_be_read_is_a_value_error(text: str | bytes) -> None:
+    assert parsed_json('{"a": [1, null]}') == parsed_json(b'{"a": [1, null]}') == {"a": [1, None]}
+    with pytest.raises(ValueError):
+        parsed_json(text)

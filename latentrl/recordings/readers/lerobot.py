@@ -10,9 +10,9 @@ videos/.../*.mp4                      films
 from __future__ import annotations
 
 import io
-import json
 import math
 import re
+import reprlib
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,15 +28,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentrl.recordings.film import UNREADABLE, film_blocks
-from latentrl.recordings.recording import BLOCK, Key, Source
+from latentrl.recordings.recording import BLOCK, Key, Source, is_numeric
 from latentrl.support.errors import UserError, message_of
-from latentrl.support.pictures import DEEP
+from latentrl.support.files import parsed_json
+from latentrl.support.pictures import DEEP, amiss
 
 INFO, EPISODES_V2, EPISODES_V3 = "meta/info.json", "meta/episodes.jsonl", "meta/episodes"
 PICTURES = ("image", "video")
 EPISODE = "episode_index"
 WIDTH = re.compile(r"(0?\d{0,2}d)?")
 """Of a number in the pattern of a name, such as 06d."""
+LARGEST = 2**31 - 1
+"""Of the whole numbers that a data set says: frames of two years at 30 a second."""
 
 
 class LeRobotReader:
@@ -56,11 +59,9 @@ class LeRobotReader:
         if not version.startswith(("v2", "v3")):
             raise UserError(f"{path / INFO}: is of version {version or 'unknown'}; convert it to v2.1 or v3.0")
         try:
-            keys, depth = _features(info)
+            keys, depth = _features(info, path / INFO)
             places = _places_v2(path, info) if version.startswith("v2") else _places_v3(path, info)
-            rate = float(info["fps"]) if info.get("fps") else None
-            if rate is not None and not 0 < rate < float("inf"):
-                raise ValueError(f"fps is {rate:g}")
+            rate = _rate(info, path / INFO)
         except UserError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -121,6 +122,8 @@ class LeRobotEpisode:
                 if len(batch):
                     found += len(batch)
                     yield _array(batch.column(0), shape)
+        except UserError as error:  # it is whole: another copy would be no cure
+            raise UserError(f"{table}: {key} of episode {self.place.number}: {error}") from error
         except (*UNREADABLE, pyarrow.ArrowException, KeyError) as error:
             raise UserError(
                 f"{table}: {key} of episode {self.place.number} cannot be read ({message_of(error)}); "
@@ -145,6 +148,12 @@ def _array(column: Any, shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def _picture(content: bytes | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The colours ``[H, W, 3]`` of an encoded picture.
+
+    Raises:
+        UserError: its pixels, as they are stored, are not what people see.
+        ValueError: there is none, or one of another size or of more than eight bits.
+    """
     if content is None:
         raise ValueError("its pictures are in files of their own, not in the table")
     with Image.open(io.BytesIO(content)) as image:
@@ -153,12 +162,15 @@ def _picture(content: bytes | None, shape: tuple[int, ...]) -> NDArray[np.uint8]
             raise ValueError(f"a picture is {image.height} x {image.width}, not {' x '.join(map(str, shape[:2]))}")
         if image.mode in DEEP:
             raise ValueError(f"a picture has Pillow's mode {image.mode}, which does not fit eight bits")
+        problem = amiss(image)
+        if problem is not None:
+            raise UserError(f"a picture {problem}")
         return np.array(image.convert("RGB"))
 
 
 def _info(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads((path / INFO).read_text(encoding="utf-8"))
+        found = parsed_json((path / INFO).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path / INFO}: is damaged ({error}); copy the data set again") from error
     if not isinstance(found, dict):
@@ -166,34 +178,81 @@ def _info(path: Path) -> dict[str, Any]:
     return found
 
 
-def _features(info: Mapping[str, Any]) -> tuple[dict[str, tuple[tuple[int, ...], np.dtype[Any]]], list[str]]:
-    """Shape of a step and dtype of everything that is made of numbers, and the names of pictures of depth."""
+def _features(
+    info: Mapping[str, Any], where: Path
+) -> tuple[dict[str, tuple[tuple[int, ...], np.dtype[Any]]], list[str]]:
+    """Shape of a step and dtype of everything that is made of numbers, and the names of pictures of depth.
+
+    Raises:
+        UserError: a shape or dtype that none can have; names the file ``where`` and the key.
+    """
     found: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
     depth: list[str] = []
     for key, feature in info["features"].items():
-        shape, dtype = tuple(int(side) for side in feature["shape"]), str(feature["dtype"])
+        sides, dtype = feature["shape"], str(feature["dtype"])
+        shape = tuple(_whole(side, where, f"features, {key}: a side of its shape") for side in sides)
         details = {**(feature.get("video_info") or {}), **(feature.get("info") or {})}
         if details.get("video.is_depth_map") or details.get("is_depth_map"):
             depth.append(key)
         elif dtype in PICTURES:
             # Some write [C, H, W] and some [H, W, C]; decoded frames have their colours last.
-            sides = shape[1:] if shape[0] in (1, 3) and shape[-1] not in (1, 3) else shape[:2]
-            found[key] = ((*sides, 3), np.dtype(np.uint8))
+            size = shape[1:] if shape[0] in (1, 3) and shape[-1] not in (1, 3) else shape[:2]
+            found[key] = ((*size, 3), np.dtype(np.uint8))
         elif dtype.startswith(("float", "int", "uint", "bool")):
-            found[key] = (() if shape == (1,) else shape, np.dtype(dtype))
+            found[key] = (() if shape == (1,) else shape, _number_type(dtype, where, key))
     return found, depth
+
+
+def _number_type(name: str, where: Path, key: str) -> np.dtype[Any]:
+    """The dtype of this ``name``, of one number: NumPy also takes names of several at once."""
+    try:
+        found = np.dtype(name)
+    except (TypeError, ValueError, SyntaxError):
+        found = np.dtype(object)
+    if not is_numeric(found):
+        raise UserError(f"{where}: features, {key}: dtype is {reprlib.repr(name)}; give that of a number, as float32")
+    return found
+
+
+def _rate(info: Mapping[str, Any], where: Path) -> float | None:
+    """Frames a second; None: not said."""
+    if not info.get("fps"):
+        return None
+    try:
+        rate = float(info["fps"])
+    except (TypeError, ValueError, OverflowError):
+        rate = math.nan
+    if not (0 < rate < math.inf and math.isfinite(1 / rate)):
+        raise UserError(f"{where}: fps is {reprlib.repr(info['fps'])}; give frames a second, a number above 0")
+    return rate
+
+
+def _whole(value: Any, where: Path, name: str, least: int = 0) -> int:
+    """A whole number that a file says, for what is counted.
+
+    Raises:
+        UserError: it is none, or not in ``least`` to ``LARGEST``; names the file ``where`` and what it is the value of.
+    """
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if not whole or isinstance(value, bool) or not least <= value <= LARGEST:
+        raise UserError(
+            f"{where}: {name} is {reprlib.repr(value)}, no whole number from {least} to {LARGEST}; correct it, or copy "
+            "the data set again"
+        )
+    return int(value)
 
 
 def _places_v2(path: Path, info: Mapping[str, Any]) -> list[Place]:
     """One file an episode and key; the episodes' lengths stand in lines of JSON."""
-    lines = _lines(path / EPISODES_V2)
+    file = path / EPISODES_V2
+    chunk = _whole(info.get("chunks_size", 1000), path / INFO, "chunks_size", 1)
     films = [key for key, feature in info["features"].items() if feature["dtype"] == "video"]
     places = []
-    for line in lines:
-        number = int(line[EPISODE])
-        names = {"episode_chunk": number // int(info.get("chunks_size", 1000)), EPISODE: number}
+    for line in _lines(file):
+        number, length = _whole(line.get(EPISODE), file, EPISODE), _whole(line.get("length"), file, "length")
+        names = {"episode_chunk": number // chunk, EPISODE: number}
         own = {key: (_named(path, info, "video_path", video_key=key, **names), None) for key in films}
-        places.append(Place(number, int(line["length"]), _named(path, info, "data_path", **names), own))
+        places.append(Place(number, length, _named(path, info, "data_path", **names), own))
     return places
 
 
@@ -217,7 +276,8 @@ def _places_v3(path: Path, info: Mapping[str, Any]) -> list[Place]:
                 film = _named(path, info, "video_path", video_key=key, chunk_index=chunk, file_index=number)
                 own[key] = (film, float(start))
             table = _named(path, info, "data_path", **names)
-            places.append(Place(int(row[EPISODE]), int(row["length"]), table, own))
+            episode, length = _whole(row[EPISODE], file, EPISODE), _whole(row["length"], file, "length")
+            places.append(Place(episode, length, table, own))
     return sorted(places, key=lambda place: place.number)
 
 
@@ -242,6 +302,9 @@ def _named(path: Path, info: Mapping[str, Any], key: str, **values: str | int) -
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        found = [parsed_json(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        if not all(isinstance(line, dict) for line in found):
+            raise ValueError("a line is no JSON object")
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: is missing or damaged ({error}); copy the whole data set") from error
+    return found

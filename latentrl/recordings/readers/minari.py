@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from PIL import UnidentifiedImageError
 
 from latentrl.recordings.recording import BLOCK, Key, Source, is_numeric, missing_package
 from latentrl.support.errors import UserError, message_of
+from latentrl.support.files import parsed_json
 
 DATA, METADATA, MAIN = "data", "metadata.json", "main_data.hdf5"
 ROOT = "MINARI_DATASETS_PATH"
@@ -144,7 +144,7 @@ def _flattened(entries: Any, prefix: str = "") -> Iterator[tuple[str, NDArray[An
 def _raw(data: Path) -> dict[str, Any]:
     """The metadata in a folder; empty where there is none that can be read."""
     try:
-        found = json.loads((data / METADATA).read_text(encoding="utf-8"))
+        found = parsed_json((data / METADATA).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
