@@ -77,8 +77,7 @@ def verdict(contest: Contest, found: Mapping[str, Any]) -> str:
     undecided = f"{counts['undecided']} {'is' if counts['undecided'] == 1 else 'are'}"
     return (
         f"{head}: **{word}.** Of {len(findings)} comparisons it holds in {counts['holds']}, the contrary in "
-        f"{counts['does not hold']}; {undecided} undecided"
-        + (f", {missing} without figures." if missing else ".")
+        f"{counts['does not hold']}; {undecided} undecided" + (f", {missing} without figures." if missing else ".")
     )
 
 
