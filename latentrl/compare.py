@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -141,8 +142,19 @@ def _say_next(options: CompareOptions, missing: list[str]) -> None:
     for one in missing:
         print(f"no policy for this goal yet; learn one: {one}")
     agent = next((name for name in options.agents if name in PLANNERS), "random")
-    given = {"--goal": options.goal, "--env": options.env, "--repeat": options.repeat, "--describe": options.describe}
-    given |= {"--data": options.data, "--horizon": options.horizon if agent in PLANNERS else None}
+    given: dict[str, object] = {
+        "--goal": options.goal,
+        "--env": options.env,
+        "--repeat": options.repeat,
+        "--describe": options.describe,
+        "--episodes": options.episodes,
+        "--steps": options.steps,
+        "--action-limit": options.torque,
+        "--seed": None if options.seed == CompareOptions.seed else options.seed,
+        "--reset-options": None if options.reset_options is None else json.dumps(options.reset_options),
+        "--data": options.data,
+        "--horizon": options.horizon if agent in PLANNERS else None,
+    }
     words = [word for flag, value in given.items() if value is not None for word in (flag, value)]
     print(f"next: {missing[0] if missing else command('evaluate', '--run', options.run, *words, '--agent', agent)}")
 

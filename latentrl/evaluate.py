@@ -126,12 +126,19 @@ def _next_command(options: EvaluateOptions) -> str:
     shared |= {"--repeat": options.repeat, "--describe": options.describe, "--data": options.data}
     shared |= {"--reset-options": None if options.reset_options is None else json.dumps(options.reset_options)}
     following = None if options.agent not in order[:-1] else order[order.index(options.agent) + 1]
+    shared |= {"--episodes": options.episodes, "--seed": options.seed if options.seed != EvaluateOptions.seed else None}
+    if following is not None:
+        # A comparison loses no frames, films nothing and has the true physics beside the learned.
+        shared |= {"--drop": options.drop or None, "--blackout": options.blackout}
+        physics = options.physics if following in PLANNERS else EvaluateOptions.physics
+        shared |= {"--physics": None if physics == EvaluateOptions.physics else physics}
     # Only planners are told how far to look, and in a comparison there are some.
     shared |= {"--horizon": options.horizon if following is None or following in PLANNERS else None}
     given = [word for flag, value in shared.items() if value is not None for word in (flag, value)]
+    silent = () if options.video else ("--no-video",)
     if following is None:
         return f"next: {command('compare', *words, *_tasks(options, '--tasks'), *given)}"
-    return f"next: {command('evaluate', *words, *_tasks(options, '--task'), *given, '--agent', following)}"
+    return f"next: {command('evaluate', *words, *_tasks(options, '--task'), *given, *silent, '--agent', following)}"
 
 
 def _tasks(options: EvaluateOptions, flag: str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from latentrl.runs.opening import in_use
 from latentrl.runs.schema import require
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
-from latentrl.support.files import refuse_link
+from latentrl.support.files import read_json, refuse_link
 from latentrl.support.locks import claimed
 from latentrl.support.options import check_seed
 from latentrl.support.threads import few_threads
@@ -83,6 +83,7 @@ def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
     path = policy_path(options.run, name)
     refuse_link(log_folder(options.run, path.stem))
     with claimed(path), few_threads():
+        _say_replaced(path, text)
         try:
             learn_into(options.run, learner, notes, path.stem)
         except LearningInterrupted as stopped:
@@ -98,6 +99,18 @@ def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
     else:
         print(f"next, in an environment that looks like the recordings: {line} --env ID")
     return path
+
+
+def _say_replaced(path: Path, goal: str) -> None:
+    """Say that a policy which was learned for another goal will be lost, while Ctrl-C still keeps it."""
+    there = path.with_suffix(".json")
+    try:
+        before = read_json(there, "").get("settings", {}).get("goal") if path.is_file() and there.is_file() else None
+    except UserError:
+        # What cannot be read cannot be asked either; it is to be learned again.
+        return
+    if before is not None and before != goal:
+        print(f"{path}: replaces the policy that was learned for --goal {before}; --name NAME keeps both")
 
 
 def _say_interrupted(stopped: LearningInterrupted, path: Path) -> None:

@@ -13,7 +13,7 @@ import tyro
 from latentrl.studies import CONTESTS, STUDIES
 from latentrl.studies.cells import STATES, Cell, cells_of, printed
 from latentrl.studies.contests.definition import Contest
-from latentrl.studies.contests.page import page, verdict
+from latentrl.studies.contests.page import NO_RESULT, page, verdict
 from latentrl.studies.contests.results import results_of
 from latentrl.studies.definition import Study
 from latentrl.studies.own import read_study
@@ -54,8 +54,8 @@ class StudyOptions:
     data_dir: Annotated[Path | None, default_hint("collected", "FOLDER")] = None
     """Your data: a data folder, or a folder with one for each seed: seed0, seed1, ..."""
     steps: Annotated[int | None, default_hint("the study's", "INT")] = None
-    """Gradient steps of every run, for a quick look; the report is marked. Where agents are judged, everything else is
-    then as small as it can be."""
+    """Gradient steps of every run, for a quick look; the report is marked. Rows that train longer take as many times
+    more. Where agents are judged, everything else is then as small as it can be: data, policies, episodes."""
     recipe: Literal["latentrl", "source"] = "latentrl"
     """How every row is trained, as in `latentrl train`."""
     device: str = "cpu"
@@ -119,13 +119,21 @@ def contest(plan: Contest, options: StudyOptions) -> Results | None:
     if not options.report:
         run_suite(chains, out, options.jobs, options.retry_failed, "study")
     found = outcome_of([*chains, *others_of(runs.values(), chains, out, quick)], quick)
-    publish = () if options.publish is None else ("--publish", options.publish)
-    line = command("study", plan.name, "--seeds", options.seeds, *publish)
+    line = _command_of(plan, options)
     write_pages(plan.name, found, lambda figures: page(plan, figures, line), out, options.publish)
-    print(verdict(plan, found))
+    print(f"{verdict(plan, found)}{f' {NO_RESULT}' if quick else ''}")
     results = replace(results_of(plan, found), failures=tuple(failures(found)))
     _tell_failures(results, "does them once more")
     return results
+
+
+def _command_of(plan: Contest, options: StudyOptions) -> str:
+    """What makes the page that these options make; what changes none of it is left out."""
+    given: dict[str, object] = {"--steps": options.steps, "--out": options.out, "--publish": options.publish}
+    given |= {"--recipe": None if options.recipe == StudyOptions.recipe else options.recipe}
+    words = [word for flag, value in given.items() if value is not None for word in (flag, value)]
+    rows = ("--rows", *options.rows) if options.rows else ()
+    return command("study", plan.name, "--seeds", options.seeds, *rows, *words)
 
 
 def _refuse_for(plan: Contest, options: StudyOptions, quick: bool) -> None:

@@ -23,7 +23,7 @@ from latentrl.support.steps import Steps
 from latentrl.support.threads import few_threads
 from latentrl.training.building import build_training
 from latentrl.training.constraint import objective_failures, raised_bound
-from latentrl.training.explaining import explained, notes
+from latentrl.training.explaining import explained, notes, too_few_steps
 from latentrl.training.kept_target import load_target
 from latentrl.training.memory import CheckpointMemory, finished_stages
 from latentrl.training.options import TrainOptions, arguments_of, check_options, choose_device
@@ -155,7 +155,8 @@ def _write(situation: Situation, training: Training) -> list[str]:
     # A training takes long, in which the data may have been recorded anew.
     check_test_data(folder, options.data)
     figures = evaluate_model(training.model, options.data, seed=options.seed)
-    warnings = [*objective_failures(training.trainer.objective), *failures(figures)]
+    untried = situation.entry.has_setting("standardise") and not options.standardise
+    warnings = [*objective_failures(training.trainer.objective, untried), *failures(figures, untried)]
     write_json(folder / "metrics.json", {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})
     width = max(map(len, figures))
     print(f"{folder}: trained in {training.trainer.seconds:.0f} s ({options.backend}); on held-out sequences:")
@@ -165,6 +166,8 @@ def _write(situation: Situation, training: Training) -> list[str]:
         print(f"note: {note}")
     for warning in warnings:
         print(f"warning: {warning}")
+    for cause in too_few_steps(situation, training.trainer.settings) if warnings else ():
+        print(f"note: {cause}")
     # The checkpoint last: a run without it is finished, and nobody would remove the others.
     for passing in (*(left for stage in STAGES.values() for left in stage.leaves), CHECKPOINT):
         (folder / passing).unlink(missing_ok=True)

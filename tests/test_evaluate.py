@@ -16,7 +16,7 @@ import tyro
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
 from latentrl.envs import PENDULUM, TASKS, tasks_in
-from latentrl.evaluate import evaluate
+from latentrl.evaluate import evaluate, main
 from latentrl.evaluation.agents_by_name import agents
 from latentrl.evaluation.beliefs import believed_picture
 from latentrl.evaluation.options import EvaluateOptions
@@ -54,6 +54,19 @@ def test_evaluate_writes_figures_and_video(pendulum_run: Path, agent: str, capsy
     assert not list(pendulum_run.glob("*.partial")) and not list(pendulum_run.glob("*_belief.png"))
     printed = capsys.readouterr().out
     assert "0 of 2" in printed and "next: " in printed
+
+
+def test_the_next_agent_is_judged_as_this_one_was(pendulum_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    same = ["--episodes", "3", "--seed", "4", "--drop", "0.2", "--blackout", "1/4"]
+    for agent, after in (("cem", "ilqr --physics true"), ("mppi", "random")):
+        main(["--run", str(pendulum_run), "--agent", agent, *same, "--physics", "true", "--steps", "2", "--no-video"])
+        (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("next: ")]
+        following, *physics = after.split(maxsplit=1)
+        assert " ".join([*same, *physics]) in line and ("--physics" in line) == bool(physics)
+        assert line.endswith(f"--no-video --agent {following}")
+    main(["--run", str(pendulum_run), "--agent", "random", *same, "--steps", "2", "--no-video"])
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("next: ")]
+    assert "latentrl.compare" in line and line.endswith("--steps 2 --episodes 3 --seed 4")
 
 
 def test_each_agent_names_the_next_until_the_table(pendulum_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -207,6 +207,18 @@ def test_a_policy_that_is_learned_to_its_end_leaves_nothing_of_an_interrupted_on
     assert left == expected and (run / "policy-other-interrupted.json").exists()
 
 
+def test_a_policy_for_another_goal_is_not_replaced_in_silence(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = str(run / "goal.png")
+    path = verb.learn(options(run))
+    verb.learn(options(run))
+    verb.learn(options(run, goal="any", name="other"))
+    assert "replaces" not in capsys.readouterr().out
+    verb.learn(options(run, goal="any"))
+    assert f"{path}: replaces the policy that was learned for --goal {first}; --name NAME" in capsys.readouterr().out
+    path.with_suffix(".json").write_text("{")
+    verb.learn(options(run))
+
+
 def test_an_interrupt_leaves_the_policy_that_is_there(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,7 +27,9 @@ from latentrl.goals.base import Goal, WrittenGoal
 from latentrl.goals.picture import PictureGoal
 from latentrl.goals.recorded import FrameGoal, SequenceGoal
 from latentrl.goals.speed import SpeedGoal
+from latentrl.models import MODELS
 from latentrl.models.base import WorldModel
+from latentrl.models.capabilities import SplitState
 from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
 from latentrl.support.errors import UserError
@@ -73,7 +75,9 @@ def goal_reward(goal: Goal, model: WorldModel, run: Path, data: Path | None = No
     if goal.is_position:
         return PositionReward(goal.target(model, run, data))
     if model.position_size == model.latent_size:
+        able = [name for name, entry in MODELS.items() if issubclass(entry.model, SplitState)]
         raise UserError(
-            "--goal: this model's state has no velocity dimensions of its own; give a picture, or an ekvae, dks or dvbs"
+            "--goal: this model's state has no velocity dimensions of its own; give a picture, or a model that was "
+            f"trained with --recipe latentrl: {', '.join(able[:-1])} or {able[-1]}"
         )
     return VelocityReward(goal.target(model, run, data), model.position_size)

@@ -29,18 +29,20 @@ LEAST_TOLD = 0.8
 0.6."""
 
 
-def failures(figures: Mapping[str, float]) -> list[str]:
+def failures(figures: Mapping[str, float], standardise: bool = True) -> list[str]:
     """What the held-out ``figures`` say that a training failed at, in sentences; empty where all went well.
 
     Args:
         figures: those of :func:`latentrl.metrics.held_out.held_out_figures`; what is missing is not judged.
+        standardise: whether standardised observations are something to try: the model knows them, and has not had them.
     """
     found = []
     untold, told = figures.get("untold_share", 0.0), figures.get("told_displacement", 1.0)
     if untold > MOST_UNTOLD:
+        others = "another --seed, or --standardise" if standardise else "or another --seed"
         found.append(
             f"frames that look different share a position: along a direction that is seen well, positions leave "
-            f"{untold:.0%} untold; try other sizes (--position-size, --state-size), another --seed, or --standardise"
+            f"{untold:.0%} untold; try other sizes (--position-size, --state-size), {others}"
         )
     if told < LEAST_TOLD:
         found.append(
@@ -61,20 +63,22 @@ def failures(figures: Mapping[str, float]) -> list[str]:
     return found
 
 
-def constraint_failures(error: float, bound: float, began: bool) -> list[str]:
+def constraint_failures(error: float, bound: float, began: bool, standardise: bool = True) -> list[str]:
     """What a constrained training failed at; empty without a bound.
 
     Args:
         error: C at the end, smoothed over batches.
         bound: kappa^2 as it was then; NaN for none.
         began: whether the dynamics were trained at all: they wait until the constraint was met once.
+        standardise: as in :func:`failures`.
     """
     if not error > MOST_ERROR * bound:
         return []
     what = "not met" if began else "never met, so that the dynamics were not trained"
+    others = ", --standardise, or" if standardise else ", or"
     return [
-        f"the constraint was {what}: C is {error:.2g} where {bound:.2g} is the bound; try more --steps, "
-        f"--standardise, or a larger --kappa than {bound**0.5:.2g}: noise of the sensor counts as error"
+        f"the constraint was {what}: C is {error:.2g} where {bound:.2g} is the bound; try more --steps"
+        f"{others} a larger --kappa than {bound**0.5:.2g}: noise of the sensor counts as error"
     ]
 
 

@@ -133,10 +133,10 @@ def _figures(finding: Finding) -> list[str]:
     if test is None:
         return [NONE, "0", NONE]
     d = test.difference
-    if finding.claim.ratio:
-        difference = f"×{10**d.mean:.3g} [{10**d.low:.3g}, {10**d.high:.3g}]"
-    else:
-        difference = f"{d.mean:+.3g} [{d.low:+.3g}, {d.high:+.3g}]"
+    mean, low, high = (f"{10**x:.3g}" if finding.claim.ratio else f"{x:+.3g}" for x in (d.mean, d.low, d.high))
+    # A single seed has no interval.
+    interval = "" if math.isnan(d.low) else f" [{low}, {high}]"
+    difference = f"{'×' if finding.claim.ratio else ''}{mean}{interval}"
     return [difference, str(test.pairs), f"{test.p:.3g}"]
 
 

@@ -7,9 +7,9 @@ from latentrl.objectives.base import Objective
 from latentrl.objectives.constrained import Constrained
 
 
-def objective_failures(objective: Objective) -> list[str]:
+def objective_failures(objective: Objective, standardise: bool = True) -> list[str]:
     """What a training with ``objective`` failed at, in sentences: see :func:`constraint_failures`."""
-    return constraint_failures(objective.constraint, objective.bound, began=not objective.frozen())
+    return constraint_failures(objective.constraint, objective.bound, not objective.frozen(), standardise)
 
 
 def raised_bound(objective: Objective, kappa: float) -> list[str]:

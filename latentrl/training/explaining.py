@@ -11,6 +11,7 @@ from latentrl.models.capabilities import RunsBackend
 from latentrl.training.building import build_model
 from latentrl.training.penalties import PENALTIES, PositionTarget, penalties_of
 from latentrl.training.recipes import Recipe
+from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
 
 
@@ -23,11 +24,21 @@ def notes(situation: Situation, recipe: Recipe) -> list[str]:
             f"the coordinates that tell these pictures apart are bent: --state-size {2 * count}, a velocity for each "
             f"position, serves them better than {situation.options.state_size}"
         )
+    found += too_few_steps(situation, recipe.settings)
     if recipe.left_out:
         missing = ", ".join(dict.fromkeys(name for lacks in recipe.left_out.values() for name in lacks))
         stages = ", ".join(recipe.left_out)
         found.append(f"{situation.options.model}: trained without {stages} (the model has no {missing})")
     return found
+
+
+def too_few_steps(situation: Situation, settings: TrainSettings) -> list[str]:
+    """What is to be said where a training ends before its schedules do; else nothing."""
+    needed = settings.scheduled(situation.images)
+    if settings.steps >= needed:
+        return []
+    what = "pictures are blurred and sigma is held" if situation.images and settings.blur.width else "sigma is held"
+    return [f"fewer steps than the schedule needs: --steps {settings.steps}, and {what} for up to {needed}"]
 
 
 def explained(situation: Situation, recipe: Recipe, finished: Collection[str] = ()) -> str:

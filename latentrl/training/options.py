@@ -101,7 +101,8 @@ class TrainOptions:
     """Da, how many of them hold the position, where the model tells position from velocity; auto: estimated from single
     frames."""
     steps: Annotated[int | None, default_hint("8000", "INT")] = None
-    """Gradient steps. The short starts that a recipe begins with, an EKVAE's four of 400, come on top."""
+    """Gradient steps. The short starts that a recipe begins with, an EKVAE's four of 400 (or of as many as these,
+    where these are fewer), come on top."""
     batch: Annotated[int | None, default_hint("50", "INT")] = None
     """Sequences in a batch."""
     blur: Annotated[float | None, default_hint("0.125", "FLOAT")] = None

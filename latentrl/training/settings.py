@@ -76,6 +76,10 @@ class TrainSettings:
         """The step after which a model that began on a chart is straightened."""
         return math.floor(self.straighten_at * self.steps)
 
+    def scheduled(self, images: bool) -> int:
+        """The step by which sigma is free and, of ``images``, the blur gone; later where the constraint is late."""
+        return max(self.sigma_hold, self.blur.end if images and self.blur.width > 0 else 0)
+
     def rate_factor(self, step: int) -> float:
         """What the learning rates are multiplied with at ``step`` (1 .. steps)."""
         start = self.decay_from * self.steps

@@ -71,7 +71,7 @@ class Trainer:
         self.blur = CoarseToFine(settings.blur, data.observations, device) if blurred else None
         # Without blur it is sigma's release alone that waits.
         start = settings.blur.start if blurred else settings.sigma_hold - 1
-        self.pace = Pace(start, max(settings.sigma_hold, settings.blur.end * blurred), settings.patience, loosen)
+        self.pace = Pace(start, settings.scheduled(is_image(data.observations)), settings.patience, loosen)
 
     def advance(self) -> RateDistortion:
         """One gradient step.

@@ -348,7 +348,8 @@ def test_classic_control_from_pictures(tmp_path: Path, capsys: pytest.CaptureFix
     capsys.readouterr()
     main(["--run", str(run), "--goal", "frame:0:1", "--agent", "ilqr", "--steps", "2", "--episodes", "2"])
     printed = capsys.readouterr().out.splitlines()[-1]
-    assert printed == (f"next: python -m latentrl.evaluate --run {run} --goal frame:0:1 --steps 2 --agent mppi")
+    words = "--goal frame:0:1 --steps 2 --episodes 2 --agent mppi"
+    assert printed == f"next: python -m latentrl.evaluate --run {run} {words}"
     main(printed.split()[4:])
     summary = json.loads((run / "evaluation_mppi_reach_frame-0-1.json").read_text())
     assert summary["control_step"] == 0.05 and summary["action_high"] == [2.0]

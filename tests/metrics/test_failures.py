@@ -103,3 +103,10 @@ def test_a_bound_that_is_not_met_is_said_with_its_cure() -> None:
     assert "was not met" in said and "--kappa than 0.032" in said
     (said,) = constraint_failures(4e-3, 1e-3, began=False)
     assert "never met" in said and "dynamics were not trained" in said
+
+
+def test_a_model_that_knows_no_standardised_observations_is_not_told_to_try_them() -> None:
+    bad = {**GOOD, "untold_share": MOST_UNTOLD + 0.1}
+    for able in (True, False):
+        said = [*failures(bad, able), *constraint_failures(4e-3, 1e-3, True, able)]
+        assert len(said) == 2 and all(("--standardise" in one) == able for one in said)

@@ -19,7 +19,7 @@ from latentrl.models import MODELS
 from latentrl.objectives import OBJECTIVES
 from latentrl.studies import CONTESTS
 from latentrl.studies.contests.definition import AGENTS, LEARNERS, Contest, run_name, success_rate
-from latentrl.studies.contests.page import page, verdict
+from latentrl.studies.contests.page import NO_RESULT, page, verdict
 from latentrl.studies.contests.results import results_of
 from latentrl.studies.definition import Claim, Row, Term
 from latentrl.studies.suite.chain import Chain
@@ -134,7 +134,7 @@ def test_the_mean_over_agents_is_there_where_all_were_judged() -> None:
     [
         ([9, 8, 10], [5, 6, 4], "**it held.** Of 1 comparisons it holds in 1, the contrary in 0; 0 are undecided."),
         ([5, 6, 4], [9, 8, 10], "**it did not hold.** Of 1 comparisons it holds in 0, the contrary in 1; 0 are"),
-        ([9, 2, 5], [3, 8, 5], "**undecided.** Of 1 comparisons it holds in 0, the contrary in 0; 1 are undecided."),
+        ([9, 2, 5], [3, 8, 5], "**undecided.** Of 1 comparisons it holds in 0, the contrary in 0; 1 is undecided."),
         ([9], [5], "**undecided.**"),
         ([9, 8, 10], [], "That clarity wins: **not tested, there are no figures yet.**"),
     ],
@@ -143,6 +143,7 @@ def test_the_mean_over_agents_is_there_where_all_were_judged() -> None:
 def test_what_becomes_of_the_claim_is_made_of_the_figures(clear: list[int], dark: list[int], said: str) -> None:
     found = found_of(*([seed_of(k, wins) for k, wins in enumerate(side)] for side in (clear, dark)))
     assert said in verdict(CONTEST, found) and verdict(CONTEST, found) in page(CONTEST, found, "study toy")
+    assert "nan" not in page(CONTEST, found, "study toy")
 
 
 def test_the_page_shows_what_is_there_and_what_is_not() -> None:
@@ -169,6 +170,31 @@ def test_a_dry_run_shows_every_command(tmp_path: Path, capsys: pytest.CaptureFix
     assert said.count("0 of 9 steps are done") == 4 and "4 runs of 2 systems" in said
     assert said.count("--model dks") == said.count("--steps 24000") == said.count("--model kvae") == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_a_quick_look_trains_for_the_steps_that_it_was_given_and_tells_no_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ("swing-up-dks", "reach-kvae")
+    main(["control", "--out", str(tmp_path / "out"), "--seeds", "1", "--rows", *rows, "--steps", "40", "--dry-run"])
+    said = capsys.readouterr().out
+    # A DKS trains three times as long; an episode is still of three steps.
+    assert [line.split("--steps ")[1].split()[0] for line in said.splitlines() if "latentrl.train" in line] == [
+        "120",
+        "40",
+    ]
+    assert "--episodes 2 --steps 3" in said and "about" not in said
+
+
+def test_a_quick_look_s_page_and_verdict_say_that_they_are_no_result_and_how_the_page_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out")
+    words = ["control", "--seeds", "1", "--rows", "reach-kvae", "--steps", "40", "--out", out, "--recipe", "source"]
+    main([*words, "--report"])
+    assert NO_RESULT in capsys.readouterr().out
+    text = (tmp_path / "out" / "control.md").read_text()
+    assert NO_RESULT in text and f"`python -m latentrl.study {' '.join(words)}` makes this page" in text
 
 
 def test_a_report_finds_what_was_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,6 +46,21 @@ def test_a_model_with_a_velocity_for_each_position_begins_on_what_tells_its_pict
     assert not notes(found, recipe)
 
 
+def test_a_training_that_ends_before_its_schedules_is_told_how_many_steps_they_need(
+    far: tuple[Sequences, torch.Tensor],
+) -> None:
+    for state, model, needed in ((4, "ekvae", None), (4, "dks", 1500)):
+        found = situation(far[0], model=model, state=state)
+        said = {
+            steps: [note for note in notes(short, choose(short)) if "fewer steps" in note]
+            for steps in (1499, 1500)
+            for short in [replace(found, options=replace(found.options, steps=steps))]
+        }
+        # On a chart sigma is held to the end, whenever that is.
+        assert not said[1500] and len(said[1499]) == (needed is not None)
+        assert all("--steps 1499" in one and one.endswith(f"up to {needed}") for one in said[1499])
+
+
 def test_with_fewer_velocities_it_does_too_and_is_told_that_more_would_serve(
     far: tuple[Sequences, torch.Tensor],
 ) -> None:

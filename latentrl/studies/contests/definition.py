@@ -72,6 +72,8 @@ class Contest:
                 name=name,
                 title=f"{system.title}: {row.label}",
                 train=(*system.train, *_training(row, row.steps(steps or self.steps), recipe)),
+                # Who asks for a number of steps gets it, in a quick look too.
+                small_steps=row.steps(steps or self.steps),
                 agents=tuple(AGENTS),
                 learners=LEARNERS,
                 minutes={**system.minutes, "train": self.minutes.get(row.model, 5.0) * row.effort},

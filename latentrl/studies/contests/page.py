@@ -20,6 +20,7 @@ Judged = Sequence[Mapping[str, Any]]
 PREDICTION = "mse_predict_mean"
 MEAN = ("mse_mean_image", "mse_mean_observation")
 """The error of a constant prediction, which the prediction's is to be read beside."""
+NO_RESULT = "Quick look: few gradient steps, everything else as small as it can be. No result."
 EXPLANATION = (
     "Successes are those of all seeds' episodes [95% Wilson interval]; **bold**: nine in ten or more. The time to",
     "success is the median over the episodes that succeeded, that of an action the median in a loop of its own on one",
@@ -39,7 +40,7 @@ def page(contest: Contest, found: Mapping[str, Any], command: str) -> str:
     """
     text = [f"# {contest.title}", "", f"`{command}` makes this page ([how](../study.md)).", "", verdict(contest, found)]
     if found.get(QUICK):
-        text += ["", "**Quick look: few gradient steps, everything else as small as it can be. No result.**"]
+        text += ["", f"**{NO_RESULT}**"]
     text += ["", *EXPLANATION]
     known = found.get("systems", {})
     for system in contest.systems:
@@ -73,10 +74,10 @@ def verdict(contest: Contest, found: Mapping[str, Any]) -> str:
     else:
         word = "undecided"
     missing = len(findings) - len(tested)
+    undecided = f"{counts['undecided']} {'is' if counts['undecided'] == 1 else 'are'}"
     return (
         f"{head}: **{word}.** Of {len(findings)} comparisons it holds in {counts['holds']}, the contrary in "
-        f"{counts['does not hold']}; {counts['undecided']} are undecided"
-        + (f", {missing} without figures." if missing else ".")
+        f"{counts['does not hold']}; {undecided} undecided" + (f", {missing} without figures." if missing else ".")
     )
 
 

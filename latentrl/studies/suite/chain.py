@@ -30,17 +30,19 @@ class Chain:
         seed: of everything.
         folder: where all of it lies.
         steps: in turn.
+        quick: whether they are made as small as they can be.
     """
 
     system: System
     seed: int
     folder: Path
     steps: tuple[Step, ...]
+    quick: bool = False
 
     @classmethod
     def of(cls, system: System, seed: int, out: Path, quick: bool = False) -> Chain:
         """The chain in the suite's folder ``out``."""
-        return cls(system, seed, folder_of(out, system, seed), steps_of(system, seed, quick))
+        return cls(system, seed, folder_of(out, system, seed), steps_of(system, seed, quick), quick)
 
     @property
     def name(self) -> str:

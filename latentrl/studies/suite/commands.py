@@ -23,7 +23,7 @@ POLICY = "policy"
 SMALL: dict[str, tuple[str, ...]] = {
     "collect": ("--sequences", "12", "--test-sequences", "12", "--num-envs", "3"),
     "import": (),
-    "train": ("--steps", "4", "--batch", "4"),
+    "train": ("--batch", "4"),
     "learn": ("--updates", "1", "--horizon", "3"),
     "learn otherwise": ("--steps", "32", "--horizon", "3"),
     "evaluate": ("--episodes", "2", "--steps", "3"),
@@ -73,6 +73,7 @@ def steps_of(system: System, seed: int, quick: bool = False) -> tuple[Step, ...]
     words = (*source, *system.record, *declared, "--out", DATA, *seeded)
     found.append(_step(system.verb, words, quick, tuple(step.name for step in found)))
     train = ("--data", DATA, "--run", RUN, *system.train, "--device", "cpu", *seeded)
+    train = with_options(train, ("--steps", str(system.small_steps))) if quick else train
     found.append(_step("train", train, quick, (system.verb,)))
     learned = {agent: system.learners.get(agent, ()) for agent in system.agents if agent in (POLICY, *system.learners)}
     for agent, options in learned.items():

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from latentrl.studies.progress import in_words
 from latentrl.studies.suite.chain import Chain, lacking
 from latentrl.studies.suite.commands import shown
 from latentrl.studies.suite.outcome import merged
-from latentrl.studies.suite.running import left_of
+from latentrl.studies.suite.running import told_left
 from latentrl.studies.systems.base import System
 from latentrl.support.files import read_json, write_json, write_text
 
@@ -35,9 +34,8 @@ def show(chains: Sequence[Chain], out: Path, jobs: int) -> None:
         for step in chain.open_steps():
             print(shown(chain.system, step, out, chain.seed))
     able = [chain for chain in chains if lacking(chain.system) is None]
-    left = in_words(left_of(able, jobs))
     count = len({chain.system.name for chain in able})
-    print(f"\n{len(able)} runs of {count} systems: about {left} left in {jobs} process(es), one core each")
+    print(f"\n{len(able)} runs of {count} systems{told_left(able, jobs)} in {jobs} process(es), one core each")
 
 
 def write_pages(

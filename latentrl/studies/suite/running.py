@@ -71,6 +71,13 @@ def left_of(chains: Sequence[Chain], workers: int, running: Mapping[str, float] 
     return seconds_left(remaining, workers)
 
 
+def told_left(chains: Sequence[Chain], workers: int, running: Mapping[str, float] = MappingProxyType({})) -> str:
+    """``; about 12 min left``; nothing of quick passes: what is known of a step's time is that of a whole one."""
+    if any(chain.quick for chain in chains):
+        return ""
+    return f"; about {in_words(left_of(chains, workers, running))} left"
+
+
 def measured_seconds(chains: Sequence[Chain]) -> dict[tuple[str, str], list[float]]:
     """What finished steps took, by system and verb."""
     found: dict[tuple[str, str], list[float]] = {}
@@ -156,12 +163,11 @@ class _Runner:
         self.bar.n = (self.bar.total or 0) - left
         self.bar.refresh()
         said = f"finished in {in_words(ending.seconds)}" if why is None else f"FAILED: {why} ({chain.log(step)})"
-        after = f"; about {in_words(left_of(self.chains, self.workers))} left" if left else ""
+        after = told_left(self.chains, self.workers) if left else ""
         tqdm.write(f"{job_name(chain, step)} {said}{after}")
 
     def tick(self, running: Mapping[str, float]) -> None:
         """Renew the display; ``running`` has the seconds of each present try, by name."""
         if not self.bar.disable and time.monotonic() - self.ticked > TICK_SECONDS:
             self.ticked = time.monotonic()
-            left = in_words(left_of(self.chains, self.workers, running))
-            self.bar.set_postfix_str(f"{', '.join(running)}: about {left} left")
+            self.bar.set_postfix_str(f"{', '.join(running)}{told_left(self.chains, self.workers, running)}")

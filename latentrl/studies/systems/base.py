@@ -59,6 +59,7 @@ class System:
         log: a line of Python that writes recordings into the folder `LOG`, and last the photo `PHOTO`; ``SEED`` in it
             is the seed. None: an environment is recorded.
         small_log: the same of very few recordings.
+        small_steps: gradient steps of a training that is only to go through.
         declares: the file beside this one that declares coordinates and tasks.
         minutes: on one core, by verb, until they are measured; of one evaluation of one agent.
         others: what others reach, from the environment's reward.
@@ -80,6 +81,7 @@ class System:
     planning: tuple[str, ...] = ()
     log: str | None = None
     small_log: str | None = None
+    small_steps: int = 4
     declares: str | None = None
     minutes: Mapping[str, float] = field(default_factory=dict, hash=False)
     others: str = ""
