@@ -82,11 +82,15 @@ class ActionBounds:
         return ActionBounds(torch.maximum(self.low, other.low), torch.minimum(self.high, other.high))
 
     def up_to(self, largest: Sequence[float] | None) -> ActionBounds:
-        """These bounds, as far as ``largest [Du]`` allows to both sides; None: as they are."""
+        """These bounds, as far as ``largest [Du]`` allows to both sides; None: as they are.
+
+        A dimension of which that would leave nothing stays as it is, as one that was always at its bound, or at zero.
+        """
         if largest is None:
             return self
-        high = _vector(largest)
-        return self.within(ActionBounds(-high, high))
+        most = _vector(largest)
+        low, high = torch.maximum(self.low, -most), torch.minimum(self.high, most)
+        return ActionBounds(torch.where(low < high, low, self.low), torch.where(low < high, high, self.high))
 
     def clamp(self, action: Tensor) -> Tensor:
         """The nearest of these actions to ``action [..., Du]``."""
