@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import torch
 import tyro
 
+from latentrl import evaluate as verb
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
 from latentrl.envs import PENDULUM, TASKS, tasks_in
@@ -27,6 +29,7 @@ from latentrl.numerics.statistics import wilson_interval
 from latentrl.runs.folder import load_model, load_settings
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
+from tests.unread import Unread
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +57,25 @@ def test_evaluate_writes_figures_and_video(pendulum_run: Path, agent: str, capsy
     assert not list(pendulum_run.glob("*.partial")) and not list(pendulum_run.glob("*_belief.png"))
     printed = capsys.readouterr().out
     assert "0 of 2" in printed and "next: " in printed
+
+
+def test_figures_are_kept_where_nobody_reads_what_is_printed(pendulum_run: Path) -> None:
+    with redirect_stdout(Unread()), pytest.raises(BrokenPipeError):
+        evaluate(EvaluateOptions(run=pendulum_run, agent="random", video=False))
+    (path,) = pendulum_run.glob("evaluation*.json")
+    assert json.loads(path.read_text())["episodes"] == 2
+
+
+def test_figures_are_said_where_they_cannot_be_written(
+    pendulum_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(verb, "write_json", full)
+    with pytest.raises(OSError, match="No space"):
+        evaluate(EvaluateOptions(run=pendulum_run, agent="random", video=False))
+    assert "success" in capsys.readouterr().out
 
 
 def test_each_agent_names_the_next_until_the_table(pendulum_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,8 +67,11 @@ def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name
             kept = None if not done else _save(folder, learner, {**notes, "updates_done": done}, history, name + PART)
             raise LearningInterrupted(done, learner.budget, kept) from interrupt
     found = {"updates_done": done, "imagined_returns": [one for one in learner.returns if math.isfinite(one)]}
-    print(how_it_ended(done, learner.budget, learner.returns), flush=True)
-    path = _save(folder, learner, {**notes, **found}, history, name)
+    try:
+        # First, for nobody may read what is printed; what fails here is told after what was reached.
+        path = _save(folder, learner, {**notes, **found}, history, name)
+    finally:
+        print(how_it_ended(done, learner.budget, learner.returns), flush=True)
     _remove_part(folder, name)
     return path
 
