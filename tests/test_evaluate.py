@@ -171,6 +171,7 @@ def test_every_trial_has_a_name_of_its_own() -> None:
         ({"physics": "true"}, "planners"),
         ({"episodes": 0}, "episodes 0"),
         ({"torque": -1.0}, "action-limit -1"),
+        ({"torque": 1e-50}, "action-limit 1e-50"),
         ({"steps": 0}, "steps 0"),
         ({"repeat": 0}, "repeat 0"),
         ({"drop": 1.0}, "drop 1"),

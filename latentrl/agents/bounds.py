@@ -16,6 +16,9 @@ LIMIT = "action_limit"
 LARGEST = 1e6
 """Actions, in any unit: what a model makes of the square of a far larger one is no number any more."""
 
+SMALLEST = torch.finfo(torch.float32).tiny
+"""Actions, in any unit: a smaller one has no digits left in float32, or is zero."""
+
 
 @dataclass(frozen=True)
 class ActionBounds:
@@ -50,8 +53,19 @@ class ActionBounds:
             limit = own_limit(recorded)
         if limit is None:
             return cls.recorded(recorded, size)
-        if not 0.0 < limit <= LARGEST:
-            raise UserError(f"--action-limit {limit}: give a positive number of at most {LARGEST:.0e}")
+        return cls.to_both_sides(limit, size)
+
+    @classmethod
+    def to_both_sides(cls, limit: float, size: int) -> ActionBounds:
+        """From -``limit`` to ``limit`` in each of ``size`` dimensions.
+
+        Raises:
+            UserError: a limit that is no positive number, also in float32, which is computed in; or a huge one.
+        """
+        if not SMALLEST <= limit <= LARGEST:
+            raise UserError(
+                f"--action-limit {limit}: give a positive number of at least {SMALLEST:.0e} and at most {LARGEST:.0e}"
+            )
         high = torch.full((size,), limit)
         return cls(-high, high)
 

@@ -65,6 +65,7 @@ def test_bounds_within_bounds() -> None:
     [
         (RECORDED, 0.0, "--action-limit 0.0: give a positive number"),
         (RECORDED, float("inf"), "--action-limit inf"),
+        (RECORDED, 1e-50, "--action-limit 1e-50: give a positive number of at least 1e-38"),  # zero in float32
         ({}, None, "--action-limit: the run's data says no bounds"),
         ({**RECORDED, "action_low": [-0.5]}, None, "give --action-limit"),
         ({"action_low": [0.0], "action_high": [1.0]}, None, "not of the model's 2 actions"),
