@@ -111,7 +111,8 @@ def test_ctrl_c_keeps_the_best_trial_so_far_and_says_its_bound(
     by: dict[float, Callable[[int], float]], stop: int, bound: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     judged(monkeypatch, by)
-    original, done = AnalyticGradient.update, []
+    done: list[int] = []
+    original = AnalyticGradient.update
 
     def update(self: AnalyticGradient) -> Update:
         if len(done) == stop:
