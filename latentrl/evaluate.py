@@ -72,9 +72,12 @@ def _evaluate(options: EvaluateOptions, setting: Setting) -> dict[str, Any]:
         alone = time_alone(setting, who, model, film=film and not goals)
         frames = film_goals(setting, who, model) if goals else alone.frames
     summary = {**summarise(setting, judged, alone), "options": options_to_json(options)}
-    # First of all: whatever happens to the files, the figures were worked for.
-    print(as_text(summary), flush=True)
-    written = _write(setting, summary, alone, frames)
+    try:
+        # First, for nobody may read what is printed.
+        written = _write(setting, summary, alone, frames)
+    finally:
+        # Whatever happens to the files, the figures were worked for.
+        print(as_text(summary), flush=True)
     if setting.task.near:
         print(f"task {setting.trial.task}: {setting.task.description}; goal {setting.goal}; {_length(setting)}")
     if setting.task.near and summary["successes"] is None:

@@ -10,6 +10,7 @@ import tyro
 from torch import Tensor
 
 from latentrl.agents import LatentAgent, PolicyController
+from latentrl.agents.bounds import ActionBounds
 from latentrl.agents.policies import read_policy
 from latentrl.data_collection.folders import complete_folder
 from latentrl.evaluation.loading import load_agent
@@ -91,8 +92,8 @@ def _bounds(agent: LatentAgent, options: ExportOptions) -> tuple[Tensor, Tensor]
     weights = policy.state_dict()
     low, high = weights["low"].float(), weights["high"].float()
     if options.action_limit is not None:
-        limit = torch.tensor(options.action_limit)
-        low, high = torch.maximum(low, -limit), torch.minimum(high, limit)
+        limit = ActionBounds.to_both_sides(options.action_limit, len(low))
+        low, high = torch.maximum(low, limit.low), torch.minimum(high, limit.high)
     return low, high
 
 

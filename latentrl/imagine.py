@@ -84,10 +84,12 @@ def _imagine(options: ImagineOptions) -> dict[str, float]:
     generator = torch.Generator().manual_seed(options.seed)
     states = imagine(model, actions, generator, options.sample)
     # All that may fail comes before anything is written.
-    figures, metrics = _measured(model, options), options.run / METRICS
+    (figures, said), metrics = _measured(model, options), options.run / METRICS
     known = read_json(metrics, "delete it") if metrics.is_file() else {}
-    _draw(model.emission(states).mean.numpy(), options.run)
-    _keep(known, figures, options)
+    said += _draw(model.emission(states).mean.numpy(), options.run)
+    said += _keep(known, figures, options)
+    # All is kept before anything is printed, for nobody may read it.
+    print("\n".join(said))
     for name, value in figures.items():
         print(f"  {name:<{max(map(len, figures))}}  {value:.4g}")
     following = learn_command(options.run, Path(load_settings(options.run)["options"]["data"]))
@@ -149,14 +151,14 @@ def _read_actions(path: Path, sequences: int, size: int) -> NDArray[np.float32]:
     return np.repeat(given[None], sequences, axis=0) if given.ndim == 2 else given
 
 
-def _draw(values: NDArray[np.float32], folder: Path) -> None:
-    """Pictures of the observations ``values [K, T, ...]``."""
+def _draw(values: NDArray[np.float32], folder: Path) -> list[str]:
+    """Pictures of the observations ``values [K, T, ...]``; returns lines that say what was written."""
     shape = values.shape[2:]
     # Of other channels there is no picture to look at, such as of frames that are stacked.
     pictures = is_image_shape(shape) and shape[-1] in CHANNELS
     figure = image_strips(values) if pictures else sensor_curves(values)
     write_bytes(folder / STRIP, to_png(figure))
-    print(f"{folder / STRIP}: {len(values)} imagined sequences of {values.shape[1]} steps")
+    said = [f"{folder / STRIP}: {len(values)} imagined sequences of {values.shape[1]} steps"]
     if pictures:
         pixels = (values.clip(0, 1) * 255).round().astype(np.uint8)
         # Wide enough to see, and not wider than a page.
@@ -165,38 +167,39 @@ def _draw(values: NDArray[np.float32], folder: Path) -> None:
             side_by_side({str(k + 1): pixels[k, t] for k in range(len(pixels))}, size) for t in range(values.shape[1])
         ]
         write_gif(folder / ANIMATION, frames, FRAMES_PER_SECOND)
-        print(f"{folder / ANIMATION}: the same, moving")
+        said.append(f"{folder / ANIMATION}: the same, moving")
+    return said
 
 
-def _measured(model: WorldModel, options: ImagineOptions) -> dict[str, float]:
-    """The two figures against the test split; none where the run's data is gone."""
+def _measured(model: WorldModel, options: ImagineOptions) -> tuple[dict[str, float], list[str]]:
+    """The two figures against the test split, none where the run's data is gone; and lines that say what is missing."""
     recorded = Path(load_settings(options.run)["options"]["data"])
     folder = options.data or recorded
     if options.data is None and not (folder / METADATA).is_file():
-        print(f"{folder} is no longer there: imagined, not measured; name the data with --data")
-        return {}
+        return {}, [f"{folder} is no longer there: imagined, not measured; name the data with --data"]
     test = load_sequences(folder, "test")
     try:
         model.check_observation(test.observations)
         figures = generation_metrics(model, test, torch.Generator().manual_seed(options.seed))
     except ValueError as error:
         raise UserError(f"--data {folder}: {error}") from error
-    if len(test) < FEWEST_SEQUENCES:
-        print(
-            f"{folder}: has {len(test)} held-out sequence{'s' * (len(test) > 1)}: how real first states are takes "
-            f"{FEWEST_SEQUENCES}, how real sequences are {FEWEST_TO_COMPARE}"
-        )
-    return figures
+    if len(test) >= FEWEST_SEQUENCES:
+        return figures, []
+    few = (
+        f"{folder}: has {len(test)} held-out sequence{'s' * (len(test) > 1)}: how real first states are takes "
+        f"{FEWEST_SEQUENCES}, how real sequences are {FEWEST_TO_COMPARE}"
+    )
+    return figures, [few]
 
 
-def _keep(known: Mapping[str, Any], figures: dict[str, float], options: ImagineOptions) -> None:
-    """Add the figures to those that are ``known`` of the run."""
+def _keep(known: Mapping[str, Any], figures: dict[str, float], options: ImagineOptions) -> list[str]:
+    """Add the figures to those that are ``known`` of the run; returns lines that say so."""
     if not figures:
-        return
+        return []
     path = options.run / METRICS
     write_json(path, {**known, **figures})
     folder = options.data or load_settings(options.run)["options"]["data"]
-    print(f"{path}: how real they are, against the held-out sequences of {folder}")
+    return [f"{path}: how real they are, against the held-out sequences of {folder}"]
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import tyro
 from latentrl.agents.bounds import ActionBounds
 from latentrl.agents.goal_conditioning import GoalConditioned
 from latentrl.agents.horizon import horizon_steps
-from latentrl.agents.learning import LearningInterrupted, learn_into, log_folder
+from latentrl.agents.learning import PART, LearningInterrupted, learn_into, log_folder
 from latentrl.agents.options import LearnOptions
 from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
 from latentrl.goals.base import Goal
@@ -138,7 +138,7 @@ def policy_name(options: LearnOptions) -> str:
     """The name of the policy's files: several live in one run folder.
 
     Raises:
-        UserError: a name with anything but letters, digits, '-', '_' and '.'.
+        UserError: a name with anything but letters, digits, '-', '_' and '.'; one that Ctrl-C gives to what it keeps.
     """
     if options.name is None:
         return "policy" if options.policy == "analytic-gradient" else options.policy.lower()
@@ -146,6 +146,8 @@ def policy_name(options: LearnOptions) -> str:
         raise UserError(f"--name {options.name!r}: give letters, digits, '-', '_' and '.': it becomes a file's name")
     if len(options.name.encode()) > LONGEST_NAME:
         raise UserError(f"--name {options.name[:20]}...: give at most {LONGEST_NAME} bytes: it becomes a file's name")
+    if policy_path(options.run, options.name).stem.endswith(PART):
+        raise UserError(f"--name {options.name}: Ctrl-C keeps policies under names that end in {PART}; give another")
     return options.name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import torch
 import tyro
 
+from latentrl import evaluate as verb
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.planners.cem import CEM
 from latentrl.envs import PENDULUM, TASKS, tasks_in
@@ -27,6 +29,7 @@ from latentrl.numerics.statistics import wilson_interval
 from latentrl.runs.folder import load_model, load_settings
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
+from tests.unread import Unread
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +70,25 @@ def test_the_next_agent_is_judged_as_this_one_was(pendulum_run: Path, capsys: py
     main(["--run", str(pendulum_run), "--agent", "random", *same, "--steps", "2", "--no-video"])
     (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("next: ")]
     assert "latentrl.compare" in line and line.endswith("--steps 2 --episodes 3 --seed 4")
+
+
+def test_figures_are_kept_where_nobody_reads_what_is_printed(pendulum_run: Path) -> None:
+    with redirect_stdout(Unread()), pytest.raises(BrokenPipeError):
+        evaluate(EvaluateOptions(run=pendulum_run, agent="random", video=False))
+    (path,) = pendulum_run.glob("evaluation*.json")
+    assert json.loads(path.read_text())["episodes"] == 2
+
+
+def test_figures_are_said_where_they_cannot_be_written(
+    pendulum_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(verb, "write_json", full)
+    with pytest.raises(OSError, match="No space"):
+        evaluate(EvaluateOptions(run=pendulum_run, agent="random", video=False))
+    assert "success" in capsys.readouterr().out
 
 
 def test_each_agent_names_the_next_until_the_table(pendulum_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,6 +184,7 @@ def test_every_trial_has_a_name_of_its_own() -> None:
         ({"physics": "true"}, "planners"),
         ({"episodes": 0}, "episodes 0"),
         ({"torque": -1.0}, "action-limit -1"),
+        ({"torque": 1e-50}, "action-limit 1e-50"),
         ({"steps": 0}, "steps 0"),
         ({"repeat": 0}, "repeat 0"),
         ({"drop": 1.0}, "drop 1"),

@@ -156,6 +156,7 @@ def test_bad_options_are_clear_errors_and_leave_everything_as_it_was(run: Path, 
         (replace(options, out=tmp_path / "new", steps=1), "--steps 1"),
         (replace(options, out=tmp_path / "new", data=tmp_path / "lost"), "--data .*lost"),
         (replace(options, out=tmp_path / "new", action_limit=0.0), "0.0"),
+        (replace(options, out=tmp_path / "new", action_limit=1e-50), "--action-limit 1e-50"),
     ):
         with pytest.raises(UserError, match=words):
             export(wrong)

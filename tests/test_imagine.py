@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from latentrl.runs.tensors import write_tensors
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
 from latentrl.types import Trajectory
+from tests.unread import Unread
 
 IMAGES, SENSORS = (6, 6, 1), (3,)
 
@@ -65,6 +67,12 @@ def test_images_become_a_strip_an_animation_and_two_figures(run: Path, capsys: p
     assert not list(run.glob("*.partial"))
     # No goal came with this data, and so there is none to learn for.
     assert "next:" not in capsys.readouterr().out
+
+
+def test_all_is_kept_where_nobody_reads_what_is_printed(run: Path) -> None:
+    with redirect_stdout(Unread()), pytest.raises(BrokenPipeError):
+        imagine_run(ImagineOptions(run, sequences=2, length=3))
+    assert {"imagined.png", "imagined.gif", "metrics.json"} <= {path.name for path in run.iterdir()}
 
 
 def test_training_measures_the_same(run: Path, tmp_path: Path) -> None:

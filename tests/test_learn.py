@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import re
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
 from latentrl.types import Belief
+from tests.unread import Unread
 
 
 class ToyModel(nn.Module):
@@ -108,6 +110,13 @@ def test_what_another_way_of_learning_counts_is_refused_with_the_cure_and_the_ho
         with pytest.raises(UserError, match=re.escape(cure)):
             verb.learn(options(run, **changes))
     assert notes(verb.learn(options(run, policy="DDPG", steps=64, horizon=7)))["learner"]["length"] == 7
+
+
+def test_a_policy_is_kept_where_nobody_reads_what_is_printed(run: Path) -> None:
+    with redirect_stdout(Unread()), pytest.raises(BrokenPipeError):
+        verb.learn(options(run))
+    assert notes(run / "policy.json")["updates_done"] == 3 and (run / "policy_history.csv").is_file()
+    assert load_policy(run)(torch.zeros(1, 2)).isfinite().all()
 
 
 def test_a_horizon_in_seconds_is_counted_in_the_control_step_of_the_run(run: Path) -> None:
@@ -259,6 +268,9 @@ def test_a_policy_for_any_goal_is_larger_and_learns_longer(run: Path, monkeypatc
         ({"policy": "DQN"}, "DQN cannot be used here"),
         ({"name": "../elsewhere"}, "--name"),
         ({"name": ""}, "--name"),
+        ({"name": "a-interrupted"}, "--name a-interrupted: Ctrl-C keeps policies under names that end in -interrupted"),
+        ({"name": "interrupted"}, "--name interrupted: Ctrl-C keeps"),
+        ({"torque": 1e-50}, "--action-limit 1e-50"),
         ({"goal": "velocity:fast"}, "--goal velocity:fast"),
     ],
     ids=str,

@@ -16,6 +16,9 @@ LIMIT = "action_limit"
 LARGEST = 1e6
 """Actions, in any unit: what a model makes of the square of a far larger one is no number any more."""
 
+SMALLEST = torch.finfo(torch.float32).tiny
+"""Actions, in any unit: a smaller one has no digits left in float32, or is zero."""
+
 
 @dataclass(frozen=True)
 class ActionBounds:
@@ -50,8 +53,19 @@ class ActionBounds:
             limit = own_limit(recorded)
         if limit is None:
             return cls.recorded(recorded, size)
-        if not 0.0 < limit <= LARGEST:
-            raise UserError(f"--action-limit {limit}: give a positive number of at most {LARGEST:.0e}")
+        return cls.to_both_sides(limit, size)
+
+    @classmethod
+    def to_both_sides(cls, limit: float, size: int) -> ActionBounds:
+        """From -``limit`` to ``limit`` in each of ``size`` dimensions.
+
+        Raises:
+            UserError: a limit that is no positive number, also in float32, which is computed in; or a huge one.
+        """
+        if not SMALLEST <= limit <= LARGEST:
+            raise UserError(
+                f"--action-limit {limit}: give a positive number of at least {SMALLEST:.0e} and at most {LARGEST:.0e}"
+            )
         high = torch.full((size,), limit)
         return cls(-high, high)
 
@@ -82,11 +96,15 @@ class ActionBounds:
         return ActionBounds(torch.maximum(self.low, other.low), torch.minimum(self.high, other.high))
 
     def up_to(self, largest: Sequence[float] | None) -> ActionBounds:
-        """These bounds, as far as ``largest [Du]`` allows to both sides; None: as they are."""
+        """These bounds, as far as ``largest [Du]`` allows to both sides; None: as they are.
+
+        A dimension of which that would leave nothing stays as it is, as one that was always at its bound, or at zero.
+        """
         if largest is None:
             return self
-        high = _vector(largest)
-        return self.within(ActionBounds(-high, high))
+        most = _vector(largest)
+        low, high = torch.maximum(self.low, -most), torch.minimum(self.high, most)
+        return ActionBounds(torch.where(low < high, low, self.low), torch.where(low < high, high, self.high))
 
     def clamp(self, action: Tensor) -> Tensor:
         """The nearest of these actions to ``action [..., Du]``."""

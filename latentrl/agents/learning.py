@@ -11,6 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from latentrl.agents.policies import Learner, policy_path, save_policy
+from latentrl.agents.policies.progress import FindsSettings
 from latentrl.support.files import partial_of, replacing
 from latentrl.support.interrupts import deferred_interrupt
 
@@ -36,7 +37,8 @@ def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name
 
     Writes ``NAME.safetensors`` and ``NAME.json`` (with ``notes``), ``NAME_history.csv`` and TensorBoard's log in
     ``NAME_log/``. Returns the path of the weights. On Ctrl-C all but the log go to ``NAME-interrupted``: a policy that
-    is there stays. Once a policy of that name is learned to its end, what an interrupted one has left is removed.
+    is there stays. Once a policy of that name is learned to its end, what an interrupted one has left is removed. What
+    the learner has chosen itself is noted among its settings (``notes["learner"]``).
 
     Raises:
         LearningInterrupted: on Ctrl-C.
@@ -67,8 +69,11 @@ def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name
             kept = None if not done else _save(folder, learner, {**notes, "updates_done": done}, history, name + PART)
             raise LearningInterrupted(done, learner.budget, kept) from interrupt
     found = {"updates_done": done, "imagined_returns": [one for one in learner.returns if math.isfinite(one)]}
-    print(how_it_ended(done, learner.budget, learner.returns), flush=True)
-    path = _save(folder, learner, {**notes, **found}, history, name)
+    try:
+        # First, for nobody may read what is printed; what fails here is told after what was reached.
+        path = _save(folder, learner, {**notes, **found}, history, name)
+    finally:
+        print(how_it_ended(done, learner.budget, learner.returns), flush=True)
     _remove_part(folder, name)
     return path
 
@@ -111,6 +116,9 @@ def _save(
     folder: Path, learner: Learner, notes: Mapping[str, object], history: Sequence[Mapping[str, float]], name: str
 ) -> Path:
     _write_history(folder / f"{name}_history.csv", history)
+    settings = notes.get("learner")
+    if isinstance(learner, FindsSettings) and isinstance(settings, Mapping):
+        notes = {**notes, "learner": {**settings, **learner.found}}
     return save_policy(learner.policy, folder, notes, name)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from latentrl.agents.bounds import ActionBounds
 from latentrl.agents.horizon import FLAG, PLANNED, horizon_hint, horizon_steps
 from latentrl.agents.options import LIMIT_FLAG
 from latentrl.agents.planners import PLANNERS
@@ -186,8 +187,8 @@ def check_numbers(options: EvaluateOptions | CompareOptions) -> None:
     """
     check_seed(options.seed)
     check_one_or_more(episodes=options.episodes, steps=options.steps)
-    if options.torque is not None and not 0.0 < options.torque < float("inf"):
-        raise UserError(f"--action-limit {options.torque}: give a positive number")
+    if options.torque is not None:
+        ActionBounds.to_both_sides(options.torque, 1)
 
 
 def where_of(options: EvaluateOptions | CompareOptions) -> dict[str, Any] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from latentrl.agents.bounds import ActionBounds
 from latentrl.envs import TASKS, tasks_in
@@ -83,8 +82,7 @@ class Setting:
         recorded = self.task.recorded or self.run.recorded
         if self.bound is None:
             return ActionBounds.of(recorded, size, None)
-        high = torch.full((size,), self.bound)
-        given = ActionBounds(-high, high)
+        given = ActionBounds.to_both_sides(self.bound, size)
         fixed = self.task.torque_limit is None and recorded.get("action_low") is not None
         return given.within(ActionBounds.recorded(recorded, size)) if fixed else given
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from latentrl.geometry.leading_coordinates import leading_coordinates
+from latentrl.geometry.neighbour_graph import NoChartError
 from latentrl.geometry.slow_coordinates import Landmarks
 
 ENOUGH = 0.03
@@ -32,6 +33,8 @@ def read_coordinates(observations: Tensor, count: int) -> Tensor:
 def telling_coordinates(observations: Tensor, count: int) -> Tensor | None:
     """Coordinates that tell pictures apart of which the leading ones do not; None where those do, or nothing else does.
 
+    None too where there are too few distinct pictures to compare.
+
     Leading coordinates are nearly straight, slow ones are not. So slow ones stand first for what no leading one tells,
     as the side on which a thin pole leans, and for all only where that does not do.
 
@@ -39,7 +42,10 @@ def telling_coordinates(observations: Tensor, count: int) -> Tensor | None:
         observations: ``[N, T, H, W, C]`` uint8.
         count: coordinates.
     """
-    landmarks = Landmarks(observations)
+    try:
+        landmarks = Landmarks(observations)
+    except NoChartError:
+        return None
     leading = leading_coordinates(observations, HARMONICS * count)
     found, left = None, landmarks.untold(leading[..., :count])
     for first in (leading, None):
@@ -54,12 +60,17 @@ def telling_coordinates(observations: Tensor, count: int) -> Tensor | None:
 def slower_coordinates(observations: Tensor, places: Tensor, share: float = BETTER) -> Tensor | None:
     """As many slow coordinates as ``places [N, T, K]``, if those do not tell the pictures apart and these do.
 
+    None too where there are too few distinct pictures to compare.
+
     Args:
         observations: ``[N, T, H, W, C]`` uint8.
         places: coordinates of the pictures.
         share: of what ``places`` leave untold, that slow coordinates may leave at most.
     """
-    landmarks = Landmarks(observations)
+    try:
+        landmarks = Landmarks(observations)
+    except NoChartError:
+        return None
     left = landmarks.untold(places)
     if left <= ENOUGH:
         return None

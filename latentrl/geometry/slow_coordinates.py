@@ -30,6 +30,8 @@ CHOOSING = 2500
 """Landmarks that choose, for there are many candidates."""
 NEARLY = 0.9
 """Of what the best candidate tells: where a slower one tells as much, it has fewer turns."""
+FEWEST = NEIGHBOURS + 1
+"""Distinct pictures of which each has neighbours enough to be told by."""
 
 
 def slow_functions(points: Tensor, count: int = FUNCTIONS, line: bool = False) -> Tensor | None:
@@ -51,8 +53,11 @@ def slow_functions(points: Tensor, count: int = FUNCTIONS, line: bool = False) -
 
 
 def untold(coordinates: Tensor, points: Tensor) -> float:
-    """The share of the variance of ``points [L, D]`` that their neighbours in ``coordinates [L, K]`` do not tell."""
-    index = nearest(coordinates, coordinates, NEIGHBOURS + 1)[1][:, 1:]
+    """The share of the variance of ``points [L, D]`` that their neighbours in ``coordinates [L, K]`` do not tell.
+
+    There are at least `FEWEST` points.
+    """
+    index = nearest(coordinates, coordinates, FEWEST)[1][:, 1:]
     return float((points - points[index].mean(1)).square().sum() / (points - points.mean(0)).square().sum())
 
 
@@ -80,6 +85,9 @@ class Landmarks:
     Args:
         observations: ``[N, T, H, W, C]`` uint8.
         count: at most, or some more.
+
+    Raises:
+        NoChartError: fewer than `FEWEST` distinct pictures.
     """
 
     def __init__(self, observations: Tensor, count: int = LANDMARKS) -> None:
@@ -87,6 +95,8 @@ class Landmarks:
         total = observations.shape[:2].numel()
         described = thumbnails(spread_frames(observations, count), NEAR)
         kept = distinct(described)
+        if len(kept) < FEWEST:
+            raise NoChartError(f"{len(kept)} distinct pictures, at least {FEWEST} are compared")
         self._numbers = torch.arange(0, total, max(1, total // count))[kept]
         self._axes = leading_axes(described[kept], COMPONENTS)
         self._points = self._axes.along(described[kept])

@@ -18,16 +18,22 @@ def partial_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.partial")
 
 
+def is_special(path: Path) -> bool:
+    """Whether it is neither file nor folder, nor a link to one: a named pipe, which may be waited at for ever."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A name beside ``path`` to write to.
 
     Where the block ends well it takes the place of ``path`` in one move, so that readers see the old file or the new
     one; where it does not, ``path`` stays what it was and nothing is left beside it. Links are replaced, not followed:
-    a folder from somebody else may hold one that leads to a file of this user's.
+    a folder from somebody else may hold one that leads to a file of this user's. So are pipes and the like, that would
+    be written to for ever.
     """
     partial = partial_of(path)
-    if partial.is_symlink():
+    if partial.is_symlink() or is_special(partial):
         partial.unlink()
     try:
         yield partial
@@ -96,6 +102,8 @@ def read_json(path: Path, cure: str) -> dict[str, Any]:
     Raises:
         UserError: no such file, not JSON, or no object; ``cure`` says what to do.
     """
+    if is_special(path):
+        raise UserError(f"{path} is no file (a pipe or a device): {cure}")
     try:
         found = parsed_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

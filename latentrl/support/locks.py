@@ -78,12 +78,14 @@ def claimed(path: Path) -> Iterator[None]:
     seen to be one that can be written to.
 
     Raises:
-        UserError: another process holds it.
+        UserError: another process holds it, or what has the name is no file.
         OSError: nothing can be written there.
     """
     partial = partial_of(path)
     if partial.is_symlink():
         partial.unlink()
+    if partial.exists() and not partial.is_file():
+        raise UserError(f"{partial} is no file, and {path.name} is written there first: remove it")
     partial.touch()
     with exclusive(partial, f"{path}: another process is at work on it; wait for it") as held:
         try:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -229,6 +230,16 @@ def test_a_saved_policy_comes_back_bit_for_bit(tmp_path: Path) -> None:
         assert torch.equal(tensor, loaded.state_dict()[name])
     state = torch.randn(6, 3)
     assert torch.equal(policy(state), loaded(state))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+@pytest.mark.parametrize("name", ["policy.json", "policy.safetensors"])
+def test_a_pipe_in_a_policy_s_place_is_refused_and_not_waited_at(tmp_path: Path, name: str) -> None:
+    save_policy(MLPPolicy(-BOUND, BOUND, torch.zeros(3), torch.ones(3)), tmp_path)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ValueError, match=f"{name} is no file"):
+        load_policy(tmp_path)
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:

@@ -45,6 +45,12 @@ def test_a_model_s_largest_actions_bound_both_sides_and_none_bounds_nothing() ->
     assert bounds.up_to(None) is bounds
 
 
+@pytest.mark.parametrize("largest", [1.0, 0.5, 0.0])
+def test_where_a_model_s_largest_action_leaves_nothing_that_dimension_stays(largest: float) -> None:
+    bounds = ActionBounds(torch.tensor([1.0, -1.0]), torch.tensor([3.0, 1.0])).up_to((largest, 0.25))
+    assert (bounds.low.tolist(), bounds.high.tolist()) == ([1.0, -0.25], [3.0, 0.25])
+
+
 def test_bounds_within_bounds() -> None:
     wide, narrow = ActionBounds.of({}, 2, 1.25), ActionBounds.recorded(RECORDED, 2)
     both = wide.within(narrow)
@@ -59,6 +65,7 @@ def test_bounds_within_bounds() -> None:
     [
         (RECORDED, 0.0, "--action-limit 0.0: give a positive number"),
         (RECORDED, float("inf"), "--action-limit inf"),
+        (RECORDED, 1e-50, "--action-limit 1e-50: give a positive number of at least 1e-38"),  # zero in float32
         ({}, None, "--action-limit: the run's data says no bounds"),
         ({**RECORDED, "action_low": [-0.5]}, None, "give --action-limit"),
         ({"action_low": [0.0], "action_high": [1.0]}, None, "not of the model's 2 actions"),

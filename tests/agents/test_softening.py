@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions, MLPPolicy, SofteningGradient, softening
+from latentrl.agents.learning import LearningInterrupted, learn_into
+from latentrl.agents.policies import (
+    AnalyticGradient,
+    AnalyticGradientOptions,
+    MLPPolicy,
+    SofteningGradient,
+    Update,
+    load_policy,
+    softening,
+)
 from latentrl.numerics.distributions import DiagonalGaussian
 
 BOUND = torch.ones(1)
@@ -85,6 +96,49 @@ def test_where_all_are_stuck_the_best_trial_goes_on(monkeypatch: pytest.MonkeyPa
     policy, counted, bounds = learn(OPTIONS)
     assert bounds == 4 * [10.0] + 4 * [3.0] + 4 * [1.0] + 6 * [10.0] and counted == list(range(1, 19))
     assert same(policy, alone(10.0))
+
+
+@pytest.mark.parametrize(
+    ("by", "stop", "bound"),
+    [
+        ({10.0: lambda done: min(done, 2), 3.0: lambda done: 0.0}, 3, 10.0),  # within the first trial
+        ({10.0: lambda done: min(done, 2), 3.0: lambda done: 0.0}, 6, 10.0),  # within the second
+        ({10.0: lambda done: min(done, 2), 3.0: lambda done: 3.0, 1.0: lambda done: 9.0}, 10, 3.0),  # within the third
+    ],
+    ids=["first", "second", "third"],
+)
+def test_ctrl_c_keeps_the_best_trial_so_far_and_says_its_bound(
+    by: dict[float, Callable[[int], float]], stop: int, bound: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    judged(monkeypatch, by)
+    done: list[int] = []
+    original = AnalyticGradient.update
+
+    def update(self: AnalyticGradient) -> Update:
+        if len(done) == stop:
+            raise KeyboardInterrupt
+        done.append(1)
+        return original(self)
+
+    monkeypatch.setattr(AnalyticGradient, "update", update)
+    learner = SofteningGradient(Integrator(), quadratic, starts, -BOUND, BOUND, OPTIONS)
+    with pytest.raises(LearningInterrupted):
+        learn_into(tmp_path, learner, {"learner": asdict(OPTIONS)})
+    settings = json.loads((tmp_path / "policy-interrupted.json").read_text())["settings"]
+    assert settings["learner"] == {**asdict(OPTIONS), "state_gradient": bound, "hidden": [64, 64], "softer": [3.0, 1.0]}
+    monkeypatch.setattr(AnalyticGradient, "update", original)
+    other = AnalyticGradient(Integrator(), quadratic, starts, -BOUND, BOUND, replace(OPTIONS, state_gradient=bound))
+    other.advance(min(stop, 4))
+    kept = load_policy(tmp_path, "policy-interrupted")
+    assert isinstance(kept, MLPPolicy) and same(kept, other.policy)
+
+
+def test_the_bound_that_was_chosen_is_stored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    judged(monkeypatch, {10.0: lambda done: min(done, 2), 3.0: lambda done: done})
+    learner = SofteningGradient(Integrator(), quadratic, starts, -BOUND, BOUND, OPTIONS)
+    path = learn_into(tmp_path, learner, {"learner": asdict(OPTIONS)})
+    settings = json.loads(path.with_suffix(".json").read_text())["settings"]
+    assert settings["learner"]["state_gradient"] == 3.0 and same(learner.policy, alone(3.0))
 
 
 def test_a_short_learning_has_no_trials(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,15 @@ def test_slow_coordinates_stand_first_for_what_no_leading_one_tells() -> None:
     assert landmarks.untold(telling) < 0.5 * landmarks.untold(leading)
 
 
+@pytest.mark.parametrize("distinct", [1, 3, 10, 11])
+def test_few_distinct_pictures_have_leading_coordinates(distinct: int) -> None:
+    places = torch.linspace(-1, 1, distinct).repeat(40)[:40].view(4, 10, 1).expand(4, 10, 2)
+    pictures = drawn(places)
+    assert telling_coordinates(pictures, 2) is None and slower_coordinates(pictures, places) is None
+    found, leading = read_coordinates(pictures, 2), leading_coordinates(pictures, 2)
+    assert found.shape == (4, 10, 2) and torch.equal(found.nan_to_num(), leading.nan_to_num())
+
+
 def test_frames_between_the_landmarks_are_placed_among_them(far: tuple[Tensor, Tensor]) -> None:
     pictures, places = far
     some = Landmarks(pictures, count=1000).slow_coordinates(2)  # every other frame is a landmark

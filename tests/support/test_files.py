@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from latentrl.support.errors import UserError
-from latentrl.support.files import parsed_json, refuse_links, replacing, write_bytes, write_text
+from latentrl.support.files import parsed_json, read_json, refuse_links, replacing, write_bytes, write_text
 
 
 def test_a_new_file_takes_the_old_ones_place(tmp_path: Path) -> None:
@@ -62,3 +63,15 @@ def test_json_that_cannot_be_read_is_a_value_error(text: str | bytes) -> None:
     assert parsed_json('{"a": [1, null]}') == parsed_json(b'{"a": [1, null]}') == {"a": [1, None]}
     with pytest.raises(ValueError):
         parsed_json(text)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+def test_nothing_waits_at_a_pipe(tmp_path: Path) -> None:
+    """What is written takes its place, and what is read is refused."""
+    path = tmp_path / "a.json"
+    os.mkfifo(path)
+    os.mkfifo(tmp_path / "a.json.partial")
+    with pytest.raises(UserError, match=r"a\.json is no file .*: make it again"):
+        read_json(path, "make it again")
+    write_text(path, '{"a": 1}')
+    assert read_json(path, "make it again") == {"a": 1} and [one.name for one in tmp_path.iterdir()] == ["a.json"]

@@ -68,6 +68,19 @@ def test_a_claim_ends_with_an_error_and_follows_no_link(tmp_path: Path) -> None:
     assert mine.read_text() == "mine" and [one.name for one in tmp_path.iterdir()] == ["mine"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+def test_a_claim_does_not_wait_at_a_pipe(tmp_path: Path) -> None:
+    path, pipe = tmp_path / "figures.json", tmp_path / "figures.json.partial"
+    os.mkfifo(pipe)
+    with pytest.raises(UserError, match=r"figures\.json\.partial is no file.*: remove it"), claimed(path):
+        pass
+    pipe.unlink()
+    pipe.mkdir()
+    with pytest.raises(UserError, match=r"figures\.json\.partial is no file.*: remove it"), claimed(path):
+        pass
+    assert pipe.is_dir()
+
+
 def test_nothing_is_claimed_where_nothing_can_be_written(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="figures"), claimed(tmp_path / "gone" / "figures.json"):
         pass

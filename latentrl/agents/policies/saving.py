@@ -17,7 +17,7 @@ from torch import Tensor
 from latentrl.agents.policies.mlp import MLPPolicy
 from latentrl.agents.policies.progress import Policy
 from latentrl.support.digests import digest
-from latentrl.support.files import write_bytes
+from latentrl.support.files import is_special, write_bytes
 
 DIGEST = "sha256"
 """What a description says of the weights."""
@@ -66,6 +66,9 @@ def read_policy(folder: Path, name: str = "policy") -> tuple[Policy, dict[str, A
     weights = policy_path(folder, name)
     text = weights.with_suffix(".json")
     try:
+        for file in (text, weights):
+            if is_special(file):
+                raise ValueError(f"{file.name} is no file")
         description = json.loads(text.read_text(encoding="utf-8"))
         tensors = load_file(weights)
         # Those of before there was a digest have none; a process that was killed between the two files leaves another.

@@ -9,6 +9,7 @@ has stopped rising is.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from torch import Tensor
 
@@ -69,39 +70,45 @@ class SofteningGradient:
 
     @property
     def policy(self) -> MLPPolicy:
-        """That of the bound at work."""
+        """That of the bound at work; while bounds are tried, of the best trial that is done, or of the first."""
         return self.learner.policy
 
     @property
     def returns(self) -> list[float]:
-        """Those of the bound at work."""
+        """Those of the same bound as :attr:`policy`."""
         return self.learner.returns
+
+    @property
+    def found(self) -> dict[str, Any]:
+        """The bound that :attr:`policy` is learned with, as the option that it is."""
+        return {"state_gradient": self.learner.options.state_gradient}
 
     def learn(self, on_progress: OnProgress | None = None) -> MLPPolicy:
         """Choose the bound, then learn on with it."""
         if not self._softer:
             return self.learner.learn(on_progress)
-        tried, spent = [], 0
-        for bound in (None, *self._softer):
-            if bound is not None:
-                self.learner = self._make(bound)
-            rose = self._try(_counting_from(spent, on_progress))
-            tried.append((self.learner.imagined_return(), self.learner))
-            spent += TRIAL
+        best, rose = _try(self.learner, on_progress)
+        spent = TRIAL
+        for bound in self._softer:
             if rose:
                 break
-        _, self.learner = max(tried, key=lambda trial: trial[0])
+            trial = self._make(bound)
+            last, rose = _try(trial, _counting_from(spent, on_progress))
+            spent += TRIAL
+            # Not before its trial is done: whoever stops within it keeps the best so far.
+            if last > best:
+                best, self.learner = last, trial
         return self.learner.learn(_counting_from(spent - TRIAL, on_progress))
 
-    def _try(self, on_progress: OnProgress | None) -> bool:
-        """The first updates; whether the return still rose in the second half of them."""
-        learner = self.learner
-        first = learner.imagined_return()
-        learner.advance(TRIAL // 2, on_progress)
-        halfway = learner.imagined_return()
-        learner.advance(TRIAL - TRIAL // 2, on_progress)
-        last = learner.imagined_return()
-        return last - halfway > STUCK * abs(last - first)
+
+def _try(learner: AnalyticGradient, on_progress: OnProgress | None) -> tuple[float, bool]:
+    """The return after the first updates; whether it still rose in the second half of them."""
+    first = learner.imagined_return()
+    learner.advance(TRIAL // 2, on_progress)
+    halfway = learner.imagined_return()
+    learner.advance(TRIAL - TRIAL // 2, on_progress)
+    last = learner.imagined_return()
+    return last, last - halfway > STUCK * abs(last - first)
 
 
 def _counting_from(spent: int, on_progress: OnProgress | None) -> OnProgress | None:
