@@ -2,10 +2,11 @@
 
     python tools/rods.py --out runs/rods
 
-The pendulum's rod is recorded at 16, 24, 48 and 64 pixels, with the camera's noise and without, once on white, and with
-control steps from 0.1 to 0.01 s; the fast ones hold each action for as many steps as ``latentrl inspect`` suggests for
-them. Each is trained with the defaults, a policy is learned, and policy and planner (CEM) swing the rod up from hanging.
-Every step is a public verb's command in a process of its own. Called again, it goes on; what is finished stays.
+The pendulum's rod is recorded at 16, 24, 48 and 64 pixels, with the camera's noise and without, once on white, and
+with control steps from 0.1 to 0.01 s; the fast ones hold each action for as many steps as ``latentrl inspect``
+suggests. Each is trained with the defaults, a policy is learned, and policy and planner (CEM) swing the rod up from
+hanging. Every step is a public verb's command in a process of its own. Called again, it goes on; what is finished
+stays.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 from latentrl.studies.suite.chain import Chain
 from latentrl.studies.suite.commands import shown
-from latentrl.studies.suite.outcome import outcome_of
+from latentrl.studies.suite.outcome import QUICK, outcome_of
 from latentrl.studies.suite.running import run_suite
 from latentrl.studies.systems.base import Evaluation, System
 from latentrl.studies.tables import NONE
@@ -134,7 +135,9 @@ def table(found: Mapping[str, Any], command: str) -> str:
         "standing still*: of held-out pictures the mean squared error of what is predicted without looking, over that",
         "of a model that says that nothing moves. Seconds are the clock's, on one core.",
     )
-    return "\n".join(["# One rod, many cameras and clocks", "", *about, "", *(f"| {line} |" for line in lines)]) + "\n"
+    quick = ["**Quick look: everything as small as it can be. No result.**", ""] if found[QUICK] else []
+    whole = ["# One rod, many cameras and clocks", "", *quick, *about, "", *(f"| {line} |" for line in lines)]
+    return "\n".join(whole) + "\n"
 
 
 def _row(rod: Rod, seed: Mapping[str, Any]) -> list[str]:

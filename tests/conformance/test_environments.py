@@ -359,7 +359,7 @@ def check_true_physics(environment: Environment) -> None:
     if environment.true_physics is None:
         return
     envs = several(environment, 8)
-    physics = environment.true_physics(envs.metadata["control_step"])
+    physics = environment.true_physics(float(envs.metadata.get("control_step") or 1.0))
     assert isinstance(physics, Dynamics)
     rng, space = np.random.default_rng(0), envs.single_action_space
     assert isinstance(space, Box)

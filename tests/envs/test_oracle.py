@@ -36,6 +36,17 @@ def test_one_step_is_the_environments() -> None:
     np.testing.assert_allclose(found[1].numpy(), expected[1], atol=1e-12)
 
 
+@pytest.mark.parametrize("duration", [0.01, 0.22])
+def test_a_step_of_another_length_is_the_environments(duration: float) -> None:
+    angle, velocity, torque = _random_states(50)
+    expected = physics.advance(angle, velocity, torque, *physics.integration(duration))
+    fine = physics.advance(angle, velocity, torque, duration, substeps=400)
+    found = advance(*(torch.from_numpy(values) for values in (angle, velocity, torque)), duration)
+    for one, other, truth in zip(found, expected, fine, strict=True):
+        np.testing.assert_allclose(one.numpy(), other, atol=1e-12)
+        np.testing.assert_allclose(other, truth, atol=1e-3)
+
+
 def test_the_transition_is_the_environments_on_cosine_sine_and_velocity() -> None:
     angle, velocity, torque = _random_states()
     state = torch.from_numpy(np.stack((np.cos(angle), np.sin(angle), velocity), -1))

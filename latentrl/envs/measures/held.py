@@ -15,8 +15,9 @@ from latentrl.envs.measures.base import GOAL, LENGTH, Floats, Outcome, Truth, di
 class Held:
     """Bring coordinates to a pose and hold them there, none of them beyond its limits at any time.
 
-    Success: all within ``tolerance`` of the goal through the last ``hold`` steps, or ``seconds``, of the episode, and no collision in
-    the whole episode, which is a coordinate beyond its limits: a stop that gives way elastically can be pushed through.
+    Success: all within ``tolerance`` of the goal through the last ``hold`` steps, or ``seconds``, of the episode, and
+    no collision in the whole episode, which is a coordinate beyond its limits: a stop that gives way elastically can be
+    pushed through.
 
     Figure ``settling``: the seconds after which all stay within the tolerance for good; infinite if they do not at the
     end. Where every episode has a goal of its own also ``<name>_error`` of each coordinate at the end, and overall the

@@ -15,9 +15,9 @@ class PendulumEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     """Swing a pendulum up from noisy images, S = 16 pixels high and wide unless ``size`` says otherwise.
 
     Observation: ``[S, S, 1]`` uint8, drawn from the angle alone. Action: the torque ``[1]`` in N m, clipped to the
-    limit and held for ``control_step``, 0.1 s unless said otherwise. The first angle is uniform on the circle, the first velocity within ``first_velocity``;
-    ``reset(options={"angle": ..., "velocity": ...})`` sets either. Nothing ends an episode: for a time limit pass
-    ``max_episode_steps`` to ``gymnasium.make``.
+    limit and held for ``control_step``, 0.1 s unless said otherwise. The first angle is uniform on the circle, the
+    first velocity within ``first_velocity``; ``reset(options={"angle": ..., "velocity": ...})`` sets either. Nothing
+    ends an episode: for a time limit pass ``max_episode_steps`` to ``gymnasium.make``.
 
     ``info`` holds the ground truth for evaluation: "angle" in [-pi, pi) (0 upright, counter-clockwise positive),
     "velocity" and "clean", the noise-free observation. The reward is minus the usual swing-up cost of the state that
