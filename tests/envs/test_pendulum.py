@@ -316,7 +316,7 @@ class TestEnvironment:
             for _ in range(count):
                 info = env.step(np.array([1.5], np.float32))[4]
             ends.append((info["angle"], info["velocity"]))
-        np.testing.assert_allclose(*ends, atol=1e-6)
+        np.testing.assert_allclose(ends[0], ends[1], atol=1e-6)
 
 
 class TestVectorised:
