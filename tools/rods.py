@@ -136,8 +136,8 @@ def table(found: Mapping[str, Any], command: str) -> str:
     about = (
         f"`{command}` makes this table. One seed each. Swing-ups succeeded of {EPISODES} from hanging. *Prediction /",
         "standing still*: of held-out pictures the mean squared error of what is predicted without looking, over that",
-        "of a model that says that nothing moves. Without noise all episodes of a policy are the same one. Seconds are the",
-        "clock's, on one core.",
+        "of a model that says that nothing moves. Without noise all episodes of a policy are the same one. Seconds are",
+        "the clock's, on one core.",
     )
     quick = ["**Quick look: everything as small as it can be. No result.**", ""] if found[QUICK] else []
     whole = ["# One rod, many cameras and clocks", "", *quick, *about, "", *(f"| {line} |" for line in lines)]
