@@ -50,6 +50,7 @@ def told(data: Sequences) -> Tensor:
     """The share of the variance of the angle's cosine and sine that a linear map of the coordinates read off tells."""
     angle = torch.from_numpy(turning()).float().flatten()
     ring = torch.stack((angle.cos(), angle.sin()), -1)
+    ring = ring / ring.std(0)
     return 1 - unexplained(read_coordinates(data.observations, 2).flatten(0, 1), ring)
 
 
