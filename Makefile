@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart reacher reacher-pixels test test-matrix lint types check bench chaos crowd disk-faults field fuzz equations clean
+.PHONY: help install quickstart reacher reacher-pixels test test-matrix lint types check bench chaos crowd disk-faults field fuzz rods equations clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ field: $(STAMP) ## ten million filter steps without a break: beliefs, memory, la
 
 fuzz: $(STAMP) ## bad input of every kind, made up: each case ends well or in one line (ARGS="--cases 500 --seed 1")
 	$(BIN)/python tools/fuzz.py $(ARGS)
+
+rods: $(STAMP) ## one rod at many sizes, noises and control rates, from data to swing-ups; resumes (ARGS="--only 48-noiseless --steps 4000")
+	$(BIN)/python tools/rods.py $(ARGS)
 
 equations: ## which function implements which equation: docs/equations.md, from the docstrings
 	$(PYTHON) docs/make_equations.py

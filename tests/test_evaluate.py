@@ -36,7 +36,7 @@ from tests.unread import Unread
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Episodes of six steps, and a planner that hardly plans."""
     for name, task in list(TASKS.items()):
-        monkeypatch.setitem(TASKS, name, replace(task, steps=6, episodes=2))
+        monkeypatch.setitem(TASKS, name, replace(task, steps=6, seconds=None, episodes=2))
     quick = CEMOptions(horizon=2, samples=4, iterations=1, elites=2)
     monkeypatch.setitem(PLANNERS, "cem", lambda low, high: CEM(low, high, quick))
 

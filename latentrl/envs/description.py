@@ -138,7 +138,8 @@ class Environment:
         flags: the flags of ``latentrl collect`` that are arguments of the environment.
         pictures: whether, made with these arguments, it observes pictures that take long to render: they are collected
             by several processes, into a folder that says so.
-        true_physics: makes its physics to plan in; imports them only then. None: they are not written down.
+        true_physics: makes its physics to plan in, given the seconds that an action is held for; imports them only
+            then. None: they are not written down.
         servo: makes a feedback controller on ground truth from true goal poses ``[N, D]`` and the largest action;
             imports it only then. None: there is none.
     """
@@ -152,5 +153,5 @@ class Environment:
     collection: Collection = field(default_factory=Collection)
     flags: tuple[Flag, ...] = ()
     pictures: Callable[[Mapping[str, Any]], bool] = no_pictures
-    true_physics: Callable[[], TruePhysics] | None = None
+    true_physics: Callable[[float], TruePhysics] | None = None
     servo: Callable[[Floats, float], TruthAgent] | None = None

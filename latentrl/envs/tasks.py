@@ -88,7 +88,13 @@ class Task:
         return replace(self, env_kwargs={**self.env_kwargs, **kwargs})
 
     def of_run(self, kwargs: dict[str, Any]) -> Task:
-        """The task in the environment as a run's data was recorded in it, at its control step."""
+        """The task in the environment as a run's data was recorded in it, at its control step.
+
+        A ``control_step`` among ``kwargs`` is a step of the environment, of which each action is held for as many as
+        ``recorded`` says; without one the task's own stands, held actions counted in.
+        """
         task = self.with_env(**kwargs)
-        step = kwargs.get("control_step", self.control_step)
+        step = self.control_step
+        if "control_step" in kwargs:
+            step = kwargs["control_step"] * (self.recorded.get("repeat") or 1)
         return replace(task, control_step=step, steps=round(self.seconds / step) if self.seconds else self.steps)

@@ -65,7 +65,7 @@ def planner_on_true_physics(setting: Setting) -> OracleAgent:
     environment = environment_named(task.env_id)
     if environment is None or environment.true_physics is None:
         raise UserError(f"--physics true: the physics of {task.env_id} are not known here; leave it out")
-    physics = environment.true_physics()
+    physics = environment.true_physics(task.control_step)
     reward: PositionReward | VelocityReward
     if setting.target is not None:
         reward = VelocityReward(torch.tensor([setting.target]), physics.position_size)

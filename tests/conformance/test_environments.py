@@ -358,7 +358,8 @@ def check_true_physics(environment: Environment) -> None:
     """A step of the physics is the simulator's, on the states that the physics make of its ground truth."""
     if environment.true_physics is None:
         return
-    physics, envs = environment.true_physics(), several(environment, 8)
+    envs = several(environment, 8)
+    physics = environment.true_physics(float(envs.metadata.get("control_step") or 1.0))
     assert isinstance(physics, Dynamics)
     rng, space = np.random.default_rng(0), envs.single_action_space
     assert isinstance(space, Box)
@@ -540,7 +541,7 @@ CART = Environment(
     coordinates=cart_coordinates,
     tasks={"stay": STAY, "drive": replace(STAY, measure=SteadySpeed(SPEED), draw=None, goal="velocity:0.5")},
     collection=Collection(sequences=6, test_sequences=3, length=4, hold=0.5, num_envs=2, goal=(0.25,)),
-    true_physics=TrueCart,
+    true_physics=lambda control_step: TrueCart(),
     servo=CartServo,
 )
 

@@ -50,6 +50,18 @@ def test_upright_means_all_of_the_last_fifty_steps_on_any_turn() -> None:
     assert outcome.figures["seconds_to_upright"] == pytest.approx(expected)
 
 
+def test_a_pose_held_for_seconds_is_held_for_as_many_steps_as_they_take() -> None:
+    angle = np.full((100, 2), 3.0)
+    angle[80:, 0], angle[81:, 1] = 0.0, 0.0
+    for held, step, expected in (
+        (Held((ANGLE,), (0.0,), 0.2, 50, seconds=2.0), 0.1, [True, False]),
+        (Held((ANGLE,), (0.0,), 0.2, 50, seconds=2.0), 0.2, [True, True]),
+        (Held((ANGLE,), (0.0,), 0.2, 20), 0.2, [True, False]),
+    ):
+        success = held({"angle": angle}, step, None).success
+        assert success is not None and success.tolist() == expected
+
+
 def test_settling_time_counts_from_the_last_step_outside() -> None:
     inside = np.array([[1, 1, 1], [0, 1, 1], [1, 0, 1], [0, 0, 1], [1, 1, 0]], dtype=bool).T
     assert settling_time(inside, 0.5).tolist() == [0.5, 1.0, 1.5, 1.5, np.inf]

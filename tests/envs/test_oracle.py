@@ -31,9 +31,20 @@ def _random_states(count: int = 500) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def test_one_step_is_the_environments() -> None:
     angle, velocity, torque = _random_states()
     expected = physics.advance(angle, velocity, torque)
-    found = advance(*(torch.from_numpy(values) for values in (angle, velocity, torque)))
+    found = advance(torch.from_numpy(angle), torch.from_numpy(velocity), torch.from_numpy(torque))
     np.testing.assert_allclose(found[0].numpy(), expected[0], atol=1e-12)
     np.testing.assert_allclose(found[1].numpy(), expected[1], atol=1e-12)
+
+
+@pytest.mark.parametrize("duration", [0.01, 0.22])
+def test_a_step_of_another_length_is_the_environments(duration: float) -> None:
+    angle, velocity, torque = _random_states(50)
+    expected = physics.advance(angle, velocity, torque, *physics.integration(duration))
+    fine = physics.advance(angle, velocity, torque, duration, substeps=400)
+    found = advance(torch.from_numpy(angle), torch.from_numpy(velocity), torch.from_numpy(torque), duration)
+    for one, other, truth in zip(found, expected, fine, strict=True):
+        np.testing.assert_allclose(one.numpy(), other, atol=1e-12)
+        np.testing.assert_allclose(other, truth, atol=1e-3)
 
 
 def test_the_transition_is_the_environments_on_cosine_sine_and_velocity() -> None:

@@ -115,6 +115,74 @@ class TestCamera:
         assert background.sum() > 50
         np.testing.assert_allclose(noisy[:, background].mean(), 255 * camera.BLACK_LEVEL, atol=0.1)
 
+    @pytest.mark.parametrize("picture", camera.PICTURES)
+    @pytest.mark.parametrize("size", [8, 20, 24, 48, 64])
+    def test_other_sizes_are_means_over_each_pixels_area(self, size: int, picture: Any) -> None:
+        """Against the definition, looked at on a grid of 960 points a side."""
+        angle = np.array([0.0, 0.7, -2.5])
+        grid = (np.arange(960) + 0.5) / 60 - 8
+        x, y = np.meshgrid(grid, grid[::-1])
+        for drawn, turned in zip(camera.draw(angle, picture, size), angle, strict=True):
+            right, up = -math.sin(turned), math.cos(turned)
+            if picture == "blob":
+                squared, width = (x - 4 * right) ** 2 + (y - 4 * up) ** 2, 2.0
+            else:
+                nearest = np.clip(x * right + y * up, 0, 6)
+                squared, width = (x - nearest * right) ** 2 + (y - nearest * up) ** 2, 0.5
+            scene = 255 * (0.04 + 0.96 * np.exp(-squared / (2 * width**2)))
+            rows = np.arange(960) * size // 960
+            ones = np.eye(size)[rows] * (size / 960)
+            np.testing.assert_allclose(drawn, ones.T @ scene @ ones, atol=3.0 if size < 48 else 0.5)
+
+    @pytest.mark.parametrize("picture", camera.PICTURES)
+    def test_a_fine_picture_averaged_down_is_the_coarse_one(self, picture: Any) -> None:
+        angle = np.random.default_rng(0).uniform(-np.pi, np.pi, 100)
+
+        def down(size: int, to: int) -> np.ndarray:
+            fine = camera.draw(angle, picture, size).reshape(100, to, size // to, to, size // to)
+            return np.asarray(fine.mean((2, 4)))
+
+        np.testing.assert_allclose(down(64, 32), camera.draw(angle, picture, 32), atol=1.0)
+        # The one of 16 x 16 has the middles of its pixels, where a rod half a pixel wide is brighter than on average.
+        mean, middle = down(64, 16), camera.draw(angle, picture)
+        assert np.corrcoef(mean.ravel(), middle.ravel())[0, 1] > 0.99
+        assert abs(mean - middle).mean() < 1.5
+        np.testing.assert_allclose(mean.mean(), middle.mean(), rtol=0.005)
+
+    def test_noise_of_16_pixels_is_drawn_by_128_frames(self) -> None:
+        """Data of a seed stays what it was before there were other sizes."""
+        angle = np.random.default_rng(0).uniform(-np.pi, np.pi, 300)
+        noisy = camera.photograph(angle, "rod", 0.01, np.random.default_rng(5))[0]
+        rng, scene = np.random.default_rng(5), camera.draw(angle, "rod")
+        for start in (0, 128, 256):
+            part = scene[start : start + 128]
+            expected = camera.digitise(part + 255.0 * 0.01 * camera.gaussian_noise(rng, part.shape))
+            np.testing.assert_array_equal(noisy[start : start + 128], expected)
+
+    @pytest.mark.parametrize("size", [16, 24])
+    def test_white_is_black_inverted(self, size: int) -> None:
+        angle = np.linspace(-3, 3, 50)
+        black, white = (
+            camera.photograph(angle, "rod", 0.0, np.random.default_rng(0), size, one)[0].astype(int)
+            for one in ("black", "white")
+        )
+        # Halves are rounded to even, in both.
+        assert abs(black + white - 255).max() <= 1
+        assert white.mean() > 200
+
+    def test_large_pictures_are_drawn_a_few_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Memory does not grow with the number of frames: the scene is looked at in no more points than at 16 x 16."""
+        drawn: list[int] = []
+        plain = camera.draw
+
+        def counting(angle: np.ndarray, picture: Any, size: int = 16) -> Any:
+            drawn.append(len(angle))
+            return plain(angle, picture, size)
+
+        monkeypatch.setattr(camera, "draw", counting)
+        camera.photograph(np.zeros(20), "rod", 0.0, np.random.default_rng(0), 64)
+        assert sum(drawn) == 20 and max(drawn) * 128**2 <= 128 * 16**2
+
     def test_no_noise_means_the_clean_picture(self) -> None:
         noisy, clean = camera.photograph(np.linspace(-3, 3, 300), "rod", 0.0, np.random.default_rng(0))
         np.testing.assert_array_equal(noisy, clean)
@@ -187,6 +255,12 @@ class TestEnvironment:
             ({"first_velocity": -1.0}, "first_velocity"),
             ({"picture": "disc"}, "picture"),
             ({"noise": float("nan")}, "noise"),
+            ({"size": 7}, "size"),
+            ({"size": 24.5}, "size"),
+            ({"size": "big"}, "size"),
+            ({"background": "grey"}, "background"),
+            ({"control_step": 0.0}, "control_step"),
+            ({"control_step": float("nan")}, "control_step"),
             ({"render_mode": "human"}, "render_mode"),
             ({"render_size": 0}, "render_size"),
         ],
@@ -222,6 +296,27 @@ class TestEnvironment:
         assert darkness[:60].sum() > 2 * darkness[60:].sum()
         assert abs(up[::-1].astype(int) - down).mean() < 3
         assert PendulumEnv().render() is None
+
+    @pytest.mark.parametrize("make", [PendulumEnv, PendulumVectorEnv])
+    def test_settings_of_the_camera_are_seen_everywhere(self, make: Any) -> None:
+        env = make(picture="rod", size=24, background="white", control_step=0.02)
+        observation, info = env.reset(seed=0)
+        assert observation.shape == env.observation_space.shape and observation.shape[-3:] == (24, 24, 1)
+        assert info["clean"].shape == observation.shape and env.observation_space.contains(observation)
+        assert env.photograph(np.zeros(1)).shape[-3:] == (24, 24, 1)
+        assert (env.metadata["control_step"], env.metadata["render_fps"]) == (0.02, 50)
+        assert make().metadata["control_step"] == 0.1, "another one's is its own"
+
+    def test_short_control_steps_are_the_same_motion(self) -> None:
+        """Ten steps of 0.01 s under one torque end where one of 0.1 s does."""
+        ends = []
+        for step, count in ((0.1, 1), (0.01, 10)):
+            env = PendulumEnv(control_step=step)
+            env.reset(seed=0, options={"angle": 1.0, "velocity": -3.0})
+            for _ in range(count):
+                info = env.step(np.array([1.5], np.float32))[4]
+            ends.append((info["angle"], info["velocity"]))
+        np.testing.assert_allclose(ends[0], ends[1], atol=1e-6)
 
 
 class TestVectorised:

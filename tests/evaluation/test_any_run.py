@@ -210,6 +210,19 @@ def test_held_actions_are_as_recorded_unless_said_otherwise(tmp_path: Path) -> N
     assert twice / once == pytest.approx(3, rel=1e-3) and four / once == pytest.approx(10, rel=1e-3)
 
 
+def test_the_pendulums_camera_is_made_again_as_it_recorded(tmp_path: Path) -> None:
+    kwargs = {"picture": "rod", "size": 24, "background": "white", "noise": 0.0, "control_step": 0.05}
+    data = collected(tmp_path / "data", env="pendulum", env_kwargs=kwargs, repeat=2)
+    stored = load_metadata(data)
+    assert stored["env_kwargs"] == kwargs and stored["control_step"] == pytest.approx(0.1)
+    assert load_sequences(data, "train").observations.shape[2:] == (24, 24, 1)
+    run = untrained(tmp_path / "run", data)
+    task = Setting.of(Trial("random", "swing-up"), Run.open(run)).task
+    assert (task.steps, task.control_step, task.env_kwargs) == (200, pytest.approx(0.1), {**kwargs, "torque_limit": 7})
+    seen = evaluate(EvaluateOptions(run, task="swing-up", agent="cem", episodes=2, steps=2, video=False))
+    assert seen["episodes"] == 2, "the model takes pictures of no other size"
+
+
 def test_rendered_pictures_are_seen_again(tmp_path: Path) -> None:
     data = collected(tmp_path / "data", pixels=12)
     picture = load_sequences(data, "train").observations[0, 0].numpy()

@@ -206,6 +206,15 @@ def test_an_episode_of_the_suite_lasts_20_s_at_any_control_step() -> None:
     assert TASKS["reach"].of_run({"control_step": 0.1}).steps == 150
 
 
+def test_a_swing_up_lasts_20_s_at_any_control_step_and_repeat() -> None:
+    plain = TASKS["swing-up"]
+    assert (plain.of_run({}).steps, plain.of_run({}).control_step) == (200, 0.1)
+    fast = plain.of_run({"control_step": 0.01})
+    assert (fast.steps, fast.control_step) == (2000, 0.01)
+    held = replace(plain, recorded={"repeat": 10}).of_run({"control_step": 0.01})
+    assert (held.steps, held.control_step) == (200, pytest.approx(0.1))
+
+
 def test_one_goal_for_all_is_judged_by_nobody(short: None, reacher_run: Path) -> None:
     goal = str(Path(load_settings(reacher_run)["options"]["data"]) / "goal.json")
     for agent in ("policy", "cem"):

@@ -39,7 +39,7 @@ class Scripted:
 
 
 def short(steps: int = 30, **kwargs: Any) -> Task:
-    return replace(TASKS["swing-up"], steps=steps, env_kwargs={"torque_limit": 7.0, **kwargs})
+    return replace(TASKS["swing-up"], steps=steps, seconds=None, env_kwargs={"torque_limit": 7.0, **kwargs})
 
 
 def test_episodes_start_hanging_at_rest_and_differ_in_their_noise_alone() -> None:

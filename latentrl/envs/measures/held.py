@@ -15,8 +15,9 @@ from latentrl.envs.measures.base import GOAL, LENGTH, Floats, Outcome, Truth, di
 class Held:
     """Bring coordinates to a pose and hold them there, none of them beyond its limits at any time.
 
-    Success: all within ``tolerance`` of the goal through the last ``hold`` steps of the episode, and no collision in
-    the whole episode, which is a coordinate beyond its limits: a stop that gives way elastically can be pushed through.
+    Success: all within ``tolerance`` of the goal through the last ``hold`` steps, or ``seconds``, of the episode, and
+    no collision in the whole episode, which is a coordinate beyond its limits: a stop that gives way elastically can be
+    pushed through.
 
     Figure ``settling``: the seconds after which all stay within the tolerance for good; infinite if they do not at the
     end. Where every episode has a goal of its own also ``<name>_error`` of each coordinate at the end, and overall the
@@ -30,6 +31,7 @@ class Held:
         tolerance: in the coordinates' units; one number for all, or one for each of them.
         hold: steps.
         settling: the name of the settling time.
+        seconds: to hold it for, whatever the control step; None: ``hold`` steps.
     """
 
     coordinates: tuple[Coordinate, ...]
@@ -37,6 +39,7 @@ class Held:
     tolerance: float | tuple[float, ...] = 0.05
     hold: int = 25
     settling: str = "seconds_to_goal"
+    seconds: float | None = None
 
     @property
     def headings(self) -> Mapping[str, str]:
@@ -66,9 +69,10 @@ class Held:
             overall["collisions"] = float((~allowed).sum())
         if own:
             overall["there_at_the_end"] = float((inside[-1] & allowed).sum())
-        held = (inside | ~last_steps(truth, len(inside), self.hold)).all(axis=0)
+        hold = self.hold if self.seconds is None else max(1, round(self.seconds / control_step))
+        held = (inside | ~last_steps(truth, len(inside), hold)).all(axis=0)
         # An episode that ended before it could hold the pose has not held it.
-        long_enough = np.asarray(truth.get(LENGTH, len(inside))) >= min(self.hold, len(inside))
+        long_enough = np.asarray(truth.get(LENGTH, len(inside))) >= min(hold, len(inside))
         return Outcome(np.asarray(held & long_enough & allowed), figures, overall)
 
     @property

@@ -15,11 +15,11 @@ def coordinates(env_kwargs: Mapping[str, Any]) -> tuple[Coordinate, ...]:
     return ANGLE, VELOCITY
 
 
-def true_physics() -> TruePhysics:
-    """The physics to plan in."""
+def true_physics(control_step: float) -> TruePhysics:
+    """The physics to plan in, of an action held for ``control_step`` seconds."""
     from latentrl.envs.pendulum.oracle import TruePendulum
 
-    return TruePendulum()
+    return TruePendulum(control_step)
 
 
 ENVIRONMENT = Environment(
@@ -34,6 +34,9 @@ ENVIRONMENT = Environment(
         Flag("torque", float, "2", "bound of the random torques in N m", "torque_limit"),
         Flag("picture", Literal["blob", "rod"], "blob", "what the camera sees"),
         Flag("noise", float, "0.01", "standard deviation of the camera's noise, a fraction of full scale"),
+        Flag("size", int, "16", "height and width of the pictures in pixels, 8 to 256"),
+        Flag("background", Literal["black", "white"], "black", "white inverts the grey levels"),
+        Flag("control_step", float, "0.1", "seconds between observations, 0.001 to 1"),
     ),
     true_physics=true_physics,
 )

@@ -13,7 +13,6 @@ from latentrl.envs.pendulum import camera, physics
 from latentrl.envs.pendulum.render import render
 
 RENDER_MODES = ["rgb_array"]
-RENDER_FPS = round(1 / physics.CONTROL_STEP)
 GROUND_TRUTH = ("angle", "velocity", "clean")
 
 
@@ -26,6 +25,9 @@ class PendulumSettings:
         first_velocity: the first velocity is uniform in plus or minus this, rad/s.
         picture: what the camera sees, "blob" or "rod".
         noise: standard deviation of the sensor noise as a fraction of full scale.
+        size: height and width of the camera's pictures in pixels.
+        background: "black", or "white" for inverted grey levels.
+        control_step: seconds that a torque is held for, and between two pictures.
         render_mode: None or "rgb_array".
         render_size: height and width of rendered frames in pixels.
 
@@ -37,6 +39,9 @@ class PendulumSettings:
     first_velocity: float = 5.0
     picture: camera.Picture = "blob"
     noise: float = 0.01
+    size: int = camera.SIZE
+    background: camera.Background = "black"
+    control_step: float = physics.CONTROL_STEP
     render_mode: str | None = None
     render_size: int = 256
 
@@ -49,6 +54,14 @@ class PendulumSettings:
             raise ValueError(f"picture={self.picture!r}: choose one of {', '.join(camera.PICTURES)}")
         if not 0.0 <= self.noise < np.inf:
             raise ValueError(f"noise={self.noise!r}: give a fraction of full scale, zero or more")
+        if not isinstance(self.size, int) or not camera.SMALLEST <= self.size <= camera.LARGEST:
+            raise ValueError(f"size={self.size!r}: give {camera.SMALLEST} to {camera.LARGEST} pixels")
+        if self.background not in camera.BACKGROUNDS:
+            raise ValueError(f"background={self.background!r}: choose one of {', '.join(camera.BACKGROUNDS)}")
+        if not physics.SHORTEST_STEP <= self.control_step <= physics.LONGEST_STEP:
+            raise ValueError(
+                f"control_step={self.control_step!r}: give {physics.SHORTEST_STEP} to {physics.LONGEST_STEP} seconds"
+            )
         if self.render_mode not in (None, *RENDER_MODES):
             raise ValueError(f"render_mode={self.render_mode!r}: choose None or 'rgb_array'")
         if self.render_size < 1:
@@ -56,8 +69,13 @@ class PendulumSettings:
 
     @property
     def observation_space(self) -> Box:
-        """Grey images ``[16, 16, 1]`` uint8."""
-        return Box(0, 255, (camera.SIZE, camera.SIZE, 1), np.uint8)
+        """Grey images ``[size, size, 1]`` uint8."""
+        return Box(0, 255, (self.size, self.size, 1), np.uint8)
+
+    @property
+    def timing(self) -> dict[str, Any]:
+        """Of an environment's metadata, what says how long a step takes."""
+        return {"render_fps": round(1 / self.control_step), "control_step": self.control_step}
 
     @property
     def action_space(self) -> Box:
@@ -125,7 +143,9 @@ class PendulumBatch:
             raise ValueError(f"action {asked.tolist()} holds a NaN: torques must be numbers")
         self.torque = np.clip(asked, -self.settings.torque_limit, self.settings.torque_limit)
         reward = -physics.cost(self.angle, self.velocity, self.torque)
-        angle, self.velocity = physics.advance(self.angle, self.velocity, self.torque)
+        angle, self.velocity = physics.advance(
+            self.angle, self.velocity, self.torque, *physics.integration(self.settings.control_step)
+        )
         self.angle = physics.wrap(angle)
         return reward
 
@@ -134,7 +154,8 @@ class PendulumBatch:
     ) -> tuple[camera.Images, camera.Images]:
         """Noisy and noise-free photographs of the pendulums, or of others at ``angle [N]``; see the camera."""
         at = self.angle if angle is None else np.asarray(angle, dtype=np.float64)
-        return camera.photograph(at, self.settings.picture, self.settings.noise, rng)
+        asked = self.settings
+        return camera.photograph(at, asked.picture, asked.noise, rng, asked.size, asked.background)
 
     def render(self, index: int) -> NDArray[np.uint8] | None:
         """``[render_size, render_size, 3]`` uint8, a picture of one pendulum; None without a render mode."""

@@ -8,17 +8,16 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentrl.envs.pendulum.batch import GROUND_TRUTH, RENDER_FPS, RENDER_MODES, PendulumBatch, PendulumSettings
-from latentrl.envs.pendulum.physics import CONTROL_STEP
+from latentrl.envs.pendulum.batch import GROUND_TRUTH, RENDER_MODES, PendulumBatch, PendulumSettings
 
 
 class PendulumEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
-    """Swing a pendulum up from noisy 16 x 16 images.
+    """Swing a pendulum up from noisy images, S = 16 pixels high and wide unless ``size`` says otherwise.
 
-    Observation: ``[16, 16, 1]`` uint8, drawn from the angle alone. Action: the torque ``[1]`` in N m, clipped to the
-    limit and held for 0.1 s. The first angle is uniform on the circle, the first velocity within ``first_velocity``;
-    ``reset(options={"angle": ..., "velocity": ...})`` sets either. Nothing ends an episode: for a time limit pass
-    ``max_episode_steps`` to ``gymnasium.make``.
+    Observation: ``[S, S, 1]`` uint8, drawn from the angle alone. Action: the torque ``[1]`` in N m, clipped to the
+    limit and held for ``control_step``, 0.1 s unless said otherwise. The first angle is uniform on the circle, the
+    first velocity within ``first_velocity``; ``reset(options={"angle": ..., "velocity": ...})`` sets either. Nothing
+    ends an episode: for a time limit pass ``max_episode_steps`` to ``gymnasium.make``.
 
     ``info`` holds the ground truth for evaluation: "angle" in [-pi, pi) (0 upright, counter-clockwise positive),
     "velocity" and "clean", the noise-free observation. The reward is minus the usual swing-up cost of the state that
@@ -29,13 +28,13 @@ class PendulumEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
 
     metadata = {  # noqa: RUF012
         "render_modes": RENDER_MODES,
-        "render_fps": RENDER_FPS,
-        "control_step": CONTROL_STEP,
+        **PendulumSettings().timing,
         "ground_truth": GROUND_TRUTH,
     }
 
     def __init__(self, **settings: Any) -> None:
         self.settings = PendulumSettings(**settings)
+        self.metadata = {**self.metadata, **self.settings.timing}
         self.render_mode = self.settings.render_mode
         self.observation_space = self.settings.observation_space
         self.action_space = self.settings.action_space
@@ -44,7 +43,7 @@ class PendulumEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-        """Start an episode, from a random state or the one in ``options``; observation ``[16, 16, 1]`` and info.
+        """Start an episode, from a random state or the one in ``options``; observation ``[S, S, 1]`` and info.
 
         Raises:
             ValueError: an unknown option, or a value that is not finite.
@@ -54,7 +53,7 @@ class PendulumEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         return self._observe()
 
     def step(self, action: NDArray[Any]) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
-        """Apply the torque ``action [1]`` (N m) for 0.1 s.
+        """Apply the torque ``action [1]`` (N m) for a control step.
 
         Raises:
             ValueError: a torque that is not a number.
@@ -64,7 +63,7 @@ class PendulumEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         return observation, float(reward[0]), False, False, info
 
     def photograph(self, angle: ArrayLike) -> NDArray[np.uint8]:
-        """A noisy picture ``[16, 16, 1]`` uint8 of a pendulum at ``angle``, a number or ``[1]``: for a goal image."""
+        """A noisy picture ``[S, S, 1]`` uint8 of a pendulum at ``angle``, a number or ``[1]``: for a goal image."""
         return self._pendulum.photograph(self.np_random, np.reshape(angle, 1))[0][0]
 
     def render(self) -> NDArray[np.uint8] | None:

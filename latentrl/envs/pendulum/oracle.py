@@ -24,9 +24,15 @@ class TruePendulum:
 
     Implements `latentrl.envs.description.TruePhysics`, differentiably and in the dtype of its arguments. The first two
     dimensions are the position, the last is the velocity, so that rewards read it like a learned state.
+
+    Args:
+        control_step: seconds that an action is held for.
     """
 
     position_size = 2
+
+    def __init__(self, control_step: float = physics.CONTROL_STEP) -> None:
+        self.control_step = control_step
 
     def state(self, truth: Mapping[str, Floats]) -> Tensor:
         """States ``[N, 3]`` float32 of the true "angle" (rad) and "velocity" (rad/s), each ``[N]``."""
@@ -36,23 +42,26 @@ class TruePendulum:
     def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
         """The state one control step after ``state [..., 3]`` under the torque ``action [..., 1]``, N m."""
         angle, velocity = torch.atan2(state[..., 1], state[..., 0]), state[..., 2]
-        angle, velocity = advance(angle, velocity, action[..., 0])
+        angle, velocity = advance(angle, velocity, action[..., 0], self.control_step)
         mean = torch.stack((angle.cos(), angle.sin(), velocity), -1)
         return DiagonalGaussian(mean, torch.full_like(mean, VARIANCE))
 
 
-def advance(angle: Tensor, velocity: Tensor, torque: Tensor) -> tuple[Tensor, Tensor]:
+def advance(
+    angle: Tensor, velocity: Tensor, torque: Tensor, duration: float = physics.CONTROL_STEP
+) -> tuple[Tensor, Tensor]:
     """`latentrl.envs.pendulum.physics.advance` in torch: ``[...]`` rad, rad/s, N m -> angle (not wrapped), velocity.
 
     Every ``a.add(b, alpha=c)`` is ``a + c * b`` in one operation: a plan takes thousands of these on small tensors.
     """
-    h = physics.CONTROL_STEP / physics.SUBSTEPS
+    substeps = physics.integration(duration)[1]
+    h = duration / substeps
     push = torque / (physics.MASS * physics.LENGTH**2)
 
     def acceleration(at: Tensor, speed: Tensor) -> Tensor:
         return push.add(speed, alpha=-physics.FRICTION).add(at.sin(), alpha=physics.GRAVITY / physics.LENGTH)
 
-    for _ in range(physics.SUBSTEPS):
+    for _ in range(substeps):
         slope_1 = acceleration(angle, velocity)
         velocity_2 = velocity.add(slope_1, alpha=0.5 * h)
         slope_2 = acceleration(angle.add(velocity, alpha=0.5 * h), velocity_2)

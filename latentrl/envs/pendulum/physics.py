@@ -9,6 +9,8 @@ with m = 1 kg, l = 1 m, g = 9.81 m/s^2 and friction 0.1 1/s.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +20,14 @@ GRAVITY = 9.81
 FRICTION = 0.1
 CONTROL_STEP = 0.1
 SUBSTEPS = 4
+SHORTEST_STEP, LONGEST_STEP = 0.001, 1.0
 
 Floats = NDArray[np.float64]
+
+
+def integration(duration: float) -> tuple[float, int]:
+    """``duration`` in seconds, and in how many substeps it is integrated: none longer than those of a control step."""
+    return duration, max(1, math.ceil(duration / CONTROL_STEP * SUBSTEPS - 1e-9))
 
 
 def wrap(angle: Floats) -> Floats:

@@ -9,8 +9,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from latentrl.envs.pendulum.batch import GROUND_TRUTH, RENDER_FPS, RENDER_MODES, PendulumBatch, PendulumSettings
-from latentrl.envs.pendulum.physics import CONTROL_STEP
+from latentrl.envs.pendulum.batch import GROUND_TRUTH, RENDER_MODES, PendulumBatch, PendulumSettings
 
 
 class PendulumVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
@@ -25,8 +24,7 @@ class PendulumVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
 
     metadata = {  # noqa: RUF012
         "render_modes": RENDER_MODES,
-        "render_fps": RENDER_FPS,
-        "control_step": CONTROL_STEP,
+        **PendulumSettings().timing,
         "ground_truth": GROUND_TRUTH,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
@@ -36,6 +34,7 @@ class PendulumVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
             raise ValueError(f"num_envs={num_envs!r}: give one or more")
         self.num_envs = num_envs
         self.settings = PendulumSettings(**settings)
+        self.metadata = {**self.metadata, **self.settings.timing}
         self.render_mode = self.settings.render_mode
         self.single_observation_space = self.settings.observation_space
         self.single_action_space = self.settings.action_space
@@ -59,7 +58,7 @@ class PendulumVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
     def step(
         self, actions: NDArray[Any]
     ) -> tuple[NDArray[np.uint8], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
-        """Apply the torques ``actions [num_envs, 1]`` for 0.1 s."""
+        """Apply the torques ``actions [num_envs, 1]`` for a control step."""
         reward = self._pendulums.advance(actions)
         self._steps += 1
         if self._ended.any():
@@ -71,7 +70,7 @@ class PendulumVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         return observation, reward, np.zeros(self.num_envs, dtype=bool), self._ended.copy(), info
 
     def photograph(self, angle: ArrayLike) -> NDArray[np.uint8]:
-        """Noisy pictures ``[N, 16, 16, 1]`` uint8 of pendulums at ``angle [N]`` or ``[N, 1]``, for any ``N``."""
+        """Noisy pictures ``[N, S, S, 1]`` uint8 of pendulums at ``angle [N]`` or ``[N, 1]``, for any ``N``."""
         return self._pendulums.photograph(self.np_random, np.reshape(angle, -1))[0]
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
