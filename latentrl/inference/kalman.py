@@ -85,6 +85,29 @@ def update(
     return Belief(new_mean, new_covariance)
 
 
+WIDEST = 4.0
+"""Times the variance before a first observation, that a belief may have."""
+
+
+def no_wider(belief: Belief, prior: Belief) -> Belief:
+    """``belief``, or where it is wider than `WIDEST` times ``prior`` in any dimension, the same beside ``prior``.
+
+    While nothing is observed, a linearisation at an unstable state makes the covariance grow without end, until numbers
+    no longer tell its small directions from its large ones. No more than what was known before the first observation
+    can be forgotten: such a belief is updated with the whole state seen where it is believed, as inexactly as that.
+
+    Args:
+        belief: predicted, over ``N`` states.
+        prior: N(m_0, P_0), of which the covariance alone counts.
+    """
+    widest = WIDEST * prior.covariance
+    eye = torch.eye(belief.mean.shape[-1], dtype=belief.mean.dtype, device=belief.mean.device)
+    narrower = update(belief, belief.mean, eye, widest).covariance
+    variances = belief.covariance.diagonal(dim1=-2, dim2=-1)
+    wide = (variances > widest.diagonal(dim1=-2, dim2=-1)).any(-1)
+    return Belief(belief.mean, torch.where(wide[..., None, None], narrower, belief.covariance))
+
+
 def smoother_gain(filtered: Belief, predicted_next: Belief, transition: Tensor) -> Tensor:
     """``G_t = P_t F_t' (P-_{t+1})^-1`` ``[..., Dz, Dz]``, Eq. 2.26; it needs no smoothed belief: one call for all t."""
     return (small_inverse(predicted_next.covariance) @ (transition @ filtered.covariance)).mT

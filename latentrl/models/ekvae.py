@@ -181,7 +181,9 @@ class EKVAE(FrameAutoencoder):
         mean, covariance = belief.mean.double(), belief.covariance.double()
         local = weights.linearise(mean, weights.gate_input(control))
         predicted = kalman.predict_around(local.mean(mean, control), covariance, local.state_matrix, local.noise)
-        return predicted if observation is None else self._update(predicted, observation)
+        if observation is None:
+            return kalman.no_wider(predicted, self.filter_prior(len(predicted.mean)))
+        return self._update(predicted, observation)
 
     def _update(self, predicted: Belief, observation: Tensor) -> Belief:
         self.check_observation(observation)

@@ -220,6 +220,7 @@ class KVAE(FrameAutoencoder):
             matrices.predict(state, control), belief.covariance.double(), transition, torch.diag_embed(matrices.noise)
         )
         if observation is None:
+            predicted = kalman.no_wider(predicted, self.filter_prior(len(predicted.mean)))
             return self._pack(predicted, matrices.position(predicted.mean), memory, matrices)
         self.check_observation(observation)
         return self._update(predicted, observation, memory)

@@ -129,3 +129,25 @@ def test_missing_observation_is_skipped_even_if_it_is_nan() -> None:
     after = kalman.update(prior, observation, torch.eye(2, 3), 0.1 * torch.eye(2), torch.tensor([False, True]))
     assert (after.mean[1] == prior.mean[1]).all() and (after.covariance[1] == prior.covariance[1]).all()
     assert not torch.equal(after.mean[0], prior.mean[0]) and after.mean[0].isfinite().all()
+
+
+def test_a_belief_grows_no_wider_than_before_the_first_observation() -> None:
+    """A state that is left to itself where it is unstable, in float32, for longer than any covariance could grow."""
+    transition = torch.tensor([[1.0, 0.1, 0.0], [2.0, 1.3, 0.0], [0.0, 0.2, 0.9]], dtype=torch.float64)
+    noise = 1e-5 * torch.eye(3, dtype=torch.float64)
+    prior = Belief(torch.zeros(1, 3).double(), torch.tensor([1.0, 2.0, 0.5]).double().diag()[None])
+    belief = Belief(torch.ones(1, 3).double(), 1e-4 * torch.eye(3).double()[None])
+    grown = belief.covariance
+    for _ in range(300):
+        predicted = kalman.predict_around(belief.mean, belief.covariance, transition, noise)
+        found = kalman.no_wider(predicted, prior)
+        if bool((predicted.covariance.diagonal(dim1=1, dim2=2) <= 4 * prior.covariance.diagonal(dim1=1, dim2=2)).all()):
+            assert torch.equal(found.covariance, predicted.covariance), "what is narrow stays as it is, to the bit"
+        else:
+            rest = 4 * prior.covariance - found.covariance
+            assert float(torch.linalg.eigvalsh(rest).min()) > -1e-9, "no direction is wider"
+        assert torch.equal(found.mean, predicted.mean)
+        belief = Belief(found.mean, found.covariance.float().double())
+        assert float(torch.linalg.eigvalsh(belief.covariance).min()) > 0
+        grown = transition @ grown @ transition.T + noise
+    assert float(grown.diagonal(dim1=1, dim2=2).max()) > 1e39, "left alone it is beyond any number of float32"
