@@ -42,19 +42,8 @@ def telling_coordinates(observations: Tensor, count: int) -> Tensor | None:
         observations: ``[N, T, H, W, C]`` uint8.
         count: coordinates.
     """
-    try:
-        landmarks = Landmarks(observations)
-    except NoChartError:
-        return None
     leading = leading_coordinates(observations, HARMONICS * count)
-    found, left = None, landmarks.untold(leading[..., :count])
-    for first in (leading, None):
-        if left <= ENOUGH:
-            break
-        other = landmarks.slow_coordinates(count, first)
-        if other is not None and landmarks.untold(other) <= BETTER * left:
-            found, left = other, landmarks.untold(other)
-    return found
+    return _telling_more(observations, leading[..., :count], (leading, None), BETTER)
 
 
 def slower_coordinates(observations: Tensor, places: Tensor, share: float = BETTER) -> Tensor | None:
@@ -67,12 +56,28 @@ def slower_coordinates(observations: Tensor, places: Tensor, share: float = BETT
         places: coordinates of the pictures.
         share: of what ``places`` leave untold, that slow coordinates may leave at most.
     """
+    return _telling_more(observations, places, (None,), share)
+
+
+def _telling_more(
+    observations: Tensor, places: Tensor, firsts: tuple[Tensor | None, ...], share: float
+) -> Tensor | None:
+    """The last of those tried, with ``firsts`` in turn, that leave ``share`` at most of what the ones before leave.
+
+    None where ``places`` leave no more than `ENOUGH`, or where nothing does better.
+    """
     try:
         landmarks = Landmarks(observations)
     except NoChartError:
         return None
-    left = landmarks.untold(places)
-    if left <= ENOUGH:
-        return None
-    slow = landmarks.slow_coordinates(places.shape[-1])
-    return slow if slow is not None and landmarks.untold(slow) <= share * left else None
+    found, left = None, landmarks.untold(places)
+    for first in firsts:
+        if left <= ENOUGH:
+            break
+        other = landmarks.slow_coordinates(places.shape[-1], first)
+        if other is None:
+            break
+        untold = landmarks.untold(other)
+        if untold <= share * left:
+            found, left = other, untold
+    return found

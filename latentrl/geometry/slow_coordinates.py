@@ -9,6 +9,7 @@ linear, but the slowest may be harmonics of each other as well; what tells nothi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -117,7 +118,7 @@ class Landmarks:
         Returns:
             None: too few frames, or frames that fall into groups.
         """
-        functions = slow_functions(self._points)
+        functions = self._functions
         if functions is None or count > functions.shape[1]:
             return None
         among = functions if first is None else torch.cat((self._of(first).to(functions.dtype), functions), 1)
@@ -127,6 +128,11 @@ class Landmarks:
         slow = [number - others for number in chosen if number >= others]
         found = [] if first is None else [first.cpu()[..., [number for number in chosen if number < others]]]
         return torch.cat((*found, self._placed(functions[:, slow])), -1) if slow else found[0]
+
+    @cached_property
+    def _functions(self) -> Tensor | None:
+        """See :func:`slow_functions`; computed once, whatever is sought among them."""
+        return slow_functions(self._points)
 
     def _of(self, places: Tensor) -> Tensor:
         """The landmarks' own, of ``places [N, T, K]`` of all frames."""

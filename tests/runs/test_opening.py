@@ -15,6 +15,7 @@ from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS
 from latentrl.runs.opening import check_resumable, in_use, opened
 from latentrl.support import locks
 from latentrl.support.errors import UserError
+from tests.crowd import crowd
 
 FORK = multiprocessing.get_context("fork")
 
@@ -153,16 +154,7 @@ def test_of_ten_processes_one_wins_and_nine_are_told(tmp_path: Path, how: str) -
     run = tmp_path / "run"
     if how != "fresh":
         old_run(run)
-    start, told, end = FORK.Barrier(10), FORK.SimpleQueue(), FORK.Event()
-    arguments = (run, {} if how == "fresh" else {how: True}, start, told, end)
-    processes = [FORK.Process(target=_hold, args=arguments) for _ in range(10)]
-    for one in processes:
-        one.start()
-    # The winner holds the folder until all have spoken.
-    lines = [told.get() for _ in processes]
-    end.set()
-    for one in processes:
-        one.join(60)
+    lines, _ = crowd(_hold, run, {} if how == "fresh" else {how: True})
     assert lines.count("held") == 1
     others = [line for line in lines if line != "held"]
     assert all(line.startswith(str(run)) for line in others)

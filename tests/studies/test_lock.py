@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable
 from multiprocessing.queues import SimpleQueue
@@ -17,8 +16,7 @@ from latentrl.studies.running import run_study
 from latentrl.studies.suite.running import run_suite
 from latentrl.studies.systems import SYSTEMS
 from latentrl.support.errors import UserError
-
-MANY = 10
+from tests.crowd import crowd
 
 
 class Done(Exception):
@@ -62,15 +60,7 @@ def _try(run: Callable[[Path, Any], None], out: Path, start: Barrier, told: Simp
 def test_of_ten_processes_one_wins_and_nine_are_told(
     tmp_path: Path, run: Callable[[Path, Any], None], name: str
 ) -> None:
-    fork = multiprocessing.get_context("fork")
-    start, told, end = fork.Barrier(MANY), fork.SimpleQueue(), fork.Event()
-    processes = [fork.Process(target=_try, args=(run, tmp_path / "out", start, told, end)) for _ in range(MANY)]
-    for one in processes:
-        one.start()
-    lines = [told.get() for _ in processes]
-    end.set()
-    for one in processes:
-        one.join(60)
+    lines, processes = crowd(_try, run, tmp_path / "out")
     assert sorted(lines).count("held") == 1
     refused = [line for line in lines if line != "held"]
     assert all(line.startswith(f"{tmp_path / 'out'}: another {name} is at work there") for line in refused)

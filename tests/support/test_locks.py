@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier, Event
@@ -13,8 +12,7 @@ import pytest
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_text
 from latentrl.support.locks import HAS_LOCKS, claimed, exclusive, shared
-
-MANY = 10
+from tests.crowd import crowd
 
 
 def _try(path: Path, start: Barrier, told: SimpleQueue[str], end: Event) -> None:
@@ -30,15 +28,8 @@ def _try(path: Path, start: Barrier, told: SimpleQueue[str], end: Event) -> None
 
 @pytest.mark.skipif(not (HAS_LOCKS and hasattr(os, "fork")), reason="started by forking")
 def test_of_ten_processes_one_claims_a_file_and_nine_are_told(tmp_path: Path) -> None:
-    fork, path = multiprocessing.get_context("fork"), tmp_path / "figures.json"
-    start, told, end = fork.Barrier(MANY), fork.SimpleQueue(), fork.Event()
-    processes = [fork.Process(target=_try, args=(path, start, told, end)) for _ in range(MANY)]
-    for one in processes:
-        one.start()
-    lines = [told.get() for _ in processes]
-    end.set()
-    for one in processes:
-        one.join(60)
+    path = tmp_path / "figures.json"
+    lines, _ = crowd(_try, path)
     assert lines.count("held") == 1
     assert all(line.startswith(f"{path}: another process is at work") for line in lines if line != "held")
     assert path.read_text() == "whole" and [one.name for one in tmp_path.iterdir()] == [path.name]
