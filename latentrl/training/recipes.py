@@ -53,7 +53,7 @@ def choose(situation: Situation, settings: TrainSettings | None = None) -> Recip
     wanted = {name: stage.why(situation, settings) for name, stage in STAGES.items()}
     lacking = {name: situation.lacks(stage.needs) for name, stage in STAGES.items()}
     stages = {name: why for name, why in wanted.items() if why is not None and not lacking[name]}
-    return Recipe(settings, model_settings(situation, settings), stages, _left_out(situation))
+    return Recipe(settings, model_settings(situation), stages, _left_out(situation))
 
 
 def settings_for(situation: Situation) -> TrainSettings:
@@ -159,14 +159,14 @@ def for_quiet_sensors(settings: TrainSettings) -> TrainSettings:
 RECIPES: dict[str, Callable[[Situation, TrainSettings], TrainSettings]] = {"latentrl": latentrl, "source": source}
 
 
-def model_settings(situation: Situation, settings: TrainSettings) -> dict[str, Any]:
+def model_settings(situation: Situation) -> dict[str, Any]:
     """The model's settings: its defaults, and of the options those that it knows."""
     options, entry = situation.options, situation.entry
     wanted: dict[str, Any] = {
         "state_size": options.state_size,
         "position_size": options.position_size,
         "prior": options.prior,
-        "initial_sigma": initial_sigma(situation, settings),
+        "initial_sigma": initial_sigma(situation),
         "standardise": options.standardise,
         "drawn_frames": DRAWN_FRAMES if options.network == "lean" else 0,
         "shortest": SHORTEST,
@@ -181,14 +181,14 @@ def model_settings(situation: Situation, settings: TrainSettings) -> dict[str, A
     return {**known, **{key: value for key, value in wanted.items() if key in known}}
 
 
-def initial_sigma(situation: Situation, settings: TrainSettings) -> float:
+def initial_sigma(situation: Situation) -> float:
     """Twice the deviation: large enough that the rate shapes the latent space before the details count.
 
-    On a chart it is larger, so that a large picture weighs no more than a small one; the source has 1.
+    For a large picture it is larger, so that it weighs no more than a small one; the source has 1.
     """
     if situation.plain:
         return 1.0
-    return 2 * situation.deviation * (weight_of_pixels(situation) if settings.warm_start else 1.0)
+    return 2 * situation.deviation * weight_of_pixels(situation)
 
 
 def sigma_floor(situation: Situation) -> float:

@@ -70,20 +70,16 @@ def test_no_size_is_another_situation(size: int, noise: float) -> None:
     assert [getattr(this.settings, name) for name in names] == [getattr(small.settings, name) for name in names]
 
 
+@pytest.mark.parametrize("when", ["start", "floor"])
 @pytest.mark.parametrize(("size", "noise"), RODS)
-def test_sigma_stands_to_what_varies_as_in_the_smallest_picture(size: int, noise: float) -> None:
-    here, small = situation(size, noise), situation(16, 0.01)
-    assert here.deviation == pytest.approx(small.deviation, rel=0.05), "the thing drawn is the same"
-    begins = choose(here).model["initial_sigma"] / here.deviation
-    assert begins == pytest.approx(choose(small).model["initial_sigma"] / small.deviation)
-
-
-@pytest.mark.parametrize(("size", "noise"), RODS)
-def test_at_its_floor_sigma_weighs_an_error_alike(size: int, noise: float) -> None:
+def test_sigma_weighs_an_error_alike(size: int, noise: float, when: str) -> None:
     """What the likelihood of a picture loses where each pixel is off by a share of what varies, in nats."""
 
     def lost(one: Situation) -> float:
-        pixels = one.data.observations[0, 0].numel()
-        return pixels * (0.1 * one.deviation) ** 2 / (2 * choose(one).settings.sigma_floor ** 2)
+        recipe = choose(one)
+        sigma = recipe.model["initial_sigma"] if when == "start" else recipe.settings.sigma_floor
+        return one.data.observations[0, 0].numel() * (0.1 * one.deviation) ** 2 / (2 * sigma**2)
 
-    assert lost(situation(size, noise)) == pytest.approx(lost(situation(16, 0.01)), rel=1e-6)
+    here, small = situation(size, noise), situation(16, 0.01)
+    assert here.deviation == pytest.approx(small.deviation, rel=0.05), "the thing drawn is the same"
+    assert lost(here) == pytest.approx(lost(small), rel=1e-6)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.agents.imagination import PolicyInput, policy_features
+from latentrl.agents.policies.squashing import squash
 from latentrl.types import Belief
 
 
@@ -64,7 +65,7 @@ class MLPPolicy(nn.Module):
     def forward(self, belief: Belief | Tensor) -> Tensor:
         """Actions ``[..., Du]`` within the bounds for a belief over ``[..., Dz]``, or a state where means are seen."""
         features = policy_features(belief, self.input, self.goal_size)
-        squashed = torch.tanh(self.layers((features - self.state_mean) / self.state_scale))
+        squashed = squash(self.layers((features - self.state_mean) / self.state_scale))
         # lerp alone may overshoot a bound by one rounding error.
         return torch.lerp(self.low, self.high, 0.5 * (squashed + 1.0)).clamp(self.low, self.high)
 
