@@ -7,11 +7,13 @@ calls it thousands of times in a row on the same parameters.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from latentrl.support.compiling import can_compile
 from latentrl.transitions.locally_linear import LocallyLinearGaussian, LocallyLinearTransition, Weights
 
 BLOCK = 1024
@@ -47,6 +49,17 @@ class FrozenTransition:
         self._module = copy.deepcopy(module).requires_grad_(False).eval()
         self._weights: dict[torch.dtype, Weights] = {}
         self._columns: dict[torch.dtype, Columns] = {}
+        self._fast = self._kernel() if can_compile() else None
+
+    def _kernel(self) -> Callable[[Tensor, Tensor], Tensor] | None:
+        """Roll-outs in float32 on the processor. Made with the transition, for the first on a machine is compiled."""
+        weights = self.weights(torch.float32)
+        if type(weights.dynamics) is not Tensor or weights.dynamics.device.type != "cpu":
+            return None
+        # Late, for it takes half a second, and numba may not be installed.
+        from latentrl.transitions.kernels import KernelRollout
+
+        return KernelRollout(weights)
 
     def weights(self, dtype: torch.dtype) -> Weights:
         """The parameters in ``dtype``, laid out on first use."""
@@ -83,12 +96,16 @@ class FrozenTransition:
         States are columns here, so that every operation runs along the batch, and no step allocates anything; the
         result is a transposed view. The noise is never mixed.
         """
+        size = state.shape[-1]
+        starts, plans = state.reshape(-1, size), actions.reshape(-1, *actions.shape[-2:])
+        # A kernel reads numbers, which a tensor of another class (a fake one, a traced one) may not have.
+        if self._fast is not None and type(state) is Tensor and state.dtype == torch.float32 == actions.dtype:
+            return self._fast(starts, plans).view(*actions.shape[:-1], size)
         if state.dtype not in self._columns:
             self._columns[state.dtype] = Columns.of(self.weights(state.dtype))
-        size, columns = state.shape[-1], self._columns[state.dtype]
-        starts = state.reshape(-1, size).split(BLOCK)
-        plans = actions.reshape(-1, *actions.shape[-2:]).split(BLOCK)
-        paths = [_follow(columns, *pair) for pair in zip(starts, plans, strict=True)]
+        columns = self._columns[state.dtype]
+        pairs = zip(starts.split(BLOCK), plans.split(BLOCK), strict=True)
+        paths = [_follow(columns, *pair) for pair in pairs]
         path = paths[0] if len(paths) == 1 else torch.cat(paths, 2)
         return path.permute(2, 0, 1).view(*actions.shape[:-1], size)
 
