@@ -200,6 +200,30 @@ class LinearDynamics(Dynamics, Protocol):
 
 
 @runtime_checkable
+class SmoothDynamics(Dynamics, Protocol):
+    """Dynamics that know the derivatives of their mean."""
+
+    def jacobians(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Slopes of the mean in the state ``[..., Dz, Dz]`` and the action ``[..., Dz, Du]``; no gradient."""
+        ...
+
+
+@runtime_checkable
+class FeedbackDynamics(Dynamics, Protocol):
+    """Dynamics with a fast way to follow their mean under an affine policy within bounds."""
+
+    def rollout_feedback(
+        self, state: Tensor, base: Tensor, feedback: Tensor, around: Tensor, low: Tensor, high: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Actions ``[N, H, Du]`` and mean states ``[N, H, Dz]`` under ``u = base_t + feedback_t (z - around_t)``.
+
+        ``state [N, Dz]``, ``base [N, H, Du]``, ``feedback [N, H, Du, Dz]``, ``around [N, H, Dz]``; every action is
+        brought within ``low`` and ``high [Du]``. No gradient.
+        """
+        ...
+
+
+@runtime_checkable
 class Reward(Protocol):
     """A reward on latent states: ``state [..., Dz]``, ``action [..., Du]`` -> ``[...]``.
 
@@ -207,6 +231,16 @@ class Reward(Protocol):
     """
 
     def __call__(self, state: Tensor, action: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class ConcaveReward(Reward, Protocol):
+    """A concave reward that knows its derivatives."""
+
+    def expansion(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradient ``[..., Dz + Du]`` and Hessian ``[..., Dz + Du, Dz + Du]`` by state and action; inputs as for the
+        reward."""
+        ...
 
 
 @runtime_checkable

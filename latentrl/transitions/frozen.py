@@ -7,14 +7,17 @@ calls it thousands of times in a row on the same parameters.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
+from latentrl.numerics.feedback import follow_feedback
 from latentrl.support.compiling import can_compile
 from latentrl.transitions.locally_linear import LocallyLinearGaussian, LocallyLinearTransition, Weights
+
+if TYPE_CHECKING:
+    from latentrl.transitions.kernels import KernelRollout
 
 BLOCK = 1024
 """Roll-outs done together: what a step reads and writes then stays in a core's cache."""
@@ -38,8 +41,8 @@ class Columns(NamedTuple):
 class FrozenTransition:
     """A copy of a transition: what happens to the original later does not reach it, so nothing in it can be stale.
 
-    Implements `latentrl.types.Dynamics`, `RolloutDynamics` and `LinearDynamics`. Gradients flow through
-    :meth:`transition` to states and actions, never to parameters.
+    Implements `latentrl.types.Dynamics`, `RolloutDynamics`, `LinearDynamics`, `SmoothDynamics` and `FeedbackDynamics`.
+    Gradients flow through :meth:`transition` to states and actions, never to parameters.
 
     Args:
         module: the transition as it is now.
@@ -51,7 +54,7 @@ class FrozenTransition:
         self._columns: dict[torch.dtype, Columns] = {}
         self._fast = self._kernel() if can_compile() else None
 
-    def _kernel(self) -> Callable[[Tensor, Tensor], Tensor] | None:
+    def _kernel(self) -> KernelRollout | None:
         """Roll-outs in float32 on the processor. Made with the transition, for the first on a machine is compiled."""
         weights = self.weights(torch.float32)
         if type(weights.dynamics) is not Tensor or weights.dynamics.device.type != "cpu":
@@ -88,6 +91,41 @@ class FrozenTransition:
             control_matrix.view(*lead, size, -1),
             local.noise.view(*lead, size, size),
         )
+
+    @torch.no_grad()
+    def jacobians(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Slopes of the mean in the state ``[..., Dz, Dz]`` and the action ``[..., Dz, Du]``.
+
+        z' = D x for x = (z, u) and D = sum_m alpha_m D_m, so that its slope is D + sum_m (D_m x) (d alpha_m / dx)'.
+        """
+        weights, size, lead = self.weights(state.dtype), state.shape[-1], state.shape[:-1]
+        control = weights.scaled(action).flatten(0, -2)
+        inputs = torch.cat((state.reshape(-1, size), control), -1)
+        values, slopes = inputs, torch.cat((weights.state_in, weights.control_in)).T
+        values = torch.addmm(weights.bias_in, inputs, slopes.T)
+        for weight, bias in weights.layers:
+            # [N, n_out, m]: what the layers so far have done to every input, without those that are switched off.
+            slopes = weight.T @ (slopes * (values > 0).unsqueeze(-1))
+            values = torch.addmm(bias, values.relu(), weight)
+        alpha = values.softmax(-1)
+        moved = (weights.dynamics.view(-1, inputs.shape[-1]) @ inputs.T).view(len(alpha.T), size, -1)
+        # d alpha_m = alpha_m (d logit_m - sum_k alpha_k d logit_k): the mean is taken off what alpha weighs instead.
+        mixed = alpha.T.unsqueeze(1) * moved
+        spread = mixed - alpha.T.unsqueeze(1) * mixed.sum(0)
+        found = (alpha @ weights.dynamics).unflatten(-1, (size, -1)) + spread.permute(2, 1, 0) @ slopes
+        by_action = found[..., size:] / weights.control_scale
+        return found[..., :size].view(*lead, size, size), by_action.view(*lead, size, -1)
+
+    @torch.no_grad()
+    def rollout_feedback(
+        self, state: Tensor, base: Tensor, feedback: Tensor, around: Tensor, low: Tensor, high: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Actions ``[N, H, Du]`` and mean states ``[N, H, Dz]`` of an affine policy: see
+        `latentrl.types.FeedbackDynamics`."""
+        given = state, base, feedback, around, low, high
+        if self._fast is not None and all(type(one) is Tensor and one.dtype == torch.float32 for one in given):
+            return self._fast.feedback(*given)
+        return follow_feedback(lambda state, action: self.transition(state, action).mean, *given)
 
     @torch.no_grad()
     def rollout(self, state: Tensor, actions: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from latentrl.support.compiling import compiled
 from latentrl.transitions.kernels.lanes import LANES
-from latentrl.transitions.kernels.rollout import rollout
+from latentrl.transitions.kernels.rollout import rollout, rollout_feedback
 from latentrl.transitions.locally_linear import Weights
 
 LOG2_E = float(np.log2(np.e))
@@ -39,7 +39,7 @@ class KernelRollout:
         widths = np.array([len(bias) for _, bias in layers])
         self._read = flat.numpy(), widths, base.numpy()
         self._rows = 3 * (size + len(scale)) + int(widths.sum()) + size * (size + len(scale))
-        self._kernel = _kernel()
+        self._rollout, self._feedback = _kernels()
 
     def __call__(self, state: Tensor, actions: Tensor) -> Tensor:
         """Mean states ``[N, H, Dz]`` after each of ``actions [N, H, Du]`` from ``state [N, Dz]``, a transposed view."""
@@ -48,12 +48,29 @@ class KernelRollout:
         # By PyTorch, which aligns what it allocates: a vector that lies in two lines of the cache is read twice.
         scratch = torch.empty(self._rows + horizon * controls, LANES)
         given = (tensor.detach().contiguous().numpy() for tensor in (state, actions))
-        self._kernel(*given, *self._read, path.numpy(), scratch.numpy())
+        self._rollout(*given, *self._read, path.numpy(), scratch.numpy())
         return path[..., :count].permute(2, 0, 1)
 
 
+    def feedback(
+        self, state: Tensor, base: Tensor, feedback: Tensor, around: Tensor, low: Tensor, high: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Actions ``[N, H, Du]`` and mean states ``[N, H, Dz]`` of an affine policy: see
+        `latentrl.types.FeedbackDynamics`."""
+        actions, path = torch.empty(base.shape), torch.empty(around.shape)
+        scratch = torch.empty(self._rows, LANES)
+        tensors = state, base, feedback.flatten(2), around, torch.stack((low, high))
+        given = (tensor.detach().contiguous().numpy() for tensor in tensors)
+        self._feedback(*given, *self._read, *(tensor.numpy() for tensor in (actions, path, scratch)))
+        return actions, path
+
+
 @cache
-def _kernel() -> Any:
-    """The kernel, compiled: once for all transitions, for their sizes are not part of it."""
-    matrix, cube, vector = (np.empty((0,) * rank, np.float32) for rank in (2, 3, 1))
-    return compiled(rollout, (matrix, cube, vector, np.empty(0, np.int64), vector, cube, matrix))
+def _kernels() -> tuple[Any, Any]:
+    """The kernels, compiled: once for all transitions, for their sizes are no part of them."""
+    vector, matrix, cube = (np.empty((0,) * rank, np.float32) for rank in (1, 2, 3))
+    read = vector, np.empty(0, np.int64), vector
+    return (
+        compiled(rollout, (matrix, cube, *read, cube, matrix)),
+        compiled(rollout_feedback, (matrix, cube, cube, cube, matrix, *read, cube, cube, matrix)),
+    )

@@ -13,6 +13,7 @@ from latentrl.transitions.kernels.lanes import (
     Numbers,
     Rows,
     apart,
+    get,
     power_of_two,
     larger,
     numbers_of,
@@ -152,3 +153,58 @@ def rollout(starts: Any, actions: Any, theta: Any, widths: Any, base: Any, path:
             for i in range(n):
                 inputs[i] = out[i]
                 put_lanes(to_path, (t * n + i) * padded + first, out[i])
+
+
+def rollout_feedback(
+    starts: Any,
+    base_actions: Any,
+    feedback: Any,
+    around: Any,
+    bounds: Any,
+    theta: Any,
+    widths: Any,
+    base: Any,
+    actions: Any,
+    path: Any,
+    scratch: Any,
+) -> None:
+    """Actions ``[N, H, Du]`` and mean states ``path [N, H, Dz]`` under ``u = base_t + feedback_t (z - around_t)``, set.
+
+    Args:
+        starts: ``[N, Dz]``.
+        base_actions: ``[N, H, Du]``.
+        feedback: ``[N, H, Du, Dz]``, its last two dimensions as one.
+        around: ``[N, H, Dz]``.
+        bounds: the smallest and the largest action ``[2, Du]``.
+        theta, widths, base, scratch: as for :func:`rollout`.
+        actions, path: set.
+    """
+    (count, n), (horizon, controls) = starts.shape, actions.shape[1:]
+    m = n + controls
+    inputs, network, matrices = rows_of(scratch), numbers_of(theta), numbers_of(base)
+    out, work = inputs + m, inputs + (m + n)
+    for first in range(0, count, LANES):
+        many = min(LANES, count - first)
+        for lane in range(LANES):
+            for i in range(n):
+                put(inputs, i, lane, starts[min(first + lane, count - 1), i])
+        for t in range(horizon):
+            for lane in range(LANES):
+                at = min(first + lane, count - 1)
+                for i in range(controls):
+                    found = base_actions[at, t, i]
+                    for k in range(n):
+                        found += feedback[at, t, i * n + k] * (get(inputs, k, lane) - around[at, t, k])
+                    # Comparisons that NaN passes, as it does in PyTorch.
+                    if found < bounds[0, i]:
+                        found = bounds[0, i]
+                    elif found > bounds[1, i]:
+                        found = bounds[1, i]
+                    put(inputs, n + i, lane, found)
+                    if lane < many:
+                        actions[at, t, i] = found
+            follow(out, inputs, network, widths, matrices, n, m, work)
+            for i in range(n):
+                inputs[i] = out[i]
+                for lane in range(many):
+                    path[first + lane, t, i] = get(out, i, lane)
