@@ -223,6 +223,30 @@ class FeedbackDynamics(Dynamics, Protocol):
         ...
 
 
+class StepTape(Protocol):
+    """Steps of a transition that are remembered, so that they can be gone back through; states are columns."""
+
+    def forward(self, t: int, state: Tensor, action: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The next states ``[Dz, N]`` after step ``t`` from ``state [Dz, N]`` under ``action [Du, N]``.
+
+        With standard normal ``noise [Dz, N]`` a sample, the one that ``rsample`` draws with it; else the mean.
+        """
+        ...
+
+    def backward(self, t: int, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """From the gradient of the next states to those of ``state [Dz, N]`` and ``action [Du, N]``, both new."""
+        ...
+
+
+@runtime_checkable
+class AdjointDynamics(Dynamics, Protocol):
+    """Dynamics that go back through their own steps, faster than automatic differentiation does."""
+
+    def tape(self, horizon: int, count: int, dtype: torch.dtype) -> StepTape:
+        """To remember ``horizon`` steps of ``count`` states."""
+        ...
+
+
 @runtime_checkable
 class Reward(Protocol):
     """A reward on latent states: ``state [..., Dz]``, ``action [..., Du]`` -> ``[...]``.

@@ -7,7 +7,7 @@ calls it thousands of times in a row on the same parameters.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch import Tensor
 from latentrl.numerics.feedback import follow_feedback
 from latentrl.support.compiling import can_compile
 from latentrl.transitions.locally_linear import LocallyLinearGaussian, LocallyLinearTransition, Weights
+from latentrl.transitions.tape import Columns, TransitionTape
 
 if TYPE_CHECKING:
     from latentrl.transitions.kernels import KernelRollout
@@ -23,25 +24,11 @@ BLOCK = 1024
 """Roll-outs done together: what a step reads and writes then stays in a core's cache."""
 
 
-class Columns(NamedTuple):
-    """The parameters once more, for states that are columns: every product has its weights on the left."""
-
-    layers: list[tuple[Tensor, Tensor]]  # of the gate, the first for z above u: (weight [n_out, n_in], bias [n_out, 1])
-    dynamics: Tensor  # [Dz * (Dz + Du), M]
-    control_scale: Tensor  # [Du, 1]
-
-    @classmethod
-    def of(cls, weights: Weights) -> Columns:
-        """The parameters of ``weights``, copied into this order."""
-        first = torch.cat((weights.state_in, weights.control_in)), weights.bias_in
-        layers = [(weight.T.contiguous(), bias.unsqueeze(1)) for weight, bias in (first, *weights.layers)]
-        return cls(layers, weights.dynamics.T.contiguous(), weights.control_scale.unsqueeze(1))
-
-
 class FrozenTransition:
     """A copy of a transition: what happens to the original later does not reach it, so nothing in it can be stale.
 
-    Implements `latentrl.types.Dynamics`, `RolloutDynamics`, `LinearDynamics`, `SmoothDynamics` and `FeedbackDynamics`.
+    Implements `latentrl.types.Dynamics`, `RolloutDynamics`, `LinearDynamics`, `SmoothDynamics`, `FeedbackDynamics`
+    and `AdjointDynamics`.
     Gradients flow through :meth:`transition` to states and actions, never to parameters.
 
     Args:
@@ -92,6 +79,16 @@ class FrozenTransition:
             local.noise.view(*lead, size, size),
         )
 
+    def tape(self, horizon: int, count: int, dtype: torch.dtype) -> TransitionTape:
+        """To go through ``horizon`` steps of ``count`` states and back: see `latentrl.types.AdjointDynamics`."""
+        return TransitionTape(self._in_columns(dtype), horizon, count)
+
+    def _in_columns(self, dtype: torch.dtype) -> Columns:
+        if dtype not in self._columns:
+            with torch.inference_mode(False), torch.no_grad():
+                self._columns[dtype] = Columns.of(self.weights(dtype))
+        return self._columns[dtype]
+
     @torch.no_grad()
     def jacobians(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Slopes of the mean in the state ``[..., Dz, Dz]`` and the action ``[..., Dz, Du]``.
@@ -139,9 +136,7 @@ class FrozenTransition:
         # A kernel reads numbers, which a tensor of another class (a fake one, a traced one) may not have.
         if self._fast is not None and type(state) is Tensor and state.dtype == torch.float32 == actions.dtype:
             return self._fast(starts, plans).view(*actions.shape[:-1], size)
-        if state.dtype not in self._columns:
-            self._columns[state.dtype] = Columns.of(self.weights(state.dtype))
-        columns = self._columns[state.dtype]
+        columns = self._in_columns(state.dtype)
         pairs = zip(starts.split(BLOCK), plans.split(BLOCK), strict=True)
         paths = [_follow(columns, *pair) for pair in pairs]
         path = paths[0] if len(paths) == 1 else torch.cat(paths, 2)

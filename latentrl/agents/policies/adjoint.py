@@ -1,0 +1,169 @@
+"""Roll-outs of a policy inside a model and their gradient by the policy's parameters, both written by hand.
+
+The same numbers as `rollout_closed_loop` and automatic differentiation give, at a third of the cost: states are columns
+of buffers, no step records a graph, and parameters get their gradients from all steps in one product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from latentrl.agents.goal_conditioning import GoalConditioned
+from latentrl.agents.policies.gradients import StateGuard
+from latentrl.agents.policies.mlp import MLPPolicy
+from latentrl.numerics.distributions import standard_normal_like
+from latentrl.types import AdjointDynamics, Dynamics
+
+
+def adjoint_of(dynamics: Dynamics) -> AdjointDynamics | None:
+    """The dynamics of states without goals, where they go back through their own steps; else None."""
+    alone = dynamics.dynamics if isinstance(dynamics, GoalConditioned) else dynamics
+    return alone if isinstance(alone, AdjointDynamics) else None
+
+
+class Layers(NamedTuple):
+    """The policy's layers as they read states: what is normalised before the first is part of it."""
+
+    weights: list[Tensor]  # [n_out, n_in]
+    biases: list[Tensor]  # [n_out]
+
+    @classmethod
+    def of(cls, policy: MLPPolicy) -> Layers:
+        """Differentiable in the policy's parameters."""
+        linear = [layer for layer in policy.layers if isinstance(layer, nn.Linear)]
+        scaled = linear[0].weight / policy.state_scale
+        bias = linear[0].bias - scaled @ policy.state_mean
+        if policy.goal_size:
+            # Of state and goal, a policy sees the state and the way: goal - position.
+            size = scaled.shape[1] - policy.goal_size
+            own, way = scaled[:, :size], scaled[:, size:]
+            scaled = torch.cat((own[:, : policy.goal_size] - way, own[:, policy.goal_size :], way), 1)
+        return cls([scaled, *(layer.weight for layer in linear[1:])], [bias, *(layer.bias for layer in linear[1:])])
+
+
+class Explore(NamedTuple):
+    """What of each action is random."""
+
+    share: float
+    generator: torch.Generator
+
+
+class ImaginedBatch:
+    """Batches of roll-outs, one after another, in the same buffers: each is forgotten when the next begins.
+
+    Args:
+        policy: that sees means.
+        dynamics: of states without goals.
+        guard: what keeps roll-outs sane.
+        horizon: steps H.
+        sample: draw the transition's noise; else follow its mean.
+        start: what roll-outs begin with, for its shape, ``[N, Dz]``, or with goals ``[N, Dz + Da]``.
+    """
+
+    def __init__(
+        self,
+        policy: MLPPolicy,
+        dynamics: AdjointDynamics,
+        guard: StateGuard,
+        horizon: int,
+        sample: bool,
+        start: Tensor,
+    ) -> None:
+        self._policy, self._guard, self._sample = policy, guard, sample
+        count, size = start.shape
+        self._size = size - policy.goal_size
+        self._tape = dynamics.tape(horizon, count, start.dtype)
+        # Entry t holds what step t begins with.
+        self._states = start.new_empty(horizon + 1, size, count)
+        self._values = [start.new_empty(horizon, len(bias), count) for bias in Layers.of(policy).biases]
+        self._slopes = [torch.empty_like(values) for values in self._values]
+        self._actions = start.new_empty(horizon, len(policy.low), count)
+        self._sane = torch.empty(horizon, count, dtype=torch.bool, device=start.device)
+
+    def follow(self, start: Tensor, explore: Explore) -> tuple[Tensor, Tensor]:
+        """States after each action ``[N, H, Dz]``, with the goals, and actions ``[N, H, Du]``, to ask for gradients by.
+
+        Args:
+            start: ``[N, Dz]``, or with goals ``[N, Dz + Da]``.
+            explore: what of each action is random.
+        """
+        with torch.enable_grad():
+            self._layers = Layers.of(self._policy)
+        self._share = explore.share
+        with torch.no_grad():
+            self._follow(start, explore)
+        found = self._states[1:].permute(2, 0, 1), self._actions.permute(2, 0, 1)
+        return found[0].requires_grad_(), found[1].requires_grad_()
+
+    def _follow(self, start: Tensor, explore: Explore) -> None:
+        policy, guard, size = self._policy, self._guard, self._size
+        weights = [weight.detach() for weight in self._layers.weights]
+        biases = [bias.detach().unsqueeze(1) for bias in self._layers.biases]
+        low, high, half = (one.unsqueeze(1) for one in (policy.low, policy.high, (policy.high - policy.low) / 2))
+        least, most = (one.unsqueeze(1) for one in (guard.low, guard.high))
+        self._states[0] = start.T
+        self._states[1:, size:] = start.T[size:]
+        for t in range(len(self._actions)):
+            state = here = self._states[t]
+            for weight, bias, values in zip(weights, biases, self._values, strict=True):
+                here = _tanh(torch.addmm(bias, weight, here, out=values[t]))
+            action = torch.addcmul(low, here + 1.0, half, out=self._actions[t]).clamp_(low, high)
+            if explore.share:
+                uniform = torch.rand(action.T.shape, generator=explore.generator, dtype=start.dtype, device=start.device)
+                action.lerp_(torch.lerp(low, high, uniform.T), explore.share)
+            noise = standard_normal_like(state[:size].T, explore.generator).T if self._sample else None
+            following = self._states[t + 1]
+            following[:size] = self._tape.forward(t, state[:size], action, noise)
+            sane = torch.all((following > least) & (following < most), 0, out=self._sane[t])
+            torch.where(sane, following, state, out=following)
+
+    @torch.no_grad()
+    def gradients(self, to_states: Tensor, to_actions: Tensor, max_norm: float) -> list[Tensor]:
+        """Gradients by the policy's parameters, in their order.
+
+        Args:
+            to_states: by the states that :meth:`follow` found, on the ways that lead through no later step.
+            to_actions: by the actions, likewise.
+            max_norm: the largest of an action's gradient.
+        """
+        policy, guard, size = self._policy, self._guard, self._size
+        half = ((policy.high - policy.low) / 2).unsqueeze(1)
+        weights = [weight.detach() for weight in self._layers.weights]
+        slopes = self._slopes
+        scale = guard.scale.unsqueeze(1)
+        from_reward, from_action = to_states.permute(1, 2, 0), to_actions.permute(1, 2, 0)
+        later = torch.zeros_like(self._states[0])
+        for t in range(len(self._actions) - 1, -1, -1):
+            gradient = _shortened(later.add_(from_reward[t]), scale, guard.max_norm)
+            to_state, to_action = self._tape.backward(t, gradient[:size] * self._sane[t])
+            to_action = to_action.add_(from_action[t])
+            if self._share:
+                to_action = to_action.mul_(1.0 - self._share)
+            here = _shortened(to_action, half, max_norm).mul_(half)
+            for k in range(len(weights) - 1, -1, -1):
+                here = torch.ops.aten.tanh_backward(here, self._values[k][t])
+                slopes[k][t] = here
+                here = weights[k].T @ here
+            later = here
+            later[:size].add_(to_state)
+        inputs = [self._states[:-1], *self._values[:-1]]
+        found = [torch.bmm(slope, values.mT).sum(0) for slope, values in zip(slopes, inputs, strict=True)]
+        found += [slope.sum((0, 2)) for slope in slopes]
+        given = [*self._layers.weights, *self._layers.biases]
+        return list(torch.autograd.grad(given, list(policy.parameters()), found))
+
+
+def _shortened(gradient: Tensor, scale: Tensor, max_norm: float) -> Tensor:
+    """`latentrl.agents.policies.gradients.shorten` for columns ``[D, N]`` and ``scale [D, 1]``, in place."""
+    gradient = gradient.nan_to_num_(0.0, 0.0, 0.0)
+    norm = (gradient * scale).square_().sum(0).sqrt_()
+    return gradient.mul_(norm.clamp_(min=max_norm).reciprocal_().mul_(max_norm))
+
+
+def _tanh(values: Tensor) -> Tensor:
+    """tanh in place, through a sigmoid, which PyTorch computes three times as fast."""
+    return values.mul_(2.0).sigmoid_().mul_(2.0).sub_(1.0)
