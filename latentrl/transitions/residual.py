@@ -77,9 +77,7 @@ class FrozenResidual:
         return self._layers[dtype]
 
 
-def _follow(
-    layers: list[tuple[Tensor, Tensor]], state: Tensor, inside: Tensor, excess: Tensor, plain: bool
-) -> Tensor:
+def _follow(layers: list[tuple[Tensor, Tensor]], state: Tensor, inside: Tensor, excess: Tensor, plain: bool) -> Tensor:
     """Mean states ``[H, Dz, N]`` from ``state [N, Dz]`` for controls ``excess inside``, ``[N, H, Du]``, ``[N, H, 1]``."""
     (count, size), horizon = state.shape, inside.shape[1]
     path = state.new_empty(horizon, size, count)

@@ -29,7 +29,9 @@ class Columns(NamedTuple):
         first = torch.cat((weights.state_in, weights.control_in)), weights.bias_in
         layers = [(weight.T.contiguous(), bias.unsqueeze(1)) for weight, bias in (first, *weights.layers)]
         variances = weights.variances.T.contiguous()
-        return cls(layers, weights.dynamics.T.contiguous(), weights.control_scale.unsqueeze(1), variances, weights.gauge)
+        return cls(
+            layers, weights.dynamics.T.contiguous(), weights.control_scale.unsqueeze(1), variances, weights.gauge
+        )
 
 
 class TransitionTape:

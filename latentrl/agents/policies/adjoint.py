@@ -6,7 +6,6 @@ of buffers, no step records a graph, and parameters get their gradients from all
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -113,7 +112,9 @@ class ImaginedBatch:
                 here = _tanh(torch.addmm(bias, weight, here, out=values[t]))
             action = torch.addcmul(low, here + 1.0, half, out=self._actions[t]).clamp_(low, high)
             if explore.share:
-                uniform = torch.rand(action.T.shape, generator=explore.generator, dtype=start.dtype, device=start.device)
+                uniform = torch.rand(
+                    action.T.shape, generator=explore.generator, dtype=start.dtype, device=start.device
+                )
                 action.lerp_(torch.lerp(low, high, uniform.T), explore.share)
             noise = standard_normal_like(state[:size].T, explore.generator).T if self._sample else None
             following = self._states[t + 1]

@@ -277,7 +277,7 @@ class AnalyticGradient:
         if self._critic is None:
             return rewards.sum(1)
         steps = torch.arange(rewards.shape[1] + 1, device=rewards.device)
-        weights = self.options.discount**steps
+        weights = self.options.discount ** steps.to(rewards)
         return rewards @ weights[:-1] + self._trust() * weights[-1] * self._critic(states[:, -1])
 
     def _trust(self) -> float:

@@ -51,7 +51,6 @@ class KernelRollout:
         self._rollout(*given, *self._read, path.numpy(), scratch.numpy())
         return path[..., :count].permute(2, 0, 1)
 
-
     def feedback(
         self, state: Tensor, base: Tensor, feedback: Tensor, around: Tensor, low: Tensor, high: Tensor
     ) -> tuple[Tensor, Tensor]:

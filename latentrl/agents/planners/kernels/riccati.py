@@ -125,9 +125,7 @@ def riccati(
 
 
 @njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def solve(
-    change: Any, stiff: Any, slope: Any, lower: Any, upper: Any, inverse: Any, free: Any, downhill: Any
-) -> None:
+def solve(change: Any, stiff: Any, slope: Any, lower: Any, upper: Any, inverse: Any, free: Any, downhill: Any) -> None:
     """Projected Newton steps: see `latentrl.agents.planners.riccati.solve_box`.
 
     Args:
