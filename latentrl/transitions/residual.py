@@ -78,7 +78,8 @@ class FrozenResidual:
 
 
 def _follow(layers: list[tuple[Tensor, Tensor]], state: Tensor, inside: Tensor, excess: Tensor, plain: bool) -> Tensor:
-    """Mean states ``[H, Dz, N]`` from ``state [N, Dz]`` for controls ``excess inside``, ``[N, H, Du]``, ``[N, H, 1]``."""
+    """Mean states ``[H, Dz, N]`` from ``state [N, Dz]`` for controls ``excess * inside``: ``inside [N, H, Du]``
+    is within the training data's and ``excess [N, H, 1]`` at least 1; ``plain`` where all are 1."""
     (count, size), horizon = state.shape, inside.shape[1]
     path = state.new_empty(horizon, size, count)
     ways = 1 if plain else 2

@@ -46,10 +46,13 @@ class TransitionTape:
     def __init__(self, columns: Columns, horizon: int, count: int) -> None:
         self._columns, like = columns, columns.dynamics
         self._size = len(columns.variances)
-        self._inputs = like.new_empty(horizon, self._size + len(columns.control_scale), count)
-        self._hidden = [like.new_empty(horizon, len(weight), count) for weight, _ in columns.layers[:-1]]
-        self._alpha = like.new_empty(horizon, like.shape[1], count)
-        self._mixed = like.new_empty(horizon, len(like), count)
+        inputs = len(columns.layers[0][0].T)
+        rows = inputs, like.shape[1], len(like), *(len(weight) for weight, _ in columns.layers[:-1])
+        # Views of every step, for to cut one out takes as long as to compute with it.
+        self._inputs, self._alpha, self._mixed, *self._hidden = (
+            like.new_empty(horizon, many, count).unbind(0) for many in rows
+        )
+        self._backwards = [weight.T.contiguous() for weight, _ in columns.layers]
         self._spread: list[tuple[Tensor, Tensor] | None] = [None] * horizon
 
     def forward(self, t: int, state: Tensor, action: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -84,7 +87,7 @@ class TransitionTape:
             to_alpha.addmm_(columns.variances.T, to_variance, alpha=0.5)
         here = to_alpha.mul_(alpha)
         here = here.addcmul_(alpha, here.sum(0), value=-1)
-        for (weight, _), hidden in zip(columns.layers[:0:-1], reversed(self._hidden), strict=True):
-            here = torch.ops.aten.threshold_backward(weight.T @ here, hidden[t], 0.0)
-        to_inputs.addmm_(columns.layers[0][0].T, here)
+        for weight, hidden in zip(self._backwards[:0:-1], reversed(self._hidden), strict=True):
+            here = torch.ops.aten.threshold_backward(weight @ here, hidden[t], 0.0)
+        to_inputs.addmm_(self._backwards[0], here)
         return to_inputs[:size], to_inputs[size:].div_(columns.control_scale)

@@ -82,6 +82,11 @@ class ImaginedBatch:
         self._slopes = [torch.empty_like(values) for values in self._values]
         self._actions = start.new_empty(horizon, len(policy.low), count)
         self._sane = torch.empty(horizon, count, dtype=torch.bool, device=start.device)
+        # Views of every step, for to cut one out takes as long as to compute with it.
+        self._state_at, self._action_at, self._sane_at = (
+            whole.unbind(0) for whole in (self._states, self._actions, self._sane)
+        )
+        self._value_at, self._slope_at = ([whole.unbind(0) for whole in some] for some in (self._values, self._slopes))
 
     def follow(self, start: Tensor, explore: Explore) -> tuple[Tensor, Tensor]:
         """States after each action ``[N, H, Dz]``, with the goals, and actions ``[N, H, Du]``, to ask for gradients by.
@@ -107,19 +112,19 @@ class ImaginedBatch:
         self._states[0] = start.T
         self._states[1:, size:] = start.T[size:]
         for t in range(len(self._actions)):
-            state = here = self._states[t]
-            for weight, bias, values in zip(weights, biases, self._values, strict=True):
+            state = here = self._state_at[t]
+            for weight, bias, values in zip(weights, biases, self._value_at, strict=True):
                 here = _tanh(torch.addmm(bias, weight, here, out=values[t]))
-            action = torch.addcmul(low, here + 1.0, half, out=self._actions[t]).clamp_(low, high)
+            action = torch.addcmul(low, here + 1.0, half, out=self._action_at[t]).clamp_(low, high)
             if explore.share:
                 uniform = torch.rand(
                     action.T.shape, generator=explore.generator, dtype=start.dtype, device=start.device
                 )
                 action.lerp_(torch.lerp(low, high, uniform.T), explore.share)
             noise = standard_normal_like(state[:size].T, explore.generator).T if self._sample else None
-            following = self._states[t + 1]
+            following = self._state_at[t + 1]
             following[:size] = self._tape.forward(t, state[:size], action, noise)
-            sane = torch.all((following > least) & (following < most), 0, out=self._sane[t])
+            sane = torch.all((following > least) & (following < most), 0, out=self._sane_at[t])
             torch.where(sane, following, state, out=following)
 
     @torch.no_grad()
@@ -133,27 +138,26 @@ class ImaginedBatch:
         """
         policy, guard, size = self._policy, self._guard, self._size
         half = ((policy.high - policy.low) / 2).unsqueeze(1)
-        weights = [weight.detach() for weight in self._layers.weights]
-        slopes = self._slopes
+        backwards = [weight.detach().T.contiguous() for weight in self._layers.weights]
         scale = guard.scale.unsqueeze(1)
-        from_reward, from_action = to_states.permute(1, 2, 0), to_actions.permute(1, 2, 0)
+        from_reward, from_action = (given.permute(1, 2, 0).unbind(0) for given in (to_states, to_actions))
         later = torch.zeros_like(self._states[0])
         for t in range(len(self._actions) - 1, -1, -1):
             gradient = _shortened(later.add_(from_reward[t]), scale, guard.max_norm)
-            to_state, to_action = self._tape.backward(t, gradient[:size] * self._sane[t])
+            to_state, to_action = self._tape.backward(t, gradient[:size] * self._sane_at[t])
             to_action = to_action.add_(from_action[t])
             if self._share:
                 to_action = to_action.mul_(1.0 - self._share)
             here = _shortened(to_action, half, max_norm).mul_(half)
-            for k in range(len(weights) - 1, -1, -1):
-                here = torch.ops.aten.tanh_backward(here, self._values[k][t])
-                slopes[k][t] = here
-                here = weights[k].T @ here
+            for k in range(len(backwards) - 1, -1, -1):
+                slope = self._slope_at[k][t]
+                torch.ops.aten.tanh_backward.grad_input(here, self._value_at[k][t], grad_input=slope)
+                here = backwards[k] @ slope
             later = here
             later[:size].add_(to_state)
         inputs = [self._states[:-1], *self._values[:-1]]
-        found = [torch.bmm(slope, values.mT).sum(0) for slope, values in zip(slopes, inputs, strict=True)]
-        found += [slope.sum((0, 2)) for slope in slopes]
+        found = [torch.bmm(slope, values.mT).sum(0) for slope, values in zip(self._slopes, inputs, strict=True)]
+        found += [slope.sum((0, 2)) for slope in self._slopes]
         given = [*self._layers.weights, *self._layers.biases]
         return list(torch.autograd.grad(given, list(policy.parameters()), found))
 
@@ -161,8 +165,8 @@ class ImaginedBatch:
 def _shortened(gradient: Tensor, scale: Tensor, max_norm: float) -> Tensor:
     """`latentrl.agents.policies.gradients.shorten` for columns ``[D, N]`` and ``scale [D, 1]``, in place."""
     gradient = gradient.nan_to_num_(0.0, 0.0, 0.0)
-    norm = (gradient * scale).square_().sum(0).sqrt_()
-    return gradient.mul_(norm.clamp_(min=max_norm).reciprocal_().mul_(max_norm))
+    squared = (gradient * scale).square_().sum(0)
+    return gradient.mul_(squared.clamp_(min=max_norm**2).rsqrt_().mul_(max_norm))
 
 
 def _tanh(values: Tensor) -> Tensor:
