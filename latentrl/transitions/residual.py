@@ -62,7 +62,7 @@ class FrozenResidual:
         plain = type(excess) is Tensor and excess.device.type == "cpu" and bool((excess == 1.0).all())
         parts = [part.split(BLOCK) for part in (state.reshape(-1, size), controls / excess, excess)]
         layers = self._means(state.dtype, size)
-        paths = [_follow(layers, *pair, plain) for pair in zip(*parts, strict=True)]
+        paths = [_follow(layers, now, inside, most, plain) for now, inside, most in zip(*parts, strict=True)]
         path = paths[0] if len(paths) == 1 else torch.cat(paths, 2)
         return path.permute(2, 0, 1).view(*lead, size)
 

@@ -267,10 +267,10 @@ class AnalyticGradient:
             self._imagined = ImaginedBatch(*given)
         states, actions = self._imagined.follow(start, Explore(self._random_share(), generator))
         rewards = self.reward(states, actions) / self._reward_scale
-        slopes = torch.autograd.grad(
+        to_states, to_actions = torch.autograd.grad(
             -self._returns(states, rewards).sum(), (states, actions), allow_unused=True, materialize_grads=True
         )
-        return states, rewards, self._imagined.gradients(*slopes, options.state_gradient)
+        return states, rewards, self._imagined.gradients(to_states, to_actions, options.state_gradient)
 
     def _returns(self, states: Tensor, rewards: Tensor) -> Tensor:
         """What to maximise for ``states [B, H, Dz]`` and ``rewards [B, H]``: ``[B]``."""
