@@ -25,7 +25,11 @@ def adjoint_of(dynamics: Dynamics) -> AdjointDynamics | None:
 
 
 class Layers(NamedTuple):
-    """The policy's layers as they read states: what is normalised before the first is part of it."""
+    """The policy's layers as they read states: what is normalised before the first is part of it.
+
+    With tanh x = 2 s(2 x) - 1 they are those of a network of sigmoids s, which PyTorch computes three times as fast;
+    the last sigmoid is where in its range an action is.
+    """
 
     weights: list[Tensor]  # [n_out, n_in]
     biases: list[Tensor]  # [n_out]
@@ -33,15 +37,19 @@ class Layers(NamedTuple):
     @classmethod
     def of(cls, policy: MLPPolicy) -> Layers:
         """Differentiable in the policy's parameters."""
-        linear = [layer for layer in policy.layers if isinstance(layer, nn.Linear)]
-        scaled = linear[0].weight / policy.state_scale
-        bias = linear[0].bias - scaled @ policy.state_mean
+        first, *others = [layer for layer in policy.layers if isinstance(layer, nn.Linear)]
+        scaled = first.weight / policy.state_scale
+        bias = first.bias - scaled @ policy.state_mean
         if policy.goal_size:
             # Of state and goal, a policy sees the state and the way: goal - position.
             size = scaled.shape[1] - policy.goal_size
             own, way = scaled[:, :size], scaled[:, size:]
             scaled = torch.cat((own[:, : policy.goal_size] - way, own[:, policy.goal_size :], way), 1)
-        return cls([scaled, *(layer.weight for layer in linear[1:])], [bias, *(layer.bias for layer in linear[1:])])
+        weights, biases = [2.0 * scaled], [2.0 * bias]
+        for layer in others:
+            weights.append(4.0 * layer.weight)
+            biases.append(2.0 * (layer.bias - layer.weight.sum(1)))
+        return cls(weights, biases)
 
 
 class Explore(NamedTuple):
@@ -107,15 +115,15 @@ class ImaginedBatch:
         policy, guard, size = self._policy, self._guard, self._size
         weights = [weight.detach() for weight in self._layers.weights]
         biases = [bias.detach().unsqueeze(1) for bias in self._layers.biases]
-        low, high, half = (one.unsqueeze(1) for one in (policy.low, policy.high, (policy.high - policy.low) / 2))
+        low, high, span = (one.unsqueeze(1) for one in (policy.low, policy.high, policy.high - policy.low))
         least, most = (one.unsqueeze(1) for one in (guard.low, guard.high))
         self._states[0] = start.T
         self._states[1:, size:] = start.T[size:]
         for t in range(len(self._actions)):
             state = here = self._state_at[t]
             for weight, bias, values in zip(weights, biases, self._value_at, strict=True):
-                here = _tanh(torch.addmm(bias, weight, here, out=values[t]))
-            action = torch.addcmul(low, here + 1.0, half, out=self._action_at[t]).clamp_(low, high)
+                here = torch.addmm(bias, weight, here, out=values[t]).sigmoid_()
+            action = torch.addcmul(low, here, span, out=self._action_at[t]).clamp_(low, high)
             if explore.share:
                 uniform = torch.rand(
                     action.T.shape, generator=explore.generator, dtype=start.dtype, device=start.device
@@ -137,21 +145,21 @@ class ImaginedBatch:
             max_norm: the largest of an action's gradient.
         """
         policy, guard, size = self._policy, self._guard, self._size
-        half = ((policy.high - policy.low) / 2).unsqueeze(1)
+        span = (policy.high - policy.low).unsqueeze(1)
         backwards = [weight.detach().T.contiguous() for weight in self._layers.weights]
-        scale = guard.scale.unsqueeze(1)
+        of_state, of_action = guard.scale.unsqueeze(1) / guard.max_norm, span / 2 / max_norm
         from_reward, from_action = (given.permute(1, 2, 0).unbind(0) for given in (to_states, to_actions))
         later = torch.zeros_like(self._states[0])
         for t in range(len(self._actions) - 1, -1, -1):
-            gradient = _shortened(later.add_(from_reward[t]), scale, guard.max_norm)
+            gradient = _shortened(later.add_(from_reward[t]), of_state)
             to_state, to_action = self._tape.backward(t, gradient[:size] * self._sane_at[t])
             to_action = to_action.add_(from_action[t])
             if self._share:
                 to_action = to_action.mul_(1.0 - self._share)
-            here = _shortened(to_action, half, max_norm).mul_(half)
+            here = _shortened(to_action, of_action).mul_(span)
             for k in range(len(backwards) - 1, -1, -1):
                 slope = self._slope_at[k][t]
-                torch.ops.aten.tanh_backward.grad_input(here, self._value_at[k][t], grad_input=slope)
+                torch.ops.aten.sigmoid_backward.grad_input(here, self._value_at[k][t], grad_input=slope)
                 here = backwards[k] @ slope
             later = here
             later[:size].add_(to_state)
@@ -162,13 +170,11 @@ class ImaginedBatch:
         return list(torch.autograd.grad(given, list(policy.parameters()), found))
 
 
-def _shortened(gradient: Tensor, scale: Tensor, max_norm: float) -> Tensor:
-    """`latentrl.agents.policies.gradients.shorten` for columns ``[D, N]`` and ``scale [D, 1]``, in place."""
+def _shortened(gradient: Tensor, scale: Tensor) -> Tensor:
+    """`latentrl.agents.policies.gradients.shorten` for columns ``[D, N]``, in place.
+
+    ``scale [D, 1]`` is already divided by the largest norm.
+    """
     gradient = gradient.nan_to_num_(0.0, 0.0, 0.0)
     squared = (gradient * scale).square_().sum(0)
-    return gradient.mul_(squared.clamp_(min=max_norm**2).rsqrt_().mul_(max_norm))
-
-
-def _tanh(values: Tensor) -> Tensor:
-    """tanh in place, through a sigmoid, which PyTorch computes three times as fast."""
-    return values.mul_(2.0).sigmoid_().mul_(2.0).sub_(1.0)
+    return gradient.mul_(squared.clamp_(min=1.0).rsqrt_())
