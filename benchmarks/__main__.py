@@ -14,10 +14,21 @@ import torch
 from benchmarks import dynamax_smoother, image_step, sensor_threads, training_step
 from benchmarks.busy import compare_busy
 from benchmarks.collection import compare_collection
-from benchmarks.planning import FORMS, compare_planning, controllers, planners, time_control_steps
+from benchmarks.planning import (
+    BOUND,
+    FORMS,
+    compare_freezing,
+    compare_learning,
+    compare_planning,
+    controllers,
+    make_dks,
+    planners,
+    time_control_steps,
+)
 from benchmarks.recursion import compare_recursions
 from benchmarks.shares import KINDS, shares
 from benchmarks.training_step import LENGTH, Version, compare_steps, make_model
+from latentrl.agents.planners import PLANNERS
 from latentrl.inference.backends import AUTO, BACKENDS, choose, is_installed
 from latentrl.support.files import write_json
 
@@ -174,6 +185,21 @@ def planning_rows(quick: bool) -> list[dict[str, Any]]:
     return rows
 
 
+def imagination_rows(quick: bool) -> list[dict[str, Any]]:
+    """Plans with default options in a model's transition and in its frozen one; an update of a policy."""
+    repeats, rows = 2 if quick else 30, []
+    for model_name, model in {"ekvae": make_model("joint").requires_grad_(False).eval(), "dks": make_dks()}.items():
+        for name in ("cem",) if quick else PLANNERS:
+            summary = compare_freezing(model, PLANNERS[name](-BOUND, BOUND), repeats).summary()
+            rows.append(_imagination_row(f"{model_name}, {name}", summary))
+    return [*rows, _imagination_row("ekvae, update of a policy", compare_learning(repeats).summary())]
+
+
+def _imagination_row(work: str, summary: dict[str, float]) -> dict[str, Any]:
+    plain, library = 1e3 * summary["yardstick_seconds"], 1e3 * summary["subject_seconds"]
+    return {"work": work, **_ratio(summary), "plain_ms": plain, "library_ms": library}
+
+
 def control_rows(quick: bool) -> list[dict[str, Any]]:
     """One action of each agent in one pendulum, default options: filter a picture, then decide."""
     model = make_model("joint").requires_grad_(False).eval()
@@ -201,6 +227,7 @@ def table(
     busy: list[dict[str, Any]],
     collection: dict[str, Any],
     planning: list[dict[str, Any]],
+    imagination: list[dict[str, Any]],
     control: list[dict[str, Any]],
 ) -> str:
     """What the run prints."""
@@ -255,6 +282,9 @@ def table(
     for row in planning:
         name = f"{row['planner']}, {row['samples']} x {row['horizon']}; {row['dynamics']}"
         lines.append(f"{name:<38}{_spread(row):>20}{row['pytorch_mppi_ms']:>12.2f} ms{row['library_ms']:>9.2f} ms")
+    lines += ["", f"{'in the imagination':<38}{'ratio':>20}{'plain':>12}{'latentrl':>12}"]
+    for row in imagination:
+        lines.append(f"{row['work']:<38}{_spread(row):>20}{row['plain_ms']:>9.1f} ms{row['library_ms']:>9.1f} ms")
     lines += ["", f"{'one control step, one pendulum':<38}{'median':>20}{'p99':>15}"]
     for row in control:
         lines.append(f"{row['agent']:<38}{row['median_ms']:>17.2f} ms{row['p99_ms']:>12.2f} ms")
@@ -278,8 +308,10 @@ def main(arguments: list[str] | None = None) -> None:
     recipe, threads = recipe_row(options.quick), thread_rows(options.quick)
     busy = busy_rows(options.quick)
     collection = collection_row(options.quick)
-    planning, control = planning_rows(options.quick), control_rows(options.quick)
-    print(table(training, recursion, smoother, share, networks, recipe, threads, busy, collection, planning, control))
+    planning, imagination = planning_rows(options.quick), imagination_rows(options.quick)
+    control = control_rows(options.quick)
+    steps = training, recursion, smoother, share, networks, recipe, threads, busy, collection
+    print(table(*steps, planning, imagination, control))
     versions = {"python": platform.python_version()}
     versions.update({module.__name__: module.__version__ for module in (torch, numpy, gymnasium)})
     path = options.output / "bench.json"
@@ -303,6 +335,7 @@ def main(arguments: list[str] | None = None) -> None:
             "busy": busy,
             "collection": collection,
             "planning": planning,
+            "imagination": imagination,
             "control_step": control,
         },
     )

@@ -14,10 +14,14 @@ from benchmarks.timing import Comparison, compare, one_thread
 from benchmarks.training_step import SHAPE, make_model
 from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController
 from latentrl.agents.planners import CEM, MPPI, PLANNERS, CEMOptions, MPPIOptions
+from latentrl.agents.policies.analytic_gradient import AnalyticGradient
 from latentrl.agents.policies.mlp import MLPPolicy
+from latentrl.models import build
+from latentrl.models.base import WorldModel
 from latentrl.models.ekvae import EKVAE
+from latentrl.models.spec import DataSpec
 from latentrl.rewards.position import PositionReward
-from latentrl.types import Belief, Planner
+from latentrl.types import Belief, Dynamics, Planner
 
 Step = Callable[[Tensor, Tensor], Tensor]
 
@@ -122,6 +126,46 @@ def compare_planning(planner: Planner, form: str, samples: int, horizon: int, re
     belief = Belief(state, torch.eye(3)[None])
     with one_thread(), torch.inference_mode():
         return compare(lambda: yardstick.command(state[0]), lambda: subject(belief), repeats, warm_up=3)
+
+
+class Alone:
+    """A transition that can do nothing but its step, one after another."""
+
+    def __init__(self, dynamics: Dynamics) -> None:
+        self.transition = dynamics.transition
+
+
+def compare_freezing(model: WorldModel, planner: Planner, repeats: int) -> Comparison:
+    """A plan, warm-started, in the model's own transition and in its frozen one.
+
+    Args:
+        model: with a state of three dimensions, two of them position.
+        planner: for one action.
+        repeats: plans of each.
+    """
+    belief, reward = Belief(torch.tensor([[0.1, 0.2, -0.3]]), torch.eye(3)[None]), PositionReward(GOAL)
+    own, frozen = (PlannerController(planner, dynamics, reward) for dynamics in (Alone(model), model.frozen()))
+    with one_thread(), torch.inference_mode():
+        return compare(lambda: own(belief), lambda: frozen(belief), repeats, warm_up=2)
+
+
+def compare_learning(repeats: int) -> Comparison:
+    """An update of the analytic gradient's policy with its defaults: automatic differentiation, and by hand."""
+    model = make_model("joint").requires_grad_(False).eval()
+    first, second = (
+        AnalyticGradient(dynamics, PositionReward(GOAL), model.initial_states, -BOUND, BOUND)
+        for dynamics in (Alone(model), model.frozen())
+    )
+    with one_thread():
+        return compare(first.update, second.update, repeats, warm_up=2)
+
+
+def make_dks() -> WorldModel:
+    """An untrained DKS of the default sizes for 16 x 16 images."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made = build("dks", DataSpec(SHAPE, "uint8", 1, (float(BOUND),)), {"position_size": 2})
+    return made.requires_grad_(False).eval()
 
 
 def controllers(model: EKVAE) -> dict[str, Controller]:

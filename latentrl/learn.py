@@ -168,7 +168,9 @@ def _learner(
         start = carrying.initial_states
         return kind.learner(carrying, CarriedGoalReward(size), start, low, high, settings, options.seed), None
     reward = goal_reward(goal, model, options.run)
-    learner = kind.learner(model, reward, model.initial_states, low, high, settings, options.seed)
+    # Beliefs are the whole model's affair; states need its transition alone.
+    dynamics = model if options.input == "belief" else model.frozen()
+    learner = kind.learner(dynamics, reward, model.initial_states, low, high, settings, options.seed)
     return learner, reward.goal.tolist()
 
 

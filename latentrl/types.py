@@ -200,6 +200,54 @@ class LinearDynamics(Dynamics, Protocol):
 
 
 @runtime_checkable
+class SmoothDynamics(Dynamics, Protocol):
+    """Dynamics that know the derivatives of their mean."""
+
+    def jacobians(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Slopes of the mean in the state ``[..., Dz, Dz]`` and the action ``[..., Dz, Du]``; no gradient."""
+        ...
+
+
+@runtime_checkable
+class FeedbackDynamics(Dynamics, Protocol):
+    """Dynamics with a fast way to follow their mean under an affine policy within bounds."""
+
+    def rollout_feedback(
+        self, state: Tensor, base: Tensor, feedback: Tensor, around: Tensor, low: Tensor, high: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Actions ``[N, H, Du]`` and mean states ``[N, H, Dz]`` under ``u = base_t + feedback_t (z - around_t)``.
+
+        ``state [N, Dz]``, ``base [N, H, Du]``, ``feedback [N, H, Du, Dz]``, ``around [N, H, Dz]``; every action is
+        brought within ``low`` and ``high [Du]``. No gradient.
+        """
+        ...
+
+
+class StepTape(Protocol):
+    """Steps of a transition that are remembered, so that they can be gone back through; states are columns."""
+
+    def forward(self, t: int, state: Tensor, action: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The next states ``[Dz, N]`` after step ``t`` from ``state [Dz, N]`` under ``action [Du, N]``.
+
+        With standard normal ``noise [Dz, N]`` a sample, the one that ``rsample`` draws with it; else the mean.
+        """
+        ...
+
+    def backward(self, t: int, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """From the gradient of the next states to those of ``state [Dz, N]`` and ``action [Du, N]``, both new."""
+        ...
+
+
+@runtime_checkable
+class AdjointDynamics(Dynamics, Protocol):
+    """Dynamics that go back through their own steps, faster than automatic differentiation does."""
+
+    def tape(self, horizon: int, count: int, dtype: torch.dtype) -> StepTape:
+        """To remember ``horizon`` steps of ``count`` states."""
+        ...
+
+
+@runtime_checkable
 class Reward(Protocol):
     """A reward on latent states: ``state [..., Dz]``, ``action [..., Du]`` -> ``[...]``.
 
@@ -207,6 +255,16 @@ class Reward(Protocol):
     """
 
     def __call__(self, state: Tensor, action: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class ConcaveReward(Reward, Protocol):
+    """A concave reward that knows its derivatives."""
+
+    def expansion(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradient ``[..., Dz + Du]`` and Hessian ``[..., Dz + Du, Dz + Du]`` by state and action; inputs as for the
+        reward."""
+        ...
 
 
 @runtime_checkable

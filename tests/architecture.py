@@ -159,6 +159,7 @@ REGISTRIES: tuple[Registry, ...] = (
             "critic": "of analytic_gradient",
             "gradients": "of analytic_gradient",
             "mlp": "the network",
+            "adjoint": "of analytic_gradient",
             "progress": "what a learner is",
             "saving": "policies as files",
             "softening": "of analytic_gradient",

@@ -63,7 +63,7 @@ class GoalConditioned:
         if goal_size < 1:
             raise ValueError(f"goal_size must be at least 1, not {goal_size}")
         self.model, self.goal_size = model, goal_size
-        self._initial_states, self._dynamics = initial_states, dynamics or model
+        self._initial_states, self.dynamics = initial_states, dynamics or model
 
     def initial_states(self, count: int, generator: torch.Generator) -> Tensor:
         """States ``[count, Dz + Da]``: a start state, and the position of another one as its goal."""
@@ -74,7 +74,7 @@ class GoalConditioned:
         """p(z_{t+1} | z_t, u_t) for ``state [..., Dz + Da]`` and ``action [..., Du]``; the goal stays."""
         alone, goal = split_goal(state, self.goal_size)
         # A goal's gradient would sum over all steps and crowd the state's own out of the bound that both share.
-        return CarriedGoal(self._dynamics.transition(alone, action), goal.detach())
+        return CarriedGoal(self.dynamics.transition(alone, action), goal.detach())
 
 
 def split_goal(state: Tensor, goal_size: int) -> tuple[Tensor, Tensor]:

@@ -229,7 +229,7 @@ def reward_scale(rewards: Tensor) -> float:
 
 def _random_actions(count: int, low: Tensor, high: Tensor, generator: torch.Generator) -> Tensor:
     """``[count, Du]``, uniform between ``low [Du]`` and ``high [Du]``."""
-    return torch.lerp(low, high, torch.rand(count, len(low), generator=generator, device=low.device))
+    return torch.lerp(low, high, torch.rand(count, len(low), generator=generator, dtype=low.dtype, device=low.device))
 
 
 def _like(belief: Belief, state: Tensor) -> Belief:

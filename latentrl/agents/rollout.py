@@ -11,7 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from latentrl.types import Dynamics, RolloutDynamics
+from latentrl.numerics.feedback import follow_feedback
+from latentrl.types import Dynamics, FeedbackDynamics, RolloutDynamics
 
 
 def rollout(dynamics: Dynamics, state: Tensor, actions: Tensor) -> Tensor:
@@ -32,6 +33,29 @@ def rollout(dynamics: Dynamics, state: Tensor, actions: Tensor) -> Tensor:
         state = dynamics.transition(state, action).mean
         states.append(state)
     return torch.stack(states, dim=-2)
+
+
+def rollout_feedback(
+    dynamics: Dynamics, state: Tensor, base: Tensor, feedback: Tensor, around: Tensor, low: Tensor, high: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Actions ``[N, H, Du]`` and mean states ``[N, H, Dz]`` of an affine policy, ``u = base_t + feedback_t (z -
+    around_t)``, within bounds; no gradient.
+
+    Args:
+        dynamics: the model.
+        state: where the roll-outs start, ``[N, Dz]``.
+        base: ``[N, H, Du]``.
+        feedback: ``[N, H, Du, Dz]``.
+        around: ``[N, H, Dz]``.
+        low: smallest action ``[Du]``.
+        high: largest action ``[Du]``.
+    """
+    if isinstance(dynamics, FeedbackDynamics):
+        return dynamics.rollout_feedback(state, base, feedback, around, low, high)
+    with torch.no_grad():
+        return follow_feedback(
+            lambda state, action: dynamics.transition(state, action).mean, state, base, feedback, around, low, high
+        )
 
 
 def rollout_closed_loop(

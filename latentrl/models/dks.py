@@ -25,6 +25,7 @@ from latentrl.networks.dense import DiagonalGaussianMLP, mlp_jacobian
 from latentrl.networks.recognition import RecurrentRecognition
 from latentrl.numerics.distributions import DiagonalGaussian, diagonal_kl
 from latentrl.priors import PRIORS
+from latentrl.transitions.residual import FrozenResidual, continued, moved
 from latentrl.types import Belief
 
 
@@ -106,8 +107,8 @@ class DKS(DeepStateSpaceModel):
         if self.settings.posterior == "chained":
 
             def move(state: Tensor, t: int) -> tuple[Tensor, Tensor]:
-                moved = self._move(state, controls[:, t])
-                return moved.mean, moved.variance
+                following = self._move(state, controls[:, t])
+                return following.mean, following.variance
 
             states, divergence = sample_chain(first.rsample(generator), rest, move, generator)
         else:
@@ -126,29 +127,23 @@ class DKS(DeepStateSpaceModel):
 
     def _linearise(self, state: Tensor, control: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The transition's mean and variances ``[B, Dz]`` and its slope in the state ``[B, Dz, Dz]``."""
-        moved = self._move(state, control)
+        following = self._move(state, control)
         _, slopes = mlp_jacobian(self.dynamics.network, torch.cat((state, control), -1))
         eye = torch.eye(self.state_size, dtype=state.dtype, device=state.device)
-        return moved.mean, moved.variance, eye + slopes[:, : self.state_size, : self.state_size]
+        return following.mean, following.variance, eye + slopes[:, : self.state_size, : self.state_size]
 
     def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
-        return self._continued(state, action / self.control_scale)
+        return continued(self.dynamics, state, action / self.control_scale)
+
+    def frozen(self) -> FrozenResidual:
+        return FrozenResidual(self.dynamics, self.control_scale)
 
     def step(self, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
-        moved = self._continued(states, controls)
-        return moved.mean, torch.diag_embed(moved.variance)
-
-    def _continued(self, state: Tensor, control: Tensor) -> DiagonalGaussian:
-        """The transition, continued linearly in the control beyond the largest of the training data."""
-        excess = control.abs().amax(-1, keepdim=True).clamp(min=1.0)
-        inside = control / excess
-        ahead, back = self._move(state, inside), self._move(state, -inside)
-        middle, half = 0.5 * (ahead.mean + back.mean), 0.5 * (ahead.mean - back.mean)
-        return DiagonalGaussian(torch.where(excess > 1, middle + excess * half, ahead.mean), ahead.variance)
+        following = continued(self.dynamics, states, controls)
+        return following.mean, torch.diag_embed(following.variance)
 
     def _move(self, state: Tensor, control: Tensor) -> DiagonalGaussian:
-        change = self.dynamics(torch.cat((state, control), -1))
-        return DiagonalGaussian(state + change.mean, change.variance)
+        return moved(self.dynamics, state, control)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {

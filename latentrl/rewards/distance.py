@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -24,6 +25,27 @@ def negative_squared_distance(feature: Tensor, goal: Tensor, action: Tensor, pen
         )
     reward = -(feature - goal).square().sum(-1)
     return reward - penalty * action.square().sum(-1) if penalty else reward
+
+
+def distance_expansion(
+    state: Tensor, goal: Tensor, first: int, action: Tensor, penalty: float
+) -> tuple[Tensor, Tensor]:
+    """Gradient ``[..., Dz + Du]`` and Hessian ``[..., Dz + Du, Dz + Du]`` of :func:`negative_squared_distance`.
+
+    Args:
+        state: ``[..., Dz]``.
+        goal: ``[..., D]``, or broadcastable to it.
+        first: where in a state the goal's part begins.
+        action: ``[..., Du]``.
+        penalty: from :func:`penalty_weight`.
+    """
+    end = first + goal.shape[-1]
+    gradient = torch.cat((torch.zeros_like(state), -2 * penalty * action), -1)
+    gradient[..., first:end] = -2 * (state[..., first:end] - goal)
+    curvature = torch.zeros_like(gradient)
+    curvature[..., first:end] = -2
+    curvature[..., state.shape[-1] :] = -2 * penalty
+    return gradient, torch.diag_embed(curvature)
 
 
 def goal_vector(goal: Tensor) -> Tensor:

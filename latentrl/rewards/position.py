@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from latentrl.rewards.distance import goal_vector, goal_vectors, negative_squared_distance, penalty_weight
+from latentrl.rewards.distance import (
+    distance_expansion,
+    goal_vector,
+    goal_vectors,
+    negative_squared_distance,
+    penalty_weight,
+)
 
 
 class PositionReward:
@@ -42,3 +48,10 @@ class PositionReward:
             )
         positions, actions = position.unflatten(-2, (count, -1)), action.unflatten(-2, (count, -1))
         return negative_squared_distance(positions, self.goal.unsqueeze(-2), actions, self.action_penalty).flatten(-2)
+
+    def expansion(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradient ``[..., Dz + Du]`` and Hessian ``[..., Dz + Du, Dz + Du]`` by state and action."""
+        goal = self.goal
+        if goal.ndim == 2:
+            goal = goal.repeat_interleave(state.shape[-2] // len(goal), 0)
+        return distance_expansion(state, goal, 0, action, self.action_penalty)

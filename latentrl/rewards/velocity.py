@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from latentrl.rewards.distance import goal_vector, negative_squared_distance, penalty_weight
+from latentrl.rewards.distance import distance_expansion, goal_vector, negative_squared_distance, penalty_weight
 
 
 class VelocityReward:
@@ -30,3 +30,7 @@ class VelocityReward:
         """Rewards ``[...]`` for ``state [..., Dz]`` and ``action [..., Du]``."""
         velocity = state[..., self.position_size : self.position_size + self.goal.shape[0]]
         return negative_squared_distance(velocity, self.goal, action, self.action_penalty)
+
+    def expansion(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradient ``[..., Dz + Du]`` and Hessian ``[..., Dz + Du, Dz + Du]`` by state and action."""
+        return distance_expansion(state, self.goal, self.position_size, action, self.action_penalty)

@@ -7,37 +7,29 @@ calls it thousands of times in a row on the same parameters.
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from latentrl.numerics.feedback import follow_feedback
+from latentrl.support.compiling import can_compile
 from latentrl.transitions.locally_linear import LocallyLinearGaussian, LocallyLinearTransition, Weights
+from latentrl.transitions.tape import Columns, TransitionTape
+
+if TYPE_CHECKING:
+    from latentrl.transitions.kernels import KernelRollout
 
 BLOCK = 1024
 """Roll-outs done together: what a step reads and writes then stays in a core's cache."""
 
 
-class Columns(NamedTuple):
-    """The parameters once more, for states that are columns: every product has its weights on the left."""
-
-    layers: list[tuple[Tensor, Tensor]]  # of the gate, the first for z above u: (weight [n_out, n_in], bias [n_out, 1])
-    dynamics: Tensor  # [Dz * (Dz + Du), M]
-    control_scale: Tensor  # [Du, 1]
-
-    @classmethod
-    def of(cls, weights: Weights) -> Columns:
-        """The parameters of ``weights``, copied into this order."""
-        first = torch.cat((weights.state_in, weights.control_in)), weights.bias_in
-        layers = [(weight.T.contiguous(), bias.unsqueeze(1)) for weight, bias in (first, *weights.layers)]
-        return cls(layers, weights.dynamics.T.contiguous(), weights.control_scale.unsqueeze(1))
-
-
 class FrozenTransition:
     """A copy of a transition: what happens to the original later does not reach it, so nothing in it can be stale.
 
-    Implements `latentrl.types.Dynamics`, `RolloutDynamics` and `LinearDynamics`. Gradients flow through
-    :meth:`transition` to states and actions, never to parameters.
+    Implements `latentrl.types.Dynamics`, `RolloutDynamics`, `LinearDynamics`, `SmoothDynamics`, `FeedbackDynamics`
+    and `AdjointDynamics`.
+    Gradients flow through :meth:`transition` to states and actions, never to parameters.
 
     Args:
         module: the transition as it is now.
@@ -47,6 +39,17 @@ class FrozenTransition:
         self._module = copy.deepcopy(module).requires_grad_(False).eval()
         self._weights: dict[torch.dtype, Weights] = {}
         self._columns: dict[torch.dtype, Columns] = {}
+        self._fast = self._kernel() if can_compile() else None
+
+    def _kernel(self) -> KernelRollout | None:
+        """Roll-outs in float32 on the processor. Made with the transition, for the first on a machine is compiled."""
+        weights = self.weights(torch.float32)
+        if type(weights.dynamics) is not Tensor or weights.dynamics.device.type != "cpu":
+            return None
+        # Late, for it takes half a second, and numba may not be installed.
+        from latentrl.transitions.kernels import KernelRollout
+
+        return KernelRollout(weights)
 
     def weights(self, dtype: torch.dtype) -> Weights:
         """The parameters in ``dtype``, laid out on first use."""
@@ -76,6 +79,51 @@ class FrozenTransition:
             local.noise.view(*lead, size, size),
         )
 
+    def tape(self, horizon: int, count: int, dtype: torch.dtype) -> TransitionTape:
+        """To go through ``horizon`` steps of ``count`` states and back: see `latentrl.types.AdjointDynamics`."""
+        return TransitionTape(self._in_columns(dtype), horizon, count)
+
+    def _in_columns(self, dtype: torch.dtype) -> Columns:
+        if dtype not in self._columns:
+            with torch.inference_mode(False), torch.no_grad():
+                self._columns[dtype] = Columns.of(self.weights(dtype))
+        return self._columns[dtype]
+
+    @torch.no_grad()
+    def jacobians(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Slopes of the mean in the state ``[..., Dz, Dz]`` and the action ``[..., Dz, Du]``.
+
+        z' = D x for x = (z, u) and D = sum_m alpha_m D_m, so that its slope is D + sum_m (D_m x) (d alpha_m / dx)'.
+        """
+        weights, size, lead = self.weights(state.dtype), state.shape[-1], state.shape[:-1]
+        control = weights.scaled(action).flatten(0, -2)
+        inputs = torch.cat((state.reshape(-1, size), control), -1)
+        values, slopes = inputs, torch.cat((weights.state_in, weights.control_in)).T
+        values = torch.addmm(weights.bias_in, inputs, slopes.T)
+        for weight, bias in weights.layers:
+            # [N, n_out, m]: what the layers so far have done to every input, without those that are switched off.
+            slopes = weight.T @ (slopes * (values > 0).unsqueeze(-1))
+            values = torch.addmm(bias, values.relu(), weight)
+        alpha = values.softmax(-1)
+        moved = (weights.dynamics.view(-1, inputs.shape[-1]) @ inputs.T).view(len(alpha.T), size, -1)
+        # d alpha_m = alpha_m (d logit_m - sum_k alpha_k d logit_k): the mean is taken off what alpha weighs instead.
+        mixed = alpha.T.unsqueeze(1) * moved
+        spread = mixed - alpha.T.unsqueeze(1) * mixed.sum(0)
+        found = (alpha @ weights.dynamics).unflatten(-1, (size, -1)) + spread.permute(2, 1, 0) @ slopes
+        by_action = found[..., size:] / weights.control_scale
+        return found[..., :size].view(*lead, size, size), by_action.view(*lead, size, -1)
+
+    @torch.no_grad()
+    def rollout_feedback(
+        self, state: Tensor, base: Tensor, feedback: Tensor, around: Tensor, low: Tensor, high: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Actions ``[N, H, Du]`` and mean states ``[N, H, Dz]`` of an affine policy: see
+        `latentrl.types.FeedbackDynamics`."""
+        given = state, base, feedback, around, low, high
+        if self._fast is not None and all(type(one) is Tensor and one.dtype == torch.float32 for one in given):
+            return self._fast.feedback(*given)
+        return follow_feedback(lambda state, action: self.transition(state, action).mean, *given)
+
     @torch.no_grad()
     def rollout(self, state: Tensor, actions: Tensor) -> Tensor:
         """Mean states ``[..., H, Dz]`` after each of ``actions [..., H, Du]``, from ``state [..., Dz]``; no gradient.
@@ -83,12 +131,14 @@ class FrozenTransition:
         States are columns here, so that every operation runs along the batch, and no step allocates anything; the
         result is a transposed view. The noise is never mixed.
         """
-        if state.dtype not in self._columns:
-            self._columns[state.dtype] = Columns.of(self.weights(state.dtype))
-        size, columns = state.shape[-1], self._columns[state.dtype]
-        starts = state.reshape(-1, size).split(BLOCK)
-        plans = actions.reshape(-1, *actions.shape[-2:]).split(BLOCK)
-        paths = [_follow(columns, *pair) for pair in zip(starts, plans, strict=True)]
+        size = state.shape[-1]
+        starts, plans = state.reshape(-1, size), actions.reshape(-1, *actions.shape[-2:])
+        # A kernel reads numbers, which a tensor of another class (a fake one, a traced one) may not have.
+        if self._fast is not None and type(state) is Tensor and state.dtype == torch.float32 == actions.dtype:
+            return self._fast(starts, plans).view(*actions.shape[:-1], size)
+        columns = self._in_columns(state.dtype)
+        pairs = zip(starts.split(BLOCK), plans.split(BLOCK), strict=True)
+        paths = [_follow(columns, *pair) for pair in pairs]
         path = paths[0] if len(paths) == 1 else torch.cat(paths, 2)
         return path.permute(2, 0, 1).view(*actions.shape[:-1], size)
 

@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from latentrl.agents.goal_conditioning import GoalConditioned
 from latentrl.agents.policies import (
     POLICIES,
     AnalyticGradient,
@@ -20,6 +22,10 @@ from latentrl.agents.policies import (
 from latentrl.agents.policies.gradients import StateGuard, limit_gradient, shorten
 from latentrl.agents.rollout import rollout, rollout_closed_loop
 from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.rewards.carried_goal import CarriedGoalReward
+from latentrl.rewards.position import PositionReward
+from latentrl.transitions.frozen import FrozenTransition
+from latentrl.transitions.locally_linear import LocallyLinearTransition
 from tests.double_integrator import DoubleIntegrator
 
 BOUND = torch.tensor([5.0])
@@ -108,6 +114,45 @@ def test_gradients_stay_bounded_at_horizon_200(model: Unstable | Chaotic) -> Non
     plain = torch.autograd.grad(reward(states, actions).sum(), list(learner.policy.parameters()))
     exploded = torch.stack([gradient.abs().max() for gradient in plain]).max()
     assert not exploded <= 1e8, "without the guard this problem explodes: else the test shows nothing"
+
+
+@pytest.mark.parametrize("changes", [{}, {"sample": False}, {"bootstrap": True}, {"exploration": 0.0}], ids=str)
+@pytest.mark.parametrize("goal_size", [0, 2])
+def test_gradients_by_hand_are_those_of_automatic_differentiation(goal_size: int, changes: dict[str, Any]) -> None:
+    """Three updates in float64; some roll-outs leave the trusted region, and some gradients are shortened."""
+    torch.manual_seed(0)
+    module = LocallyLinearTransition(3, 2, base_matrices=5, hidden=(8,)).double()
+    module.control_scale.copy_(torch.tensor([2.0, 5.0]))
+    frozen, high = FrozenTransition(module), torch.tensor([3.0, 2.0], dtype=torch.float64)
+    options = AnalyticGradientOptions(horizon=12, batch=40, state_gradient=0.5, sane_radius=1.2, **changes)
+
+    def starts(count: int, generator: torch.Generator) -> Tensor:
+        return 1.0 + 2.0 * torch.randn(count, 3, generator=generator, dtype=torch.float64)
+
+    def learner() -> AnalyticGradient:
+        if goal_size:
+            carrying = GoalConditioned(module, starts, goal_size, frozen)
+            made = AnalyticGradient(
+                carrying, CarriedGoalReward(goal_size, 0.01), carrying.initial_states, -high, high, options
+            )
+        else:
+            reward = PositionReward(torch.tensor([0.5, -0.2], dtype=torch.float64), 0.01)
+            made = AnalyticGradient(frozen, reward, starts, -high, high, options)
+        made.policy.double()
+        if made._critic is not None:
+            made._critic.double()
+        return made
+
+    by_hand, reference = learner(), learner()
+    assert by_hand._adjoint is frozen
+    reference._adjoint = None
+    for _ in range(3):
+        found, expected = by_hand.update(), reference.update()
+        assert found == pytest.approx(expected, rel=1e-10)
+        for one, other in zip(by_hand._parameters, reference._parameters, strict=True):
+            torch.testing.assert_close(one.grad, other.grad, rtol=1e-9, atol=1e-12)
+    assert by_hand._imagined is not None
+    assert not by_hand._imagined._sane.all() and by_hand._imagined._sane.any()
 
 
 def test_a_model_that_breaks_somewhere_does_not_poison_the_policy() -> None:

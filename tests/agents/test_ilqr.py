@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Literal
 
 import pytest
@@ -10,11 +11,23 @@ import torch
 from torch import Tensor
 
 from latentrl.agents.planners import CEM, ILQR, CEMOptions, ILQROptions
-from latentrl.agents.planners.derivatives import concave, jacobians, quadratic
-from latentrl.agents.planners.riccati import solve_box
+from latentrl.agents.planners.common import path_rewards
+from latentrl.agents.planners.derivatives import (
+    LinearSteps,
+    QuadraticReward,
+    concave,
+    jacobians,
+    path_expansion,
+    quadratic,
+)
+from latentrl.agents.planners.riccati import backward_pass, solve_box
 from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.rewards.position import PositionReward
+from latentrl.rewards.velocity import VelocityReward
+from latentrl.support.compiling import can_compile
 from latentrl.transitions.frozen import FrozenTransition
 from latentrl.transitions.locally_linear import LocallyLinearTransition
+from latentrl.types import ConcaveReward, Dynamics, Reward
 
 DOUBLE = torch.float64
 HORIZON = 12
@@ -172,6 +185,66 @@ def test_reward_is_expanded_to_second_order_and_made_concave() -> None:
     saddle = quadratic(lambda z, u: z[..., 0].square() - 2 * u[..., 0].square(), torch.ones(1, 1), torch.ones(1, 1))
     torch.testing.assert_close(concave(saddle).hessian, torch.tensor([[[0.0, 0.0], [0.0, -4.0]]]))
     torch.testing.assert_close(concave(saddle).gradient, torch.tensor([[2.0, -4.0]]))
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        PositionReward(torch.tensor([0.4, -1.0]), action_penalty=0.3),
+        PositionReward(torch.tensor([[0.4, -1.0], [2.0, 0.0]]), action_penalty=0.3),
+        VelocityReward(torch.tensor([0.7]), position_size=2),
+    ],
+    ids=["position", "a goal for each", "velocity"],
+)
+def test_rewards_know_their_own_derivatives(known: ConcaveReward) -> None:
+    g = torch.Generator().manual_seed(0)
+    path, actions = (torch.randn(6, 5, size, generator=g, dtype=DOUBLE) for size in (3, 2))
+    found, expected = path_expansion(known, path, actions), quadratic(partial(path_rewards, known), path, actions)
+    torch.testing.assert_close(found.gradient, expected.gradient)
+    torch.testing.assert_close(found.hessian, expected.hessian)
+    torch.testing.assert_close(concave(expected).hessian, expected.hessian)
+
+
+@pytest.mark.skipif(not can_compile(), reason="pip install 'latentrl[fast]'")
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+@pytest.mark.parametrize("controls", [1, 2, 3])
+def test_the_kernel_goes_back_as_the_reference_does(controls: int, dtype: torch.dtype) -> None:
+    from latentrl.agents.planners.kernels import backward_kernel
+
+    g = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(5, 7, *shape, generator=g, dtype=dtype)
+
+    steps = LinearSteps(torch.eye(3, dtype=dtype) + 0.3 * normal(3, 3), normal(3, controls))
+    root = normal(3 + controls, 3 + controls)
+    expansion = QuadraticReward(normal(3 + controls), -root @ root.mT)
+    lower, upper = -0.3 * normal(controls).abs(), 0.3 * normal(controls).abs()
+    given = steps, expansion, lower, upper, torch.rand(5, generator=g, dtype=dtype)
+    (change, feedback), expected = backward_kernel(*given), backward_pass(*given)
+    assert (change == lower).any() and (change == upper).any() and ((change > lower) & (change < upper)).any()
+    torch.testing.assert_close(change, expected.change)
+    torch.testing.assert_close(feedback, expected.feedback)
+
+
+def test_what_is_faster_finds_the_same_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against a transition that can do nothing but its step, a reward without derivatives, and no kernel."""
+    torch.manual_seed(0)
+    frozen = FrozenTransition(LocallyLinearTransition(3, 2, base_matrices=4, hidden=(8,)))
+    goal = PositionReward(torch.tensor([0.5, -0.5], dtype=DOUBLE), action_penalty=0.01)
+
+    class Alone:
+        transition = staticmethod(frozen.transition)
+
+    def plan(dynamics: Dynamics, reward: Reward) -> Tensor:
+        generator = torch.Generator().manual_seed(0)
+        planner = ILQR(-WIDE / 50, WIDE / 50, options(samples=16, iterations=4))
+        return planner.plan(dynamics, reward, starts(), None, generator)
+
+    fast = plan(frozen, goal)
+    monkeypatch.setattr("latentrl.agents.planners.ilqr.can_compile", lambda: False)
+    slow = plan(Alone(), lambda state, action: goal(state, action))
+    torch.testing.assert_close(fast, slow, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("controls", [1, 2, 3])

@@ -10,9 +10,19 @@ import torch
 from latentrl.agents.rollout import rollout
 from latentrl.models import MODELS, build
 from latentrl.models.spec import DataSpec
+from latentrl.numerics.feedback import follow_feedback
+from latentrl.support.compiling import can_compile
 from latentrl.transitions.frozen import FrozenTransition
 from latentrl.transitions.locally_linear import LocallyLinearTransition
-from latentrl.types import Dynamics, LinearDynamics, RolloutDynamics
+from latentrl.transitions.residual import FrozenResidual
+from latentrl.types import (
+    AdjointDynamics,
+    Dynamics,
+    FeedbackDynamics,
+    LinearDynamics,
+    RolloutDynamics,
+    SmoothDynamics,
+)
 
 
 def make(hidden: tuple[int, ...] = (8,), state: int = 3, action: int = 2) -> LocallyLinearTransition:
@@ -29,9 +39,15 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_it_keeps_all_three_promises() -> None:
+@pytest.fixture
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where numba is not installed."""
+    monkeypatch.setattr("latentrl.transitions.frozen.can_compile", lambda: False)
+
+
+def test_it_keeps_all_promises() -> None:
     frozen = FrozenTransition(make())
-    for protocol in (Dynamics, RolloutDynamics, LinearDynamics):
+    for protocol in (Dynamics, RolloutDynamics, LinearDynamics, SmoothDynamics, FeedbackDynamics, AdjointDynamics):
         assert isinstance(frozen, protocol)
 
 
@@ -66,7 +82,101 @@ def test_rollout_equals_one_transition_after_another(
     assert torch.equal(actions, before), "what a caller hands over stays as it was"
 
 
-def test_blocks_join_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not can_compile(), reason="pip install 'latentrl[fast]'")
+@pytest.mark.parametrize("base_matrices", [1, 2, 5, 12])
+@pytest.mark.parametrize("count", [1, 15, 16, 33])
+def test_the_kernel_rounds_and_does_nothing_else(count: int, base_matrices: int) -> None:
+    """Against the same in float64: full blocks and others, and logits of hundreds."""
+    torch.manual_seed(0)
+    module = LocallyLinearTransition(3, 2, base_matrices, hidden=(20, 13))
+    with torch.no_grad():
+        module.gate[-1].weight.mul_(300.0)
+    module.control_scale.copy_(torch.tensor([2.0, 5.0]))
+    frozen = FrozenTransition(module)
+    assert frozen._fast is not None
+    start, actions = torch.randn(count, 3, generator=seeded()), torch.randn(count, 7, 2, generator=seeded(1))
+    first = frozen.rollout(start, actions[:, :1])
+    torch.testing.assert_close(
+        first.double(), frozen.rollout(start.double(), actions[:, :1].double()), rtol=2e-5, atol=2e-5
+    )
+    path = frozen.rollout(start, actions)
+    assert torch.equal(path[:1], frozen.rollout(start[:1], actions[:1])), "the company makes no difference"
+
+
+def test_without_a_compiler_it_does_the_same(uncompiled: None) -> None:
+    frozen = FrozenTransition(make())
+    assert frozen._fast is None
+    start, actions = torch.randn(20, 3, generator=seeded()), torch.randn(20, 6, 2, generator=seeded(1))
+    expected = FrozenTransition(make()).rollout(start.double(), actions.double())
+    torch.testing.assert_close(frozen.rollout(start, actions).double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("hidden", [(8,), (6, 7), ()])
+def test_jacobians_are_those_of_automatic_differentiation(hidden: tuple[int, ...]) -> None:
+    frozen, g = FrozenTransition(make(hidden)), seeded()
+    state, action = (torch.randn(2, 5, size, generator=g, dtype=torch.float64) for size in (3, 2))
+    by_state, by_action = frozen.jacobians(state, action)
+
+    def summed(state: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+        return frozen.transition(state, action).mean.sum((0, 1))
+
+    expected = torch.autograd.functional.jacobian(summed, (state, action))
+    torch.testing.assert_close(by_state, expected[0].permute(1, 2, 0, 3))
+    torch.testing.assert_close(by_action, expected[1].permute(1, 2, 0, 3))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("count", [1, 19])
+def test_an_affine_policy_is_followed_within_its_bounds(count: int, dtype: torch.dtype) -> None:
+    frozen, g = FrozenTransition(make()), seeded()
+    shapes = (count, 3), (count, 6, 2), (count, 6, 2, 3), (count, 6, 3)
+    given = [torch.randn(shape, generator=g, dtype=dtype) for shape in shapes]
+    low, high = torch.tensor([-1.0, -0.3], dtype=dtype), torch.tensor([0.5, 2.0], dtype=dtype)
+    actions, path = frozen.rollout_feedback(*given, low, high)
+    assert (actions == low).any() and (actions == high).any()
+    expected = follow_feedback(lambda state, action: frozen.transition(state, action).mean, *given, low, high)
+    torch.testing.assert_close(actions, expected[0])
+    torch.testing.assert_close(path, expected[1])
+
+
+@pytest.mark.parametrize("noisy", [True, False])
+@pytest.mark.parametrize("hidden", [(8,), (6, 7), ()])
+def test_a_tape_goes_back_as_automatic_differentiation_does(hidden: tuple[int, ...], noisy: bool) -> None:
+    frozen, g = FrozenTransition(make(hidden)), seeded()
+    shapes = {"state": (5, 3), "action": (5, 2), "gradient": (5, 3)}
+    given = {name: torch.randn(shape, generator=g, dtype=torch.float64) for name, shape in shapes.items()}
+    state, action = given["state"].requires_grad_(), given["action"].requires_grad_()
+    step = frozen.transition(state, action)
+    following = step.rsample(seeded(7)) if noisy else step.mean
+    expected = torch.autograd.grad(following, (state, action), given["gradient"])
+    noise = torch.randn(5, 3, generator=seeded(7), dtype=torch.float64).T if noisy else None
+    with torch.no_grad():
+        tape = frozen.tape(2, 5, torch.float64)
+        for t in (0, 1):  # each is remembered beside the other
+            found = tape.forward(t, (t + state).T, action.T, noise)
+            if t == 0:
+                torch.testing.assert_close(found.T, following)
+        for slope, known in zip(tape.backward(0, given["gradient"].T.contiguous()), expected, strict=True):
+            torch.testing.assert_close(slope.T, known)
+
+
+@pytest.mark.parametrize("largest", [0.9, 3.0])
+def test_a_frozen_residual_rolls_out_its_own_transition(largest: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within the training data's actions, where half of the work is left out, and beyond."""
+    torch.manual_seed(0)
+    model = build("dks", DataSpec((8, 8, 1), "uint8", 2, (2.0, 3.0)), asdict(MODELS["dks"].settings()))
+    frozen = model.frozen()
+    assert isinstance(frozen, FrozenResidual)
+    monkeypatch.setattr("latentrl.transitions.residual.BLOCK", 4)
+    state = torch.randn(2, 5, 3, generator=seeded())
+    actions = largest * torch.tensor([2.0, 3.0]) * (2 * torch.rand(2, 5, 6, 2, generator=seeded(1)) - 1)
+    path = frozen.rollout(state, actions)
+    for t in range(6):
+        state = model.transition(state, actions[..., t, :]).mean
+        torch.testing.assert_close(path[..., t, :], state)
+
+
+def test_blocks_join_up(uncompiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
     frozen, g = FrozenTransition(make()), seeded()
     start, actions = torch.randn(7, 3, generator=g), torch.randn(7, 6, 2, generator=g)
     whole = frozen.rollout(start, actions)

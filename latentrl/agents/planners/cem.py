@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from latentrl.agents.planners.common import BoundedPlanner, check_positive, first_plan, returns
+from latentrl.agents.planners.common import BoundedPlanner, check_positive, first_plan, returns, within
 from latentrl.agents.planners.noise import coloured_noise
 from latentrl.types import Dynamics, Reward
 
@@ -94,7 +94,7 @@ class CEM(BoundedPlanner[CEMOptions]):
         kept = mean.unsqueeze(1)[:, :0]
         for iteration in range(options.iterations):
             bold = options.bold if known and iteration == 0 else 0.0
-            drawn = self._sample(mean, std, options.samples - kept.shape[1], bold, generator).clamp_(low, high)
+            drawn = within(self._sample(mean, std, options.samples - kept.shape[1], bold, generator), low, high)
             candidates = torch.cat((drawn, kept), 1)
             top = returns(dynamics, reward, state, candidates).topk(options.elites, dim=1)
             elites = candidates.gather(1, top.indices[:, :, None, None].expand(-1, -1, *mean.shape[1:]))

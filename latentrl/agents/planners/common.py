@@ -74,6 +74,11 @@ def first_plan(state: Tensor, horizon: int, low: Tensor, high: Tensor, warm_star
     return warm_start.to(low.dtype).clamp(low, high)
 
 
+def within(actions: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """``actions [..., Du]`` brought within bounds ``[Du]``, in place; as ``clamp_``, which takes four times as long."""
+    return torch.minimum(torch.maximum(actions, low, out=actions), high, out=actions)
+
+
 def returns(dynamics: Dynamics, reward: Reward, state: Tensor, candidates: Tensor) -> Tensor:
     """Summed rewards ``[B, S]`` of ``candidates [B, S, H, Du]`` from ``state [B, Dz]``, along mean roll-outs."""
     batch, samples = candidates.shape[:2]

@@ -5,12 +5,14 @@ The points do not touch each other: a sum over them has the gradients of all of 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from latentrl.types import Dynamics, Reward
+from latentrl.agents.planners.common import path_rewards
+from latentrl.types import ConcaveReward, Dynamics, Reward, SmoothDynamics
 
 
 class LinearSteps(NamedTuple):
@@ -28,8 +30,12 @@ class QuadraticReward(NamedTuple):
 
 
 def jacobians(dynamics: Dynamics, state: Tensor, action: Tensor) -> LinearSteps:
-    """Exact Jacobians of the transition's mean at ``state [..., Dz]`` and ``action [..., Du]``, by automatic
-    differentiation: one backward pass for each of the Dz."""
+    """Exact Jacobians of the transition's mean at ``state [..., Dz]`` and ``action [..., Du]``.
+
+    By automatic differentiation where the dynamics do not know them: one backward pass for each of the Dz.
+    """
+    if isinstance(dynamics, SmoothDynamics):
+        return LinearSteps(*dynamics.jacobians(state, action))
     with torch.inference_mode(False), torch.enable_grad():
         inputs = [tensor.clone().requires_grad_() for tensor in (state, action)]
         mean = dynamics.transition(*inputs).mean
@@ -46,6 +52,17 @@ def quadratic(reward: Reward, state: Tensor, action: Tensor) -> QuadraticReward:
         rows = [torch.cat(_gradient(entry, inputs), -1) for entry in gradient.unbind(-1)]
     hessian = torch.stack(rows, -2)
     return QuadraticReward(gradient.detach(), 0.5 * (hessian + hessian.mT))
+
+
+def path_expansion(reward: Reward, path: Tensor, actions: Tensor) -> QuadraticReward:
+    """The concave expansion at states ``path [B, H, Dz]`` and ``actions [B, H, Du]``.
+
+    By automatic differentiation where the reward does not know its own.
+    """
+    if not isinstance(reward, ConcaveReward):
+        return concave(quadratic(partial(path_rewards, reward), path, actions))
+    gradient, hessian = reward.expansion(path.transpose(0, 1), actions.transpose(0, 1))
+    return QuadraticReward(gradient.transpose(0, 1).nan_to_num(0.0, 0.0, 0.0), hessian.transpose(0, 1))
 
 
 def concave(reward: QuadraticReward) -> QuadraticReward:

@@ -6,8 +6,8 @@ programming, tried in the model itself, and taken if it is better.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import torch
@@ -21,10 +21,11 @@ from latentrl.agents.planners.common import (
     path_rewards,
     returns,
 )
-from latentrl.agents.planners.derivatives import LinearSteps, concave, jacobians, quadratic
+from latentrl.agents.planners.derivatives import LinearSteps, jacobians, path_expansion
 from latentrl.agents.planners.noise import coloured_noise
 from latentrl.agents.planners.riccati import Gains, backward_pass
-from latentrl.agents.rollout import rollout
+from latentrl.agents.rollout import rollout, rollout_feedback
+from latentrl.support.compiling import can_compile
 from latentrl.types import Dynamics, LinearDynamics, Reward
 
 STEP_SIZES = (1.0, 0.5, 0.2, 0.05)
@@ -73,6 +74,7 @@ class ILQR(BoundedPlanner[ILQROptions]):
 
     def __init__(self, low: Tensor, high: Tensor, options: ILQROptions | None = None) -> None:
         super().__init__(low, high, options or ILQROptions())
+        self._backward = _fastest_backward(low)
 
     @torch.no_grad()
     def plan(
@@ -138,9 +140,21 @@ class ILQR(BoundedPlanner[ILQROptions]):
             steps = LinearSteps(*dynamics.linearise(before, plan)[:2])
         else:
             steps = jacobians(dynamics, before, plan)
-        expansion = concave(quadratic(partial(path_rewards, reward), path, plan))
+        expansion = path_expansion(reward, path, plan)
         low, high = self.low.to(plan), self.high.to(plan)
-        return backward_pass(steps, expansion, low - plan, high - plan, regularisation)
+        backward = self._backward if type(plan) is Tensor and plan.device.type == "cpu" else backward_pass
+        return backward(steps, expansion, low - plan, high - plan, regularisation)
+
+
+def _fastest_backward(low: Tensor) -> Callable[..., Gains]:
+    """The backward pass for plans on ``low``'s device; a kernel is compiled now, if never before on this machine."""
+    if low.device.type != "cpu" or not can_compile():
+        return backward_pass
+    # Late, for it takes half a second, and numba may not be installed.
+    from latentrl.agents.planners.kernels import backward_kernel, kernel
+
+    kernel()
+    return lambda *given: Gains(*backward_kernel(*given))
 
 
 def _line_search(
@@ -150,16 +164,12 @@ def _line_search(
 
     A policy that is broken (not finite) leaves the plan as it is.
     """
-    sizes = plan.new_tensor(STEP_SIZES).view(-1, 1, 1)
-    before = torch.cat((state[:, None], path[:, :-1]), 1).unbind(1)
+    sizes = plan.new_tensor(STEP_SIZES).view(-1, 1, 1, 1)
+    before = torch.cat((state[:, None], path[:, :-1]), 1)
     change, feedback = (gain.nan_to_num(0.0, 0.0, 0.0) for gain in gains)
-    base = (plan + sizes[..., None] * change).unbind(2)
-    now = state.expand(len(sizes), -1, -1)
-    actions, states = [], []
-    for t, follow in enumerate(feedback.mT.unbind(1)):
-        drift = ((now - before[t]).unsqueeze(-2) @ follow).squeeze(-2)
-        action = (base[t] + drift).clamp(low, high)
-        now = dynamics.transition(now, action).mean
-        actions.append(action)
-        states.append(now)
-    return torch.stack(actions, 2), torch.stack(states, 2)
+    base = (plan + sizes * change).flatten(0, 1)
+    same = (one.repeat(len(sizes), *[1] * (one.dim() - 1)) for one in (state, feedback, before))
+    now, follow, around = same
+    actions, states = rollout_feedback(dynamics, now, base, follow, around, low, high)
+    shape = len(sizes), len(plan)
+    return actions.unflatten(0, shape), states.unflatten(0, shape)

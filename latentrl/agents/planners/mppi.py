@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from latentrl.agents.planners.common import BoundedPlanner, check_positive, first_plan, returns
+from latentrl.agents.planners.common import BoundedPlanner, check_positive, first_plan, returns, within
 from latentrl.agents.planners.noise import coloured_noise
 from latentrl.types import Dynamics, Reward
 
@@ -83,7 +83,7 @@ class MPPI(BoundedPlanner[MPPIOptions]):
         for _ in range(options.iterations):
             noise = coloured_noise(shape, options.noise_beta, generator, plan.dtype, plan.device)
             noise[:, 0] = 0.0  # the plan itself is a candidate
-            candidates = torch.addcmul(plan[:, None], std[:, None], noise).clamp_(low, high)
+            candidates = within(torch.addcmul(plan[:, None], std[:, None], noise), low, high)
             weights = path_weights(returns(dynamics, reward, state, candidates), options.temperature)
             plan, std = _refit(candidates, weights, plan, std)
         return plan.clamp(low, high)  # a mean may leave the bounds by a rounding error

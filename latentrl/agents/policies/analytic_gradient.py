@@ -7,7 +7,7 @@ the model is asked: no environment, no data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from latentrl.agents.goal_conditioning import goal_features
 from latentrl.agents.imagination import Imagination, PolicyInput, StartStates, reward_scale, spread
+from latentrl.agents.policies.adjoint import Explore, ImaginedBatch, adjoint_of
 from latentrl.agents.policies.critic import Critic
 from latentrl.agents.policies.gradients import StateGuard, limit_gradient
 from latentrl.agents.policies.mlp import MLPPolicy
@@ -159,6 +160,8 @@ class AnalyticGradient:
         self._seed = seed
         self.returns: list[float] = []
         self._parameters = list(self.policy.parameters())
+        self._adjoint = adjoint_of(dynamics) if options.input == "mean" else None
+        self._imagined: ImaginedBatch | None = None
         self._begin_round(options.learning_rate)
 
     def _begin_round(self, learning_rate: float) -> None:
@@ -237,18 +240,7 @@ class AnalyticGradient:
         """One gradient step on one batch of imagined roll-outs."""
         options = self.options
         start = self._draw_starts()
-        states, actions = rollout_closed_loop(
-            self.dynamics,
-            start,
-            self._actor(self._generator),
-            options.horizon,
-            self._generator,
-            options.sample,
-            self._guard,
-        )
-        rewards = self.reward(states, actions) / self._reward_scale
-        # Summed over samples, so that the state gradients that the guard bounds are each sample's own.
-        gradients = torch.autograd.grad(-self._returns(states, rewards).sum(), self._parameters)
+        states, rewards, gradients = self._imagine(start)
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
             parameter.grad = gradient / options.batch
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, options.parameter_gradient)
@@ -260,12 +252,32 @@ class AnalyticGradient:
         self._done += 1
         return Update(rewards.detach().mean().item() * self._reward_scale, norm.item(), options.state_gradient)
 
+    def _imagine(self, start: Tensor) -> tuple[Tensor, Tensor, Sequence[Tensor]]:
+        """One batch of roll-outs: states ``[B, H, Dz]``, rewards ``[B, H]`` and the gradients of the parameters."""
+        options, generator = self.options, self._generator
+        # Summed over samples, so that the state gradients that the guard bounds are each sample's own.
+        if self._adjoint is None:
+            states, actions = rollout_closed_loop(
+                self.dynamics, start, self._actor(generator), options.horizon, generator, options.sample, self._guard
+            )
+            rewards = self.reward(states, actions) / self._reward_scale
+            return states, rewards, torch.autograd.grad(-self._returns(states, rewards).sum(), self._parameters)
+        if self._imagined is None:
+            given = self.policy, self._adjoint, self._guard, options.horizon, options.sample, start
+            self._imagined = ImaginedBatch(*given)
+        states, actions = self._imagined.follow(start, Explore(self._random_share(), generator))
+        rewards = self.reward(states, actions) / self._reward_scale
+        to_states, to_actions = torch.autograd.grad(
+            -self._returns(states, rewards).sum(), (states, actions), allow_unused=True, materialize_grads=True
+        )
+        return states, rewards, self._imagined.gradients(to_states, to_actions, options.state_gradient)
+
     def _returns(self, states: Tensor, rewards: Tensor) -> Tensor:
         """What to maximise for ``states [B, H, Dz]`` and ``rewards [B, H]``: ``[B]``."""
         if self._critic is None:
             return rewards.sum(1)
         steps = torch.arange(rewards.shape[1] + 1, device=rewards.device)
-        weights = self.options.discount**steps
+        weights = self.options.discount ** steps.to(rewards)
         return rewards @ weights[:-1] + self._trust() * weights[-1] * self._critic(states[:, -1])
 
     def _trust(self) -> float:

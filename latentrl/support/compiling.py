@@ -1,0 +1,62 @@
+"""Kernels that numba compiles, kept in a folder from which the next process reads them; numba itself is optional.
+
+The folder's name is the digest of all sources beside a kernel's: numba itself looks at the file of the compiled
+function alone, and would go on with what another file said before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+LOCK = threading.Lock()
+
+
+def can_compile() -> bool:
+    """Whether numba is installed (``pip install 'latentrl[fast]'``)."""
+    return find_spec("numba") is not None
+
+
+def compiled(function: Callable[..., None], arguments: tuple[Any, ...]) -> Any:
+    """``function`` for such arguments, read or compiled and kept; where nothing can be kept, compiled anew.
+
+    Args:
+        function: of arrays, that changes some of them.
+        arguments: examples of what it will be called with: their types count.
+    """
+    from numba import config
+
+    with LOCK:
+        before = config.CACHE_DIR, config.OPT
+        # The vectors are explicit: what more a compiler finds is not worth twice the time it takes.
+        config.OPT = type(config.OPT)(1)
+        try:
+            config.CACHE_DIR = _folder(Path(function.__code__.co_filename).parent, config.CACHE_DIR)
+            return _compiled(function, arguments, cache=True)
+        # No home, a folder that cannot be written to, a full disk, a file that is cut off: numba names them variously.
+        except Exception:
+            return _compiled(function, arguments, cache=False)
+        finally:
+            config.CACHE_DIR, config.OPT = before
+
+
+def _compiled(function: Callable[..., None], arguments: tuple[Any, ...], cache: bool) -> Any:
+    from numba import njit
+
+    found = njit(error_model="numpy", nogil=True, cache=cache)(function)
+    found.compile(tuple(map(found.typeof_pyval, arguments)))
+    return found
+
+
+def _folder(sources: Path, given: str) -> str:
+    """Where compiled kernels are kept: in ``NUMBA_CACHE_DIR``, or in the user's folder for such things."""
+    digest = hashlib.sha256()
+    for path in sorted(sources.glob("*.py")):
+        digest.update(path.read_bytes())
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return str(Path(given or user / "latentrl") / f"kernels-{digest.hexdigest()[:16]}")

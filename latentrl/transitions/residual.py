@@ -1,0 +1,103 @@
+"""Transitions whose network says by how much the state changes: N(z + g(z, u), diag s(z, u))."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from latentrl.networks.dense import DiagonalGaussianMLP
+from latentrl.numerics.distributions import DiagonalGaussian
+
+BLOCK = 512
+"""Roll-outs done together: what a step reads and writes then stays in a core's cache."""
+
+
+def moved(network: DiagonalGaussianMLP, state: Tensor, control: Tensor) -> DiagonalGaussian:
+    """The next state ``[..., Dz]`` for ``state [..., Dz]`` and a control ``[..., Du]`` on the training data's scale."""
+    change = network(torch.cat((state, control), -1))
+    return DiagonalGaussian(state + change.mean, change.variance)
+
+
+def continued(network: DiagonalGaussianMLP, state: Tensor, control: Tensor) -> DiagonalGaussian:
+    """:func:`moved`, continued linearly in the control beyond the largest of the training data, which is 1."""
+    excess = control.abs().amax(-1, keepdim=True).clamp(min=1.0)
+    inside = control / excess
+    ahead, back = moved(network, state, inside), moved(network, state, -inside)
+    middle, half = 0.5 * (ahead.mean + back.mean), 0.5 * (ahead.mean - back.mean)
+    return DiagonalGaussian(torch.where(excess > 1, middle + excess * half, ahead.mean), ahead.variance)
+
+
+class FrozenResidual:
+    """A copy of such a transition that no longer changes; implements `latentrl.types.RolloutDynamics`.
+
+    Gradients flow through :meth:`transition` to states and actions, never to parameters.
+
+    Args:
+        network: the transition's network as it is now.
+        control_scale: of actions ``[Du]``.
+    """
+
+    def __init__(self, network: DiagonalGaussianMLP, control_scale: Tensor) -> None:
+        self._network = copy.deepcopy(network).requires_grad_(False).eval()
+        self._scale = control_scale.clone()
+        self._layers: dict[torch.dtype, list[tuple[Tensor, Tensor]]] = {}
+
+    def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+        """p(z_{t+1} | z_t, u_t) for ``state [..., Dz]``, ``action [..., Du]`` in the environment's units."""
+        return continued(self._network, state, action / self._scale)
+
+    @torch.no_grad()
+    def rollout(self, state: Tensor, actions: Tensor) -> Tensor:
+        """Mean states ``[..., H, Dz]`` after each of ``actions [..., H, Du]``, from ``state [..., Dz]``; no gradient.
+
+        States are columns; the variances are left out, and so is, where no action is larger than those of the training
+        data, what their continuation is made of: half of the work.
+        """
+        size, lead = state.shape[-1], actions.shape[:-1]
+        controls = (actions / self._scale).reshape(-1, *actions.shape[-2:])
+        excess = controls.abs().amax(-1, keepdim=True).clamp(min=1.0)
+        # To look is to wait for the device, and a tensor of another class may have nothing to look at.
+        plain = type(excess) is Tensor and excess.device.type == "cpu" and bool((excess == 1.0).all())
+        parts = [part.split(BLOCK) for part in (state.reshape(-1, size), controls / excess, excess)]
+        layers = self._means(state.dtype, size)
+        paths = [_follow(layers, now, inside, most, plain) for now, inside, most in zip(*parts, strict=True)]
+        path = paths[0] if len(paths) == 1 else torch.cat(paths, 2)
+        return path.permute(2, 0, 1).view(*lead, size)
+
+    def _means(self, dtype: torch.dtype, size: int) -> list[tuple[Tensor, Tensor]]:
+        """Weights ``[n_out, n_in]`` and biases ``[n_out, 1]`` of all layers; of the last what the means need."""
+        if dtype not in self._layers:
+            linear = [layer for layer in self._network.network if isinstance(layer, nn.Linear)]
+            with torch.inference_mode(False), torch.no_grad():
+                layers = [(one.weight.to(dtype).clone(), one.bias.to(dtype).unsqueeze(1).clone()) for one in linear]
+                weight, bias = layers[-1]
+                self._layers[dtype] = [*layers[:-1], (weight[:size].clone(), bias[:size].clone())]
+        return self._layers[dtype]
+
+
+def _follow(layers: list[tuple[Tensor, Tensor]], state: Tensor, inside: Tensor, excess: Tensor, plain: bool) -> Tensor:
+    """Mean states ``[H, Dz, N]`` from ``state [N, Dz]`` for controls ``excess * inside``: ``inside [N, H, Du]``
+    is within the training data's and ``excess [N, H, 1]`` at least 1; ``plain`` where all are 1."""
+    (count, size), horizon = state.shape, inside.shape[1]
+    path = state.new_empty(horizon, size, count)
+    ways = 1 if plain else 2
+    inputs = state.new_empty(size + inside.shape[2], ways, count)
+    controls, beyond = inside.permute(1, 2, 0), 0.5 * (excess.permute(1, 2, 0) - 1.0)
+    hidden = [state.new_empty(len(weight), ways * count) for weight, _ in layers]
+    last = state.T
+    for t in range(horizon):
+        inputs[:size] = last.unsqueeze(1)
+        inputs[size:, 0] = controls[t]
+        if not plain:
+            torch.neg(controls[t], out=inputs[size:, 1])
+        here = inputs.flatten(1)
+        for (weight, bias), out in zip(layers[:-1], hidden, strict=False):
+            here = torch.addmm(bias, weight, here, out=out).relu_()
+        change = torch.addmm(layers[-1][1], layers[-1][0], here, out=hidden[-1]).view(size, ways, count)
+        torch.add(last, change[:, 0], out=path[t])
+        if not plain:
+            path[t].addcmul_(beyond[t], change[:, 0] - change[:, 1])
+        last = path[t]
+    return path

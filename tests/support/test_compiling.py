@@ -1,0 +1,62 @@
+"""Compiled kernels are kept for the next process, and done without where nothing can be kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="pip install 'latentrl[fast]'")
+
+from numba import config
+
+from latentrl.support.compiling import compiled
+
+
+def doubled(numbers: np.ndarray, out: np.ndarray) -> None:
+    for i in range(len(numbers)):
+        out[i] = 2 * numbers[i]
+
+
+def run() -> Any:
+    numbers, out = np.arange(3.0), np.empty(3)
+    kernel = compiled(doubled, (numbers, out))
+    kernel(numbers, out)
+    assert np.array_equal(out, 2 * numbers)
+    return kernel
+
+
+def test_a_kernel_is_compiled_once_and_then_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    before = config.CACHE_DIR, config.OPT
+    run()
+    (kept,) = tmp_path.rglob("*doubled*.nbc")
+    assert kept.stat().st_size
+    # A dispatcher of its own, as in another process.
+    again = run()
+    assert sum(again.stats.cache_hits.values()) == 1 and not again.stats.cache_misses
+    assert before == (config.CACHE_DIR, config.OPT)
+
+
+@pytest.mark.parametrize("why", ["a file in its place", "cut off"])
+def test_where_nothing_can_be_kept_it_is_compiled_anew(
+    why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "cache"
+    monkeypatch.setattr(config, "CACHE_DIR", str(place))
+    if why == "a file in its place":
+        place.touch()
+    else:
+        run()
+        for kept in place.rglob("*.nb*"):
+            kept.write_bytes(kept.read_bytes()[:20])
+    run()
+
+
+def test_the_folder_follows_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "CACHE_DIR", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    run()
+    assert list((tmp_path / "latentrl").glob("kernels-*/**/*doubled*.nbc"))
