@@ -259,14 +259,13 @@ def _of_gradients(options: LearnOptions, kind: PolicyKind, goal: Goal) -> tuple[
     if options.steps is not None:
         raise UserError(f"--steps {options.steps}: analytic-gradient counts --updates")
     given: dict[str, Any] = {"horizon": _horizon(options), "bootstrap": options.bootstrap}
-    options_of_kind = kind.options
     if options.state_gradient is not None:
-        given["state_gradient"], options_of_kind = options.state_gradient, replace(kind.options, softer=())
+        given["state_gradient"] = options.state_gradient
     if options.updates is not None:
         given["updates"] = options.updates
     elif goal.is_single:
         given["rounds"] = ROUNDS
-    return (options_of_kind if goal.is_single else replace(options_of_kind, **FOR_ANY_GOAL)), given
+    return (kind.options if goal.is_single else replace(kind.options, **FOR_ANY_GOAL)), given
 
 
 def _of_algorithm(options: LearnOptions, kind: PolicyKind) -> tuple[Any, dict[str, Any]]:

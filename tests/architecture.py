@@ -162,7 +162,7 @@ REGISTRIES: tuple[Registry, ...] = (
             "adjoint": "of analytic_gradient",
             "progress": "what a learner is",
             "saving": "policies as files",
-            "softening": "of analytic_gradient",
+            "squashing": "of mlp",
             "stable_baselines_policy": "the actor of stable_baselines",
         },
     ),

@@ -11,7 +11,6 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from latentrl.agents.policies import Learner, policy_path, save_policy
-from latentrl.agents.policies.progress import FindsSettings
 from latentrl.support.files import partial_of, replacing
 from latentrl.support.interrupts import deferred_interrupt
 
@@ -116,9 +115,6 @@ def _save(
     folder: Path, learner: Learner, notes: Mapping[str, object], history: Sequence[Mapping[str, float]], name: str
 ) -> Path:
     _write_history(folder / f"{name}_history.csv", history)
-    settings = notes.get("learner")
-    if isinstance(learner, FindsSettings) and isinstance(settings, Mapping):
-        notes = {**notes, "learner": {**settings, **learner.found}}
     return save_policy(learner.policy, folder, notes, name)
 
 

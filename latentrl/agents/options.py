@@ -37,7 +37,7 @@ class LearnOptions:
     seconds, such as 1.5s."""
     bootstrap: bool = False
     """Of analytic-gradient: add a learned value at the horizon's end, so that 5 to 10 steps suffice."""
-    state_gradient: Annotated[float | None, default_hint("10, or 3 or 1 where that is stuck", "FLOAT")] = None
+    state_gradient: Annotated[float | None, default_hint("10", "FLOAT")] = None
     """Of analytic-gradient: largest norm of the return's gradient in one state, in standard deviations of the start
     states."""
     steps: int | None = None

@@ -119,7 +119,8 @@ def test_gradients_stay_bounded_at_horizon_200(model: Unstable | Chaotic) -> Non
 @pytest.mark.parametrize("changes", [{}, {"sample": False}, {"bootstrap": True}, {"exploration": 0.0}], ids=str)
 @pytest.mark.parametrize("goal_size", [0, 2])
 def test_gradients_by_hand_are_those_of_automatic_differentiation(goal_size: int, changes: dict[str, Any]) -> None:
-    """Three updates in float64; some roll-outs leave the trusted region, and some gradients are shortened."""
+    """Three updates in float64; some roll-outs leave the trusted region, some gradients are shortened, and some actions
+    are the largest."""
     torch.manual_seed(0)
     module = LocallyLinearTransition(3, 2, base_matrices=5, hidden=(8,)).double()
     module.control_scale.copy_(torch.tensor([2.0, 5.0]))
@@ -139,6 +140,8 @@ def test_gradients_by_hand_are_those_of_automatic_differentiation(goal_size: int
             reward = PositionReward(torch.tensor([0.5, -0.2], dtype=torch.float64), 0.01)
             made = AnalyticGradient(frozen, reward, starts, -high, high, options)
         made.policy.double()
+        with torch.no_grad():
+            made.policy.layers[-1].weight.mul_(200.0)  # type: ignore[operator]
         if made._critic is not None:
             made._critic.double()
         return made
@@ -153,6 +156,8 @@ def test_gradients_by_hand_are_those_of_automatic_differentiation(goal_size: int
             torch.testing.assert_close(one.grad, other.grad, rtol=1e-9, atol=1e-12)
     assert by_hand._imagined is not None
     assert not by_hand._imagined._sane.all() and by_hand._imagined._sane.any()
+    places = by_hand._imagined._values[-1]
+    assert (places > 0.99).any() and (places < 0.01).any() and ((places > 0.1) & (places < 0.9)).any()
 
 
 def test_a_model_that_breaks_somewhere_does_not_poison_the_policy() -> None:

@@ -28,7 +28,9 @@ def test_the_slope_is_that_of_tanh_in_the_middle_and_outwards() -> None:
     middle = true > LEAST_SLOPE
     for towards in (1.0, -1.0):
         outwards = values * towards > 0
-        torch.testing.assert_close(slopes(values, towards)[outwards | middle], true[outwards | middle], atol=1e-9, rtol=0)
+        torch.testing.assert_close(
+            slopes(values, towards)[outwards | middle], true[outwards | middle], atol=1e-9, rtol=0
+        )
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0], ids=["high", "low"])

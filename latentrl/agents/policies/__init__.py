@@ -3,7 +3,7 @@
 =====================  ==========================================================================================
 kind                   file
 =====================  ==========================================================================================
-``analytic-gradient``  `analytic_gradient`: backpropagation through the model, with the bound that `softening` finds
+``analytic-gradient``  `analytic_gradient`: backpropagation through the model
 ``sac td3 ppo`` ...    `stable_baselines`: any algorithm of stable-baselines3 with continuous actions
 =====================  ==========================================================================================
 """
@@ -18,7 +18,6 @@ from latentrl.agents.policies.analytic_gradient import AnalyticGradient, Analyti
 from latentrl.agents.policies.mlp import MLPPolicy
 from latentrl.agents.policies.progress import Learner, OnProgress, Policy
 from latentrl.agents.policies.saving import load_policy, policy_path, read_policy, save_policy
-from latentrl.agents.policies.softening import SofteningGradient
 from latentrl.agents.policies.stable_baselines_options import StableBaselinesOptions, default_options
 from latentrl.support.errors import UserError
 
@@ -50,7 +49,7 @@ def in_imagination(*args: Any) -> Learner:
 
 
 POLICIES: dict[str, PolicyKind] = {
-    "analytic-gradient": PolicyKind(AnalyticGradientOptions(), SofteningGradient),
+    "analytic-gradient": PolicyKind(AnalyticGradientOptions(), AnalyticGradient),
     "sac": PolicyKind(default_options("SAC"), in_imagination),
     "td3": PolicyKind(default_options("TD3"), in_imagination),
     "ppo": PolicyKind(default_options("PPO"), in_imagination),
@@ -71,7 +70,6 @@ __all__ = [
     "OnProgress",
     "Policy",
     "PolicyKind",
-    "SofteningGradient",
     "StableBaselinesOptions",
     "StartStates",
     "Update",

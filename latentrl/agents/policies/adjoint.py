@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from latentrl.agents.goal_conditioning import GoalConditioned
 from latentrl.agents.policies.gradients import StateGuard
 from latentrl.agents.policies.mlp import MLPPolicy
+from latentrl.agents.policies.squashing import LEAST_SLOPE
 from latentrl.numerics.distributions import standard_normal_like
 from latentrl.types import AdjointDynamics, Dynamics
 
@@ -158,8 +159,10 @@ class ImaginedBatch:
                 to_action = to_action.mul_(1.0 - self._share)
             here = _shortened(to_action, of_action).mul_(span)
             for k in range(len(backwards) - 1, -1, -1):
-                slope = self._slope_at[k][t]
-                torch.ops.aten.sigmoid_backward.grad_input(here, self._value_at[k][t], grad_input=slope)
+                slope, value = self._slope_at[k][t], self._value_at[k][t]
+                torch.ops.aten.sigmoid_backward.grad_input(here, value, grad_input=slope)
+                if k == len(backwards) - 1:
+                    _lead_back(slope, here, value)
                 here = backwards[k] @ slope
             later = here
             later[:size].add_(to_state)
@@ -168,6 +171,14 @@ class ImaginedBatch:
         found += [slope.sum((0, 2)) for slope in self._slopes]
         given = [*self._layers.weights, *self._layers.biases]
         return list(torch.autograd.grad(given, list(policy.parameters()), found))
+
+
+def _lead_back(slope: Tensor, gradient: Tensor, value: Tensor) -> None:
+    """``slope`` becomes the gradient before the last sigmoid, ``value``, as ``squashing.squash`` has it."""
+    inwards = (value - 0.5) * gradient > 0
+    # As tanh x = 2 s(2 x) - 1, its slope is four times the sigmoid's.
+    least = gradient * (LEAST_SLOPE / 4)
+    torch.where(inwards & (slope.abs() < least.abs()), least, slope, out=slope)
 
 
 def _shortened(gradient: Tensor, scale: Tensor) -> Tensor:

@@ -52,8 +52,6 @@ class AnalyticGradientOptions:
         sample: draw the transition's noise; else follow its mean.
         state_gradient: largest norm of the return's gradient with respect to one state, in standard deviations of the
             reward per standard deviation of the state.
-        softer: bounds to begin again with, in turn, where learning with ``state_gradient`` is stuck: see
-            `latentrl.agents.policies.softening`. This learner itself has one bound.
         parameter_gradient: largest norm of the averaged gradient with respect to the parameters.
         sane_radius: roll-outs may not leave the start states' mean by more than so many standard deviations.
         bootstrap: add the value of a roll-out's last state to its return (see `Critic`), so that a horizon of 5 to 10
@@ -76,7 +74,6 @@ class AnalyticGradientOptions:
     exploration: float = 0.5
     sample: bool = True
     state_gradient: float = 10.0
-    softer: tuple[float, ...] = (3.0, 1.0)
     parameter_gradient: float = 10.0
     sane_radius: float = 20.0
     bootstrap: bool = False
@@ -91,8 +88,6 @@ class AnalyticGradientOptions:
         for name in ("learning_rate", "state_gradient", "parameter_gradient", "sane_radius"):
             if not 0.0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be positive and finite, not {getattr(self, name)}")
-        if not all(0.0 < bound < float("inf") for bound in self.softer):
-            raise ValueError(f"softer must be positive and finite bounds, not {self.softer}")
         if not 0.0 < self.fresh <= 1.0:
             raise ValueError(f"fresh must lie in (0, 1], not {self.fresh}")
         if not 0.0 <= self.exploration < 1.0:
@@ -107,12 +102,10 @@ class Update(NamedTuple):
     Attributes:
         mean_reward: per imagined step.
         gradient_norm: the parameter gradient's, before clipping.
-        state_gradient: the bound on one state's gradient that it was done with.
     """
 
     mean_reward: float
     gradient_norm: float
-    state_gradient: float
 
 
 class AnalyticGradient:
@@ -174,14 +167,10 @@ class AnalyticGradient:
         return self.options.updates * self.options.rounds
 
     def learn(self, on_progress: OnProgress | None = None) -> MLPPolicy:
-        """All updates of a round in a row, and of further rounds while that helps; returns the policy.
-
-        A round that `advance` has begun is gone on with.
-        """
+        """All updates of a round in a row, and of further rounds while that helps; returns the policy."""
         options, watched = self.options, self.options.rounds > 1
-        self._note_first()
-        first = halfway = self.returns[0] if watched else 0.0
-        while self._done < options.updates:
+        first = halfway = self._judged() if watched else 0.0
+        for _ in range(options.updates):
             self._advance(on_progress)
             if watched and self._done == options.updates // 2:
                 halfway = self.imagined_return()
@@ -198,17 +187,6 @@ class AnalyticGradient:
                 self.policy.load_state_dict(kept)
             best = max(found, before)
         return self.policy
-
-    def advance(self, updates: int, on_progress: OnProgress | None = None) -> None:
-        """The next ``updates`` of a round."""
-        self._note_first()
-        for _ in range(updates):
-            self._advance(on_progress)
-
-    def _note_first(self) -> None:
-        """The return before anything was learned."""
-        if self.options.rounds > 1 and not self.returns:
-            self._judged()
 
     def _judged(self) -> float:
         self.returns.append(self.imagined_return())
@@ -250,7 +228,7 @@ class AnalyticGradient:
             self._critic.update(torch.cat([start[:, None], states], dim=1), rewards)
         self._remember(states.detach())
         self._done += 1
-        return Update(rewards.detach().mean().item() * self._reward_scale, norm.item(), options.state_gradient)
+        return Update(rewards.detach().mean().item() * self._reward_scale, norm.item())
 
     def _imagine(self, start: Tensor) -> tuple[Tensor, Tensor, Sequence[Tensor]]:
         """One batch of roll-outs: states ``[B, H, Dz]``, rewards ``[B, H]`` and the gradients of the parameters."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -61,14 +61,4 @@ class Learner(Protocol):
 
     def learn(self, on_progress: OnProgress | None = None) -> Policy:
         """Use up the budget, or as much of it as helps."""
-        ...
-
-
-@runtime_checkable
-class FindsSettings(Protocol):
-    """A `Learner` that chooses some of its settings itself while it learns."""
-
-    @property
-    def found(self) -> Mapping[str, Any]:
-        """Those that its policy, as it is now, is learned with: JSON values by the names of its options."""
         ...

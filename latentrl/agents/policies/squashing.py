@@ -14,10 +14,10 @@ LEAST_SLOPE = 0.1
 def squash(values: Tensor) -> Tensor:
     """tanh of ``values [...]``, exactly; with a gradient that can still lead back from where tanh is flat.
 
-    Where a step against the gradient would bring a value back to the middle, the slope counts as `LEAST_SLOPE` at least;
-    outwards it is tanh's own. Else a policy that its first, poorly informed updates drove to its largest actions stays
-    there, for there is no gradient to learn otherwise by. So do inverted gradients (Hausknecht and Stone 2016, Deep
-    Reinforcement Learning in Parameterized Action Space): at a bound they treat the two directions differently.
+    Where a step against the gradient would bring a value back to the middle, the slope counts as `LEAST_SLOPE` at
+    least; outwards it is tanh's own. Else a policy that its first, poorly informed updates drove to its largest
+    actions stays there, for there is no gradient to learn otherwise by. Inverted gradients (Hausknecht and Stone 2016,
+    Deep Reinforcement Learning in Parameterized Action Space) also treat the two directions at a bound differently.
     """
     return _Squash.apply(values) if values.requires_grad and torch.is_grad_enabled() else torch.tanh(values)
 
