@@ -15,7 +15,6 @@ from latentrl.agents.policies import (
     AnalyticGradient,
     AnalyticGradientOptions,
     MLPPolicy,
-    SofteningGradient,
     load_policy,
     save_policy,
 )
@@ -60,7 +59,7 @@ def uniform_starts(count: int, generator: torch.Generator) -> Tensor:
 
 def test_the_policies_are_named() -> None:
     assert set(POLICIES) == {"analytic-gradient", "sac", "td3", "ppo"}
-    assert POLICIES["analytic-gradient"].learner is SofteningGradient
+    assert POLICIES["analytic-gradient"].learner is AnalyticGradient
 
 
 def test_open_and_closed_loop_rollouts_agree() -> None:
@@ -132,7 +131,7 @@ def test_gradients_by_hand_are_those_of_automatic_differentiation(goal_size: int
 
     def learner() -> AnalyticGradient:
         if goal_size:
-            carrying = GoalConditioned(module, starts, goal_size, frozen)
+            carrying = GoalConditioned(frozen, starts, goal_size, frozen)
             made = AnalyticGradient(
                 carrying, CarriedGoalReward(goal_size, 0.01), carrying.initial_states, -high, high, options
             )

@@ -90,7 +90,7 @@ def test_the_kernel_rounds_and_does_nothing_else(count: int, base_matrices: int)
     torch.manual_seed(0)
     module = LocallyLinearTransition(3, 2, base_matrices, hidden=(20, 13))
     with torch.no_grad():
-        module.gate[-1].weight.mul_(300.0)
+        module.gate[-1].weight.mul_(300.0)  # type: ignore[operator]
     module.control_scale.copy_(torch.tensor([2.0, 5.0]))
     frozen = FrozenTransition(module)
     assert frozen._fast is not None
@@ -130,11 +130,11 @@ def test_jacobians_are_those_of_automatic_differentiation(hidden: tuple[int, ...
 def test_an_affine_policy_is_followed_within_its_bounds(count: int, dtype: torch.dtype) -> None:
     frozen, g = FrozenTransition(make()), seeded()
     shapes = (count, 3), (count, 6, 2), (count, 6, 2, 3), (count, 6, 3)
-    given = [torch.randn(shape, generator=g, dtype=dtype) for shape in shapes]
+    state, base, feedback, around = (torch.randn(shape, generator=g, dtype=dtype) for shape in shapes)
     low, high = torch.tensor([-1.0, -0.3], dtype=dtype), torch.tensor([0.5, 2.0], dtype=dtype)
-    actions, path = frozen.rollout_feedback(*given, low, high)
+    actions, path = frozen.rollout_feedback(state, base, feedback, around, low, high)
     assert (actions == low).any() and (actions == high).any()
-    expected = follow_feedback(lambda state, action: frozen.transition(state, action).mean, *given, low, high)
+    expected = follow_feedback(lambda z, u: frozen.transition(z, u).mean, state, base, feedback, around, low, high)
     torch.testing.assert_close(actions, expected[0])
     torch.testing.assert_close(path, expected[1])
 
