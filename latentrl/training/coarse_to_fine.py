@@ -112,10 +112,11 @@ class CoarseToFine:
     def at(self, observations: Tensor, step: Tensor) -> Tensor:
         """The same for a ``step`` on the device, an integer without dimensions that is not waited for.
 
-        Sharp images are floating point in [0, 1] as well. Every blur is prepared at the first call.
+        Sharp images are floating point in [0, 1] as well. See :meth:`prepare`.
         """
         if self._every is None:
-            self._every = self._prepare_all(observations.shape[-3])
+            self.prepare()
+        assert self._every is not None
         begins, blurrings = self._every
         # How many blurs have begun by now; after the last of them all is sharp.
         now = (begins <= step).sum()
@@ -123,12 +124,12 @@ class CoarseToFine:
         blurring = Blurring(*(values.index_select(0, width).squeeze(0) for values in blurrings))
         return torch.where(now > len(blurrings.gain), observations.float() / 255, _blurred(observations, blurring))
 
-    def _prepare_all(self, height: int) -> tuple[Tensor, Blurring]:
-        """The first steps of all widths ``[S + 1]``, the last of them sharp, and the blurs ``[S, ...]``."""
-        found = self.schedule.reductions(height)
+    def prepare(self) -> None:
+        """Make ready for :meth:`at`: the first steps of all widths ``[S + 1]``, the last sharp, and ``S`` blurs."""
+        found = self.schedule.reductions(self.frames.shape[-3])
         blurrings = [self._prepare(width) for _, width in found if width > 0]
         begins = torch.tensor([step for step, _ in found], device=self.frames.device)
-        return begins, Blurring(*(torch.stack(values) for values in zip(*blurrings, strict=True)))
+        self._every = begins, Blurring(*(torch.stack(values) for values in zip(*blurrings, strict=True)))
 
     def _prepare(self, width: float) -> Blurring:
         sharp = self.frames.float() / 255

@@ -70,7 +70,7 @@ class Trainer:
         self.penalties = tuple(penalties)
         self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, float]] = []
-        device = next(model.parameters()).device
+        self.device = device = next(model.parameters()).device
         self.generator = torch.Generator(device=device).manual_seed(seed)
         # Where the sequences stay on the processor, a batch drawn on the device would have to be waited for.
         away = data.actions.device != device
@@ -82,6 +82,8 @@ class Trainer:
         objective.to(device)
         blurred = is_image(data.observations) and settings.blur.width > 0
         self.blur = CoarseToFine(settings.blur, data.observations, device) if blurred else None
+        if self.blur is not None and self.looks_every > 1:
+            self.blur.prepare()
         # Without blur it is sigma's release alone that waits.
         start = settings.blur.start if blurred else settings.sigma_hold - 1
         self.pace = Pace(start, settings.scheduled(is_image(data.observations)), settings.patience, loosen)
@@ -121,9 +123,9 @@ class Trainer:
 
     def _draw(self) -> tuple[Tensor, Sequences]:
         """The numbers ``[B]`` of a batch's sequences, and the batch, where the model is."""
-        where, device = self.batches.device, self.generator.device
-        index = torch.randint(len(self.data), (self.settings.batch,), generator=self.batches, device=where)
-        return index.to(device), self.data[index].to(device)
+        count, where = (self.settings.batch,), self.data.actions.device
+        index = torch.randint(len(self.data), count, generator=self.batches, device=where)
+        return index.to(self.device), self.data[index].to(self.device)
 
     def work(self, index: Tensor, batch: Sequences) -> RateDistortion:
         """What the device does in a step: nothing is read off it, and no shape depends on a number.
@@ -239,10 +241,10 @@ class Trainer:
         self.step, self.seconds = numbers["step"], numbers["seconds"]
         self.watch.begin(self.step)
         self.objective.load_state(numbers["objective"])
-        self.objective.to(self.generator.device)
+        self.objective.to(self.device)
         # Checkpoints from before it could wait have none.
         self.pace = replace(self.pace, **numbers.get("pace", {"clock": self.step}))
-        self.pace.to(self.generator.device)
+        self.pace.to(self.device)
 
 
 class _Rates:
