@@ -1,8 +1,8 @@
 """A device that computes nothing, in the place of a GPU: what would wait for a GPU, or mix devices, is refused.
 
 Tensors of PyTorch's `meta` device have shapes and no numbers. A build of PyTorch for processors alone cannot
-differentiate on a pretended `cuda` device, so that `meta` stands for it, and `Elsewhere` sees every operation on the way
-to it, gradients and the optimiser's included.
+differentiate on a pretended `cuda` device, not even in its `FakeTensorMode`, so that `meta` stands for it, and
+`Elsewhere` sees every operation on the way to it, gradients and the optimiser's included.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ READS = frozenset(
 )
 """Operations of ATen whose result, or its shape, or whether they have one, a GPU would have to be waited for.
 
-`torch.linalg.inv`, `solve` and `cholesky` see whether they succeeded; `inv_ex`, `solve_ex` and `cholesky_ex` do not ask.
+`torch.linalg.inv`, `solve` and `cholesky` see whether they succeeded; `inv_ex`, `solve_ex` and `cholesky_ex` do not.
 """
 COPIES = frozenset({"_to_copy", "copy_", "copy"})
 MADE = (torch.tensor, torch.as_tensor, Tensor.new_tensor)
@@ -75,7 +75,9 @@ class Elsewhere(TorchDispatchMode):
             if here:
                 raise MixesDevices(f"{func} of {[(str(tensor.device), list(tensor.shape)) for tensor in given]}")
         wanted = kwargs.get("device")
-        if name in COPIES and ((there and wanted not in (None, ELSEWHERE)) or (given and not there and wanted == ELSEWHERE)):
+        if name in COPIES and (
+            (there and wanted not in (None, ELSEWHERE)) or (given and not there and wanted == ELSEWHERE)
+        ):
             raise MixesDevices(f"{func} from {given[0].device} to {wanted}")
         if name in COPIES and len({tensor.device for tensor in given}) > 1:
             raise MixesDevices(f"{func} from one device to another")

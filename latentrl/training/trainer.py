@@ -22,6 +22,8 @@ from latentrl.training.coarse_to_fine import CoarseToFine
 from latentrl.training.optimiser_state import load_optimiser, optimiser_tensors
 from latentrl.training.pace import Pace
 from latentrl.training.penalties.base import Penalty, Step
+from latentrl.training.recording import CudaGraph
+from latentrl.training.replayed import Replayed
 from latentrl.training.settings import TrainSettings
 from latentrl.training.watch import Watch
 from latentrl.types import RateDistortion, Sequences, is_image
@@ -88,6 +90,9 @@ class Trainer:
         start = settings.blur.start if blurred else settings.sigma_hold - 1
         self.pace = Pace(start, settings.scheduled(is_image(data.observations)), settings.patience, loosen)
         self.pace.to(device)
+        self.replayed = Replayed(
+            self._work, self._changed, self._holders, (self.generator,), CudaGraph if device.type == "cuda" else None
+        )
 
     def advance(self) -> RateDistortion:
         """One gradient step.
@@ -99,7 +104,7 @@ class Trainer:
         self.step += 1
         index, batch = self._draw()
         self._set_learning_rates()
-        terms = self.work(index, batch)
+        terms = self._replayed_or_not(index, batch)
         if self.step % self.looks_every == 0:
             self.look()
         self.seconds += time.perf_counter() - started
@@ -126,6 +131,30 @@ class Trainer:
         count, where = (self.settings.batch,), self.data.actions.device
         index = torch.randint(len(self.data), count, generator=self.batches, device=where)
         return index.to(self.device), self.data[index].to(self.device)
+
+    def _replayed_or_not(self, index: Tensor, batch: Sequences) -> RateDistortion:
+        if self.replayed.make is None or batch.times is not None or batch.seen is not None:
+            return self.work(index, batch)
+        known = self.pace.known
+        structure = (self.blur is None or self.blur.over(known), *(penalty.over(known) for penalty in self.penalties))
+        return RateDistortion(*self.replayed(structure, (index, batch.observations, batch.actions)))
+
+    def _work(self, given: Iterable[Tensor]) -> RateDistortion:
+        index, observations, actions = given
+        return self.work(index, Sequences(observations, actions))
+
+    def _holders(self) -> tuple[object, ...]:
+        """What decides from step to step, each with tensors that a step replaces."""
+        return self.objective, self.pace, self.watch
+
+    def _changed(self) -> tuple[list[Tensor], list[Tensor]]:
+        """The tensors that a step changes in place; and those that agree in steps that are alike, Adam's first moments.
+
+        Parameters tell less: where a gradient is nearly zero, its rounding decides where Adam goes.
+        """
+        moments = [state["exp_avg"] for state in self.optimiser.state.values()]
+        states = [value for state in self.optimiser.state.values() for value in state.values()]
+        return [*self.model.state_dict().values(), *states], moments
 
     def work(self, index: Tensor, batch: Sequences) -> RateDistortion:
         """What the device does in a step: nothing is read off it, and no shape depends on a number.
@@ -231,6 +260,7 @@ class Trainer:
 
     def load_state(self, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
         """Continue from the tensors and strings that :meth:`state` returned."""
+        self.replayed.forget()
         self.model.load_state_dict(_strip(tensors, "model."))
         load_optimiser(self.optimiser, tensors)
         self.generator.set_state(tensors["generator"].cpu())

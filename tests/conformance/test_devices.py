@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from latentrl.agents.imagination import PolicyInput
+from latentrl.agents.imagination import Imagination, PolicyInput
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies.analytic_gradient import AnalyticGradient, AnalyticGradientOptions
 from latentrl.models import MODELS, build
@@ -136,6 +137,32 @@ def test_a_policy_s_update_waits_for_nothing(sees: PolicyInput) -> None:
     assert mean_reward.device == norm.device == ELSEWHERE
 
 
+@pytest.mark.parametrize("sees", ["mean", "belief"])
+def test_a_step_of_the_imagined_environment_waits_for_nothing(sees: PolicyInput) -> None:
+    """What is our own of learning by SAC in imagination; the algorithm itself takes arrays."""
+    pytest.importorskip("stable_baselines3")
+    from latentrl.agents.imagined_env import ImaginedEnv
+
+    data = sequences("sensors")
+    model = make_model("ekvae", data).requires_grad_(False)
+    imagination = Imagination(model, model.initial_states, sees, 0.1 if sees == "belief" else 0.0)
+    env = ImaginedEnv(imagination, PositionReward(torch.zeros(model.position_size)), LOW, HIGH, count=4)
+    move_elsewhere(env)
+    for part in (env.imagination, env.reward):
+        move_elsewhere(part)
+    with torch.no_grad(), elsewhere():
+        found = env.imagine(torch.zeros(4, ACTIONS, device=ELSEWHERE))
+    assert [list(tensor.shape) for tensor in found[1:]] == [[4], [4]]
+    assert all(tensor.device == ELSEWHERE for tensor in found)
+
+
+def moved(values: Any) -> Any:
+    """Tensors, and tuples of them within tuples, there."""
+    if isinstance(values, tuple):
+        return type(values)(*map(moved, values))
+    return values.to(ELSEWHERE) if isinstance(values, Tensor) else values
+
+
 def move_elsewhere(holder: object) -> None:
     """Everything that ``holder`` holds, in place, and its parameters' optimiser begun anew."""
     for name, value in vars(holder).items():
@@ -144,7 +171,7 @@ def move_elsewhere(holder: object) -> None:
     for part in ("dynamics", "model", "reward", "imagination", "_imagination", "_guard", "_episodes"):
         found = getattr(holder, part, None)
         if isinstance(found, tuple):
-            setattr(holder, part, type(found)(*(x.to(ELSEWHERE) if isinstance(x, Tensor) else x for x in found)))
+            setattr(holder, part, moved(found))
         elif found is not None and not isinstance(found, torch.nn.Module):
             move_elsewhere(found)
     if isinstance(holder, AnalyticGradient):
