@@ -25,8 +25,8 @@ def symmetrise(matrix: Tensor) -> Tensor:
 def small_inverse(matrix: Tensor) -> Tensor:
     """Inverse of ``[..., D, D]``, in closed form for D <= 2, where LAPACK calls cost more than the arithmetic.
 
-    A singular matrix gives infinite entries for D <= 2 and raises ``torch.linalg.LinAlgError`` above; not on a GPU, which
-    would have to be waited for: there the entries mean nothing.
+    A singular matrix gives infinite entries for D <= 2 and raises ``torch.linalg.LinAlgError`` above; not on a GPU,
+    which would have to be waited for: there the entries mean nothing.
     """
     size = matrix.shape[-1]
     if size == 1:
