@@ -15,6 +15,7 @@ from torch import Tensor
 
 from benchmarks.timing import Comparison, compare, one_thread
 from benchmarks.training_step import fastest
+from latentrl.inference.backends import AUTO, backend_named, choose
 from latentrl.models.capabilities import Sampled
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
@@ -68,14 +69,20 @@ def make_trainer(network: NetworkName, batch: int, length: int = LENGTH, seed: i
     return trainer_for(model, REWO(0.03**2), data, plain, seed=seed)
 
 
-def make_recipe(plainly: bool, batch: int, length: int = LENGTH, seed: int = 0) -> Trainer:
+def make_recipe(
+    plainly: bool, batch: int, length: int = LENGTH, seed: int = 0, device: torch.device | None = None
+) -> Trainer:
     """The reacher's training after its start on a chart, on pictures of noise and a random chart of them."""
     settings = replace(SETTINGS, network="lean", hidden=NETWORKS["lean"].hidden, drawn_frames=min(DRAWN, length - 1))
     model, data = make_model(PlainEKVAE if plainly else EKVAE, settings, seed), noise(2 * batch, length, seed)
     make = PlainTrainer if plainly else Trainer
+    device = device or torch.device("cpu")
+    if device.type != "cpu":
+        model.use_backend(backend_named(choose(AUTO, device.type)))
+    model, data = model.to(device), data.to(device)
     recipe, target = replace(on_chart(TrainSettings()), batch=batch), PositionTarget()
     velocities = model.latent_size - model.position_size
-    target.move(random_cylinder(2 * batch, length, seed), velocities, torch.device("cpu"))
+    target.move(random_cylinder(2 * batch, length, seed), velocities, device)
     return make(model, REWO(0.03**2), data, recipe, seed, penalties_of(model, recipe, target).values())
 
 

@@ -61,7 +61,7 @@ class ImaginedEnv(VecEnv):
         with torch.no_grad():
             rewards = reward(states, low.new_zeros(len(states), len(low)))
         self.reward_scale = reward_scale(rewards)
-        self._worst = rewards.min().item() / self.reward_scale
+        self._worst = rewards.min().double() / self.reward_scale
         middle, reach = states.mean(0), sane_radius * spread(states)
         self._sane_low, self._sane_high = middle - reach, middle + reach
         super().__init__(count, *self.spaces_of(len(self.centre), len(low)))
@@ -85,7 +85,7 @@ class ImaginedEnv(VecEnv):
         self._episodes = self.imagination.start(self.num_envs, self._generator)
         self._steps = np.zeros(self.num_envs, dtype=np.int64)
         self._returns = np.zeros(self.num_envs)
-        return self._observe(self._episodes).numpy()
+        return _array(self._observe(self._episodes))
 
     def step_async(self, actions: NDArray[np.float32]) -> None:
         """Note the actions ``[N, Du]`` in [-1, 1]."""
@@ -95,7 +95,38 @@ class ImaginedEnv(VecEnv):
     @torch.no_grad()
     def step_wait(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
         """Observations ``[N, F]``, rewards ``[N]``, ends ``[N]`` and infos of one imagined step."""
-        before, action, imagination = self._episodes, self._action, self.imagination
+        observation, rewards, sane = self.imagine(self._action)
+        reward = _array(rewards).astype(np.float32)
+        self._steps += 1
+        self._returns += reward
+        terminated = ~_array(sane)
+        done = terminated | (self._steps >= self.length)
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        ended = np.flatnonzero(done)
+        if len(ended):
+            last = _array(observation).copy()
+            for i in ended:
+                episode = {"r": self._returns[i] * self.reward_scale, "l": int(self._steps[i]), "t": 0.0}
+                infos[i] = {
+                    "terminal_observation": last[i],
+                    "TimeLimit.truncated": not terminated[i],
+                    "episode": episode,
+                }
+            observation = self._restart(torch.from_numpy(done).to(observation.device), observation)
+            self._steps[ended] = 0
+            self._returns[ended] = 0.0
+        return _array(observation), reward, done, infos
+
+    def imagine(self, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """All of a step that is on the model's device, which is not waited for.
+
+        Args:
+            action: ``[N, Du]``, in the environment's units.
+
+        Returns:
+            Observations ``[N, F]``, rewards ``[N]``, and ``[N]`` whether the model holds.
+        """
+        before, imagination = self._episodes, self.imagination
         state = imagination.model.transition(before.state, action).rsample(self._generator)
         sane = ((state > self._sane_low) & (state < self._sane_high)).all(-1)
         # A broken state would reach the learner as the last observation of its episode: show the last sane one.
@@ -104,33 +135,16 @@ class ImaginedEnv(VecEnv):
         observation = self._observe(after)
         sane &= observation.isfinite().all(-1)
         observation = torch.where(sane[:, None], observation, self._observe(before))
-        reward = self._rewards(state, action, sane)
+        rewards = self._rewards(state, action, sane)
         self._episodes = after
-        self._steps += 1
-        self._returns += reward
-        terminated = ~sane.numpy()
-        done = terminated | (self._steps >= self.length)
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        ended = np.flatnonzero(done)
-        if len(ended):
-            last = observation.numpy().copy()
-            for i in ended:
-                episode = {"r": self._returns[i] * self.reward_scale, "l": int(self._steps[i]), "t": 0.0}
-                infos[i] = {
-                    "terminal_observation": last[i],
-                    "TimeLimit.truncated": not terminated[i],
-                    "episode": episode,
-                }
-            observation = self._restart(torch.from_numpy(done), observation)
-            self._steps[ended] = 0
-            self._returns[ended] = 0.0
-        return observation.numpy(), reward, done, infos
+        return observation, rewards, sane
 
-    def _rewards(self, state: Tensor, action: Tensor, sane: Tensor) -> NDArray[np.float32]:
+    def _rewards(self, state: Tensor, action: Tensor, sane: Tensor) -> Tensor:
         rewards = self.reward(state, action) / self.reward_scale
-        if sane.any():
-            self._worst = min(self._worst, rewards[sane].min().item())
-        return torch.where(sane, rewards, self._worst / (1.0 - self.discount)).numpy().astype(np.float32)
+        # A reward that is no number is no worst one.
+        counted = torch.where(sane & ~rewards.isnan(), rewards, torch.inf)
+        self._worst = torch.minimum(self._worst, counted.min().double())
+        return torch.where(sane, rewards, (self._worst / (1.0 - self.discount)).to(rewards.dtype))
 
     def _restart(self, done: Tensor, observation: Tensor) -> Tensor:
         fresh, now = self.imagination.start(self.num_envs, self._generator), self._episodes
@@ -166,3 +180,8 @@ class ImaginedEnv(VecEnv):
     def env_is_wrapped(self, wrapper_class: type[Any], indices: int | Sequence[int] | None = None) -> list[bool]:  # type: ignore[override]
         """Never."""
         return [False] * len(list(self._get_indices(indices)))
+
+
+def _array(values: Tensor) -> NDArray[Any]:
+    """As the algorithm takes it, on the processor."""
+    return values.cpu().numpy()

@@ -25,7 +25,8 @@ def symmetrise(matrix: Tensor) -> Tensor:
 def small_inverse(matrix: Tensor) -> Tensor:
     """Inverse of ``[..., D, D]``, in closed form for D <= 2, where LAPACK calls cost more than the arithmetic.
 
-    A singular matrix gives infinite entries for D <= 2 and raises ``torch.linalg.LinAlgError`` above.
+    A singular matrix gives infinite entries for D <= 2 and raises ``torch.linalg.LinAlgError`` above; not on a GPU,
+    which would have to be waited for: there the entries mean nothing.
     """
     size = matrix.shape[-1]
     if size == 1:
@@ -34,7 +35,7 @@ def small_inverse(matrix: Tensor) -> Tensor:
         a, b, c, d = matrix.flatten(-2).unbind(-1)
         adjugate = torch.stack((d, -b, -c, a), -1)
         return (adjugate / (a * d - b * c).unsqueeze(-1)).unflatten(-1, (2, 2))
-    return torch.linalg.inv(matrix)
+    return torch.linalg.inv_ex(matrix, check_errors=matrix.device.type == "cpu").inverse
 
 
 def predict(belief: Belief, transition: Tensor, noise: Tensor, offset: Tensor | None = None) -> Belief:

@@ -17,4 +17,9 @@ def blur(images: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of ``images [..., H, W, C]`` (floating point) by ``sigma`` pixels."""
     rows = gaussian_matrix(images.shape[-3], sigma, images.device)
     columns = gaussian_matrix(images.shape[-2], sigma, images.device)
+    return blur_by(images, rows, columns)
+
+
+def blur_by(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """``images [..., H, W, C]`` (floating point), lines mixed by ``rows [H, H]`` and ``columns [W, W]``."""
     return torch.einsum("ih,...hwc,jw->...ijc", rows, images, columns)

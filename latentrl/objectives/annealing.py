@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from latentrl.objectives.base import Objective
+from latentrl.objectives.base import Objective, batch_error, scalar
 from latentrl.types import RateDistortion
 
 
@@ -19,17 +19,17 @@ class Annealing(Objective):
     def __init__(self, steps: int, start: float = 0.0) -> None:
         if steps < 1 or not 0 <= start <= 1:
             raise ValueError(f"annealing needs at least one step and a start of 0 to 1; got {steps} and {start}")
-        self.steps, self.start, self.beta = steps, start, start
-        self.updates = 0
+        self.steps, self.start, self.beta = steps, start, scalar(start)
+        self.updates = scalar(0)
 
     def update(self, terms: RateDistortion) -> None:
-        self.constraint = float(terms.error.detach().mean())
-        self.beta = self.start + (1 - self.start) * min(1.0, self.updates / self.steps)
-        self.updates += 1
+        self.constraint = batch_error(terms)
+        self.beta = self.start + (1 - self.start) * (self.updates / self.steps).clamp(max=1.0)
+        self.updates = self.updates + 1
 
     def state(self) -> dict[str, float]:
         return {**super().state(), "updates": float(self.updates)}
 
     def load_state(self, state: Mapping[str, float]) -> None:
         super().load_state(state)
-        self.updates = int(state["updates"])
+        self.updates = scalar(state["updates"])

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from latentrl.objectives.base import Objective
+import torch
+from torch import Tensor
+
+from latentrl.objectives.base import Objective, Scalar, batch_error, scalar
 from latentrl.types import RateDistortion
 
 LARGEST_NU = {"geco": 30.0, "rewo": 300.0}
@@ -33,23 +36,26 @@ class Constrained(Objective):
     def __init__(self, bound: float, alpha: float) -> None:
         if bound <= 0:
             raise ValueError(f"the constraint's bound kappa^2 must be positive; got {bound}")
-        self.bound, self.alpha = bound, alpha
+        self.beta, self.constraint = scalar(1.0), scalar(math.nan)
+        self.bound, self.alpha = scalar(bound), alpha
 
-    def loosen(self, bound: float) -> None:
-        """Raise kappa^2 to ``bound``, unless it is larger already."""
-        self.bound = max(self.bound, bound)
+    def loosen(self, bound: Scalar, where: Tensor | bool = True) -> None:
+        """Raise kappa^2 to ``bound`` if ``where`` holds, unless it is larger already."""
+        before = torch.as_tensor(self.bound)
+        # A C that is not finite raises nothing.
+        self.bound = torch.where((bound > before) & where, bound, before)
 
     def state(self) -> dict[str, float]:
-        return {**super().state(), "bound": self.bound}
+        return {**super().state(), "bound": float(self.bound)}
 
     def load_state(self, state: Mapping[str, float]) -> None:
         super().load_state(state)
         # Checkpoints from before it could change have none.
-        self.bound = state.get("bound", self.bound)
+        self.bound = scalar(state.get("bound", float(self.bound)))
 
-    def violation(self, terms: RateDistortion) -> float:
-        """C - kappa^2 after this batch has entered the moving average."""
-        error = float(terms.error.detach().mean())
-        first = math.isnan(self.constraint)
-        self.constraint = error if first else (1 - self.alpha) * error + self.alpha * self.constraint
+    def violation(self, terms: RateDistortion) -> Tensor:
+        """C - kappa^2 after this batch has entered the moving average, a scalar."""
+        error, before = batch_error(terms), torch.as_tensor(self.constraint)
+        smoothed = (1 - self.alpha) * error + self.alpha * before
+        self.constraint = torch.where(before.isnan(), error, smoothed)
         return self.constraint - self.bound

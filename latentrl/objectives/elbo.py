@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from latentrl.objectives.base import Objective
+from latentrl.objectives.base import Objective, batch_error
 from latentrl.types import RateDistortion
 
 
@@ -10,4 +10,4 @@ class ELBO(Objective):
     """The plain evidence lower bound: beta = 1."""
 
     def update(self, terms: RateDistortion) -> None:
-        self.constraint = float(terms.error.detach().mean())
+        self.constraint = batch_error(terms)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import torch
+
 from latentrl.objectives.constrained import Constrained, step_size
 from latentrl.types import RateDistortion
 
@@ -28,6 +30,6 @@ class GECO(Constrained):
         self.nu, self.limits = step_size("geco", bound) if nu is None else nu, limits
 
     def update(self, terms: RateDistortion) -> None:
-        log_beta = math.log(self.beta) - self.nu * self.violation(terms)
+        log_beta = torch.as_tensor(self.beta).log() - self.nu * self.violation(terms)
         smallest, largest = map(math.log, self.limits)
-        self.beta = math.exp(min(max(log_beta, smallest), largest))
+        self.beta = log_beta.clamp(smallest, largest).exp()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
+import torch
+
+from latentrl.objectives.base import Scalar
 from latentrl.objectives.constrained import Constrained, step_size
 from latentrl.types import RateDistortion
 
@@ -41,23 +43,27 @@ class REWO(Constrained):
         self.nu = step_size("rewo", bound) if nu is None else nu
         self.tau1, self.tau2 = tau1, tau2
         self.floor, self.freeze_dynamics = floor, freeze_dynamics
-        self.initial_phase = True
+        self.initial_phase = torch.tensor(True)
 
     def update(self, terms: RateDistortion) -> None:
         delta = self.violation(terms)
-        slope = math.tanh(self.tau1 * (self.beta - 1)) if delta <= 0 else -self.tau2
-        self.beta = max(self.floor, self.beta * math.exp(self.nu * slope * delta))
+        met, beta = delta <= 0, torch.as_tensor(self.beta)
+        slope = torch.where(met, (self.tau1 * (beta - 1)).tanh(), -self.tau2)
         # Rounding may carry the fixed point beta = 1 a few ulps over, where the sign of the slope turns.
-        self.beta = min(1.0, self.beta)
-        if delta <= 0:
-            self.initial_phase = False
+        self.beta = (beta * (self.nu * slope * delta).exp()).clamp(self.floor, 1.0)
+        self.initial_phase = self.initial_phase & ~met
 
     def frozen(self) -> frozenset[str]:
-        return DYNAMICS_GROUPS if self.initial_phase and self.freeze_dynamics else frozenset()
+        return DYNAMICS_GROUPS if self.freeze_dynamics and bool(self.initial_phase) else frozenset()
+
+    def shares(self) -> Mapping[str, Scalar]:
+        if not self.freeze_dynamics:
+            return {}
+        return dict.fromkeys(DYNAMICS_GROUPS, (~self.initial_phase).double())
 
     def state(self) -> dict[str, float]:
         return {**super().state(), "initial_phase": float(self.initial_phase)}
 
     def load_state(self, state: Mapping[str, float]) -> None:
         super().load_state(state)
-        self.initial_phase = bool(state["initial_phase"])
+        self.initial_phase = torch.tensor(bool(state["initial_phase"]))

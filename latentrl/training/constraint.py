@@ -9,14 +9,15 @@ from latentrl.objectives.constrained import Constrained
 
 def objective_failures(objective: Objective, standardise: bool = True) -> list[str]:
     """What a training with ``objective`` failed at, in sentences: see :func:`constraint_failures`."""
-    return constraint_failures(objective.constraint, objective.bound, not objective.frozen(), standardise)
+    return constraint_failures(float(objective.constraint), float(objective.bound), not objective.frozen(), standardise)
 
 
 def raised_bound(objective: Objective, kappa: float) -> list[str]:
     """What is to be said where the bound was raised beyond ``kappa``, with which the training began."""
-    if not isinstance(objective, Constrained) or objective.bound <= kappa**2 * (1 + 1e-9):
+    bound = float(objective.bound)
+    if not isinstance(objective, Constrained) or bound <= kappa**2 * (1 + 1e-9):
         return []
     return [
-        f"kappa was raised from {kappa:.3g} to {objective.bound**0.5:.3g}, the error that the networks were left with "
+        f"kappa was raised from {kappa:.3g} to {bound**0.5:.3g}, the error that the networks were left with "
         "in time: noise of the sensor, or more detail than they draw"
     ]

@@ -81,6 +81,8 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings = trainer.settings
+    # A stage before may have replaced what steps were recorded with.
+    trainer.replayed.forget()
     last = settings.steps if until is None else until
     with SummaryWriter(str(folder), purge_step=trainer.step + 1) as board, deferred_interrupt() as stop_if_asked:
         whole = True

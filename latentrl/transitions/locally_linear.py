@@ -66,7 +66,7 @@ class LocallyLinearGaussian:
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density of ``value [..., Dz]`` in nats."""
         gauge = self.weights.gauge
-        own = (value - self.mean) @ torch.linalg.inv(gauge).T
+        own = (value - self.mean) @ torch.linalg.inv_ex(gauge).inverse.T
         return self._independent.log_prob(own) - torch.linalg.slogdet(gauge).logabsdet
 
 
@@ -199,7 +199,7 @@ class LocallyLinearTransition(nn.Module):
         Args:
             gauge: T ``[Dz, Dz]``, float64.
         """
-        inverse = torch.linalg.inv(gauge)
+        inverse = torch.linalg.inv_ex(gauge).inverse
         first = self.gate[0]
         assert isinstance(first, nn.Linear)
         size = self.state_size

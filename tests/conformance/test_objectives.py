@@ -65,7 +65,7 @@ def betas(objective: Objective, error: float, updates: int) -> list[float]:
     path = []
     for _ in range(updates):
         objective.update(terms(error))
-        path.append(objective.beta)
+        path.append(float(objective.beta))
     return path
 
 
@@ -77,13 +77,16 @@ def check_loss(entry: Entry, expected: Expectation) -> None:
         batch = RateDistortion(rate, distortion, torch.rand(5, generator=g))
         loss = objective.loss(batch)
         wanted = (
-            sum(float(d) + objective.beta * float(r) for r, d in zip(rate.detach(), distortion.detach(), strict=True))
+            sum(
+                float(d) + float(objective.beta) * float(r)
+                for r, d in zip(rate.detach(), distortion.detach(), strict=True)
+            )
             / 5
         )
         assert loss.shape == () and float(loss.detach()) == pytest.approx(wanted, rel=1e-5, abs=1e-6), updates
         loss.backward()
         assert rate.grad is not None and distortion.grad is not None
-        torch.testing.assert_close(rate.grad, torch.full((5,), objective.beta / 5))
+        torch.testing.assert_close(rate.grad, torch.full((5,), float(objective.beta) / 5))
         torch.testing.assert_close(distortion.grad, torch.full((5,), 1 / 5))
         objective.update(batch)
 
@@ -98,7 +101,8 @@ def check_update_keeps_to_the_numbers(entry: Entry, expected: Expectation) -> No
     loss.backward()
     assert error.grad is not None and error.grad.isfinite().all()
     assert all(torch.equal(term, copy) for term, copy in zip(batch, copies, strict=True))
-    assert isinstance(objective.beta, float) and isinstance(objective.constraint, float)
+    for number in (objective.beta, objective.constraint):
+        assert torch.as_tensor(number).shape == () and not torch.as_tensor(number).requires_grad
 
 
 def check_limits(entry: Entry, expected: Expectation) -> None:
@@ -106,7 +110,7 @@ def check_limits(entry: Entry, expected: Expectation) -> None:
     smallest, largest = expected.limits
     for errors in ((1e9, 0.0, 1e9), (0.0, 1e9, 0.0), (1e-12, 1e3), (SETTINGS.bound, 2 * SETTINGS.bound)):
         objective = entry(SETTINGS)
-        path = [objective.beta] + [beta for error in errors for beta in betas(objective, error, 200)]
+        path = [float(objective.beta)] + [beta for error in errors for beta in betas(objective, error, 200)]
         assert all(math.isfinite(beta) for beta in path)
         assert min(path) >= smallest * (1 - 1e-9) and max(path) <= largest * (1 + 1e-9), (min(path), max(path))
 
@@ -114,7 +118,7 @@ def check_limits(entry: Entry, expected: Expectation) -> None:
 def check_direction(entry: Entry, expected: Expectation) -> None:
     """Constrained: down while the error is above the bound, up once it is below. Else: never down, for any error."""
     objective = entry(SETTINGS)
-    start = objective.beta
+    start = float(objective.beta)
     falling = betas(objective, 10 * SETTINGS.bound, 30)
     if not expected.constrained:
         assert falling == betas(entry(SETTINGS), 0.1 * SETTINGS.bound, 30), "the error is no concern of it"
@@ -133,9 +137,9 @@ def check_constraint(entry: Entry, expected: Expectation) -> None:
     """What is logged as the error is the mean over the batch, smoothed or not."""
     objective = entry(SETTINGS)
     objective.update(terms(0.5)._replace(error=torch.tensor([0.1, 0.2, 0.3, 0.4])))
-    assert objective.constraint == pytest.approx(0.25)
+    assert float(objective.constraint) == pytest.approx(0.25)
     betas(objective, 0.04, 400)
-    assert objective.constraint == pytest.approx(0.04, rel=1e-3)
+    assert float(objective.constraint) == pytest.approx(0.04, rel=1e-3)
 
 
 def check_state(entry: Entry, expected: Expectation) -> None:
@@ -151,6 +155,17 @@ def check_state(entry: Entry, expected: Expectation) -> None:
             assert first.frozen() == second.frozen()
             assert betas(first, error, 5) == betas(second, error, 5)
         assert json.dumps(first.state()) == json.dumps(second.state())
+
+
+def check_shares_say_what_is_frozen(entry: Entry, expected: Expectation) -> None:
+    """What the learning rates are multiplied with on the device is what people are told, at every update."""
+    objective = entry(SETTINGS)
+    for error in (10 * SETTINGS.bound, 0.0, 10 * SETTINGS.bound):
+        for _ in range(40):
+            shares = {group: float(share) for group, share in objective.shares().items()}
+            assert set(shares.values()) <= {0.0, 1.0}
+            assert {group for group, share in shares.items() if share == 0} == objective.frozen()
+            objective.update(terms(error))
 
 
 def check_frozen(entry: Entry, expected: Expectation) -> None:
@@ -171,6 +186,7 @@ CHECKS: tuple[Callable[[Entry, Expectation], None], ...] = (
     check_constraint,
     check_state,
     check_frozen,
+    check_shares_say_what_is_frozen,
 )
 
 
@@ -226,7 +242,7 @@ class Clinging(Proportional):
 
     def update(self, terms: RateDistortion) -> None:
         super().update(terms)
-        self.constraint = terms.error.mean()  # type: ignore[assignment]
+        self.constraint = terms.error.mean()
 
 
 class Forgetful(Annealing):
@@ -236,7 +252,7 @@ class Forgetful(Annealing):
         super().__init__(settings.annealing_steps)
 
     def state(self) -> dict[str, float]:
-        return {"beta": self.beta, "constraint": self.constraint}
+        return {"beta": float(self.beta), "constraint": float(self.constraint)}
 
     def load_state(self, state: Mapping[str, float]) -> None:
         self.beta, self.constraint = state["beta"], state["constraint"]
@@ -255,7 +271,17 @@ class Stuck(REWO):
 
     def update(self, terms: RateDistortion) -> None:
         super().update(terms)
-        self.initial_phase = True
+        self.initial_phase = torch.tensor(True)
+
+
+class SaysOtherwise(REWO):
+    """It trains everything from the first step, and tells people that it does not."""
+
+    def __init__(self, settings: ObjectiveSettings) -> None:
+        super().__init__(settings.bound)
+
+    def shares(self) -> Mapping[str, float]:
+        return {}
 
 
 class FirstOfTheBatch(Proportional):
@@ -276,6 +302,7 @@ class FirstOfTheBatch(Proportional):
         (check_state, Forgetful),
         (check_frozen, Freezing),
         (check_frozen, Stuck),
+        (check_shares_say_what_is_frozen, SaysOtherwise),
     ],
 )
 def test_a_broken_promise_is_found_out(check: Callable[[Entry, Expectation], None], broken: Entry) -> None:

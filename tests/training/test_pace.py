@@ -16,7 +16,7 @@ def ticked(pace: Pace, objective: Objective, errors: list[float]) -> list[int]:
     found = []
     for error in errors:
         objective.constraint = error
-        found.append(pace.tick(objective))
+        found.append(int(pace.tick(objective)))
     return found
 
 

@@ -193,8 +193,9 @@ class AnalyticGradient:
         return self.returns[-1]
 
     def _advance(self, on_progress: OnProgress | None) -> None:
-        update = self.update()
+        mean_reward, norm = self.step()
         if on_progress is not None:
+            update = Update(float(mean_reward), float(norm))
             on_progress(self._done, update._asdict())
 
     @torch.no_grad()
@@ -216,6 +217,11 @@ class AnalyticGradient:
 
     def update(self) -> Update:
         """One gradient step on one batch of imagined roll-outs."""
+        mean_reward, norm = self.step()
+        return Update(float(mean_reward), float(norm))
+
+    def step(self) -> tuple[Tensor, Tensor]:
+        """The same, without waiting for the device: the mean reward and the gradient's norm, before clipping."""
         options = self.options
         start = self._draw_starts()
         states, rewards, gradients = self._imagine(start)
@@ -228,7 +234,7 @@ class AnalyticGradient:
             self._critic.update(torch.cat([start[:, None], states], dim=1), rewards)
         self._remember(states.detach())
         self._done += 1
-        return Update(rewards.detach().mean().item() * self._reward_scale, norm.item())
+        return rewards.detach().mean() * self._reward_scale, norm.detach()
 
     def _imagine(self, start: Tensor) -> tuple[Tensor, Tensor, Sequence[Tensor]]:
         """One batch of roll-outs: states ``[B, H, Dz]``, rewards ``[B, H]`` and the gradients of the parameters."""

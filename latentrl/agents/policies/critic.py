@@ -77,8 +77,8 @@ class Critic(nn.Module):
         """The slow copy's value ``[...]`` of ``state [..., Dz]``; differentiable in the state."""
         return self._value(self.target, state)
 
-    def update(self, states: Tensor, rewards: Tensor) -> float:
-        """One step towards the returns of roll-outs; returns the mean squared error, per discounted horizon.
+    def update(self, states: Tensor, rewards: Tensor) -> Tensor:
+        """One step towards the returns of roll-outs; returns the mean squared error, per discounted horizon, a scalar.
 
         Args:
             states: ``[B, H + 1, Dz]``, from the start state on.
@@ -96,7 +96,7 @@ class Critic(nn.Module):
         with torch.no_grad():
             for slow, fast in zip(self.target.parameters(), self.network.parameters(), strict=True):
                 slow.lerp_(fast, self.follow)
-        return loss.item()
+        return loss.detach()
 
     def _value(self, network: nn.Module, state: Tensor) -> Tensor:
         features = goal_features(state, self.goal_size)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from latentrl.models.base import GenerativeModel
 from latentrl.models.capabilities import Sampled
+from latentrl.objectives.base import Scalar
 from latentrl.training.position_target import PositionTarget
 from latentrl.training.settings import TrainSettings
 from latentrl.types import Sequences
@@ -20,18 +21,21 @@ class Step:
     """What a penalty may know of a gradient step.
 
     Attributes:
-        number: counted from 1; where coarse to fine waits for the constraint, the step that it waits at.
+        number: counted from 1; where coarse to fine waits for the constraint, the step that it waits at. A tensor
+            without dimensions: a penalty that asks ``if number > ...`` waits for the device.
         index: ``[B]``, the numbers of the batch's sequences.
         batch: as the model sees it.
         beta: the objective's weight of the rate.
         sequences: in the training data.
+        known: a number that ``number`` has reached: on a processor itself, on a GPU one of some steps before.
     """
 
-    number: int
+    number: Tensor | int
     index: Tensor
     batch: Sequences
-    beta: float
+    beta: Scalar
     sequences: int
+    known: int = 0
 
 
 class Penalty(ABC):
@@ -60,6 +64,10 @@ class Penalty(ABC):
     @abstractmethod
     def described(cls, settings: TrainSettings) -> str | None:
         """What is penalised under these settings, in one line for people; None where they want no such penalty."""
+
+    def over(self, known: int) -> bool:
+        """Whether there is none from the step ``known`` on, nor will be: then it need not be computed."""
+        return False
 
     @abstractmethod
     def __call__(self, sampled: Sampled, step: Step) -> Tensor | None:

@@ -7,6 +7,7 @@ source.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from latentrl.models.base import GenerativeModel
@@ -44,16 +45,21 @@ class PositionPenalty(Penalty):
         held = min(settings.sigma_hold, settings.steps)
         return f"{settings.alignment:g} nats of what the position does not tell of its target, for {held} steps"
 
+    def over(self, known: int) -> bool:
+        return known > self.until
+
     def __call__(self, sampled: Sampled, step: Step) -> Tensor | None:
         components = self.target.components
-        if components is None or step.number > self.until:
+        if components is None or self.over(step.known):
             return None
         positions = sampled.positions
         if positions is None:
             assert isinstance(self.model, FrameEncoder)
             positions = self.model.encode(step.batch.observations).mean
         aim = components[step.index, : positions.shape[1]]
-        return self.weight * unexplained(positions.flatten(0, 1), aim.flatten(0, 1))
+        # Also of a step after the last, where only the device knows that it is one.
+        weight = self.weight * (torch.as_tensor(step.number) <= self.until)
+        return weight * unexplained(positions.flatten(0, 1), aim.flatten(0, 1))
 
 
 def has_position(model: GenerativeModel) -> bool:

@@ -103,9 +103,9 @@ def best_start(
 
 def _tell(starts: _Starts, count: int, steps: int) -> None:
     done, seconds = len(starts.rates), starts.spent + starts.trainer.seconds
+    rate = starts.read()[-1]
     print(
-        f"start {starts.number + 1} of {count}: step {done} of {steps}, rate {starts.rates[-1]:.2f} nats/step, "
-        f"{seconds:.0f} s",
+        f"start {starts.number + 1} of {count}: step {done} of {steps}, rate {rate:.2f} nats/step, {seconds:.0f} s",
         flush=True,
     )
 
@@ -117,7 +117,7 @@ class _Starts:
     Attributes:
         make: see :func:`best_start`.
         number: of the start that is at work, from 0.
-        rates: of its steps, nats per time step.
+        rates: of its steps, nats per time step; the last of them still on the device.
         best: the best of those that are done.
         lowest: its rate.
         spent: seconds of those that are done.
@@ -125,7 +125,7 @@ class _Starts:
 
     make: Callable[[int], Trainer]
     number: int = 0
-    rates: list[float] = field(default_factory=list)
+    rates: list[float | Tensor] = field(default_factory=list)
     best: Trainer | None = None
     best_number: int = 0
     lowest: float = math.inf
@@ -142,11 +142,21 @@ class _Starts:
     def advance(self) -> None:
         """One step."""
         trainer = self.trainer
-        self.rates.append(float(trainer.advance().rate.mean()) / trainer.data.length)
+        self.rates.append(trainer.advance().rate.mean())
+        if len(self.rates) % SAVED_EVERY == 0:
+            self.read()
+
+    def read(self) -> list[float]:
+        """The rates as Python's numbers; it waits for the device."""
+        length = self.trainer.data.length
+        self.rates = [float(rate) / length if isinstance(rate, Tensor) else rate for rate in self.rates]
+        return [rate for rate in self.rates if isinstance(rate, float)]
 
     def finish(self) -> float:
         """Go on to the next start; returns the rate of this one, over its last quarter."""
-        recent = self.rates[3 * len(self.rates) // 4 :]
+        self.trainer.look()
+        rates = self.read()
+        recent = rates[3 * len(rates) // 4 :]
         rate = sum(recent) / len(recent)
         self.spent += self.trainer.seconds
         if self.best is None or rate < self.lowest:
@@ -158,6 +168,8 @@ class _Starts:
         """Write everything that another process needs to go on."""
         if path is None:
             return
+        if self.rates:
+            self.read()
         numbers = {name: getattr(self, name) for name in ("number", "rates", "best_number", "lowest", "spent")}
         tensors: dict[str, Tensor] = {}
         notes = {"starts": json.dumps(numbers)}
