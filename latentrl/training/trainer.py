@@ -18,6 +18,7 @@ from latentrl.training.coarse_to_fine import CoarseToFine
 from latentrl.training.optimiser_state import load_optimiser, optimiser_tensors
 from latentrl.training.pace import Pace
 from latentrl.training.penalties.base import Penalty, Step
+from latentrl.training.processes import ALONE, Processes
 from latentrl.training.settings import TrainSettings
 from latentrl.types import RateDistortion, Sequences, is_image
 
@@ -45,6 +46,7 @@ class Trainer:
         seed: of batches and samples; the model was initialised by the caller.
         penalties: what is added to the objective's loss, in this order.
         loosen: whether the objective's bound may be raised to what the model can draw in time.
+        processes: that train the model together, each on a batch of its own.
     """
 
     def __init__(
@@ -56,9 +58,10 @@ class Trainer:
         seed: int,
         penalties: Iterable[Penalty] = (),
         loosen: bool = True,
+        processes: Processes = ALONE,
     ) -> None:
         self.model, self.objective, self.data, self.settings = model, objective, data, settings
-        self.penalties = tuple(penalties)
+        self.penalties, self.processes = tuple(penalties), processes
         self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, float]] = []
         device = next(model.parameters()).device
@@ -83,12 +86,13 @@ class Trainer:
         self.step += 1
         clock = self.pace.tick(self.objective)
         device = self.generator.device
-        index = torch.randint(len(self.data), (self.settings.batch,), generator=self.generator, device=device)
+        index, noise = self.processes.share(self.generator, len(self.data), self.settings.batch)
         batch = self.data[index.to(self.data.actions.device)].to(device)
         if self.blur is not None:
             batch = replace(batch, observations=self.blur(batch.observations, clock))
-        sampled = self._sample(batch)
-        self.objective.update(sampled.terms)
+        sampled = self._sample(batch, noise)
+        terms = self.processes.mean(sampled.terms)
+        self.objective.update(terms)
         self._set_learning_rates()
         self.optimiser.zero_grad()
         loss = self.objective.loss(sampled.terms)
@@ -98,6 +102,7 @@ class Trainer:
             if found is not None:
                 loss = loss + found
         loss.backward()
+        self.processes.average_gradients(self.model.parameters())
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         if not math.isfinite(float(norm)):
             raise DivergedError(
@@ -107,16 +112,15 @@ class Trainer:
         self.optimiser.step()
         self._keep_sigma()
         self.seconds += time.perf_counter() - started
-        terms = RateDistortion(*(term.detach() for term in sampled.terms))
         if self.step % self.settings.log_every == 0:
             self.history.append(self._row(terms))
         return terms
 
-    def _sample(self, batch: Sequences) -> Sampled:
+    def _sample(self, batch: Sequences, noise: torch.Generator) -> Sampled:
         """The model's rate and distortion, with the states they were estimated with if a penalty reads them."""
         if isinstance(self.model, StateSampler) and any(penalty.reads_states for penalty in self.penalties):
-            return self.model.sampled_rate_distortion(batch, self.generator)
-        return Sampled(self.model.rate_distortion(batch, self.generator))
+            return self.model.sampled_rate_distortion(batch, noise)
+        return Sampled(self.model.rate_distortion(batch, noise))
 
     def _set_learning_rates(self) -> None:
         factor, frozen = self.settings.rate_factor(self.step), self.objective.frozen()
@@ -157,6 +161,14 @@ class Trainer:
             "learning_rate": self.settings.rate_factor(self.step),
             "seconds": self.seconds,
         }
+
+    def align(self) -> None:
+        """Go on from what the first of the processes has, to the last bit; all of them call it at the same step."""
+        random = self.generator.get_state()
+        self.processes.broadcast(
+            [*self.model.state_dict().values(), *optimiser_tensors(self.optimiser).values(), random]
+        )
+        self.generator.set_state(random)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, str]]:
         """Everything that another process needs to go on: tensors by name, and the rest as strings."""
