@@ -11,7 +11,7 @@ import gymnasium
 import numpy
 import torch
 
-from benchmarks import dynamax_smoother, image_step, sensor_threads, training_step
+from benchmarks import dynamax_smoother, image_step, scale, sensor_threads, training_step
 from benchmarks.busy import compare_busy
 from benchmarks.collection import compare_collection
 from benchmarks.planning import FORMS, compare_planning, controllers, planners, time_control_steps
@@ -279,7 +279,9 @@ def main(arguments: list[str] | None = None) -> None:
     busy = busy_rows(options.quick)
     collection = collection_row(options.quick)
     planning, control = planning_rows(options.quick), control_rows(options.quick)
+    scales = scale.measured(options.quick)
     print(table(training, recursion, smoother, share, networks, recipe, threads, busy, collection, planning, control))
+    print(scale.table(scales))
     versions = {"python": platform.python_version()}
     versions.update({module.__name__: module.__version__ for module in (torch, numpy, gymnasium)})
     path = options.output / "bench.json"
@@ -304,6 +306,7 @@ def main(arguments: list[str] | None = None) -> None:
             "collection": collection,
             "planning": planning,
             "control_step": control,
+            "scale": scales,
         },
     )
     print(f"\n{path}")

@@ -1,4 +1,4 @@
-"""A training step takes as long as its sequences are, however many of them there are; a long one has sound gradients."""
+"""A training step takes as long as its sequences are, however many there are; a long one has sound gradients."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Kalman filter and smoother over all time steps at once, by associative scans (Särkkä and García-Fernández 2021).
 
-A scan takes 2 log2(T) rounds of small products where a loop takes T steps, and some ten times the arithmetic: made
-for long sequences on a GPU, slower on a processor. Matrices are given; where a transition is only known around a
-state, :func:`filter_iterated` finds the states and the matrices in turn.
+A scan takes 2 log2(T) rounds of small products where a loop takes T steps, and several times the arithmetic: for long
+sequences, where the loop waits for each step to be dispatched; a compiled loop is faster on a processor. Matrices are
+given; where a transition is only known around a state, :func:`filter_iterated` finds states and matrices in turn.
 
 All numbers equal those of the loops but for rounding. A filtered belief is found by the scan, predicted from and
 updated once more in Joseph form, so that its covariance stays positive definite and its rounding is damped as in the
