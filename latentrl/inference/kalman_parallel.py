@@ -30,7 +30,7 @@ SETTLED = 1e-13
 
 
 class Forward(NamedTuple):
-    """Elements of the filter's scan, Särkkä and García-Fernández (2021), Lemma 7 and Eq. 10-11; ``[B, n, ...]``.
+    """Elements of the filter's scan, Särkkä and García-Fernández (2021), Lemma 7; ``[B, n, ...]``.
 
     Of a range of steps: p(z_j | z_i, a) = N(A z_i + b, C), and p(a | z_i) as a function of z_i is proportional to
     N(eta; J z_i, J) in information form.
@@ -108,9 +108,8 @@ def filter_parallel(
     first = kalman_adjoint.update(prior, observations[:, 0], emissions[:, 0], noise[:, 0])
     transitions = dynamics[..., :size]
     if length == 1:
-        return Filtered(
-            *(Belief(*(one.unsqueeze(1) for one in belief)) for belief in (first, prior)), transitions, noises
-        )
+        started, known = (Belief(*(one.unsqueeze(1) for one in belief)) for belief in (first, prior))
+        return Filtered(started, known, transitions, noises)
     offsets = _times(dynamics[..., size:], controls.detach())
     scanned = prefixes(
         join_forward,
@@ -184,7 +183,7 @@ def filter_iterated(
 def _elements(
     transitions: Tensor, offsets: Tensor, noises: Tensor, observations: Tensor, emissions: Tensor, noise: Tensor
 ) -> Forward:
-    """Those of the steps after the first, ``[B, T - 1]``: Särkkä and García-Fernández (2021), Eq. 10-11."""
+    """Those of the steps after the first, ``[B, T - 1]``: Särkkä and García-Fernández (2021), Lemma 7."""
     emission, seen, spread = emissions[:, 1:], observations[:, 1:], noise[:, 1:]
     cross = noises @ emission.mT
     inverse = small_inverse(emission @ cross + spread)

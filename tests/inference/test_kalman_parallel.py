@@ -196,7 +196,7 @@ def random_elements(kind: type[Forward] | type[Backward], length: int) -> Forwar
 def test_joining_is_associative(kind: type[Forward] | type[Backward]) -> None:
     one, two, three = (kind(*(part[:, n : n + 1] for part in random_elements(kind, 3))) for n in range(3))
     join = join_forward if kind is Forward else join_backward
-    left, right = join(join(one, two), three), join(one, join(two, three))  # type: ignore[arg-type,operator]
+    left, right = join(join(one, two), three), join(one, join(two, three))  # type: ignore[arg-type]
     for ours, theirs in zip(left, right, strict=True):
         close(ours, theirs)
 
