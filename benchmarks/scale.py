@@ -190,14 +190,14 @@ def anonymous_memory() -> float | None:
 
 
 def moving_dots(count: int, length: int = LENGTH, seed: int = 0) -> Sequences:
-    """``count`` sequences of a dot that moves over the picture, so that there are coordinates to read."""
+    """``count`` sequences of a soft dot that moves a little, so that there are coordinates to read, and soon."""
     generator = torch.Generator().manual_seed(seed)
     height, width, _ = SHAPE
-    start = torch.rand(count, 1, 2, generator=generator)
-    place = (start + 0.02 * torch.randn(count, length, 2, generator=generator).cumsum(1)).clamp(0.1, 0.9)
+    start = 0.3 + 0.4 * torch.rand(count, 1, 2, generator=generator)
+    place = (start + 0.02 * torch.randn(count, length, 2, generator=generator).cumsum(1)).clamp(0.3, 0.7)
     rows, columns = torch.arange(height) / height, torch.arange(width) / width
     far = (rows[:, None] - place[..., :1, None]) ** 2 + (columns - place[..., 1:, None]) ** 2
-    pictures = (255 * (-far / 0.01).exp()).to(torch.uint8).unsqueeze(-1)
+    pictures = (255 * (-far / 0.04).exp()).to(torch.uint8).unsqueeze(-1)
     return Sequences(pictures, torch.zeros(count, length - 1, 1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from latentrl.training.options import TrainOptions, arguments_of, check_options,
 from latentrl.training.processes import ALONE, Processes
 from latentrl.training.recipes import Recipe, choose
 from latentrl.training.resuming import (
+    DATA,
     Begun,
     begun,
     check_data,
@@ -137,6 +139,7 @@ def _train(run: Begun, processes: Processes) -> Path:
         before = load_settings(options.folder).get(THREADS) if options.resume else None
         torch.set_num_threads(training_threads(training.trainer, most, before))
         write_settings(situation, recipe, training)
+        _check_alike(recipe, training)
         run_stages(recipe, training)
         if processes.rank > 0:
             return options.folder
@@ -149,6 +152,14 @@ def _train(run: Begun, processes: Processes) -> Path:
     if warnings and options.strict:
         raise SystemExit(FAILED)
     return options.folder
+
+
+def _check_alike(recipe: Recipe, training: Training) -> None:
+    """Refuse processes of which each would train something else; nobody begins before all have read what is there."""
+    if training.trainer.processes.count > 1:
+        kept = load_settings(training.folder)
+        begun_with = [kept.get(name) for name in ("model", "training", DATA)]
+        training.trainer.processes.check_same(json.dumps([*begun_with, *recipe.stages]))
 
 
 def run_stages(recipe: Recipe, training: Training) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 
 import torch
 import torch.distributed
@@ -95,6 +96,25 @@ class Processes:
         with _of_others():
             torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
         return bool(flag)
+
+    def check_same(self, text: str) -> None:
+        """Refuse to go on where the processes say different things; they wait for each other.
+
+        Raises:
+            UserError: in all of them.
+        """
+        if self.count == 1:
+            return
+        number = int.from_bytes(sha256(text.encode()).digest()[:7], "big")
+        # The largest of a number and of its negative: both are everybody's own only where all say the same.
+        found = torch.tensor([number, -number])
+        with _of_others():
+            torch.distributed.all_reduce(found, torch.distributed.ReduceOp.MAX)
+        if found.tolist() != [number, -number]:
+            raise UserError(
+                "the processes of this training would not train the same: give all of them the same version, data and "
+                "options"
+            )
 
     def _averaged(self, tensor: Tensor) -> None:
         with _of_others():

@@ -140,6 +140,9 @@ def one_of_two(place: Path) -> None:
     """What each of the two processes does."""
     with joined("cpu") as processes:
         assert processes.count == 2
+        processes.check_same("alike")
+        with pytest.raises(UserError, match="would not train the same"):
+            processes.check_same(f"process {processes.rank}")
         own = place / str(processes.rank)
         for kind in ("line", "ekvae"):
             fit(make_trainer(kind, processes), own / kind, progress=False)
