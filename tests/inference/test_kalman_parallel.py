@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from latentrl.inference.backends import backend_named
+from latentrl.inference.backends.reference import Reference
 from latentrl.inference.filtering import Local, filter_all
 from latentrl.inference.kalman import Filtered, smooth_all
 from latentrl.inference.kalman_parallel import (
@@ -20,6 +22,8 @@ from latentrl.inference.kalman_parallel import (
     smooth_parallel,
 )
 from latentrl.inference.scan import prefixes, suffixes
+from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.spec import DataSpec
 from latentrl.transitions.locally_linear import LocallyLinearTransition
 from latentrl.types import Belief
 from tests.linear_gaussian import joint_posterior as joint
@@ -291,3 +295,20 @@ def test_what_does_not_settle_says_so() -> None:
         prior, observations, controls, emission, noise, lambda states: weights.linearise(states, inputs), missing, 2
     )
     assert found is None
+
+
+def test_a_model_smooths_a_long_recording_to_the_same_by_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        sizes = EKVAESettings(base_matrices=4, hidden=(8,), gate_hidden=(8,), prior_hidden=(4,))
+        model = EKVAE(DataSpec((4,), "float32", 1, (1.0,)), sizes)
+    g = torch.Generator().manual_seed(1)
+    observations, actions = torch.randn(2, 400, 4, generator=g).cumsum(1) * 0.1, torch.randn(2, 399, 1, generator=g)
+    with torch.no_grad():
+        known = model.smooth(observations, actions)
+        model.use_backend(backend_named("parallel"))
+        # A loop would also give the same, and say nothing of the scan.
+        monkeypatch.setattr(Reference, "filter", None)
+        found = model.smooth(observations, actions)
+    for ours, theirs in zip(found, known, strict=True):
+        close(ours, theirs)
