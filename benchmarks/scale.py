@@ -52,7 +52,7 @@ def turns(trainers: Sequence[Trainer], repeats: int) -> list[list[float]]:
 
 def length_rows(lengths: Sequence[int] = LENGTHS, batch: int = BATCH, repeats: int = 3) -> list[dict[str, Any]]:
     """A step's time for sequences of each of ``lengths``, and per frame as a multiple of the shortest's."""
-    trainers = [make_trainer(make_model("joint"), random_sequences(batch, length), batch) for length in lengths]
+    trainers = [make_trainer(make_model("joint"), moving_dots(batch, length), batch) for length in lengths]
     seconds = turns(trainers, repeats)
     rows = []
     for length, found in zip(lengths, seconds, strict=True):
@@ -65,13 +65,11 @@ def length_rows(lengths: Sequence[int] = LENGTHS, batch: int = BATCH, repeats: i
 def frame_rows(frames: Sequence[int] = FRAMES, batch: int = 50, repeats: int = 15) -> list[dict[str, Any]]:
     """A step's time on data of each number of ``frames``, and as a multiple of that on the fewest."""
     data = random_sequences(max(frames) // LENGTH)
-    model = make_model("joint")
-    few = make_trainer(model, data[: min(frames) // LENGTH], batch)
     trainers = []
     for count in frames:
         # The coordinates that a trainer of its own would read off so many pictures are no part of a step.
         one = make_trainer(make_model("joint"), data[: min(frames) // LENGTH], batch)
-        one.penalties, one.data = few.penalties[:0], data[: count // LENGTH]
+        one.penalties, one.data = (), data[: count // LENGTH]
         trainers.append(one)
     seconds = turns(trainers, repeats)
     rows = []
