@@ -25,7 +25,7 @@ def test_a_steps_time_does_not_depend_on_the_number_of_sequences() -> None:
 
 @pytest.mark.skipif(anonymous_memory() is None, reason="the system does not say what memory a process has")
 def test_pictures_in_a_file_are_never_all_in_memory(tmp_path: Path) -> None:
-    """The most of twenty times the frames is less than half of those pictures more: coordinates, a few numbers a frame."""
+    """Twenty times the frames take less than half of those pictures more: coordinates, a few numbers a frame."""
     few, many = (measure_memory(tmp_path, count)[1] for count in (15_000, 300_000))
     assert many - few < 0.5 * 300_000 * 256 / 2**20
 
