@@ -11,7 +11,7 @@ import gymnasium
 import numpy
 import torch
 
-from benchmarks import dynamax_smoother, image_step, sensor_threads, training_step
+from benchmarks import dynamax_smoother, image_step, scale, sensor_threads, training_step
 from benchmarks.busy import compare_busy
 from benchmarks.collection import compare_collection
 from benchmarks.planning import (
@@ -309,9 +309,10 @@ def main(arguments: list[str] | None = None) -> None:
     busy = busy_rows(options.quick)
     collection = collection_row(options.quick)
     planning, imagination = planning_rows(options.quick), imagination_rows(options.quick)
-    control = control_rows(options.quick)
+    control, scales = control_rows(options.quick), scale.measured(options.quick)
     steps = training, recursion, smoother, share, networks, recipe, threads, busy, collection
     print(table(*steps, planning, imagination, control))
+    print(scale.table(scales))
     versions = {"python": platform.python_version()}
     versions.update({module.__name__: module.__version__ for module in (torch, numpy, gymnasium)})
     path = options.output / "bench.json"
@@ -337,6 +338,7 @@ def main(arguments: list[str] | None = None) -> None:
             "planning": planning,
             "imagination": imagination,
             "control_step": control,
+            "scale": scales,
         },
     )
     print(f"\n{path}")

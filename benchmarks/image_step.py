@@ -57,8 +57,8 @@ class PlainEKVAE(EKVAE):
 class PlainTrainer(Trainer):
     """The trainer whose alignment encodes the frames once more."""
 
-    def _sample(self, batch: Sequences) -> Sampled:
-        return super()._sample(batch)._replace(positions=None)
+    def _sample(self, batch: Sequences, noise: torch.Generator) -> Sampled:
+        return super()._sample(batch, noise)._replace(positions=None)
 
 
 def make_trainer(network: NetworkName, batch: int, length: int = LENGTH, seed: int = 0) -> Trainer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,6 @@ from latentrl.metrics.held_out import check_held_out, evaluate_model
 from latentrl.runs.folder import CHECKPOINT, MODEL, THREADS, is_finished, load_model, load_settings
 from latentrl.runs.opening import opened
 from latentrl.runs.tensors import write_tensors
-from latentrl.support.commands import command
 from latentrl.support.errors import FAILED, UserError, reported
 from latentrl.support.files import write_json
 from latentrl.support.steps import Steps
@@ -24,15 +24,20 @@ from latentrl.support.threads import few_threads
 from latentrl.training.building import build_training
 from latentrl.training.constraint import objective_failures, raised_bound
 from latentrl.training.explaining import explained, notes, too_few_steps
+from latentrl.training.joining import aside, joined
 from latentrl.training.kept_target import load_target
 from latentrl.training.memory import CheckpointMemory, finished_stages
 from latentrl.training.options import TrainOptions, arguments_of, check_options, choose_device
+from latentrl.training.processes import ALONE, Processes
 from latentrl.training.recipes import Recipe, choose
 from latentrl.training.resuming import (
+    DATA,
     Begun,
     begun,
     check_data,
+    check_processes,
     check_test_data,
+    go_on_command,
     keep_backend,
     keep_place,
     next_command,
@@ -47,21 +52,41 @@ from latentrl.training.trainer import DivergedError
 from latentrl.training.training import Training
 
 
-def train(options: TrainOptions) -> Path:
+def train(options: TrainOptions, processes: Processes = ALONE) -> Path:
     """Make or continue a run; returns its folder.
+
+    Args:
+        options: of the run.
+        processes: that were started together and all call this; see :func:`latentrl.training.joining.joined`.
 
     Raises:
         UserError: bad options, a folder that exists (or does not, for ``resume``), data that does not fit.
         SystemExit: on Ctrl-C, with the code 130; what is finished is kept. With ``strict``, after a training that
             failed at something, with the code 3; all is written.
     """
+    if processes.rank > 0:
+        return _train_along(options, processes)
     run = begun(options)
     check_options(run.options)
     folder = run.options.folder
     if run.options.explain:
-        return folder if _is_done(run) else _train(run)
+        return folder if _is_done(run) else _train(run, ALONE)
     with opened(folder, run.options.overwrite, run.options.resume):
-        return folder if _is_done(run) else _train(run)
+        if _is_done(run):
+            processes.any(True)
+            return folder
+        return _train(run, processes)
+
+
+def _train_along(options: TrainOptions, processes: Processes) -> Path:
+    """All that the first process does, but where nobody sees it: its gradients are what counts."""
+    if not options.explain and not processes.any(False):
+        with aside(options, processes) as own:
+            run = begun(own)
+            check_options(run.options)
+            with opened(run.options.folder, resume=run.options.resume):
+                _train(run, processes)
+    return options.folder
 
 
 def _is_done(run: Begun) -> bool:
@@ -82,11 +107,16 @@ def _is_done(run: Begun) -> bool:
     return True
 
 
-def _train(run: Begun) -> Path:
+def _train(run: Begun, processes: Processes) -> Path:
     options = run.options
     require_data(options)
     metadata = load_metadata(options.data)
     data = load_sequences(options.data, "train", choose_device(options.device), metadata)
+    if options.resume and not options.explain:
+        check_processes(options.folder, processes.count)
+    if processes.rank == 0:
+        # The others begin here: what is read from a disk once, and what is amiss with all, is the first one's.
+        processes.any(False)
     started = options.resume and (options.folder / CHECKPOINT).is_file()
     check_held_out(options.data)
     check_split(data, f"{options.data}: train", *check_bounds(metadata, str(options.data / METADATA)))
@@ -105,19 +135,31 @@ def _train(run: Begun) -> Path:
         keep_backend(options.folder, situation.options.backend)
     print("".join(f"{note}\n" for note in notes(situation, recipe)), end="")
     with few_threads() as most:
-        training = build_training(situation, recipe, options.folder)
+        training = build_training(situation, recipe, options.folder, processes)
         before = load_settings(options.folder).get(THREADS) if options.resume else None
         torch.set_num_threads(training_threads(training.trainer, most, before))
         write_settings(situation, recipe, training)
+        _check_alike(recipe, training)
         run_stages(recipe, training)
+        if processes.rank > 0:
+            return options.folder
         try:
             warnings = _write(situation, training)
         except KeyboardInterrupt:
-            _say_interrupted(options.folder, "while the model was measured on held-out sequences; it is trained")
+            when = "while the model was measured on held-out sequences; it is trained"
+            _say_interrupted(options.folder, when, processes)
             raise SystemExit(130) from None
     if warnings and options.strict:
         raise SystemExit(FAILED)
     return options.folder
+
+
+def _check_alike(recipe: Recipe, training: Training) -> None:
+    """Refuse processes of which each would train something else; nobody begins before all have read what is there."""
+    if training.trainer.processes.count > 1:
+        kept = load_settings(training.folder)
+        begun_with = [kept.get(name) for name in ("model", "training", DATA)]
+        training.trainer.processes.check_same(json.dumps([*begun_with, *recipe.stages]))
 
 
 def run_stages(recipe: Recipe, training: Training) -> None:
@@ -134,14 +176,18 @@ def run_stages(recipe: Recipe, training: Training) -> None:
             steps.run(name, partial(STAGES[name].run, training))
         except KeyboardInterrupt:
             how = "goes on from its last step" if STAGES[name].continues else "begins again"
-            _say_interrupted(training.folder, f"in the stage '{name}', which {how}; what came before it is kept")
+            _say_interrupted(
+                training.folder,
+                f"in the stage '{name}', which {how}; what came before it is kept",
+                training.trainer.processes,
+            )
             raise SystemExit(130) from None
         except DivergedError as error:
             raise UserError(f"{training.folder}: {error}") from error
 
 
-def _say_interrupted(folder: Path, when: str) -> None:
-    print(f"\n{folder}: interrupted {when}\nnext: {command('train', '--run', folder, '--resume')}")
+def _say_interrupted(folder: Path, when: str, processes: Processes) -> None:
+    print(f"\n{folder}: interrupted {when}\nnext: {go_on_command(folder, processes.count)}")
 
 
 def _write(situation: Situation, training: Training) -> list[str]:
@@ -178,7 +224,9 @@ def _write(situation: Situation, training: Training) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> None:
     """``latentrl train``."""
     with reported():
-        train(tyro.cli(TrainOptions, args=arguments_of(argv), prog="latentrl train"))
+        options = tyro.cli(TrainOptions, args=arguments_of(argv), prog="latentrl train")
+        with joined(options.device) as processes:
+            train(options, processes)
 
 
 if __name__ == "__main__":

@@ -214,4 +214,8 @@ def test_quick_run_prints_a_table_and_writes_the_numbers(tmp_path: Path, capsys:
     assert all(row["library_ms"] > 0 and f"{row['ratio']:.2f}" in printed for row in numbers["imagination"])
     assert {row["agent"] for row in numbers["control_step"]} == {"policy", *PLANNERS}
     assert all(0 < row["median_ms"] <= row["p99_ms"] for row in numbers["control_step"])
+    scale = numbers["scale"]
+    assert scale["length"][0]["per_frame_ratio"] == scale["frames"][0]["ratio"] == 1.0
+    assert all(0 < row["before_mb"] <= row["peak_mb"] for row in scale["memory"])
+    assert all(row["loop_ms"] > 0 and f"{row['ratio']:.2f}" in printed for row in scale["scan"])
     assert [path.name for path in (tmp_path / "bench").iterdir()] == ["bench.json"]

@@ -29,7 +29,7 @@ from latentrl.support.errors import UserError, one_line
 from latentrl.support.files import read_json
 
 SETTINGS, MODEL, CHECKPOINT, HISTORY = "settings.json", "model.safetensors", "checkpoint.safetensors", "history.csv"
-THREADS = "threads"
+THREADS, PROCESSES = "threads", "processes"
 """Of the settings: what a run was begun with, and goes on with."""
 SLACK = 10**6
 """Numbers that a model may have more than its weights' file, twice as many as there aside: not so many that building it

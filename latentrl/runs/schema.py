@@ -49,6 +49,9 @@ def check_settings(content: Mapping[str, Any], path: Path) -> None:
     threads = content.get("threads", 1)
     if threads is not None and not _is_size(threads):
         raise _damaged(path, f"threads is {_short(threads)}, no number of threads")
+    processes = content.get("processes", 1)
+    if not _is_size(processes):
+        raise _damaged(path, f"processes is {_short(processes)}, no number of processes")
     if "model" in content:
         _check_model(content["model"], path)
     if isinstance(content.get("options"), dict) and not isinstance(content["options"].get("data", ""), str):

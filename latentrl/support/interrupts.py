@@ -108,16 +108,17 @@ def errors_of_ctrl_c() -> Iterator[None]:
 
 
 @contextmanager
-def deferred_interrupt() -> Iterator[Callable[[], None]]:
+def deferred_interrupt(patient: bool = False) -> Iterator[Callable[[], None]]:
     """Within the block Ctrl-C only takes effect at the next call of the yielded function, as ``KeyboardInterrupt``.
 
-    A second Ctrl-C takes effect at once. Outside the main thread, where Python delivers no signals, nothing changes.
+    A second Ctrl-C takes effect at once, unless ``patient``. Outside the main thread, where Python delivers no signals,
+    nothing changes.
     """
     asked = False
 
     def note(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if asked and not patient:
             raise KeyboardInterrupt
         asked = True
 

@@ -16,6 +16,7 @@ from latentrl.objectives import OBJECTIVES
 from latentrl.objectives.base import Objective, ObjectiveSettings
 from latentrl.training.penalties import PositionTarget, penalties_of
 from latentrl.training.penalties.position import has_position
+from latentrl.training.processes import ALONE, Processes
 from latentrl.training.recipes import Recipe
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
@@ -61,6 +62,7 @@ def trainer_for(
     seed: int,
     target: PositionTarget | None = None,
     loosen: bool = True,
+    processes: Processes = ALONE,
 ) -> Trainer:
     """A trainer with the penalties that ``model`` can have and ``settings`` want.
 
@@ -72,13 +74,19 @@ def trainer_for(
         seed: of batches and samples.
         target: where the position is to be, shared by several trainers; :func:`first_target` if None.
         loosen: see :class:`Trainer`.
+        processes: that train together.
     """
     target = first_target(model, data, settings, model.position_size) if target is None else target
-    return Trainer(model, objective, data, settings, seed, penalties_of(model, settings, target).values(), loosen)
+    penalties = penalties_of(model, settings, target).values()
+    return Trainer(model, objective, data, settings, seed, penalties, loosen, processes)
 
 
 def build_trainer(
-    situation: Situation, recipe: Recipe, start: int, target: PositionTarget | None = None
+    situation: Situation,
+    recipe: Recipe,
+    start: int,
+    target: PositionTarget | None = None,
+    processes: Processes = ALONE,
 ) -> tuple[Trainer, PositionTarget]:
     """The trainer of one start, and its target; weights and random numbers depend on the seed and ``start`` alone."""
     seed, settings = situation.options.seed + STARTS_APART * start, recipe.settings
@@ -88,15 +96,15 @@ def build_trainer(
         target = first_target(model, situation.data, settings, situation.options.position_size)
     objective = build_objective(situation, settings)
     loosen = situation.options.kappa is None
-    return trainer_for(model, objective, situation.data, settings, seed, target, loosen), target
+    return trainer_for(model, objective, situation.data, settings, seed, target, loosen, processes), target
 
 
-def build_training(situation: Situation, recipe: Recipe, folder: Path) -> Training:
+def build_training(situation: Situation, recipe: Recipe, folder: Path, processes: Processes = ALONE) -> Training:
     """The training of a run, at its beginning."""
     options = situation.options
-    first, target = build_trainer(situation, recipe, 0)
+    first, target = build_trainer(situation, recipe, 0, processes=processes)
     return Training(
-        make=lambda start: build_trainer(situation, recipe, start, target)[0],
+        make=lambda start: build_trainer(situation, recipe, start, target, processes)[0],
         trainer=first,
         target=target,
         folder=folder,

@@ -15,7 +15,7 @@ from latentrl.runs.folder import CHECKPOINT, HISTORY
 from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
 from latentrl.support.files import replacing
-from latentrl.support.interrupts import deferred_interrupt
+from latentrl.training.processes import interrupt_of_any
 from latentrl.training.trainer import COLUMNS, Trainer
 
 
@@ -84,7 +84,11 @@ def fit(
     # A stage before may have replaced what steps were recorded with.
     trainer.replayed.forget()
     last = settings.steps if until is None else until
-    with SummaryWriter(str(folder), purge_step=trainer.step + 1) as board, deferred_interrupt() as stop_if_asked:
+    trainer.align()
+    with (
+        SummaryWriter(str(folder), purge_step=trainer.step + 1) as board,
+        interrupt_of_any(trainer.processes) as stop_if_asked,
+    ):
         whole = True
         bar = tqdm(total=settings.steps, initial=trainer.step, disable=not progress, unit="step", dynamic_ncols=True)
         try:
@@ -102,6 +106,7 @@ def fit(
                         f"rate {row['rate']:.2f} distortion {row['distortion']:.0f} nats/step"
                     )
                 if trainer.step % settings.checkpoint_every == 0:
+                    trainer.align()
                     save(trainer, folder, notes)
                     if not progress:
                         _tell(trainer)

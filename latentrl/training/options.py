@@ -112,8 +112,9 @@ class TrainOptions:
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     backend: Annotated[str, tyro.conf.arg(metavar="{" + ",".join((AUTOMATIC, *BACKENDS)) + "}")] = AUTOMATIC
-    """How the recursion over time is computed. reference: PyTorch; numba: compiled for the processor, several times as
-    fast (pip install 'latentrl[fast]'); auto: numba where it is installed, the model can and the device is a CPU. A run
+    """How the recursion over time is computed. reference: PyTorch; parallel: all steps at once where their matrices are
+    given, for long sequences on a GPU; numba: compiled for the processor, several times as fast (pip install
+    'latentrl[fast]'); auto: numba where it is installed, the model can and the device is a CPU. A run
     goes on with its own."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Continue the run where it was interrupted, with its own settings."""

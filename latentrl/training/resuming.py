@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import UnionType
@@ -18,6 +19,7 @@ from latentrl.envs import action_limit_of
 from latentrl.inference.backends import AUTO as AUTOMATIC
 from latentrl.inference.backends import PLAIN
 from latentrl.runs.folder import (
+    PROCESSES,
     SETTINGS,
     THREADS,
     is_finished,
@@ -200,6 +202,28 @@ def check_test_data(folder: Path, where: Path) -> None:
         )
 
 
+def check_processes(folder: Path, count: int) -> None:
+    """Refuse to go on with another number of processes than a run was begun with: it would be another batch.
+
+    Raises:
+        UserError: it names both numbers.
+    """
+    before = load_settings(folder).get(PROCESSES, 1)
+    if before != count:
+        raise UserError(
+            f"--resume: {folder} was begun on {before} process(es) and not on {count}, whose batch is another: go on "
+            f"with {go_on_command(folder, before)}, or train another --run"
+        )
+
+
+def go_on_command(folder: Path, processes: int = 1) -> str:
+    """How a training goes on that was begun on so many processes."""
+    if processes == 1:
+        return command("train", "--run", folder, "--resume")
+    # Without the two dashes torchrun takes --run for one of its own options.
+    return f"torchrun --nproc-per-node {processes} -m -- latentrl train --run {shlex.quote(str(folder))} --resume"
+
+
 def require_data(options: TrainOptions) -> None:
     """Refuse to go on where there is no data, not even elsewhere.
 
@@ -267,6 +291,7 @@ def write_settings(situation: Situation, recipe: Recipe, training: Training) -> 
         DATA: data_digest(training.data),
         "environment": describe_environment(),
         THREADS: torch.get_num_threads(),
+        PROCESSES: training.trainer.processes.count,
     }
     write_json(path, {**content, KEYS: keys_of(content)})
 

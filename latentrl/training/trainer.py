@@ -22,6 +22,7 @@ from latentrl.training.coarse_to_fine import CoarseToFine
 from latentrl.training.optimiser_state import load_optimiser, optimiser_tensors
 from latentrl.training.pace import Pace
 from latentrl.training.penalties.base import Penalty, Step
+from latentrl.training.processes import ALONE, Processes
 from latentrl.training.recording import CudaGraph
 from latentrl.training.replayed import Replayed
 from latentrl.training.settings import TrainSettings
@@ -52,6 +53,7 @@ class Trainer:
         seed: of batches and samples; the model was initialised by the caller.
         penalties: what is added to the objective's loss, in this order.
         loosen: whether the objective's bound may be raised to what the model can draw in time.
+        processes: that train the model together, each on a batch of its own.
 
     Attributes:
         looks_every: steps between two looks at the device. Numbers do not depend on it, only what is computed in vain
@@ -67,9 +69,10 @@ class Trainer:
         seed: int,
         penalties: Iterable[Penalty] = (),
         loosen: bool = True,
+        processes: Processes = ALONE,
     ) -> None:
         self.model, self.objective, self.data, self.settings = model, objective, data, settings
-        self.penalties = tuple(penalties)
+        self.penalties, self.processes = tuple(penalties), processes
         self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, float]] = []
         self.device = device = next(model.parameters()).device
@@ -102,9 +105,9 @@ class Trainer:
         """
         started = time.perf_counter()
         self.step += 1
-        index, batch = self._draw()
+        index, batch, noise = self._draw()
         self._set_learning_rates()
-        terms = self._replayed_or_not(index, batch)
+        terms = self._replayed_or_not(index, batch, noise)
         if self.step % self.looks_every == 0:
             self.look()
         self.seconds += time.perf_counter() - started
@@ -126,15 +129,15 @@ class Trainer:
             )
         self.pace.look()
 
-    def _draw(self) -> tuple[Tensor, Sequences]:
-        """The numbers ``[B]`` of a batch's sequences, and the batch, where the model is."""
-        count, where = (self.settings.batch,), self.data.actions.device
-        index = torch.randint(len(self.data), count, generator=self.batches, device=where)
-        return index.to(self.device), self.data[index].to(self.device)
+    def _draw(self) -> tuple[Tensor, Sequences, torch.Generator | None]:
+        """The numbers ``[B]`` of a batch's sequences, the batch, where the model is, and what draws its noise, if that
+        is not the trainer's own generator."""
+        index, noise = self.processes.share(self.batches, len(self.data), self.settings.batch, self.device)
+        return index.to(self.device), self.data[index].to(self.device), noise
 
-    def _replayed_or_not(self, index: Tensor, batch: Sequences) -> RateDistortion:
-        if self.replayed.make is None or batch.times is not None or batch.seen is not None:
-            return self.work(index, batch)
+    def _replayed_or_not(self, index: Tensor, batch: Sequences, noise: torch.Generator | None) -> RateDistortion:
+        if self.replayed.make is None or noise is not None or batch.times is not None or batch.seen is not None:
+            return self.work(index, batch, noise)
         known = self.pace.known
         structure = (self.blur is None or self.blur.over(known), *(penalty.over(known) for penalty in self.penalties))
         return RateDistortion(*self.replayed(structure, (index, batch.observations, batch.actions)))
@@ -156,12 +159,13 @@ class Trainer:
         states = [value for state in self.optimiser.state.values() for value in state.values()]
         return [*self.model.state_dict().values(), *states], moments
 
-    def work(self, index: Tensor, batch: Sequences) -> RateDistortion:
+    def work(self, index: Tensor, batch: Sequences, noise: torch.Generator | None = None) -> RateDistortion:
         """What the device does in a step: nothing is read off it, and no shape depends on a number.
 
         Args:
             index: ``[B]``, the numbers of the batch's sequences.
             batch: the sequences.
+            noise: what draws the samples; the trainer's own generator if None.
         """
         clock = self.pace.tick(self.objective)
         if self.looks_every == 1:
@@ -170,8 +174,9 @@ class Trainer:
             seen = batch.observations
             seen = self.blur(seen, self.pace.known) if self.looks_every == 1 else self.blur.at(seen, clock)
             batch = replace(batch, observations=seen)
-        sampled = self._sample(batch)
-        self.objective.update(sampled.terms)
+        sampled = self._sample(batch, self.generator if noise is None else noise)
+        terms = self.processes.mean(sampled.terms)
+        self.objective.update(terms)
         self._share_learning_rates(clock)
         self.optimiser.zero_grad()
         loss = self.objective.loss(sampled.terms)
@@ -181,18 +186,19 @@ class Trainer:
             if found is not None:
                 loss = loss + found
         loss.backward()
+        self.processes.average_gradients(self.model.parameters())
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         # As after a step of mixed precision that overflowed, Adam then changes nothing.
         self.optimiser.found_inf = self.watch.see(norm, self.objective)  # type: ignore[attr-defined]
         self.optimiser.step()
         self._keep_sigma()
-        return RateDistortion(*(term.detach() for term in sampled.terms))
+        return terms
 
-    def _sample(self, batch: Sequences) -> Sampled:
+    def _sample(self, batch: Sequences, noise: torch.Generator) -> Sampled:
         """The model's rate and distortion, with the states they were estimated with if a penalty reads them."""
         if isinstance(self.model, StateSampler) and any(penalty.reads_states for penalty in self.penalties):
-            return self.model.sampled_rate_distortion(batch, self.generator)
-        return Sampled(self.model.rate_distortion(batch, self.generator))
+            return self.model.sampled_rate_distortion(batch, noise)
+        return Sampled(self.model.rate_distortion(batch, noise))
 
     def _set_learning_rates(self) -> None:
         """What the schedule says, which Python knows."""
@@ -241,6 +247,14 @@ class Trainer:
             "learning_rate": self.settings.rate_factor(self.step),
             "seconds": self.seconds,
         }
+
+    def align(self) -> None:
+        """Go on from what the first of the processes has, to the last bit; all of them call it at the same step."""
+        random = self.generator.get_state()
+        self.processes.broadcast(
+            [*self.model.state_dict().values(), *optimiser_tensors(self.optimiser).values(), random]
+        )
+        self.generator.set_state(random)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, str]]:
         """Everything that another process needs to go on: tensors by name, and the rest as strings.

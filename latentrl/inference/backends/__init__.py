@@ -7,6 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 
 from latentrl.inference.backends.base import Backend, Emission, Mixture, Transition
+from latentrl.inference.backends.parallel import Parallel
 from latentrl.inference.backends.reference import Reference
 from latentrl.support.errors import UserError
 
@@ -34,7 +35,7 @@ def _numba() -> Backend:
     return Numba()
 
 
-BACKENDS: dict[str, Callable[[], Backend]] = {"reference": Reference, "numba": _numba}
+BACKENDS: dict[str, Callable[[], Backend]] = {"reference": Reference, "parallel": Parallel, "numba": _numba}
 """By name, from what is always there to what is fastest."""
 NEEDS: dict[str, tuple[str, str]] = {"numba": ("numba", "latentrl[fast]")}
 """The module that a backend needs, and what installs it; none where nothing is said."""

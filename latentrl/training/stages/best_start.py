@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
-from latentrl.support.interrupts import deferred_interrupt
 from latentrl.training.loop import log_history
+from latentrl.training.processes import ALONE, Processes, interrupt_of_any
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
 from latentrl.training.stages.base import Stage
@@ -41,12 +41,18 @@ class BestStart(Stage):
 
     def run(self, training: Training) -> None:
         so_far = training.folder / SO_FAR
-        training.trainer = best_start(training.make, training.settings, training.progress, so_far)
+        training.trainer = best_start(
+            training.make, training.settings, training.progress, so_far, training.trainer.processes
+        )
         log_history(training.trainer, training.folder)
 
 
 def best_start(
-    make: Callable[[int], Trainer], settings: TrainSettings, progress: bool = True, so_far: Path | None = None
+    make: Callable[[int], Trainer],
+    settings: TrainSettings,
+    progress: bool = True,
+    so_far: Path | None = None,
+    processes: Processes = ALONE,
 ) -> Trainer:
     """The best of several trainings after their first steps.
 
@@ -58,6 +64,7 @@ def best_start(
         settings: ``starts`` and ``start_steps``.
         progress: show a progress bar, else a line now and then.
         so_far: a file to save the starts in as they go on, and to continue from.
+        processes: that train together.
 
     Returns:
         The trainer with the lowest rate, after its ``start_steps``.
@@ -71,7 +78,7 @@ def best_start(
     starts = _Starts(make) if so_far is None or not so_far.is_file() else _Starts.load(so_far, make)
     with (
         tqdm(total=settings.starts * steps, disable=not progress, unit="step", dynamic_ncols=True) as bar,
-        deferred_interrupt() as stop_if_asked,
+        interrupt_of_any(processes) as stop_if_asked,
     ):
         bar.update(starts.number * steps + len(starts.rates))
         while starts.number < settings.starts:
