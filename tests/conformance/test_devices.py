@@ -71,7 +71,7 @@ def trainer_elsewhere(model: WorldModel, data: Sequences, objective: str = "rewo
 
 
 def step_elsewhere(trainer: Trainer) -> None:
-    index, batch = trainer._draw()
+    index, batch, _ = trainer._draw()
     trainer._set_learning_rates()
     with elsewhere():
         trainer.work(index, batch)

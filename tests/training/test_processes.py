@@ -107,7 +107,9 @@ def make_trainer(kind: str, processes: Processes, settings: TrainSettings = SETT
 class InOne(Processes):
     """What two processes draw, drawn by one."""
 
-    def share(self, generator: torch.Generator, sequences: int, batch: int) -> tuple[Tensor, torch.Generator]:
+    def share(
+        self, generator: torch.Generator, sequences: int, batch: int, device: torch.device
+    ) -> tuple[Tensor, torch.Generator | None]:
         index = torch.randint(sequences, (2 * batch,), generator=generator)
         seeds = torch.randint(SEEDS, (2,), generator=generator)
         return index, [torch.Generator().manual_seed(int(seed)) for seed in seeds]  # type: ignore[return-value]
