@@ -16,9 +16,6 @@ from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.options import default_hint
 
-MODULES_OF = {"dm-control": "dm_control", "reacher": "dm_control"}
-"""What tells whether an extra of the package is installed."""
-
 
 @dataclass(frozen=True)
 class ZooOptions:
@@ -62,7 +59,7 @@ def _described(entry: Entry) -> str:
         f"  seed {entry.seed}, commit {entry.commit[:12]}:",
         *(f"    {one}" for one in (*entry.commands, entry.evaluation["command"])),
     ]
-    missing = [one for one in entry.needs if importlib.util.find_spec(MODULES_OF.get(one, one)) is None]
+    missing = [extra for extra, module in entry.needs.items() if importlib.util.find_spec(module) is None]
     lines += [f"  to evaluate it: pip install 'latentrl[{','.join(missing)}]'"] if missing else []
     return "\n".join(lines)
 

@@ -24,9 +24,9 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"priors", "transitions", "inference", "agents", "data_collection", "figures", "zoo"}),
     frozenset({"models", "collect", "inspection", "recordings"}),
     frozenset({"runs", "metrics", "inspect", "import_recordings"}),
-    frozenset({"training", "goals", "studies", "exporting", "hub", "imagine"}),
-    frozenset({"evaluation", "train", "learn", "study", "suite", "push", "pull"}),
-    frozenset({"evaluate", "compare", "export", "quickstarts"}),
+    frozenset({"training", "goals", "studies", "exporting", "imagine"}),
+    frozenset({"evaluation", "hub", "train", "learn", "study", "suite"}),
+    frozenset({"evaluate", "compare", "export", "push", "pull", "quickstarts"}),
     frozenset({"quickstart", "demo"}),
     frozenset({"__main__"}),
 )
@@ -34,8 +34,8 @@ FLOORS: tuple[frozenset[str], ...] = (
 EVERYWHERE = frozenset({"support"})
 """Rooms without science: whoever stands on their floor or above may import them."""
 VERBS = frozenset(
-    "collect import_recordings inspect train imagine learn evaluate compare study suite quickstart export demo zoo push "
-    "pull".split()
+    "collect import_recordings inspect train imagine learn evaluate compare study suite quickstart export demo zoo "
+    "push pull".split()
 )
 AT_THE_TOP = VERBS | {"types", "__init__", "__main__"}
 

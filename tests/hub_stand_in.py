@@ -1,4 +1,4 @@
-"""As much of the Hugging Face Hub's API as a push and a pull take, on this machine alone; repositories live in memory."""
+"""As much of the Hugging Face Hub's API as a push and a pull take, on loopback; repositories live in memory."""
 
 from __future__ import annotations
 
@@ -155,7 +155,11 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             asked = re.fullmatch(rf"/api/models/{REPO}(?:/revision/(?P<revision>\w+))?", path)
             file = re.fullmatch(rf"/{REPO}/resolve/(?P<revision>\w+)/(?P<name>.+)", path)
             found = asked or file
-            if found is None or found["repo"] not in hub.commits or not (self.allowed or not hub.private[found["repo"]]):
+            if (
+                found is None
+                or found["repo"] not in hub.commits
+                or not (self.allowed or not hub.private[found["repo"]])
+            ):
                 return self.answer(404, {"error": "Repository not found"}, X_Error_Code="RepoNotFound")
             revision = found["revision"] or hub.newest(found["repo"])
             if revision not in hub.commits[found["repo"]]:

@@ -4,8 +4,8 @@
     python tools/make_zoo.py pendulum --run RUN    # of a run that these commands have made already: evaluate and pack
     python tools/make_zoo.py --check               # evaluate every entry again, and compare with its stored interval
 
-The folder of a run is packed as it is, but for the logs, histories and films, and `entry.json` says the rest. The commit is
-the one that `settings.json` holds.
+The folder of a run is packed as it is, but for the logs, histories and films, and `entry.json` says the rest. The
+commit is the one that `settings.json` holds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,13 @@ class Plan:
         title: what is learned.
         commands: that make the run, in turn.
         run: the run folder that they make.
-        needs: extras of the package that its environment takes.
+        needs: extras of the package that its environment takes, and a module of each.
     """
 
     title: str
     commands: tuple[str, ...]
     run: str
-    needs: tuple[str, ...] = ()
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 PLANS: Mapping[str, Plan] = {
@@ -66,7 +66,7 @@ PLANS: Mapping[str, Plan] = {
         "a two-link arm comes to any pose and stays, from noisy readings of its joints' angles",
         ("latentrl quickstart --env reacher --seed 0",),
         "runs/reacher/model",
-        ("reacher",),
+        {"reacher": "dm_control"},
     ),
     "point-mass": Plan(
         "a point mass (dm_control) comes to the middle of its table, seen in grey 24 x 24 pictures",
@@ -80,7 +80,7 @@ PLANS: Mapping[str, Plan] = {
             "latentrl learn --run runs/point-mass",
         ),
         "runs/point-mass",
-        ("dm-control",),
+        {"dm-control": "dm_control"},
     ),
 }
 
@@ -119,7 +119,7 @@ def pack(name: str, plan: Plan, run: Path, home: Path = HOME) -> Path:
             "commands": list(plan.commands),
             "seed": settings["options"]["seed"],
             "commit": settings["environment"].get("git", "unknown"),
-            "needs": list(plan.needs),
+            "needs": dict(plan.needs),
             "evaluation": evaluated(name, place),
             "files": files,
         }

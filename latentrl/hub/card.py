@@ -40,6 +40,7 @@ def _head() -> str:
 def _what(settings: Mapping[str, Any]) -> str:
     model, data = settings["model"], settings.get("data") or {}
     chosen = {name: model["settings"][name] for name in SHOWN if name in model["settings"]}
+    sizes = ", ".join(f"{plain(name)} {plain(value)}" for name, value in chosen.items())
     shape = " x ".join(map(str, model["spec"]["observation_shape"]))
     where = plain(data.get("env_id") or "recordings")
     splits = (data.get("splits") or {}).get("train") or {}
@@ -47,7 +48,7 @@ def _what(settings: Mapping[str, Any]) -> str:
     return (
         f"A latent state-space model of `{where}`{amount}, learned by latentrl without labels or "
         "rewards.\n\n"
-        f"- model: {plain(model['name'])}; {', '.join(f'{plain(name)} {plain(value)}' for name, value in chosen.items())}\n"
+        f"- model: {plain(model['name'])}; {sizes}\n"
         f"- observes: {shape}, {plain(model['spec']['observation_dtype'])}; acts in {model['spec']['action_size']} "
         "dimension(s)"
     )

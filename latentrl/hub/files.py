@@ -40,7 +40,9 @@ def check_size(name: str, size: int, where: str) -> None:
     """
     most = LARGEST[Path(name).suffix]
     if not 0 <= size <= most:
-        raise UserError(f"{where}: {name} holds {size:,} bytes, more than the {most:,} that such a file may: leave it out")
+        raise UserError(
+            f"{where}: {name} holds {size:,} bytes, more than the {most:,} that such a file may: leave it out"
+        )
 
 
 def to_send(run: Path) -> dict[str, bytes]:

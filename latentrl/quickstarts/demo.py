@@ -154,7 +154,9 @@ def write(loaded: Loaded, data: Recorded, episode: SwingUp, unseen: NeverSeen, o
         ),
         "never": table([("", "in the data", "in this swing-up"), *unseen.rows()]),
         "coverage": picture(
-            lambda theme: state_coverage(seen, path, unseen.new, ("angle, rad; 0 is upright", "velocity, rad/s"), theme),
+            lambda theme: state_coverage(
+                seen, path, unseen.new, ("angle, rad; 0 is upright", "velocity, rad/s"), theme
+            ),
             "Angle and velocity: the data's states, and those of the swing-up",
         ),
         "barrel_png": data_uri(barrel_png(latents, angle, velocity), "image/png"),
@@ -164,4 +166,3 @@ def write(loaded: Loaded, data: Recorded, episode: SwingUp, unseen: NeverSeen, o
     }
     write_page(out / PAGE, "A swing-up from shipped weights · latentrl", "demo.html", parts, "pendulum.js")
     return out / PAGE
-

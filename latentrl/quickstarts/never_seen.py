@@ -44,14 +44,18 @@ class NeverSeen:
     def rows(self) -> list[tuple[str, str, str]]:
         """What is asked, of the data, and of the episode."""
         return [
-            ("torque", f"at most {self.data_torque:.1f} N m", f"{self.torque:.1f}; {self.beyond:.0%} beyond the data's"),
+            (
+                "torque",
+                f"at most {self.data_torque:.1f} N m",
+                f"{self.torque:.1f}; {self.beyond:.0%} beyond the data's",
+            ),
             ("speed", f"at most {self.data_speed:.1f} rad/s", f"{self.speed:.1f}"),
             ("one look", f"{self.data_seconds:.1f} s", f"{self.seconds:.1f} s"),
             ("upright in one go", f"{self.data_upright:.1f} s", f"{self.upright:.1f} s"),
             (
                 "angle and velocity together",
-                f"{self.cells:.0%} of the plane, in cells of {np.degrees(ANGLE_CELL):.0f}° and {VELOCITY_CELL:.0f} rad/s",
-                f"{self.new.mean():.0%} of its states in cells the data has never been in",
+                f"{self.cells:.0%} of the plane (cells of {np.degrees(ANGLE_CELL):.0f}° by {VELOCITY_CELL:.0f} rad/s)",
+                f"{self.new.mean():.0%} of its states where the data has never been",
             ),
         ]
 

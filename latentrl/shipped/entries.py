@@ -22,7 +22,7 @@ KINDS: dict[str, type | tuple[type, ...]] = {
     "commands": list,
     "seed": int,
     "commit": str,
-    "needs": list,
+    "needs": dict,
     "evaluation": dict,
     "files": dict,
 }
@@ -40,7 +40,7 @@ class Entry:
         commands: how it was made, in turn; the exact words.
         seed: of all of them.
         commit: of the repository that made it.
-        needs: extras of the package without which it can be looked at, but not evaluated.
+        needs: extras of the package without which it can be looked at, but not evaluated, and a module of each.
         evaluation: the command, and what came of it: see :func:`outcome`.
         files: SHA-256 of every file but ``entry.json``, by name.
     """
@@ -51,7 +51,7 @@ class Entry:
     commands: tuple[str, ...]
     seed: int
     commit: str
-    needs: tuple[str, ...]
+    needs: Mapping[str, str]
     evaluation: Mapping[str, Any]
     files: Mapping[str, str]
 
@@ -84,7 +84,7 @@ def entry_of(name: str, home: Path = HOME) -> Entry:
         tuple(found["commands"]),
         found["seed"],
         found["commit"],
-        tuple(found["needs"]),
+        found["needs"],
         found["evaluation"],
         found["files"],
     )
@@ -121,7 +121,9 @@ def told(stored: Mapping[str, Any]) -> str:
     interval = f"{stored['low']:.3g} to {stored['high']:.3g}"
     if stored["figure"] == "successes":
         return f"{stored['agent']}, {stored['task']}: {stored['value']} of {stored['episodes']} ({interval})"
-    return f"{stored['agent']}, {stored['task']}: return {stored['value']:.3g} ({interval}), {stored['episodes']} episodes"
+    return (
+        f"{stored['agent']}, {stored['task']}: return {stored['value']:.3g} ({interval}), {stored['episodes']} episodes"
+    )
 
 
 def checked(folder: Path, name: str, expected: str) -> bytes:

@@ -65,6 +65,8 @@ def test_what_was_never_seen_is_counted() -> None:
     assert found.rows()[0] == ("torque", "at most 2.0 N m", "3.0; 50% beyond the data's")
 
 
-@pytest.mark.parametrize(("flags", "expected"), [([], 0), ([0, 0], 0), ([1, 1, 0, 1, 1, 1], 3), ([1], 1), ([0, 1, 0], 1)])
+@pytest.mark.parametrize(
+    ("flags", "expected"), [([], 0), ([0, 0], 0), ([1, 1, 0, 1, 1, 1], 3), ([1], 1), ([0, 1, 0], 1)]
+)
 def test_the_longest_stretch(flags: list[int], expected: int) -> None:
     assert longest(np.array(flags, dtype=bool)) == expected
