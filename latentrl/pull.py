@@ -18,7 +18,7 @@ from latentrl.support.options import default_hint
 
 @dataclass(frozen=True)
 class PullOptions:
-    """Fetch a run from the Hugging Face Hub. Only a run's files are taken; all are checked before the folder appears."""
+    """Fetch a run from the Hugging Face Hub. Only a run's files are taken, all checked before the folder appears."""
 
     repo: tyro.conf.Positional[str]
     """user/name."""
