@@ -26,6 +26,10 @@ REPO = "somebody/swing"
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     with serving() as found:
         monkeypatch.setenv("HF_ENDPOINT", found.endpoint)
+        # The library reads the variable once, when it is imported.
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", found.endpoint)
+        template = found.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         # Large files go as in Git LFS: the stand-in does not speak the hub's newer protocol, which the library prefers.
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)

@@ -31,6 +31,9 @@ from latentrl.shipped.entries import (
 from latentrl.support.errors import UserError
 from latentrl.support.files import read_json
 
+LONG = {"point-mass"}
+"""Whose pictures are rendered one by one, 42 seconds of a core: `make zoo-check` evaluates them again."""
+
 
 def contents(folder: Path) -> dict[str, bytes]:
     """All files of a folder."""
@@ -38,7 +41,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_least_that_is_shipped() -> None:
-    assert {"pendulum", "pendulum-rod", "reacher"} <= set(names())
+    assert {"pendulum", "pendulum-rod", "reacher"} <= set(names()) and set(names()) >= LONG
 
 
 @pytest.mark.parametrize("name", names())
@@ -56,7 +59,7 @@ def test_an_entry_is_whole_small_and_says_how_it_was_made(name: str) -> None:
         assert not re.search(r'"/|/tmp|/home|/root', path.read_text()), f"{path.name} names a place of some machine"
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", [name for name in names() if name not in LONG])
 def test_an_entry_is_as_good_as_it_says(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     entry = entry_of(name)
     for module in entry.needs.values():
