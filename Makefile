@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart reacher reacher-pixels test test-matrix lint types check bench chaos crowd disk-faults field fuzz rods equations clean
+.PHONY: help install demo zoo-check quickstart reacher reacher-pixels test test-matrix lint types check bench chaos crowd disk-faults field fuzz rods equations clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 install: $(STAMP) ## make the virtual environment .venv
+
+demo: $(STAMP) ## half a minute, nothing trained: shipped weights act -> runs/demo/demo.html
+	$(BIN)/python -m latentrl demo $(ARGS)
 
 quickstart: $(STAMP) ## collect, train, learn, evaluate once; resumes (ARGS="--overwrite" starts afresh)
 	$(BIN)/python -m latentrl quickstart $(ARGS)
@@ -66,6 +69,9 @@ fuzz: $(STAMP) ## bad input of every kind, made up: each case ends well or in on
 
 rods: $(STAMP) ## one rod at many sizes, noises and control rates, from data to swing-ups; resumes (ARGS="--only 48-noiseless --steps 4000")
 	$(BIN)/python tools/rods.py $(ARGS)
+
+zoo-check: $(STAMP) ## evaluate every shipped run again, 50 episodes each, against its stored interval
+	PYTHONPATH=. $(BIN)/python tools/make_zoo.py --check
 
 equations: ## which function implements which equation: docs/equations.md, from the docstrings
 	$(PYTHON) docs/make_equations.py

@@ -85,6 +85,30 @@ def _export(argv: Sequence[str]) -> None:
     main(argv)
 
 
+def _demo(argv: Sequence[str]) -> None:
+    from latentrl.demo import main
+
+    main(argv)
+
+
+def _zoo(argv: Sequence[str]) -> None:
+    from latentrl.zoo import main
+
+    main(argv)
+
+
+def _push(argv: Sequence[str]) -> None:
+    from latentrl.push import main
+
+    main(argv)
+
+
+def _pull(argv: Sequence[str]) -> None:
+    from latentrl.pull import main
+
+    main(argv)
+
+
 class Verb(NamedTuple):
     """A subcommand: ``run`` takes the arguments after the verb's name and imports what it needs only when called."""
 
@@ -93,6 +117,7 @@ class Verb(NamedTuple):
 
 
 VERBS: dict[str, Verb] = {
+    "demo": Verb(_demo, "half a minute, nothing trained: shipped weights act, a page: runs/demo/demo.html"),
     "quickstart": Verb(_quickstart, "all of the below once, with a report: runs/quickstart/report.html"),
     "collect": Verb(_collect, "random actions in an environment -> a data set"),
     "import": Verb(_import, "recordings that are there already -> a data set"),
@@ -105,6 +130,9 @@ VERBS: dict[str, Verb] = {
     "suite": Verb(_suite, "collect, train, learn, evaluate in many systems -> one table of what is reached"),
     "compare": Verb(_compare, "one table of all agents on all tasks, with the true physics as an upper bound"),
     "export": Verb(_export, "a model and a policy -> ONNX and torch.export graphs for a control loop of your own"),
+    "zoo": Verb(_zoo, "trained runs that come with the package: --run zoo:NAME"),
+    "push": Verb(_push, "a run -> the Hugging Face Hub, with a card of its figures"),
+    "pull": Verb(_pull, "a run from the Hugging Face Hub, pinned by its hash"),
 }
 
 

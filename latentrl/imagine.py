@@ -23,6 +23,7 @@ from latentrl.models.spec import DataSpec
 from latentrl.runs.folder import SETTINGS, learn_command, load_model, load_settings
 from latentrl.runs.opening import in_use
 from latentrl.runs.schema import require
+from latentrl.shipped.copies import RUN
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_bytes, write_json
 from latentrl.support.locks import claimed
@@ -38,8 +39,8 @@ DEFAULT_LENGTH = 15
 class ImagineOptions:
     """Let a model imagine sequences from its own first states, and measure how real they are."""
 
-    run: Path
-    """The run folder of a trained model."""
+    run: Annotated[Path, RUN]
+    """The run folder of a trained model, or zoo:NAME."""
     actions: Annotated[str, tyro.conf.arg(metavar="{random,zero,FILE.npy}")] = "random"
     """Random controls as large as the data's, none, or those of a file: [T - 1, Du], or [N, T - 1, Du] for each."""
     hold: float = 0.0

@@ -21,7 +21,7 @@ from latentrl.goals.base import Goal
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.carried_goal import CarriedGoalReward
-from latentrl.runs.folder import SETTINGS, goal_beside, load_model, load_settings, without_goal
+from latentrl.runs.folder import SETTINGS, goal_of, load_model, load_settings, without_goal
 from latentrl.runs.opening import in_use
 from latentrl.runs.schema import require
 from latentrl.support.commands import command
@@ -128,7 +128,7 @@ def own_goal(run: Path) -> str:
     settings = load_settings(run)
     require(settings, run / SETTINGS, "options.data")
     data = Path(settings["options"]["data"])
-    found = goal_beside(data)
+    found = goal_of(run, data)
     if found is None:
         raise UserError(f"--goal: {without_goal(data)}; give a picture or readings of the goal")
     return str(found)

@@ -20,21 +20,22 @@ PACKAGE = "latentrl"
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"types", "numerics", "rewards"}),
-    frozenset({"support", "networks", "objectives", "geometry", "envs"}),
-    frozenset({"priors", "transitions", "inference", "agents", "data_collection", "figures"}),
+    frozenset({"support", "shipped", "networks", "objectives", "geometry", "envs"}),
+    frozenset({"priors", "transitions", "inference", "agents", "data_collection", "figures", "zoo"}),
     frozenset({"models", "collect", "inspection", "recordings"}),
     frozenset({"runs", "metrics", "inspect", "import_recordings"}),
     frozenset({"training", "goals", "studies", "exporting", "imagine"}),
-    frozenset({"evaluation", "train", "learn", "study", "suite"}),
-    frozenset({"evaluate", "compare", "export", "quickstarts"}),
-    frozenset({"quickstart"}),
+    frozenset({"evaluation", "hub", "train", "learn", "study", "suite"}),
+    frozenset({"evaluate", "compare", "export", "push", "pull", "quickstarts"}),
+    frozenset({"quickstart", "demo"}),
     frozenset({"__main__"}),
 )
 """A room, a file or a folder at the top of the package, imports from the floors below its own alone."""
 EVERYWHERE = frozenset({"support"})
 """Rooms without science: whoever stands on their floor or above may import them."""
 VERBS = frozenset(
-    "collect import_recordings inspect train imagine learn evaluate compare study suite quickstart export".split()
+    "collect import_recordings inspect train imagine learn evaluate compare study suite quickstart export demo zoo "
+    "push pull".split()
 )
 AT_THE_TOP = VERBS | {"types", "__init__", "__main__"}
 

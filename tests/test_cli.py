@@ -13,6 +13,7 @@ import latentrl
 from latentrl.__main__ import VERBS, main
 
 OPTIONS = {
+    "demo": ("--out", "--seed"),
     "quickstart": ("--out", "--overwrite"),
     "collect": ("--env", "--out", "--sequences", "--seed"),
     "import": ("--observation", "--actions", "--size", "--crop", "--length", "--stride", "--goal", "--describe"),
@@ -25,6 +26,9 @@ OPTIONS = {
     "suite": ("--only", "--seeds", "--jobs", "--list", "--quick", "--report", "--retry-failed", "--publish"),
     "compare": ("--run", "--tasks", "--agents", "--seed"),
     "export": ("--run", "--policy", "--goal", "--action-limit", "--out", "--data"),
+    "zoo": ("list", "get", "--out"),
+    "push": ("--public", "--dry-run"),
+    "pull": ("--revision", "--out"),
 }
 
 

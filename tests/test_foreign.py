@@ -86,6 +86,10 @@ COMMANDS = """
     import log --out imported
     import pickled --out imported2
     import data/train-v0 --out imported3
+    push run somebody/run --dry-run
+    pull somebody/run
+    zoo get pendulum --out run
+    demo --out demo
 """
 NAMING = ["evaluate", "compare", "study", "study", "quickstart", "collect"]
 """Those that would need the module: they name it, and do not import it."""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from latentrl.agents.horizon import METAVAR
+from latentrl.shipped.copies import RUN
 from latentrl.support.options import default_hint
 
 LIMIT_FLAG = tyro.conf.arg(name="action-limit", aliases=("--torque",))
@@ -19,8 +20,8 @@ LIMIT_FLAG = tyro.conf.arg(name="action-limit", aliases=("--torque",))
 class LearnOptions:
     """Learn a policy that reaches a goal, by imagining what it would do in a trained model."""
 
-    run: Path
-    """The run folder of a trained model; the policy is written into it."""
+    run: Annotated[Path, RUN]
+    """The run folder of a trained model, or zoo:NAME; the policy is written into it."""
     goal: Annotated[str | None, default_hint("what came with the run's data", "GOAL")] = None
     """A picture of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION; or any, for a policy that is
     told which position to reach when it acts, as in tasks where every episode has a goal of its own."""

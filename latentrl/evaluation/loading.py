@@ -28,7 +28,8 @@ from latentrl.goals.picture import ObservedGoals
 from latentrl.models.base import WorldModel
 from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
-from latentrl.runs.folder import goal_beside, load_model, load_settings, without_goal
+from latentrl.runs.folder import goal_beside, goal_of, load_model, load_settings, without_goal
+from latentrl.shipped.copies import readable
 from latentrl.support.errors import UserError
 
 GoalLike = str | Path | NDArray[Any]
@@ -53,7 +54,7 @@ def load_agent(
         agent.reset()                       # a new episode
 
     Args:
-        run: the run folder of a trained model.
+        run: the run folder of a trained model, or ``zoo:NAME`` for one that comes with the package.
         goal: a picture's or readings' file, the text of ``--goal``, an observation ``[*shape]``, or one for each of N
             parallel episodes, ``[N, *shape]``. None: what came with the run's data; a policy has learned its own.
         agent: a planner's name, ``policy`` or ``random``.
@@ -69,9 +70,11 @@ def load_agent(
     Raises:
         UserError: no such run, agent or policy, a goal that does not fit the model or the policy, a bad number.
     """
-    folder = Path(run)
+    folder = readable(run)
     settings = load_settings(folder)
     if data is not None:
+        # Data that is named brings its own goal.
+        goal = goal_beside(Path(data)) if goal is None and agent in PLANNERS else goal
         settings = {**settings, "options": {**(settings.get("options") or {}), "data": str(data)}}
     on = _device(device, agent)
     ahead = None if horizon is None else horizon_steps(horizon, settings.get("data") or {})
@@ -120,7 +123,7 @@ def _reward(
 
 def _goal_of_data(folder: Path, settings: dict[str, Any]) -> Path:
     data = (settings.get("options") or {}).get("data")
-    found = None if data is None else goal_beside(Path(data))
+    found = goal_of(folder, None if data is None else Path(data))
     if found is None:
         raise UserError(
             f"goal: {without_goal(None if data is None else Path(data))}; give a picture, readings or an observation"

@@ -20,6 +20,7 @@ from latentrl.evaluation.run import Run
 from latentrl.evaluation.sensing import Losses, parse_blackout
 from latentrl.evaluation.trials import GivenGoal, Physics, Trial, task_of
 from latentrl.goals.picture import PictureGoal
+from latentrl.shipped.copies import RUN
 from latentrl.support.errors import UserError
 from latentrl.support.options import JSON_OBJECT, check_one_or_more, check_seed, default_hint
 
@@ -50,8 +51,8 @@ PLANNED_HORIZON = horizon_hint(f"the planner's, {PLANNED} steps")
 class EvaluateOptions:
     """Let an agent act in the real environment and count its successes."""
 
-    run: Path
-    """The run folder of a trained model."""
+    run: Annotated[Path, RUN]
+    """The run folder of a trained model, or zoo:NAME."""
     agent: Annotated[str | None, tyro.conf.arg(help=AGENT_HELP)] = None
     policy: str = "policy"
     """Which of the run's learned policies, for the agent policy."""
@@ -92,8 +93,8 @@ class EvaluateOptions:
 class CompareOptions:
     """Write one table of all agents on all tasks. Run again, it repeats only what is not finished or has changed."""
 
-    run: Path
-    """The run folder of a trained model."""
+    run: Annotated[Path, RUN]
+    """The run folder of a trained model, or zoo:NAME."""
     tasks: tuple[str, ...] | None = None
     """What to do; all tasks of the run's environment if left out."""
     agents: tuple[str, ...] = field(default_factory=lambda: tuple(agents()))
@@ -219,4 +220,6 @@ def _learned_goal(options: EvaluateOptions, agent: str, task: str, run: Run) -> 
     own = goals_of_policies(run.folder).get(name)
     # A policy from before goals were noted stands for a picture without a name.
     nameless = own is not None and str(own) == str(PictureGoal(Path()))
-    return None if own is None or not own.is_single or nameless else GivenGoal.parse(str(own))
+    # A run that was sent on has its goal with it; the policy notes where that lay when it was learned.
+    moved = isinstance(own, PictureGoal) and run.goals is not None and not own.path.is_file()
+    return None if own is None or not own.is_single or nameless or moved else GivenGoal.parse(str(own))

@@ -40,6 +40,7 @@ class Run:
         data: the data folder, which need not be there.
         recorded: what the run says of its data, with what the user says of the environment in its place.
         described: coordinates and tasks that the user declares; None: as they came with the data.
+        goals: the folder that holds the goal, where that is not the data folder.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Run:
     data: Path
     recorded: Mapping[str, Any] = field(default_factory=dict)
     described: Declaration | None = None
+    goals: Path | None = None
 
     @classmethod
     def open(
@@ -73,7 +75,10 @@ class Run:
         require(settings, folder / SETTINGS, "model", "data", "options.data")
         recorded = recorded_with(settings["data"], env, repeat)
         described = None if describe is None else read_declaration(describe, coordinates_of(recorded))
-        return cls(folder, settings, data or Path(settings["options"]["data"]), recorded, described)
+        place = data or Path(settings["options"]["data"])
+        # Data that is named brings its own goal.
+        sent_on = data is None and goal_beside(folder) is not None
+        return cls(folder, settings, place, recorded, described, folder if sent_on else None)
 
     @property
     def env_id(self) -> str:
@@ -152,16 +157,19 @@ class Run:
     def own_goal(self, task: Task) -> Goal | None:
         """The goal of a task, else the one that came with the data; a picture's path is one in the data folder first.
 
+        A run that was sent on with its goal holds that itself.
+
         None: the task says none, and none came with the data.
         """
-        beside = goal_beside(self.data)
+        home = self.goals or self.data
+        beside = goal_beside(home)
         if task.goal is None:
             return None if beside is None else PictureGoal(beside)
         goal = parse_goal(task.goal)
-        if not isinstance(goal, PictureGoal) or (task.near and not (self.data / goal.path).is_file()):
+        if not isinstance(goal, PictureGoal) or (task.near and not (home / goal.path).is_file()):
             return goal
-        if (self.data / goal.path).is_file() or beside is None:
-            return PictureGoal(self.data / goal.path)
+        if (home / goal.path).is_file() or beside is None:
+            return PictureGoal(home / goal.path)
         # The name is that of one format, and the data has come with another.
         return PictureGoal(beside)
 

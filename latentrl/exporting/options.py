@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from latentrl.shipped.copies import RUN
 from latentrl.support.options import default_hint
 
 
@@ -13,8 +14,8 @@ from latentrl.support.options import default_hint
 class ExportOptions:
     """Write a run's filter and one of its policies as ONNX and torch.export graphs, checked against the agent."""
 
-    run: Path
-    """The run folder of a trained model with a policy."""
+    run: Annotated[Path, RUN]
+    """The run folder of a trained model with a policy, or zoo:NAME."""
     policy: str = "policy"
     """Which of the run's policies."""
     goal: Annotated[str | None, default_hint("what came with the run's data", "GOAL")] = None

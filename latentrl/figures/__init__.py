@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from latentrl.figures.base import Drawing
 from latentrl.figures.belief import BELIEF
+from latentrl.figures.coverage import STATE_COVERAGE
 from latentrl.figures.imagined import IMAGE_STRIPS, SENSOR_CURVES
 from latentrl.figures.latents import LATENTS
 from latentrl.figures.predictions import PREDICTION_STRIPS, SENSOR_PREDICTIONS
@@ -18,6 +19,7 @@ FIGURES: dict[str, Drawing] = {
     "image_strips": IMAGE_STRIPS,
     "sensor_curves": SENSOR_CURVES,
     "belief": BELIEF,
+    "state_coverage": STATE_COVERAGE,
     "action_coverage": ACTION_COVERAGE,
     "action_lags": ACTION_LAGS,
 }

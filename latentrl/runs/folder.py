@@ -7,6 +7,7 @@ runs/pendulum/
     history.csv            what the progress bar showed
     events.out.tfevents.*  the same for TensorBoard
     metrics.json           held-out figures
+    goal.*                 of a run that was sent on without its data: the goal that came with that
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ def goal_beside(data: Path) -> Path | None:
     return next(iter(sorted(data.glob("goal.*"))), None)
 
 
+def goal_of(run: Path, data: Path | None) -> Path | None:
+    """The goal of a run: the one in its own folder, where it was sent on with it, else the one beside its data."""
+    return goal_beside(run) or (None if data is None else goal_beside(data))
+
+
 def without_goal(data: Path | None) -> str:
     """Why no goal comes with a run's data, as the beginning of a sentence."""
     if data is None:
@@ -58,7 +64,7 @@ def without_goal(data: Path | None) -> str:
 
 def learn_command(run: Path, data: Path) -> str | None:
     """How to learn a policy in a run's model for the goal that came with its data; None where none did."""
-    goal = goal_beside(data)
+    goal = goal_of(run, data)
     return None if goal is None else command("learn", "--run", run, "--goal", goal)
 
 

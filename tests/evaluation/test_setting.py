@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +29,7 @@ from latentrl.evaluation.setting import Setting
 from latentrl.evaluation.trials import GivenGoal, Trial
 from latentrl.goals.parsing import parse_goal
 from latentrl.goals.picture import ObservedGoals, PictureGoal
+from latentrl.learn import own_goal
 from latentrl.runs import folder
 from latentrl.support.errors import UserError
 
@@ -121,6 +123,17 @@ def test_a_trial_is_json_as_its_goal_was_written(pendulum_run: Path) -> None:
         "seed": 0,
         "losses": {"drop": 0.25, "dark": 0, "period": 1},
     }
+
+
+def test_a_run_that_was_sent_on_holds_its_goal(pendulum_run: Path, tmp_path: Path) -> None:
+    """It counts before the one beside the data, but not before that of data which is named."""
+    shutil.copy(tmp_path / "data" / "goal.png", pendulum_run / "goal.png")
+    run = Run.open(pendulum_run)
+    assert run.own_goal(run.tasks["swing-up"]) == PictureGoal(pendulum_run / "goal.png")
+    named = Run.open(pendulum_run, data=tmp_path / "data")
+    assert named.own_goal(named.tasks["swing-up"]) == PictureGoal(tmp_path / "data" / "goal.png")
+    shutil.rmtree(tmp_path / "data")
+    assert own_goal(pendulum_run) == str(pendulum_run / "goal.png")
 
 
 def test_a_setting_without_goals_of_its_own(pendulum_run: Path) -> None:

@@ -1,0 +1,175 @@
+"""Make the runs that come with the package: the exact commands, an evaluation, and the folder that is shipped.
+
+    python tools/make_zoo.py pendulum              # all of it, in the current folder: data/, runs/ and the entry
+    python tools/make_zoo.py pendulum --run RUN    # of a run that these commands have made already: evaluate and pack
+    python tools/make_zoo.py --check               # evaluate every entry again, and compare with its stored interval
+
+The folder of a run is packed as it is, but for the logs, histories and films, and `entry.json` says the rest. The
+commit is the one that `settings.json` holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from latentrl.shipped.entries import ENTRY, HOME, LARGEST, PREFIX, entry_of, names, outcome, told, within
+from latentrl.support.files import read_json, write_json
+
+TAKEN = ("settings.json", "model.safetensors", "metrics.json", "velocity.json", "policy.json", "policy.safetensors")
+EVALUATE = "latentrl evaluate --run zoo:{name} --agent policy --episodes 50 --seed 0 --no-video"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an entry is made.
+
+    Attributes:
+        title: what is learned.
+        commands: that make the run, in turn.
+        run: the run folder that they make.
+        needs: extras of the package that its environment takes, and a module of each.
+    """
+
+    title: str
+    commands: tuple[str, ...]
+    run: str
+    needs: Mapping[str, str] = field(default_factory=dict)
+
+
+PLANS: Mapping[str, Plan] = {
+    "pendulum": Plan(
+        "a pendulum swings up, seen as a blob in noisy 16 x 16 pictures",
+        ("latentrl quickstart --seed 0",),
+        "runs/quickstart/model",
+    ),
+    "pendulum-rod": Plan(
+        "a pendulum swings up, seen as a rod in noisy 16 x 16 pictures",
+        (
+            "latentrl collect --env pendulum --picture rod --out data/pendulum-rod",
+            "latentrl train --data data/pendulum-rod --run runs/pendulum-rod",
+            "latentrl learn --run runs/pendulum-rod",
+        ),
+        "runs/pendulum-rod",
+    ),
+    "reacher": Plan(
+        "a two-link arm comes to any pose and stays, from noisy readings of its joints' angles",
+        ("latentrl quickstart --env reacher --seed 0",),
+        "runs/reacher/model",
+        {"reacher": "dm_control"},
+    ),
+    "point-mass": Plan(
+        "a point mass (dm_control) comes to the middle of its table, seen in grey 24 x 24 pictures",
+        (
+            "latentrl collect --env dm_control/point_mass-easy --pixels 24 --grey --repeat 4 --sequences 800 "
+            "--test-sequences 200 --length 20 --hold 0.8 --reset-options "
+            '\'{"qpos": {"root_x": [-0.28, 0.28], "root_y": [-0.28, 0.28]}, '
+            '"qvel": {"root_x": [-0.1, 0.1], "root_y": [-0.1, 0.1]}}\' '
+            '--goal-options \'{"qpos": [0, 0], "qvel": [0, 0]}\' --out data/point-mass',
+            "latentrl train --data data/point-mass --run runs/point-mass --position-size 2 --state-size 4 --steps 4000",
+            "latentrl learn --run runs/point-mass",
+        ),
+        "runs/point-mass",
+        {"dm-control": "dm_control"},
+    ),
+}
+
+
+def evaluated(name: str, run: Path) -> dict[str, Any]:
+    """The command of an entry's evaluation and its outcome, for a run folder, which is left as it is."""
+    words = EVALUATE.format(name=name)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "run"
+        shutil.copytree(run, copy, ignore=shutil.ignore_patterns("evaluation_*"))
+        _do(words.replace(PREFIX + name, str(copy)))
+        (figures,) = copy.glob("evaluation_*.json")
+        return {"command": words, "outcome": outcome(read_json(figures, "evaluate again"))}
+
+
+def pack(name: str, plan: Plan, run: Path, home: Path = HOME) -> Path:
+    """Write the entry's folder; whatever was there is replaced.
+
+    Raises:
+        SystemExit: a file is missing, or they are too large.
+    """
+    settings = json.loads((run / "settings.json").read_text())
+    data = Path(settings["options"]["data"])
+    if not data.is_dir():  # a quickstart's, moved together with its run
+        data = run.parent / data.name
+    (goal,) = (*run.glob("goal.*"),) or (*data.glob("goal.*"),)
+    target = home / name
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        for file in TAKEN:
+            shutil.copyfile(run / file, place / file)
+        shutil.copyfile(goal, place / goal.name)
+        files = {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in sorted(place.iterdir())}
+        about = {
+            "title": plan.title,
+            "commands": list(plan.commands),
+            "seed": settings["options"]["seed"],
+            "commit": settings["environment"].get("git", "unknown"),
+            "needs": dict(plan.needs),
+            "evaluation": evaluated(name, place),
+            "files": files,
+        }
+        write_json(place / ENTRY, about)
+        size = sum(one.stat().st_size for one in place.iterdir())
+        if size > LARGEST:
+            raise SystemExit(f"{name}: {size:,} bytes are more than {LARGEST:,}")
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(place, target)
+        target.chmod(0o755)
+    print(f"{target}: {size:,} bytes; {told(about['evaluation']['outcome'])}")
+    return target
+
+
+def check() -> int:
+    """Evaluate every entry again; how many are outside of their stored interval."""
+    outside = 0
+    for name in names():
+        entry = entry_of(name)
+        stored, found = entry.evaluation["outcome"], evaluated(name, entry.folder)["outcome"]
+        ok = within(stored, found)
+        outside += not ok
+        print(f"{name}: {told(found)}; stored {told(stored)}: {'within' if ok else 'OUTSIDE'}")
+    return outside
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", choices=sorted(PLANS))
+    parser.add_argument("--run", type=Path, help="a run that the entry's commands have made already")
+    parser.add_argument("--check", action="store_true", help="evaluate what is shipped")
+    options = parser.parse_args(argv)
+    if options.check:
+        return check()
+    if options.name is None:
+        parser.error("which one? give a name, or --check")
+    plan = PLANS[options.name]
+    if options.run is None:
+        for one in plan.commands:
+            _do(one)
+    pack(options.name, plan, options.run or Path(plan.run))
+    return 0
+
+
+def _do(words: str) -> None:
+    program, *rest = shlex.split(words)
+    assert program == "latentrl"
+    subprocess.run([sys.executable, "-m", "latentrl", *rest], check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
