@@ -23,6 +23,7 @@ from latentrl.evaluation.summary import summarise, warnings
 from latentrl.evaluation.table import as_csv, as_markdown, rows
 from latentrl.evaluation.trials import Trial
 from latentrl.goals.base import Goal
+from latentrl.goals.distances import EUCLID
 from latentrl.goals.picture import PictureGoal
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import MODEL
@@ -154,6 +155,7 @@ def _say_next(options: CompareOptions, missing: list[str]) -> None:
         "--reset-options": None if options.reset_options is None else json.dumps(options.reset_options),
         "--data": options.data,
         "--horizon": options.horizon if agent in PLANNERS else None,
+        "--distance": options.distance if agent in PLANNERS and options.distance != EUCLID else None,
     }
     words = [word for flag, value in given.items() if value is not None for word in (flag, value)]
     print(f"next: {missing[0] if missing else command('evaluate', '--run', options.run, *words, '--agent', agent)}")

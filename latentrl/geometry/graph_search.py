@@ -22,6 +22,8 @@ from latentrl.numerics.neighbours import nearest, squared_distances
 
 NEIGHBOURS = 18
 """Of every node, that it is linked to: the source's, for 1000 nodes."""
+AMONG = 4
+"""Times as many neighbours in the latent space, among which those in the observations are found."""
 SEGMENTS = 4
 """Parts that a link is decoded in."""
 DECODED_AT_ONCE = 2**22
@@ -64,41 +66,62 @@ class LatentGraph:
     Attributes:
         nodes: ``[L, d]``.
         weights: lengths of links, ``[L, L]``, sparse and symmetric.
+        observed: what the nodes are decoded to, ``[L, D]``, where neighbours are those in it.
     """
 
     nodes: Tensor
     weights: scipy.sparse.csr_matrix
+    observed: Tensor | None = None
 
     @classmethod
-    def of(cls, nodes: Tensor, lengths: Lengths = latent_lengths, neighbours: int = NEIGHBOURS) -> LatentGraph:
+    def of(
+        cls,
+        nodes: Tensor,
+        lengths: Lengths = latent_lengths,
+        neighbours: int = NEIGHBOURS,
+        observed: Tensor | None = None,
+    ) -> LatentGraph:
         """Every one of ``nodes [L, d]`` linked to its nearest; parts without a link are joined by the shortest line.
 
         Args:
             nodes: distinct points.
             lengths: of links.
             neighbours: of every node, at least.
+            observed: what the nodes are decoded to, ``[L, D]``: of the nearest in the latent space, `AMONG` times as
+                many, those nearest in it are linked. Where the metric stretches one direction, the others would lack
+                links. None: the latent space alone counts, as in section 3.4.
 
         Raises:
             ValueError: fewer than two nodes, or nodes that are not finite.
         """
         if nodes.dim() != 2 or len(nodes) < 2 or not nodes.isfinite().all():
             raise ValueError(f"a graph takes two finite nodes [L, d] or more, not {tuple(nodes.shape)}")
-        links = _joined(nodes, _nearest_links(nodes, min(neighbours, len(nodes) - 1)))
-        return cls(nodes, _symmetric(links, lengths(nodes[links[0]], nodes[links[1]]), len(nodes)))
+        index = _neighbours(nodes, nodes, neighbours + 1, observed, observed)
+        links = _joined(nodes, _links(index))
+        weights = _symmetric(links, lengths(nodes[links[0]], nodes[links[1]]), len(nodes))
+        return cls(nodes, weights, observed)
 
     def with_points(
-        self, points: Tensor, lengths: Lengths = latent_lengths, neighbours: int = NEIGHBOURS
+        self,
+        points: Tensor,
+        lengths: Lengths = latent_lengths,
+        neighbours: int = NEIGHBOURS,
+        observed: Tensor | None = None,
     ) -> LatentGraph:
-        """This graph with ``points [Q, d]`` as further nodes, the last ones, each linked to its nearest of the old."""
+        """This graph with ``points [Q, d]`` as further nodes, the last ones, each linked to its nearest of the old.
+
+        ``observed [Q, D]`` is what they are decoded to, where that counts.
+        """
         count, total = len(self.nodes), len(self.nodes) + len(points)
-        index = nearest(points, self.nodes, min(neighbours, count))[1]
+        index = _neighbours(points, self.nodes, neighbours, observed, self.observed)
         rows = torch.arange(count, total).repeat_interleave(index.shape[1])
         links = torch.stack((index.flatten(), rows))
         nodes = torch.cat((self.nodes, points))
         added = _symmetric(links, lengths(nodes[links[0]], nodes[links[1]]), total)
         old = self.weights.tocoo()
         grown = scipy.sparse.csr_matrix((old.data, (old.row, old.col)), shape=(total, total))
-        return LatentGraph(nodes, (grown + added).tocsr())
+        seen = None if observed is None or self.observed is None else torch.cat((self.observed, observed))
+        return LatentGraph(nodes, (grown + added).tocsr(), seen)
 
     def distances_from(self, node: int) -> Tensor:
         """Lengths ``[L]``, float64, of the shortest paths from ``node`` to every node (Dijkstra 1959)."""
@@ -171,10 +194,20 @@ def roughness(path: Tensor) -> Tensor:
     return path.diff(n=2, dim=-2).square().mean(-2).sqrt()
 
 
-def _nearest_links(nodes: Tensor, neighbours: int) -> Tensor:
-    """Undirected links ``[2, E]``, each once, the smaller number first."""
-    index = nearest(nodes, nodes, neighbours + 1)[1]
-    rows = torch.arange(len(nodes)).unsqueeze(1).expand_as(index)
+def _neighbours(
+    points: Tensor, among: Tensor, count: int, seen: Tensor | None = None, seen_among: Tensor | None = None
+) -> Tensor:
+    """Numbers ``[N, count]`` of the nearest of ``among [L, d]`` to ``points [N, d]``, fewer if there are fewer."""
+    if seen is None or seen_among is None:
+        return nearest(points, among, min(count, len(among)))[1]
+    candidates = nearest(points, among, min(AMONG * count, len(among)))[1]
+    apart = squared_distances(seen, seen_among).gather(1, candidates)
+    return candidates.gather(1, apart.topk(min(count, candidates.shape[1]), largest=False).indices)
+
+
+def _links(index: Tensor) -> Tensor:
+    """Undirected links ``[2, E]`` to neighbours ``[L, K]``, each once, the smaller number first."""
+    rows = torch.arange(len(index)).unsqueeze(1).expand_as(index)
     pairs = torch.stack((rows.flatten(), index.flatten()))
     pairs = pairs[:, pairs[0] != pairs[1]]  # itself, which need not be the first where nodes coincide
     return torch.unique(pairs.sort(dim=0).values, dim=1)

@@ -1,11 +1,11 @@
 """The latent space as a Riemannian manifold: the metric that a decoder pulls back from the observations.
 
-A step dz moves the decoded observation by ``J dz``, so that lengths are measured by ``G = J' J`` (Latent Matters, 5.1.1;
-Tosi et al. 2014). Everything here is a pure function of a decoder, of points and of curves, in the units of what the
-decoder returns: for pictures in [0, 1] the root of a sum of squared differences of pixels.
+A step dz moves the decoded observation by ``J dz``, so that lengths are measured by ``G = J' J`` (Latent Matters,
+5.1.1; Tosi et al. 2014). Everything here is a pure function of a decoder, of points and of curves, in the units of
+what the decoder returns: for pictures in [0, 1] the root of a sum of squared differences of pixels.
 
-Jacobians are exact, by forward-mode differentiation: one forward pass and one tangent a latent dimension, of which there
-are few. Without gradients they are computed a piece at a time, so that any number of points fits into memory.
+Jacobians are exact, by forward-mode differentiation: one forward pass and one tangent a latent dimension, of which
+there are few. Without gradients they are computed a piece at a time, so that any number of points fits into memory.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def curve_length(decoder: Decoder, curve: Tensor) -> Tensor:
 
 
 def curve_energy(decoder: Decoder, curve: Tensor) -> Tensor:
-    """``1/2 int phi(t)^2 dt`` ``[...]`` of ``curve [..., K, d]``: of all curves a geodesic at even speed has the least."""
+    """``1/2 int phi(t)^2 dt`` ``[...]`` of ``curve [..., K, d]``: a geodesic at even speed has the least of all."""
     return speeds(decoder, curve).square().mean(-1) / 2
 
 

@@ -1,9 +1,9 @@
 """Geodesics as chains of points whose energy is least, by Gauss and Newton's method; not in the source.
 
-The energy of a chain is the sum of the squared distances of neighbouring decoded points. It is a sum of squares, so that
-the decoder's Jacobians give its curvature, and one that links neighbours alone: a step is one block tridiagonal system
-for every chain. Where it is least the points lie on a geodesic and evenly (Shao, Kumar and Fletcher 2018 descend the
-same energy by its gradient).
+The energy of a chain is the sum of the squared distances of neighbouring decoded points. It is a sum of squares, so
+that the decoder's Jacobians give its curvature, and one that links neighbours alone: a step is one block tridiagonal
+system for every chain. Where it is least the points lie on a geodesic and evenly (Shao, Kumar and Fletcher 2018
+descend the same energy by its gradient).
 """
 
 from __future__ import annotations

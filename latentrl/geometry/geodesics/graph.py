@@ -17,8 +17,8 @@ ROUNDING = 1e-5
 class GraphGeodesics:
     """Shortest paths through a graph of nodes; made once for any number of pairs.
 
-    Paths never leave the nodes by more than a link, which keeps them on the data, and are longer than geodesics by their
-    corners: a few per cent.
+    Paths never leave the nodes by more than a link, which keeps them on the data, and are longer than geodesics by
+    their corners: a few per cent.
 
     Args:
         decoder: whose metric counts.
@@ -38,22 +38,23 @@ class GraphGeodesics:
             raise ValueError("a graph takes nodes [L, d]: points that lie where the data lies")
         self.decoder, self.points, self.neighbours = decoder, points, neighbours
         self.lengths = decoded_lengths(decoder)
-        self.graph = LatentGraph.of(nodes, self.lengths, neighbours)
-        self.observed = decoded(decoder, nodes).double()
+        self.graph = LatentGraph.of(nodes, self.lengths, neighbours, decoded(decoder, nodes))
 
     @torch.no_grad()
     def __call__(self, start: Tensor, end: Tensor) -> Curves:
         """See `Geodesics`."""
         check_ends(start, end)
         count, pairs = len(self.graph.nodes), len(start)
-        graph = self.graph.with_points(torch.cat((start, end)), self.lengths, self.neighbours)
+        both = torch.cat((start, end))
+        graph = self.graph.with_points(both, self.lengths, self.neighbours, decoded(self.decoder, both))
         direct, near = self.lengths(start, end), self._are_neighbours(start, end)
-        ends = torch.cat((self.observed, decoded(self.decoder, torch.cat((start, end))).double()))
+        assert graph.observed is not None
+        observed = graph.observed.double()
         curves, lengths = [], []
         for pair in range(pairs):
             goal = count + pairs + pair
             # No way is shorter than the straight one between the observations themselves.
-            bound = (1 - ROUNDING) * (ends - ends[goal]).norm(dim=-1).numpy()
+            bound = (1 - ROUNDING) * (observed - observed[goal]).norm(dim=-1).numpy()
             path, length = shortest_path(graph, count + pair, goal, bound)
             places = graph.nodes[path]
             if near[pair] and float(direct[pair]) <= length:
@@ -70,7 +71,7 @@ class GraphGeodesics:
 
 
 def resampled(places: Tensor, lengths: Tensor, points: int) -> Tensor:
-    """``points`` points ``[points, d]``, evenly along the polygon ``places [P, d]``, whose sides are so long ``[P - 1]``."""
+    """``[points, d]``, evenly along the polygon ``places [P, d]``, whose sides are so long: ``lengths [P - 1]``."""
     passed = torch.cat((lengths.new_zeros(1), lengths.cumsum(0)))
     wanted = torch.linspace(0, 1, points, dtype=lengths.dtype) * passed[-1]
     side = torch.searchsorted(passed, wanted, right=True).clamp(1, len(lengths)) - 1

@@ -1,12 +1,12 @@
 """Geodesics as small networks of time, the source's way (Latent Matters, 5.1.2; Chen, Klushyn et al. 2018).
 
-A network for every pair of points maps a time in [0, 1] to a latent point. It is fitted to a Bezier curve first, and then
-its Riemannian length is descended at random times, by a metric that is smoothed so that narrow ridges between two times
-are not jumped. All pairs are learned at once, and independently of each other.
+A network for every pair of points maps a time in [0, 1] to a latent point. It is fitted to a Bezier curve first, and
+then its Riemannian length is descended at random times, by a metric that is smoothed so that narrow ridges between
+two times are not jumped. All pairs are learned at once, and independently of each other.
 
-Departures: ends are met by adding what is missing, evenly over time, for the source's scaling divides by nothing where a
-network's ends coincide and cannot bend a coordinate in which both ends agree (``boundary="scale"`` is the source's); of
-the Bezier curves the shortest is fitted, and not each.
+Departures: ends are met by adding what is missing, evenly over time, for the source's scaling divides by nothing
+where a network's ends coincide and cannot bend a coordinate in which both ends agree (``boundary="scale"`` is the
+source's); of the Bezier curves the shortest is fitted, and not each.
 """
 
 from __future__ import annotations
