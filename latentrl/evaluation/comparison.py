@@ -67,7 +67,9 @@ def planned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -> 
         fitting = [one for one, own in policies.items() if suits(own, goal)] if "policy" in options.agents else []
         trials += [Trial(agent="random", **shared)] if "random" in options.agents else []
         trials += [Trial(agent="policy", policy=one, **shared) for one in fitting]
-        trials += [Trial(agent=one, horizon=horizon, distance=distance, **shared) for one in planners]
+        # A velocity has no way along the data; such tasks are compared as ever.
+        measured = distance if goal.is_position else None
+        trials += [Trial(agent=one, horizon=horizon, distance=measured, **shared) for one in planners]
         if options.true_physics and plans_on_true_physics(environment, task) and not task.near:
             trials += [Trial(agent=one, physics="true", horizon=horizon, **shared) for one in planners]
         if options.true_physics and has_servo(environment, task):

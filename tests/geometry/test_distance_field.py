@@ -81,7 +81,7 @@ def test_only_the_goal_is_no_way_from_the_goal(bent: GeodesicField, flat: Geodes
         place = goal.clone().requires_grad_()
         value = field.to(goal).squared(place)
         (slope,) = torch.autograd.grad(value, place)
-        assert float(value) < 1e-5 and float(slope.norm()) < 1e-2
+        assert float(value.detach()) < 1e-5 and float(slope.norm()) < 1e-2
         far = (nodes - goal).norm(dim=-1) > 0.05
         assert float(field.to(goal).squared(nodes[far]).min()) > 5e-4
 
@@ -92,7 +92,7 @@ def test_near_the_goal_it_is_the_goal_s_own_metric() -> None:
     # c^2 = (9 + 1) / 2
     exact = (1 - FLAT) * torch.tensor([9.0, 1.0]) / 5 + FLAT
     moved = 0.02 * torch.eye(2)
-    torch.testing.assert_close(field.to(goal).squared(goal + moved), 4e-4 * exact, rtol=0.1, atol=0)
+    torch.testing.assert_close(field.to(goal).squared(goal + moved), 4e-4 * exact, rtol=0.02, atol=0)
 
 
 def test_it_is_smooth_and_its_gradients_are_finite_differences(bent: GeodesicField) -> None:
@@ -176,7 +176,15 @@ def test_centres_are_far_from_each_other() -> None:
     assert sorted(spread_out(line, 500).tolist()) == list(range(101))
 
 
-# -- control --------------------------------------------------------------------------------------------------------------
+# -- control -----------------------------------------------------------------------------------------------------------
+
+
+class Free:
+    """A point that is pushed about, ``[..., 2]`` by ``[..., 2]``."""
+
+    def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+        mean = state + 0.15 * action
+        return DiagonalGaussian(mean, torch.full_like(mean, 1e-6))
 
 
 class Wall:
@@ -222,8 +230,8 @@ def test_second_order_planners_follow_it_too(bent: GeodesicField) -> None:
     planner = ILQR(-limit, limit, ILQROptions(horizon=12))
     start = on_ring(torch.tensor([1.0]))
     state = start
-    for action in planner.plan(Wall(), reward, start)[0]:
-        state = Wall().transition(state, action[None]).mean
+    for action in planner.plan(Free(), reward, start)[0]:
+        state = Free().transition(state, action[None]).mean
     assert float((state[0] - goal).norm()) < 0.1
 
 
