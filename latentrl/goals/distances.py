@@ -16,7 +16,7 @@ EUCLID = "euclid"
 
 
 def _euclid(goal: Tensor, model: WorldModel, run: Path, data: Path | None) -> None:
-    """The reward's own, Eq. 4.32."""
+    """The straight line, which the reward itself measures."""
 
 
 def _geodesic(goal: Tensor, model: WorldModel, run: Path, data: Path | None) -> Distance:

@@ -10,11 +10,11 @@ from latentrl.geometry.metric import Decoder
 
 
 class Curves(NamedTuple):
-    """Curves between points, and how long they are.
+    """Curves between points, and how long they are, Eq. 5.6.
 
     Attributes:
         points: ``[B, K, d]``; the first is where a curve starts, the last where it ends.
-        lengths: Riemannian, ``[B]``, in the decoder's units: the distances of Eq. 5.6, as far as these are geodesics.
+        lengths: Riemannian, ``[B]``, in the decoder's units: distances, as far as these are geodesics.
     """
 
     points: Tensor

@@ -52,7 +52,7 @@ class NetworkOptions:
 
 
 class NetworkCurve:
-    """A network for each curve.
+    """A network for each curve, its length estimated at random times (Eq. 5.8) and its ends met (Eq. 5.9).
 
     Args:
         decoder: whose metric counts; differentiable twice.
