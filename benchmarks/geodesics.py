@@ -37,14 +37,17 @@ FAST = ("graph", "discretised")
 """Those that all pairs are timed with; a network is timed with one pair in ten, and counted ten times."""
 
 
-def seconds_for_pairs(pairs: int = PAIRS) -> dict[str, float]:
-    """Processor seconds for ``pairs`` geodesics, by name, whatever is made beforehand included."""
+def seconds_for_pairs(pairs: int = PAIRS, width: int = 512, count: int = NODES) -> dict[str, float]:
+    """Processor seconds for ``pairs`` geodesics, by name, whatever is made beforehand included.
+
+    ``width`` is of the decoder's layers, ``count`` of the nodes.
+    """
     torch.manual_seed(0)
-    decoder = nn.Sequential(nn.Linear(2, 512), nn.Tanh(), nn.Linear(512, 512), nn.Tanh(), nn.Linear(512, 256))
-    for layer in (decoder[0], decoder[2]):
+    layers = (nn.Linear(2, width), nn.Linear(width, width), nn.Linear(width, 256))
+    for layer in layers[:2]:
         nn.init.normal_(layer.weight, std=2 * layer.in_features**-0.5)
-    decoder.requires_grad_(False)
-    nodes, start, end = torch.randn(NODES, 2), torch.randn(pairs, 2), torch.randn(pairs, 2)
+    decoder = nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh(), layers[2]).requires_grad_(False)
+    nodes, start, end = torch.randn(count, 2), torch.randn(pairs, 2), torch.randn(pairs, 2)
     found = {}
     for name, make in GEODESICS.items():
         share = 1 if name in FAST else max(1, pairs // 10)
@@ -54,10 +57,10 @@ def seconds_for_pairs(pairs: int = PAIRS) -> dict[str, float]:
     return found
 
 
-def cost_of_plans(samples: int = 1000, horizon: int = 30, repeats: int = 9) -> dict[str, float]:
+def cost_of_plans(samples: int = 1000, horizon: int = 30, repeats: int = 9, count: int = NODES) -> dict[str, float]:
     """A plan's cost by the geodesic distance over that by the Euclidean one: median and largest, an EKVAE's plans."""
     model = make_model("joint").requires_grad_(False)
-    nodes = model.initial_states(NODES, torch.Generator().manual_seed(0))[:, : model.position_size]
+    nodes = model.initial_states(count, torch.Generator().manual_seed(0))[:, : model.position_size]
     field = GeodesicField.of(position_decoder(model), nodes)
     goal, start = nodes[0], model.initial_states(1, torch.Generator().manual_seed(1))
     limit, dynamics = torch.ones(model.spec.action_size), model.frozen()
@@ -108,9 +111,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="only show that it runs")
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
-    for name, seconds in seconds_for_pairs(2 if options.quick else PAIRS).items():
+    for name, seconds in seconds_for_pairs(*(2, 8, 50) if options.quick else ()).items():
         print(f"100 geodesics, {name}: {seconds:.1f} s" if not options.quick else f"{name}: runs")
-    cost = cost_of_plans(*(20, 3, 2) if options.quick else ())
+    cost = cost_of_plans(*(20, 3, 2, 50) if options.quick else ())
     print(f"a plan by the geodesic distance: {cost['median']:.2f} times, {cost['largest']:.2f} at most")
     if options.run is not None and options.data is not None:
         for name, share in explained_angles(load_model(options.run).requires_grad_(False), options.data).items():
