@@ -136,7 +136,7 @@ def test_the_source_s_scaling_cannot_bend_a_coordinate_in_which_both_ends_agree(
     """The departure's reason: between two points of one latitude a great circle leaves it."""
     start, end = double([0.7, 0.0]), double([0.7, 2.0])
     lengths = {
-        boundary: NetworkCurve(sphere, options=NetworkOptions(hidden=20, times=16, steps=60, boundary=boundary))(  # type: ignore[arg-type]
+        boundary: NetworkCurve(sphere, options=NetworkOptions(hidden=20, times=16, steps=60, boundary=boundary))(
             start, end
         )
         for boundary in ("shift", "scale")

@@ -20,7 +20,7 @@ from latentrl.geometry.metric import (
     smoothed,
     speeds,
 )
-from latentrl.networks import NETWORKS
+from latentrl.networks import NETWORKS, NetworkName
 from tests.surfaces import LARGE, SMALL, sphere, sphere_metric, torus, torus_metric
 
 POINTS = torch.rand(7, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 + 0.3
@@ -38,7 +38,7 @@ def test_a_surface_s_metric_is_the_one_in_closed_form(surface: Decoder, metric: 
 
 
 @pytest.mark.parametrize("network", list(NETWORKS))
-def test_jacobians_of_the_package_s_decoders_are_finite_differences(network: str) -> None:
+def test_jacobians_of_the_package_s_decoders_are_finite_differences(network: NetworkName) -> None:
     torch.manual_seed(0)
     decoder = NETWORKS[network].decoder(2, (16,), (16, 16, 1)).double().requires_grad_(False)
     points, step = POINTS.flatten(0, 1), 1e-6
