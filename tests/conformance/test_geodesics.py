@@ -99,11 +99,11 @@ def test_the_way_back_is_as_long(found: tuple[str, Geodesics, Curves]) -> None:
     torch.testing.assert_close(back.lengths, curves.lengths, rtol=LOOSE.get(name, TIGHT), atol=0)
 
 
-def test_the_same_question_has_the_same_answer(found: tuple[str, Geodesics, Curves]) -> None:
-    name, made, curves = found
-    if name == "network":
-        pytest.skip("every test above asks it; learning it twice more is not worth the time")
-    assert torch.equal(made(START, END).points, curves.points)
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "network"])
+def test_the_same_question_has_the_same_answer(name: str) -> None:
+    """A network's too, which `tests/geometry/test_geodesics.py` asks a smaller one."""
+    made = KINDS[name](sphere, NODES)
+    assert torch.equal(made(START, END).points, made(START, END).points)
 
 
 def test_ends_that_are_none_are_refused(found: tuple[str, Geodesics, Curves]) -> None:

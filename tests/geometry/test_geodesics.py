@@ -125,6 +125,7 @@ def test_a_network_s_ends_are_met_either_way(boundary: str) -> None:
     start, end = double([0.8, 0.3]), double([1.4, 1.9])
     options = NetworkOptions(hidden=20, times=16, steps=60, fit_steps=60, boundary=boundary)  # type: ignore[arg-type]
     curves = NetworkCurve(sphere, options=options)(start, end)
+    assert torch.equal(NetworkCurve(sphere, options=options)(start, end).points, curves.points)
     assert torch.equal(curves.points[:, 0], start) and torch.equal(curves.points[:, -1], end)
     assert float(curves.lengths / sphere_distance(start, end)) < 1.03
     # The ends are met by the curve itself: what it would be without being put there is near.
