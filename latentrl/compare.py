@@ -23,6 +23,7 @@ from latentrl.evaluation.summary import summarise, warnings
 from latentrl.evaluation.table import as_csv, as_markdown, rows
 from latentrl.evaluation.trials import Trial
 from latentrl.goals.base import Goal
+from latentrl.goals.distances import EUCLID
 from latentrl.goals.picture import PictureGoal
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import MODEL
@@ -91,7 +92,14 @@ def _compare(
         for warning in warnings(one):
             print(f"warning: {one['agent']}, {one['task']}: {warning}")
     horizon = next((trial.horizon for trial in trials if trial.horizon is not None), None)
-    _write(options, table, horizon, {name: own for one in summaries for name, own in one.get("headings", {}).items()})
+    distance = next((trial.distance for trial in trials if trial.distance is not None), None)
+    _write(
+        options,
+        table,
+        horizon,
+        distance,
+        {name: own for one in summaries for name, own in one.get("headings", {}).items()},
+    )
     _say_next(options, unlearned(options, run, policies))
     return table
 
@@ -124,15 +132,22 @@ def _digest(path: Path) -> str:
 
 
 def _write(
-    options: CompareOptions, table: list[dict[str, Any]], horizon: int | None, headings: Mapping[str, str]
+    options: CompareOptions,
+    table: list[dict[str, Any]],
+    horizon: int | None,
+    distance: str | None,
+    headings: Mapping[str, str],
 ) -> None:
-    """The table as Markdown, which is printed too, as CSV and as JSON; they say a horizon that is not the planners'."""
+    """The table as Markdown, which is printed too, as CSV and as JSON; they say what is not the planners' own."""
     text = as_markdown(table, headings)
     if horizon is not None:
         text = f"Planners look {horizon} steps ahead.\n\n{text}"
+    if distance is not None:
+        text = f"Planners measure {distance} distances to positions.\n\n{text}"
     write_text(options.run / "compare.md", f"# Agents of {options.run.name}, medians over episodes\n\n{text}")
     write_text(options.run / "compare.csv", as_csv(table, headings))
-    said = {} if horizon is None else {"horizon": horizon}
+    said: dict[str, Any] = {} if horizon is None else {"horizon": horizon}
+    said |= {} if distance is None else {"distance": distance}
     write_json(options.run / TABLE, {"rows": table, "seed": options.seed, **said})
     print(text)
     print(f"{options.run / 'compare.md'}: the table; compare.csv, compare.json: the same for programs")
@@ -154,6 +169,7 @@ def _say_next(options: CompareOptions, missing: list[str]) -> None:
         "--reset-options": None if options.reset_options is None else json.dumps(options.reset_options),
         "--data": options.data,
         "--horizon": options.horizon if agent in PLANNERS else None,
+        "--distance": options.distance if agent in PLANNERS and options.distance != EUCLID else None,
     }
     words = [word for flag, value in given.items() if value is not None for word in (flag, value)]
     print(f"next: {missing[0] if missing else command('evaluate', '--run', options.run, *words, '--agent', agent)}")

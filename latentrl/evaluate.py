@@ -23,6 +23,7 @@ from latentrl.evaluation.summary import as_text, summarise
 from latentrl.figures.belief import belief_uncertainty
 from latentrl.figures.theme import to_png
 from latentrl.figures.video import write_gif
+from latentrl.goals.distances import EUCLID
 from latentrl.runs.opening import in_use
 from latentrl.support.commands import command
 from latentrl.support.errors import reported
@@ -136,6 +137,8 @@ def _next_command(options: EvaluateOptions) -> str:
         physics = options.physics if following in PLANNERS else EvaluateOptions.physics
         shared |= {"--physics": None if physics == EvaluateOptions.physics else physics}
     # Only planners are told how far to look, and in a comparison there are some.
+    inside = following is None or (following in PLANNERS and options.physics != "true")
+    shared |= {"--distance": options.distance if options.distance != EUCLID and inside else None}
     shared |= {"--horizon": options.horizon if following is None or following in PLANNERS else None}
     given = [word for flag, value in shared.items() if value is not None for word in (flag, value)]
     silent = () if options.video else ("--no-video",)

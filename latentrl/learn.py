@@ -18,6 +18,7 @@ from latentrl.agents.learning import PART, LearningInterrupted, learn_into, log_
 from latentrl.agents.options import LearnOptions
 from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
 from latentrl.goals.base import Goal
+from latentrl.goals.distances import EUCLID, check_distance
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.carried_goal import CarriedGoalReward
@@ -51,6 +52,7 @@ def learn(options: LearnOptions) -> Path:
             before as it was.
     """
     check_seed(options.seed)
+    check_distance(options.distance)
     kind, name = policy_kind(options.policy), policy_name(options)
     with in_use(options.run):
         return _learned(options, kind, name)
@@ -74,6 +76,7 @@ def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
         "policy": options.policy,
         "goal": text,
         "target": target,
+        **({} if options.distance == EUCLID else {"distance": options.distance}),
         "torque": options.torque,
         "action_low": bounds.low.tolist(),
         "action_high": bounds.high.tolist(),
@@ -163,11 +166,16 @@ def _learner(
     """What learns the policy, and the goal in latent units; None for any."""
     low, high = bounds.low, bounds.high
     if not goal.is_single:
+        if options.distance != EUCLID:
+            raise UserError(
+                f"--distance {options.distance}: is measured to one goal, but --goal {options.goal} stands for every "
+                "position; leave it out, or give one goal"
+            )
         size = model.position_size
         carrying = GoalConditioned(model, model.initial_states, size, model.frozen())
         start = carrying.initial_states
         return kind.learner(carrying, CarriedGoalReward(size), start, low, high, settings, options.seed), None
-    reward = goal_reward(goal, model, options.run)
+    reward = goal_reward(goal, model, options.run, distance=options.distance)
     # Beliefs are the whole model's affair; states need its transition alone.
     dynamics = model if options.input == "belief" else model.frozen()
     learner = kind.learner(dynamics, reward, model.initial_states, low, high, settings, options.seed)

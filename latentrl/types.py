@@ -259,11 +259,11 @@ class Reward(Protocol):
 
 @runtime_checkable
 class ConcaveReward(Reward, Protocol):
-    """A concave reward that knows its derivatives."""
+    """A concave reward that may know its derivatives."""
 
-    def expansion(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+    def expansion(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor] | None:
         """Gradient ``[..., Dz + Du]`` and Hessian ``[..., Dz + Du, Dz + Du]`` by state and action; inputs as for the
-        reward."""
+        reward. None: it does not know them, and need not be concave."""
         ...
 
 

@@ -138,8 +138,18 @@ REGISTRIES: tuple[Registry, ...] = (
             "leading_coordinates": "of what strong blur leaves",
             "slow_coordinates": "of the graph",
             "coordinates": "which of them tell the pictures",
+            "metric": "of a decoder",
+            "graph_search": "through latent points",
+            "geodesics": "a registry of its own",
+            "distance_field": "of rewards",
         },
         "either",
+    ),
+    Registry(
+        "geometry/geodesics",
+        "geometry/geodesics/__init__.py",
+        "GEODESICS",
+        {"base": "what finds geodesics", "starts": "shared by all that descend"},
     ),
     Registry(
         "agents/planners",
@@ -195,7 +205,11 @@ REGISTRIES: tuple[Registry, ...] = (
         "goals",
         "goals/parsing.py",
         "GOALS",
-        {"base": "what a goal is", "picture": "the one without a keyword: what every other text names"},
+        {
+            "base": "what a goal is",
+            "distances": "to one",
+            "picture": "the one without a keyword: what every other text names",
+        },
     ),
     Registry(
         "figures",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import geodesics
 from benchmarks.__main__ import main
 from benchmarks.dynamax_smoother import dynamax_s, inputs, is_there, ours
 from benchmarks.eager_ekvae import EagerEKVAE
@@ -21,6 +22,7 @@ from benchmarks.shares import KINDS
 from benchmarks.timing import Comparison, compare
 from benchmarks.training_step import Version, make_model, random_sequences
 from latentrl.agents.planners import PLANNERS
+from latentrl.geometry.geodesics import GEODESICS
 from latentrl.inference.backends import BACKENDS, backend_named, is_installed
 from latentrl.models.ekvae import EKVAE
 
@@ -219,3 +221,9 @@ def test_quick_run_prints_a_table_and_writes_the_numbers(tmp_path: Path, capsys:
     assert all(0 < row["before_mb"] <= row["peak_mb"] for row in scale["memory"])
     assert all(row["loop_ms"] > 0 and f"{row['ratio']:.2f}" in printed for row in scale["scan"])
     assert [path.name for path in (tmp_path / "bench").iterdir()] == ["bench.json"]
+
+
+def test_geodesics_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    geodesics.main(["--quick"])
+    printed = capsys.readouterr().out
+    assert all(f"{name}: runs" in printed for name in GEODESICS) and "a plan by the geodesic distance: " in printed

@@ -191,3 +191,19 @@ def test_a_horizon_without_a_planner_is_refused(pendulum_run: Path) -> None:
     trials = plan(CompareOptions(pendulum_run, agents=AGENTS, horizon=30))
     assert {trial.agent for trial in trials if trial.horizon == 30} == {"cem"}
     assert {trial.agent for trial in trials if trial.horizon is None} == {"random", "policy"}
+
+
+def test_planners_are_compared_by_another_distance_and_the_table_says_so(pendulum_run: Path, ran: list[str]) -> None:
+    options = CompareOptions(pendulum_run, tasks=("swing-up", "rotate-clockwise"), agents=AGENTS, distance="geodesic")
+    trials = plan(options)
+    measured = [trial for trial in trials if trial.distance is not None]
+    assert [(one.agent, one.task, one.physics) for one in measured] == [("cem", "swing-up", "learned")]
+    compare(replace(options, tasks=("swing-up",), true_physics=False))
+    assert ran == ["random", "policy", "cem_geodesic"]
+    assert "Planners measure geodesic distances" in (pendulum_run / "compare.md").read_text()
+    assert json.loads((pendulum_run / "compare.json").read_text())["distance"] == "geodesic"
+    ran.clear()
+    compare(replace(options, tasks=("swing-up",), true_physics=False, distance="euclid"))
+    assert ran == ["cem"]
+    with pytest.raises(UserError, match="--distance geodesic --agents random: only planners measure it"):
+        plan(replace(options, agents=("random",)))

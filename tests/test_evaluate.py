@@ -261,3 +261,35 @@ def test_the_command_line_takes_steps_and_seconds(pendulum_run: Path) -> None:
     for text, kept in (("3", 3), ("0.3s", "0.3s")):
         found = tyro.cli(EvaluateOptions, args=["--run", str(pendulum_run), "--horizon", text])
         assert found.horizon == kept
+
+
+def test_a_planner_measures_as_it_is_told_and_the_figures_say_so(
+    pendulum_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = evaluate(EvaluateOptions(pendulum_run, agent="cem", distance="geodesic", video=False))
+    assert summary["trial"]["distance"] == "geodesic"
+    assert json.loads((pendulum_run / "evaluation_cem_geodesic.json").read_text()) == summary
+    assert "--distance geodesic" in capsys.readouterr().out, "the next planner is judged alike"
+    straight = evaluate(EvaluateOptions(pendulum_run, agent="cem", video=False))
+    assert "distance" not in straight["trial"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"distance": "manhattan"}, "--distance manhattan: choose one of euclid, geodesic"),
+        ({"agent": "policy", "distance": "geodesic"}, "--distance geodesic --agent policy: only planners in the model"),
+        (
+            {"agent": "cem", "physics": "true", "distance": "geodesic"},
+            "--distance geodesic --physics true: only planners in the model",
+        ),
+        (
+            {"agent": "cem", "goal": "velocity:0.5", "distance": "geodesic"},
+            "--distance geodesic: is a distance of positions, but the goal is a velocity",
+        ),
+    ],
+    ids=["unknown", "policy", "physics", "velocity"],
+)
+def test_a_distance_that_nobody_measures_is_refused(pendulum_run: Path, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        evaluate(EvaluateOptions(pendulum_run, **given))

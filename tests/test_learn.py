@@ -272,6 +272,8 @@ def test_a_policy_for_any_goal_is_larger_and_learns_longer(run: Path, monkeypatc
         ({"name": "interrupted"}, "--name interrupted: Ctrl-C keeps"),
         ({"torque": 1e-50}, "--action-limit 1e-50"),
         ({"goal": "velocity:fast"}, "--goal velocity:fast"),
+        ({"distance": "manhattan"}, "--distance manhattan: choose one of euclid, geodesic"),
+        ({"distance": "geodesic", "goal": "any"}, "--distance geodesic: is measured to one goal, but --goal any"),
     ],
     ids=str,
 )
@@ -292,6 +294,19 @@ def test_the_goal_that_came_with_the_data_is_the_default(pendulum_run: Path, mon
     data.rename(data.with_name("moved"))
     with pytest.raises(UserError, match=r"--goal: .*data, the run's data, is not there"):
         verb.learn(LearnOptions(pendulum_run, updates=1, horizon=2))
+
+
+def test_a_policy_is_learned_by_the_distance_that_is_asked_for(pendulum_run: Path) -> None:
+    """Which is noted with it; the field is kept in the run folder, and without it nothing is."""
+    weights = []
+    for distance in ("euclid", "geodesic"):
+        path = verb.learn(LearnOptions(pendulum_run, updates=2, horizon=3, distance=distance))
+        assert notes(path).get("distance") == (None if distance == "euclid" else distance)
+        assert (pendulum_run / "geodesics.safetensors").exists() == (distance == "geodesic")
+        weights.append(path.read_bytes())
+    assert weights[0] != weights[1]
+    with pytest.raises(UserError, match="--distance geodesic: is a distance of positions, but the goal is a velocity"):
+        verb.learn(LearnOptions(pendulum_run, goal="velocity:0.5", updates=1, horizon=2, distance="geodesic"))
 
 
 def test_the_bound_on_a_state_s_gradient_reaches_the_learner(run: Path) -> None:

@@ -25,6 +25,9 @@ class LearnOptions:
     goal: Annotated[str | None, default_hint("what came with the run's data", "GOAL")] = None
     """A picture of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION; or any, for a policy that is
     told which position to reach when it acts, as in tasks where every episode has a goal of its own."""
+    distance: str = "euclid"
+    """How far a position is from the goal: euclid, a straight line in the latent space, or geodesic, the shortest way
+    along the data, by how much the pictures change."""
     policy: str = "analytic-gradient"
     """How it is learned: analytic-gradient, sac, td3, ppo, or the class name of another stable-baselines3 algorithm."""
     name: str | None = None

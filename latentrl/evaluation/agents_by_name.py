@@ -19,6 +19,7 @@ from latentrl.envs.description import TruthAgent
 from latentrl.evaluation.oracles import ORACLE, Reference
 from latentrl.evaluation.setting import Setting
 from latentrl.goals.base import Goal
+from latentrl.goals.distances import EUCLID
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.goals.picture import PictureGoal
 from latentrl.models.base import WorldModel
@@ -63,14 +64,14 @@ class InModel:
 
     def reward(self, index: int | None = None) -> PositionReward | VelocityReward:
         """What all episodes, or one of them, are rewarded for."""
-        if index is None or self._reward.goal.ndim == 1:
+        if index is None or isinstance(self._reward, VelocityReward):
             return self._reward
-        return PositionReward(self._reward.goal[index : index + 1])
+        return self._reward.only(index)
 
     @cached_property
     def _reward(self) -> PositionReward | VelocityReward:
-        run = self.setting.run
-        return goal_reward(self.setting.goal, self.model, run.folder, run.data)
+        run, distance = self.setting.run, self.setting.trial.distance or EUCLID
+        return goal_reward(self.setting.goal, self.model, run.folder, run.data, distance)
 
 
 def contestant(setting: Setting, model: WorldModel) -> Contestant:

@@ -10,7 +10,7 @@ from latentrl.agents.planners import PLANNERS
 from latentrl.envs import environment_named
 from latentrl.envs.tasks import Task
 from latentrl.evaluation.agents_by_name import agents, suits
-from latentrl.evaluation.options import CompareOptions, check_numbers, horizon_of, where_of
+from latentrl.evaluation.options import CompareOptions, check_numbers, distance_of, horizon_of, where_of
 from latentrl.evaluation.oracles import ORACLE, has_servo, plans_on_true_physics
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.trials import GivenGoal, Trial
@@ -44,6 +44,12 @@ def planned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -> 
             f"{FLAG} {options.horizon} --agents {' '.join(options.agents)}: only planners look ahead as they act; "
             f"leave it out, or give some of {', '.join(PLANNERS)} as --agents"
         )
+    distance = distance_of(options)
+    if distance is not None and not planners:
+        raise UserError(
+            f"--distance {distance} --agents {' '.join(options.agents)}: only planners measure it as they act; "
+            f"leave it out, or give some of {', '.join(PLANNERS)} as --agents"
+        )
     trials = []
     for name in tasks:
         task = run.tasks[name]
@@ -61,7 +67,9 @@ def planned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -> 
         fitting = [one for one, own in policies.items() if suits(own, goal)] if "policy" in options.agents else []
         trials += [Trial(agent="random", **shared)] if "random" in options.agents else []
         trials += [Trial(agent="policy", policy=one, **shared) for one in fitting]
-        trials += [Trial(agent=one, horizon=horizon, **shared) for one in planners]
+        # A velocity has no way along the data; such tasks are compared as ever.
+        measured = distance if goal.is_position else None
+        trials += [Trial(agent=one, horizon=horizon, distance=measured, **shared) for one in planners]
         if options.true_physics and plans_on_true_physics(environment, task) and not task.near:
             trials += [Trial(agent=one, physics="true", horizon=horizon, **shared) for one in planners]
         if options.true_physics and has_servo(environment, task):

@@ -23,6 +23,7 @@ from latentrl.agents.policies import Policy
 from latentrl.envs import TASKS, tasks_in
 from latentrl.evaluation.agents_by_name import Bounded, goal_learned_for, stored_policy, suits
 from latentrl.evaluation.trials import task_of
+from latentrl.goals.distances import DISTANCES, EUCLID, check_distance
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.goals.picture import ObservedGoals
 from latentrl.models.base import WorldModel
@@ -43,6 +44,7 @@ def load_agent(
     policy: str = "policy",
     action_limit: float | None = None,
     horizon: int | str | None = None,
+    distance: str = EUCLID,
     device: torch.device | str = "cpu",
     seed: int = 0,
     data: str | Path | None = None,
@@ -62,6 +64,8 @@ def load_agent(
         action_limit: the largest action to both sides, in the environment's units. None: the run's own bounds, or the
             policy's.
         horizon: how far a planner looks ahead: steps, or seconds as ``"1.5s"``. None: its own.
+        distance: how far a position is from the goal, for planners: ``"euclid"``, a straight line in the latent space,
+            or ``"geodesic"``, the shortest way along the data.
         device: where the model goes; planners stay on the CPU.
         seed: of whatever the agent draws.
         data: the run's data folder, for a goal that came with it or was recorded in it, if it is no longer where the
@@ -80,6 +84,8 @@ def load_agent(
     ahead = None if horizon is None else horizon_steps(horizon, settings.get("data") or {})
     if ahead is not None and agent not in PLANNERS:
         raise UserError(f"horizon {horizon}: only planners look ahead as they act; leave it out for agent {agent!r}")
+    if check_distance(distance) != EUCLID and agent not in PLANNERS:
+        raise UserError(f"distance {distance}: only planners measure it as they act; leave it out for agent {agent!r}")
     model = load_model(folder, settings=settings).requires_grad_(False)
     if agent == "policy":
         controller: Controller = _policy(folder, settings, model, policy, goal, action_limit, on)
@@ -87,7 +93,7 @@ def load_agent(
         bounds = ActionBounds.of(settings.get("data") or {}, model.spec.action_size, action_limit)
         controller = RandomController(bounds.low, bounds.high)
     elif agent in PLANNERS:
-        reward = _reward(folder, settings, model, goal)
+        reward = _reward(folder, settings, model, goal, distance)
         bounds = _bounds(settings, model, reward, goal, action_limit)
         controller = PlannerController(make_planner(agent, bounds.low, bounds.high, ahead), model.frozen(), reward)
     else:
@@ -110,15 +116,17 @@ def _device(device: torch.device | str, agent: str) -> torch.device:
 
 
 def _reward(
-    folder: Path, settings: dict[str, Any], model: WorldModel, goal: GoalLike | None
+    folder: Path, settings: dict[str, Any], model: WorldModel, goal: GoalLike | None, distance: str = EUCLID
 ) -> PositionReward | VelocityReward:
     """What a planner is rewarded for."""
+    found = (settings.get("options") or {}).get("data")
+    data = None if found is None else Path(found)
     if goal is None:
         goal = _goal_of_data(folder, settings)
     if isinstance(goal, str | Path):
-        found = (settings.get("options") or {}).get("data")
-        return goal_reward(parse_goal(str(goal)), model, folder, None if found is None else Path(found))
-    return PositionReward(_position(model, goal))
+        return goal_reward(parse_goal(str(goal)), model, folder, data, distance)
+    position = _position(model, goal)
+    return PositionReward(position, distance=DISTANCES[distance](position, model, folder, data))
 
 
 def _goal_of_data(folder: Path, settings: dict[str, Any]) -> Path:

@@ -19,6 +19,7 @@ from latentrl.evaluation.oracles import ORACLE
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.sensing import Losses, parse_blackout
 from latentrl.evaluation.trials import GivenGoal, Physics, Trial, task_of
+from latentrl.goals.distances import EUCLID, check_distance
 from latentrl.goals.picture import PictureGoal
 from latentrl.shipped.copies import RUN
 from latentrl.support.errors import UserError
@@ -77,6 +78,9 @@ class EvaluateOptions:
     """Where a planner looks ahead: in the model, or, for an upper bound, in the true physics from the true state."""
     horizon: Annotated[int | str | None, PLANNED_HORIZON] = None
     """How far a planner looks ahead: steps, such as 30, or seconds, such as 1.5s."""
+    distance: str = EUCLID
+    """How far a position is from the goal, for planners: euclid, a straight line in the latent space, or geodesic, the
+    shortest way along the data, by how much the pictures change."""
     env: Annotated[str | None, tyro.conf.arg(help=ENV_HELP)] = None
     repeat: int | None = None
     """Steps of the environment that each action is held for; as recorded if left out."""
@@ -110,6 +114,9 @@ class CompareOptions:
     """Largest action in every dimension, in the environment's units."""
     horizon: Annotated[int | str | None, PLANNED_HORIZON] = None
     """How far the planners look ahead: steps, such as 30, or seconds, such as 1.5s."""
+    distance: str = EUCLID
+    """How far a position is from the goal, for planners: euclid, a straight line in the latent space, or geodesic, the
+    shortest way along the data, by how much the pictures change."""
     seed: int = 0
     """Of the environment's noise and the agents'."""
     env: Annotated[str | None, tyro.conf.arg(help=ENV_HELP)] = None
@@ -156,6 +163,7 @@ def trial_of(options: EvaluateOptions, run: Run) -> Trial:
         losses=Losses(options.drop, dark, period),
         steps=options.steps,
         horizon=_horizon_for(agent, options, run),
+        distance=_distance_for(agent, options),
         reset_options=options.reset_options,
         where=where_of(options),
     )
@@ -178,6 +186,26 @@ def _horizon_for(agent: str, options: EvaluateOptions, run: Run) -> int | None:
             f"one of {', '.join(PLANNERS)} as --agent"
         )
     return horizon
+
+
+def distance_of(options: EvaluateOptions | CompareOptions) -> str | None:
+    """The distance that planners are rewarded by, where it is not the straight line.
+
+    Raises:
+        UserError: there is no such distance.
+    """
+    return None if check_distance(options.distance) == EUCLID else options.distance
+
+
+def _distance_for(agent: str, options: EvaluateOptions) -> str | None:
+    distance = distance_of(options)
+    if distance is not None and (agent not in PLANNERS or options.physics == "true"):
+        who = "--physics true" if agent in PLANNERS else f"--agent {agent}"
+        raise UserError(
+            f"--distance {distance} {who}: only planners in the model measure it as they act, and a policy has learned "
+            f"by its own; leave it out, or give one of {', '.join(PLANNERS)} as --agent"
+        )
+    return distance
 
 
 def check_numbers(options: EvaluateOptions | CompareOptions) -> None:

@@ -19,7 +19,7 @@ from latentrl.goals.speed import SpeedGoal
 Physics = Literal["learned", "true"]
 ON_TRUE_PHYSICS = "-true-physics"
 """What the name of an agent that plans on the true physics ends with."""
-SAID_ALONE = ("steps", "horizon", "reset_options", "where")
+SAID_ALONE = ("steps", "horizon", "distance", "reset_options", "where")
 """Attributes of a trial that its JSON holds only where they are given."""
 
 
@@ -55,6 +55,7 @@ class Trial:
         losses: how frames get lost.
         steps: of an episode; as the task says if None.
         horizon: steps that a planner looks ahead; its own if None.
+        distance: of `latentrl.goals.distances.DISTANCES`, that a planner is rewarded by; the straight line if None.
         reset_options: where episodes begin, beyond what the task says.
         where: what the user says of the environment, and so is not the run's own: by flag.
     """
@@ -70,6 +71,7 @@ class Trial:
     losses: Losses = field(default_factory=Losses)
     steps: int | None = None
     horizon: int | None = None
+    distance: str | None = None
     reset_options: Mapping[str, Any] | None = None
     where: Mapping[str, Any] | None = None
 
@@ -88,6 +90,7 @@ class Trial:
         if self.goal is not None and not isinstance(self.goal.meaning, PictureGoal):
             own = TASKS[self.task].goal if self.task in TASKS else None
             parts += [self.goal.text.replace(":", "-")] if self.goal.text != own else []
+        parts += [self.distance] if self.distance else []
         losses = self.losses
         parts += [f"drop-{losses.drop:g}"] if losses.drop else []
         parts += [f"blackout-{losses.dark}-{losses.period}"] if losses.dark else []

@@ -24,6 +24,7 @@ import torch
 
 from latentrl.goals.any_position import AnyGoal
 from latentrl.goals.base import Goal, WrittenGoal
+from latentrl.goals.distances import DISTANCES, EUCLID, check_distance
 from latentrl.goals.picture import PictureGoal
 from latentrl.goals.recorded import FrameGoal, SequenceGoal
 from latentrl.goals.speed import SpeedGoal
@@ -60,7 +61,9 @@ def parse_goal(text: str) -> WrittenGoal:
 
 
 @torch.no_grad()
-def goal_reward(goal: Goal, model: WorldModel, run: Path, data: Path | None = None) -> PositionReward | VelocityReward:
+def goal_reward(
+    goal: Goal, model: WorldModel, run: Path, data: Path | None = None, distance: str = EUCLID
+) -> PositionReward | VelocityReward:
     """The reward for reaching ``goal`` in the latent space of ``model`` (Latent Matters, 4.3.2).
 
     Args:
@@ -68,12 +71,18 @@ def goal_reward(goal: Goal, model: WorldModel, run: Path, data: Path | None = No
         model: the run's model.
         run: its run folder.
         data: the data folder that recorded goals are taken from; the one that the run was trained on if None.
+        distance: of positions, one of `latentrl.goals.distances.DISTANCES`.
 
     Raises:
-        UserError: a picture that does not fit, no such sequence, or a model without velocity dimensions.
+        UserError: a picture that does not fit, no such sequence, a model without velocity dimensions, or a distance
+            that cannot be measured.
     """
+    check_distance(distance)
     if goal.is_position:
-        return PositionReward(goal.target(model, run, data))
+        target = goal.target(model, run, data)
+        return PositionReward(target, distance=DISTANCES[distance](target, model, run, data))
+    if distance != EUCLID:
+        raise UserError(f"--distance {distance}: is a distance of positions, but the goal is a velocity; leave it out")
     if model.position_size == model.latent_size:
         able = [name for name, entry in MODELS.items() if issubclass(entry.model, SplitState)]
         raise UserError(

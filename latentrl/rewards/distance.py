@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
+
+
+class Distance(Protocol):
+    """How far positions are from a goal, where that is not a straight line: `latentrl.geometry.distance_field`."""
+
+    goal: Tensor
+    """``[Da]``, or ``[N, Da]``: one for each of N parallel episodes."""
+
+    def squared(self, position: Tensor) -> Tensor:
+        """Squared distances ``[...]``, latent, of ``position [..., Da]``; with N goals, of ``[..., N, S, Da]``."""
+        ...
+
+    def only(self, index: int) -> Distance:
+        """The distance to the goal of one of N episodes, still one for each of 1."""
+        ...
 
 
 def negative_squared_distance(feature: Tensor, goal: Tensor, action: Tensor, penalty: float) -> Tensor:

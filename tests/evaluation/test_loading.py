@@ -155,3 +155,15 @@ def test_a_planner_is_told_how_far_to_look_in_steps_or_seconds(
         load_agent(pendulum_run, agent="policy", horizon=30)
     with pytest.raises(UserError, match="--horizon 0: give one step or more"):
         load_agent(pendulum_run, horizon=0)
+
+
+def test_a_planner_is_told_how_to_measure(pendulum_run: Path) -> None:
+    """By a goal's file and by its picture as an array alike; the field is made once, and then needs no data."""
+    goal = pendulum_run.parent / "data" / "goal.png"
+    picture = np.asarray(Image.open(goal))
+    by_file = acted(load_agent(pendulum_run, goal, distance="geodesic", seed=3))
+    (pendulum_run.parent / "data").rename(pendulum_run.parent / "moved")
+    assert acted(load_agent(pendulum_run, picture, distance="geodesic", seed=3)) == by_file
+    assert acted(load_agent(pendulum_run, picture, seed=3)) != by_file
+    with pytest.raises(UserError, match="distance geodesic: only planners measure it"):
+        load_agent(pendulum_run, agent="policy", distance="geodesic")

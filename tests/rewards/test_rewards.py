@@ -141,3 +141,36 @@ def test_bad_weights_are_refused() -> None:
         PositionReward(torch.zeros(2), action_penalty=-1.0)
     with pytest.raises(ValueError, match="position_size"):
         VelocityReward(torch.zeros(2), position_size=-1)
+
+
+class Doubled:
+    """A distance that is twice the straight one."""
+
+    def __init__(self, goal: torch.Tensor) -> None:
+        self.goal = goal
+
+    def squared(self, position: torch.Tensor) -> torch.Tensor:
+        goal = self.goal.unsqueeze(-2) if self.goal.ndim > 1 else self.goal
+        return 4 * (position - goal).square().sum(-1)
+
+    def only(self, index: int) -> Doubled:
+        return Doubled(self.goal[index : index + 1])
+
+
+def test_another_distance_takes_the_place_of_the_euclidean_one() -> None:
+    goal, goals = torch.tensor([1.0, 0.0]), torch.tensor([[1.0, 0.0], [-2.0, 3.0]])
+    for wanted in (goal, goals):
+        straight, doubled = PositionReward(wanted), PositionReward(wanted, distance=Doubled(wanted))
+        torch.testing.assert_close(doubled(STATE, ACTION), 4 * straight(STATE, ACTION))
+        priced = PositionReward(wanted, 0.1, Doubled(wanted))(STATE, ACTION)
+        torch.testing.assert_close(priced, doubled(STATE, ACTION) - 0.1 * ACTION.square().sum(-1))
+    for index in range(2):
+        one = PositionReward(goals, 0.1, Doubled(goals)).only(index)
+        expected = PositionReward(goals, 0.1, Doubled(goals))(STATE, ACTION)[index : index + 1]
+        torch.testing.assert_close(one(STATE[index : index + 1], ACTION[index : index + 1]), expected)
+    same = PositionReward(goal)
+    assert same.only(1) is same
+    with pytest.raises(ValueError, match="the distance is to"):
+        PositionReward(goal, distance=Doubled(goal + 1))
+    with pytest.raises(ValueError, match="2 dimensions"):
+        PositionReward(goal, distance=Doubled(goal))(STATE[:, :1], ACTION)

@@ -59,9 +59,11 @@ def path_expansion(reward: Reward, path: Tensor, actions: Tensor) -> QuadraticRe
 
     By automatic differentiation where the reward does not know its own.
     """
-    if not isinstance(reward, ConcaveReward):
+    turned = path.transpose(0, 1), actions.transpose(0, 1)
+    known = reward.expansion(*turned) if isinstance(reward, ConcaveReward) else None
+    if known is None:
         return concave(quadratic(partial(path_rewards, reward), path, actions))
-    gradient, hessian = reward.expansion(path.transpose(0, 1), actions.transpose(0, 1))
+    gradient, hessian = known
     return QuadraticReward(gradient.transpose(0, 1).nan_to_num(0.0, 0.0, 0.0), hessian.transpose(0, 1))
 
 

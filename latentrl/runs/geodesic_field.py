@@ -1,0 +1,104 @@
+"""Distances along a run's data, made when they are first asked for and kept in the run folder.
+
+Positions of training frames, links between them and the decoder's metric: a small file, so that whoever acts later
+needs no data. What it was made of, the model's weights, is noted in it; for another model it is made anew.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from latentrl.geometry.distance_field import GeodesicField
+from latentrl.geometry.metric import Decoder
+from latentrl.models.base import WorldModel
+from latentrl.models.capabilities import FrameEncoder
+from latentrl.models.over_data import encode_frames, smooth
+from latentrl.numerics.pieces import frames_at
+from latentrl.runs.folder import SETTINGS, load_settings
+from latentrl.runs.schema import require
+from latentrl.runs.tensors import read_tensors, write_tensors
+from latentrl.support.digests import digest
+from latentrl.support.errors import UserError
+from latentrl.types import Sequences
+
+FILE = "geodesics.safetensors"
+NODES = 1000
+"""Training frames that distances are measured along."""
+SEQUENCES = 100
+"""Training sequences that they come from, where a frame alone does not tell the position."""
+OF_MODEL = "model"
+"""Of the file's metadata: the digest of the model's weights."""
+
+
+def geodesic_field(model: WorldModel, run: Path, data: Path | None = None) -> GeodesicField:
+    """The distances of ``model`` along its training data.
+
+    Args:
+        model: of the run.
+        run: its folder, where the field is kept.
+        data: the data folder; the one that the run was trained on if None. Not looked at once the field is there.
+
+    Raises:
+        UserError: a model without position dimensions, no data, or data that shows no two positions.
+    """
+    if model.position_size == model.latent_size:
+        raise UserError(
+            "--distance geodesic: this model's state has no position dimensions of its own, so its pictures tell no "
+            "distance; leave it out, or train the model with --recipe latentrl"
+        )
+    decoder, weights, path = position_decoder(model), digest(model.state_dict()), run / FILE
+    if path.is_file():
+        stored, notes = read_tensors(path, "remove it, and it is made again")
+        if notes.get(OF_MODEL) == weights:
+            try:
+                return GeodesicField.from_tensors(stored, decoder)
+            except (KeyError, ValueError, IndexError) as error:
+                raise UserError(f"{path} is damaged ({error!r}): remove it, and it is made again") from error
+    try:
+        field = GeodesicField.of(decoder, _positions(model, run, data))
+    except ValueError as error:
+        raise UserError(f"--distance geodesic: {error}; is the model trained?") from error
+    write_tensors(path, field.tensors(), {OF_MODEL: weights})
+    return field
+
+
+def position_decoder(model: WorldModel) -> Decoder:
+    """Positions ``[..., Da]`` to the mean of what is observed there; what else a state holds is zero."""
+
+    def decode(positions: Tensor) -> Tensor:
+        rest = positions.new_zeros(*positions.shape[:-1], model.state_size - positions.shape[-1])
+        return model.emission(torch.cat((positions, rest), -1)).mean
+
+    return decode
+
+
+@torch.no_grad()
+def training_positions(model: WorldModel, sequences: Sequences, count: int = NODES) -> Tensor:
+    """Positions ``[count, Da]`` of frames that are evenly spread over the data; fewer where there are fewer."""
+    if isinstance(model, FrameEncoder):
+        total = sequences.actions.shape[0] * sequences.length
+        index = torch.linspace(0, total - 1, min(count, total)).long()
+        frames = frames_at(sequences.observations, index).unsqueeze(1)
+        shown = Sequences(frames, sequences.actions.new_zeros(len(frames), 0, sequences.actions.shape[-1]))
+        return encode_frames(model, shown).mean[:, 0].float().cpu()
+    some = torch.linspace(0, len(sequences) - 1, min(SEQUENCES, len(sequences))).long()
+    found = smooth(model, sequences[some]).mean[..., : model.position_size].flatten(0, 1).float().cpu()
+    return found[torch.linspace(0, len(found) - 1, min(count, len(found))).long()]
+
+
+def _positions(model: WorldModel, run: Path, data: Path | None) -> Tensor:
+    # Only here: whoever measures distances otherwise, or once more, needs no data, and so does not load what reads it.
+    from latentrl.data_collection.storage import load_sequences
+
+    if data is None:
+        settings = load_settings(run)
+        require(settings, run / SETTINGS, "options.data")
+        data = Path(settings["options"]["data"])
+    try:
+        sequences = load_sequences(data, "train")
+    except UserError as error:
+        raise UserError(f"--distance geodesic: is measured along the run's data, once: {error}") from error
+    return training_positions(model, sequences)
