@@ -35,11 +35,11 @@ def state_coverage(
     figure = Figure(figsize=(9.6, 4.2), layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.08))
     axes = figure.subplots()
     prepare_axes(axes, theme, "grey: the data; blue: where it went; rings: where the data has never been")
-    axes.scatter(*seen.T, s=3, linewidths=0, color=theme.muted, alpha=0.5)
-    axes.scatter(*path.T, s=9, linewidths=0, color=theme.accent)
-    axes.scatter(*path[new].T, s=34, linewidths=1.1, facecolors="none", edgecolors=theme.second)
-    for label, name in zip((axes.set_xlabel, axes.set_ylabel), labels, strict=True):
-        label(name, fontsize=8.5, color=theme.muted)
+    axes.scatter(seen[:, 0], seen[:, 1], s=3, linewidths=0, color=theme.muted, alpha=0.5)
+    axes.scatter(path[:, 0], path[:, 1], s=9, linewidths=0, color=theme.accent)
+    axes.scatter(path[new, 0], path[new, 1], s=34, linewidths=1.1, facecolors="none", edgecolors=theme.second)
+    axes.set_xlabel(labels[0], fontsize=8.5, color=theme.muted)
+    axes.set_ylabel(labels[1], fontsize=8.5, color=theme.muted)
     return figure
 
 

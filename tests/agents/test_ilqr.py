@@ -205,6 +205,27 @@ def test_rewards_know_their_own_derivatives(known: ConcaveReward) -> None:
     torch.testing.assert_close(concave(expected).hessian, expected.hessian)
 
 
+class Stretched:
+    """Twice as far as the crow flies."""
+
+    goal = torch.tensor([0.5, -0.2], dtype=DOUBLE)
+
+    def squared(self, position: Tensor) -> Tensor:
+        return 4 * (position - self.goal).square().sum(-1)
+
+    def only(self, index: int) -> Stretched:
+        return self
+
+
+def test_a_reward_of_another_distance_does_not_pass_for_the_euclidean_one() -> None:
+    g = torch.Generator().manual_seed(0)
+    path, actions = (torch.randn(6, 5, size, generator=g, dtype=DOUBLE) for size in (3, 2))
+    found = path_expansion(PositionReward(Stretched.goal, distance=Stretched()), path, actions)
+    straight = path_expansion(PositionReward(Stretched.goal), path, actions)
+    torch.testing.assert_close(found.gradient, 4 * straight.gradient)
+    torch.testing.assert_close(found.hessian, 4 * straight.hessian)
+
+
 @pytest.mark.skipif(not can_compile(), reason="pip install 'latentrl[fast]'")
 @pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
 @pytest.mark.parametrize("controls", [1, 2, 3])
