@@ -72,7 +72,8 @@ def _pace(situation: Situation, recipe: Recipe) -> list[str]:
         return []
     raised = "then kappa is raised" if situation.options.kappa is None else "then it goes on"
     what = f"pictures become sharper while the constraint is met, or {settings.patience} steps late: {raised}"
-    return [f"  pace         {what}"]
+    waits = f"; sigma falls while the rate is at most {settings.sigma_growth:g} times that at its release"
+    return [f"  pace         {what}{waits if settings.sigma_growth else ''}"]
 
 
 def _backend(situation: Situation) -> str:

@@ -73,6 +73,7 @@ def source(situation: Situation, settings: TrainSettings) -> TrainSettings:
         starts=1,
         sigma_hold=0,
         sigma_floor=0.0,
+        sigma_growth=0.0,
         patience=0,
         alignment=0.0,
         velocity_alignment=0.0,
@@ -131,7 +132,7 @@ def for_whole_sequences(settings: TrainSettings) -> TrainSettings:
 
 def for_sensors(settings: TrainSettings) -> TrainSettings:
     """For observations that are no images: quieter than pixels, so that sigma has a longer way to fall."""
-    return replace(settings, learning_rates=settings.learning_rates | {"emission_noise": 4e-3})
+    return replace(settings, learning_rates=settings.learning_rates | {"emission_noise": 4e-3}, sigma_growth=0.0)
 
 
 def for_quiet_sensors(settings: TrainSettings) -> TrainSettings:
@@ -152,6 +153,7 @@ def for_quiet_sensors(settings: TrainSettings) -> TrainSettings:
         velocity_alignment=2.0,
         em_steps=min(45_000, 6 * settings.steps),
         matrix_spread=0.3,
+        sigma_growth=0.0,
         patience=0,
     )
 

@@ -23,6 +23,7 @@ class TrainSettings:
         start_steps: gradient steps before the choice.
         sigma_hold: steps for which the standard deviation of p(x | z) keeps its first value.
         sigma_floor: smallest standard deviation of p(x | z) in training, in units of the observation; 0 for none.
+        sigma_growth: times what the rate was when sigma was released, up to which sigma falls on; 0: however large.
         patience: steps that coarse to fine and sigma's release wait for the constraint to be met; 0 for none.
         alignment: weight in nats of the position's penalty, while sigma is held.
         velocity_alignment: weight of the velocity's penalty, in nats per time step and as a part of the rate.
@@ -57,6 +58,7 @@ class TrainSettings:
     start_steps: int = 400
     sigma_hold: int = 1500
     sigma_floor: float = 0.0
+    sigma_growth: float = 2.0
     patience: int = 300
     alignment: float = 500.0
     velocity_alignment: float = 2 / 3

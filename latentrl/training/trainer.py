@@ -26,13 +26,14 @@ from latentrl.training.processes import ALONE, Processes
 from latentrl.training.recording import CudaGraph
 from latentrl.training.replayed import Replayed
 from latentrl.training.settings import TrainSettings
+from latentrl.training.sharpening import Sharpening
 from latentrl.training.watch import Watch
 from latentrl.types import RateDistortion, Sequences, is_image
 
 COLUMNS = ("step", "beta", "constraint", "bound", "rate", "distortion", "sigma", "learning_rate", "seconds")
 
-AT_FLOOR = 1.001
-"""Times sigma's floor, up to which it lies there."""
+KEPT = 1.2
+"""Times the error that is left, from which on sigma's square says that it was kept from falling to it."""
 
 
 class DivergedError(RuntimeError):
@@ -93,6 +94,8 @@ class Trainer:
         start = settings.blur.start if blurred else settings.sigma_hold - 1
         self.pace = Pace(start, settings.scheduled(is_image(data.observations)), settings.patience, loosen)
         self.pace.to(device)
+        self.sharpening = Sharpening(settings.sigma_growth)
+        self.sharpening.to(device)
         self.replayed = Replayed(
             self._work, self._changed, self._holders, (self.generator,), CudaGraph if device.type == "cuda" else None
         )
@@ -148,7 +151,7 @@ class Trainer:
 
     def _holders(self) -> tuple[object, ...]:
         """What decides from step to step, each with tensors that a step replaces."""
-        return self.objective, self.pace, self.watch
+        return self.objective, self.pace, self.watch, self.sharpening
 
     def _changed(self) -> tuple[list[Tensor], list[Tensor]]:
         """The tensors that a step changes in place; and those that agree in steps that are alike, Adam's first moments.
@@ -177,7 +180,10 @@ class Trainer:
         sampled = self._sample(batch, self.generator if noise is None else noise)
         terms = self.processes.mean(sampled.terms)
         self.objective.update(terms)
-        self._share_learning_rates(clock)
+        released = clock > self.settings.sigma_hold
+        self._share_learning_rates(released)
+        before = None if self.log_sigma is None else self.log_sigma.detach().clone()
+        may_fall = self.sharpening.see(terms.rate, released)
         self.optimiser.zero_grad()
         loss = self.objective.loss(sampled.terms)
         step = Step(clock, index, batch, self.objective.beta, len(self.data), self.pace.known)
@@ -191,7 +197,8 @@ class Trainer:
         # As after a step of mixed precision that overflowed, Adam then changes nothing.
         self.optimiser.found_inf = self.watch.see(norm, self.objective)  # type: ignore[attr-defined]
         self.optimiser.step()
-        self._keep_sigma()
+        if before is not None:
+            self._keep_sigma(before, may_fall)
         return terms
 
     def _sample(self, batch: Sequences, noise: torch.Generator) -> Sampled:
@@ -208,19 +215,21 @@ class Trainer:
         names = [group["name"] for group in self.optimiser.param_groups]
         self._rates.set([rates[name] * factor * settled.get(name, 1.0) for name in names])
 
-    def _share_learning_rates(self, clock: Tensor) -> None:
+    def _share_learning_rates(self, released: Tensor) -> None:
         """What phase and clock make of it, which the device knows."""
-        shares, released = self.objective.shares(), clock > self.settings.sigma_hold
+        shares = self.objective.shares()
         for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
             name = group["name"]
             rate = rate * shares[name] if name in shares else rate
             group["lr"] = rate * released if name == "emission_noise" else rate
 
-    def _keep_sigma(self) -> None:
-        """Sigma never falls below its floor: pixels that are exact would outweigh everything."""
-        if self.log_sigma is not None and self.settings.sigma_floor > 0:
-            with torch.no_grad():
-                self.log_sigma.clamp_(min=math.log(self.settings.sigma_floor))
+    @torch.no_grad()
+    def _keep_sigma(self, before: Tensor, may_fall: Tensor) -> None:
+        """Sigma falls only where it may, and never below its floor: pixels that are exact would outweigh everything."""
+        assert self.log_sigma is not None
+        self.log_sigma.copy_(torch.where(may_fall, self.log_sigma, torch.maximum(self.log_sigma, before)))
+        if self.settings.sigma_floor > 0:
+            self.log_sigma.clamp_(min=math.log(self.settings.sigma_floor))
 
     @property
     def log_sigma(self) -> Tensor | None:
@@ -230,10 +239,11 @@ class Trainer:
         return found
 
     @property
-    def at_floor(self) -> bool:
-        """Whether sigma would be smaller if it might."""
-        floor = self.settings.sigma_floor
-        return self.log_sigma is not None and floor > 0 and float(self.log_sigma.detach().exp()) <= AT_FLOOR * floor
+    def sigma_is_kept(self) -> bool:
+        """Whether sigma would be smaller if it might: it is at its floor, or waits for the dynamics."""
+        if self.log_sigma is None or not (self.settings.sigma_floor or self.settings.sigma_growth):
+            return False
+        return float(self.log_sigma.detach().exp()) ** 2 > KEPT * float(self.objective.constraint)
 
     def _row(self, terms: RateDistortion) -> dict[str, float]:
         return {
@@ -269,7 +279,7 @@ class Trainer:
         if self.batches is not self.generator:
             tensors["batches"] = self.batches.get_state()
         numbers = {"step": self.step, "seconds": self.seconds, "objective": self.objective.state()}
-        numbers["pace"] = self.pace.state()
+        numbers["pace"], numbers["sharpening"] = self.pace.state(), self.sharpening.state()
         return tensors, {"training": json.dumps(numbers)}
 
     def load_state(self, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -289,6 +299,8 @@ class Trainer:
         # Checkpoints from before it could wait have none.
         self.pace = replace(self.pace, **numbers.get("pace", {"clock": self.step}))
         self.pace.to(self.device)
+        self.sharpening = replace(self.sharpening, **numbers.get("sharpening", {}))
+        self.sharpening.to(self.device)
 
 
 class _Rates:

@@ -233,9 +233,25 @@ def test_sigma_stops_at_its_floor() -> None:
         falling.settings.learning_rates["emission_noise"] = 0.05
         for _ in range(20):
             falling.advance()
-        assert falling.at_floor is (floor > 0)
+        assert falling.sigma_is_kept is (floor > 0)
         ends.append(float(model.log_sigma.detach().exp()))
     assert ends[0] < 0.2 and ends[1] == pytest.approx(0.25)
+
+
+def test_sigma_waits_while_the_rate_has_grown_too_much() -> None:
+    """It falls by the data alone, whatever the rate is; from then on not at all."""
+    ends = []
+    for growth in (0.0, 1e-6):
+        torch.manual_seed(0)
+        made = replace(SETTINGS, sigma_hold=3, decay_from=1.0, sigma_growth=growth, blur=Schedule(width=0.0))
+        model = EKVAE(DataSpec.of(data()), EKVAESettings(base_matrices=2, hidden=(16,)))
+        trainer = trainer_for(model, ELBO(), data(), made, seed=0)
+        first = float(model.log_sigma.detach())
+        for step in range(1, 9):
+            trainer.advance()
+            assert step > 3 or float(model.log_sigma.detach()) == first
+        ends.append(float(model.log_sigma.detach()) - first)
+    assert ends[0] < 0 == ends[1]
 
 
 def test_learning_rates_fall_to_zero_at_the_end() -> None:

@@ -17,8 +17,8 @@ from latentrl.training.training import Training
 class Gradient(Stage):
     """Gradient steps until the last, or until a model that began on a chart is to be straightened.
 
-    If sigma ends at its floor it is set to the error that is left: while all is trained, the likelihood of pixels
-    without noise would outweigh the rate. A departure from the source.
+    If sigma is kept from falling to the end it is set to the error that is left: while all is trained, the likelihood
+    of pixels without noise would outweigh the rate. A departure from the source.
 
     Args:
         halfway: until then.
@@ -37,5 +37,5 @@ class Gradient(Stage):
         until = settings.halfway if self.halfway else settings.steps
         fit(training.trainer, training.folder, training.progress, until, training.remembered)
         # Nothing else depends on sigma any more, and the bound is tightest where it is the error.
-        if training.trainer.at_floor and isinstance(training.model, FrameDecoder):
+        if training.trainer.sigma_is_kept and isinstance(training.model, FrameDecoder):
             fit_deviation(training.model, *sampled_positions(training.model, training.data))
