@@ -110,7 +110,8 @@ def filter_seen(model: Filter, belief: Belief, action: Tensor, frame: Tensor, ar
     if arrived is None:
         return model.filter(belief, action, frame)
     predicted = model.filter(belief, action, None)
-    if not arrived.any():
+    # Only a shortcut, for which a GPU would have to be waited for.
+    if arrived.device.type == "cpu" and not arrived.any():
         return predicted
     updated = model.filter(belief, action, frame)
     return Belief(
