@@ -8,7 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.inference.backends import BACKENDS, NEEDS, Backend, Emission, Mixture, backend_named, is_installed
+from latentrl.inference.backends import (
+    BACKENDS,
+    NEEDS,
+    Backend,
+    Emission,
+    Mixture,
+    StateSpace,
+    backend_named,
+    is_installed,
+)
 from latentrl.inference.kalman import Filtered
 from latentrl.transitions.locally_linear import LocallyLinearTransition
 from latentrl.types import Belief
@@ -159,6 +168,28 @@ def linear(problem: Problem, backend: Backend) -> list[Tensor]:
     return [*flat(run), *backend.smooth(run)]
 
 
+def space(problem: Problem) -> StateSpace:
+    """With the problem's covariances as logarithms of variances; observations that are not there are zero."""
+    variance = problem.covariance.diagonal(dim1=-2, dim2=-1).mean(0)
+    return StateSpace(
+        problem.transition, problem.mean.mean(0), variance.log(), problem.emission, problem.noise.diagonal().log()
+    )
+
+
+def observed(problem: Problem) -> Tensor:
+    return torch.where(problem.observations.isnan(), 0.0, problem.observations)
+
+
+def joint(problem: Problem, backend: Backend) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    return list(backend.joint(space(problem), observed(problem), problem.controls, generator))
+
+
+def both(problem: Problem, backend: Backend) -> list[Tensor]:
+    filtered, smoothed = backend.filter_and_smooth(space(problem), observed(problem), problem.controls)
+    return [*filtered, *smoothed]
+
+
 WORK = {
     "filter": filtered,
     "linear": linear,
@@ -166,6 +197,8 @@ WORK = {
     "paths": paths,
     "densities": densities,
     "moments": moments,
+    "joint": joint,
+    "filter and smoother": both,
 }
 
 
