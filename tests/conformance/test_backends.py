@@ -19,6 +19,7 @@ from latentrl.inference.backends import (
     is_installed,
 )
 from latentrl.inference.kalman import Filtered
+from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.transitions.locally_linear import LocallyLinearTransition
 from latentrl.types import Belief
 
@@ -190,6 +191,17 @@ def both(problem: Problem, backend: Backend) -> list[Tensor]:
     return [*filtered, *smoothed]
 
 
+def chain(problem: Problem, backend: Backend) -> list[Tensor]:
+    """Its factors are made of the problem's observations, so that they get gradients."""
+    shape = (*problem.controls.shape[:2], problem.mean.shape[-1])
+    seen = observed(problem).sum(-1)[:, 1:, None]
+    means = problem.normal(*shape) + 0.3 * seen
+    factors = DiagonalGaussian(means, (problem.normal(*shape) + 0.2 * seen * problem.noise.sum()).exp())
+    first = problem.mean.expand(len(seen), -1)
+    generator = torch.Generator().manual_seed(3)
+    return list(backend.sample_chain(problem.transition, first, factors, problem.controls, generator))
+
+
 WORK = {
     "filter": filtered,
     "linear": linear,
@@ -198,6 +210,7 @@ WORK = {
     "densities": densities,
     "moments": moments,
     "joint": joint,
+    "chain": chain,
     "filter and smoother": both,
 }
 

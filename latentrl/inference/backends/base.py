@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference.kalman import Filtered, Paths
+from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.types import Belief
 
 
@@ -169,6 +170,25 @@ class Backend(ABC):
     @abstractmethod
     def moments(self, mixture: Any, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
         """F z + B u and the diagonal of Q ``[B, T, Dz]`` at ``states [B, T, Dz]`` and ``controls [B, T, Du]``."""
+
+    @abstractmethod
+    def sample_chain(
+        self,
+        transition: Transition,
+        first: Tensor,
+        factors: DiagonalGaussian,
+        controls: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """A path ``[B, T, Dz]`` of the posterior of Eq. 4.12, and its divergence from the transition ``[B]`` in nats.
+
+        Args:
+            transition: p(z_{t+1} | z_t, u_t).
+            first: z_1 ``[B, Dz]``, whose precision the results have.
+            factors: N(mu_t, diag r_t) for t >= 2, ``[B, T - 1, Dz]``.
+            controls: u ``[B, T - 1, Du]``, about [-1, 1]; they get no gradient.
+            generator: of the path.
+        """
 
     def joint(
         self, space: StateSpace, observations: Tensor, actions: Tensor, generator: torch.Generator | None = None

@@ -2,9 +2,9 @@
 
 In the order in which they need each other: ``lanes`` (eight numbers), ``small`` (their matrices), ``gate`` and
 ``steps`` (one time step), ``run`` (what one hands to another), ``filter``, ``linear``, ``paths``, ``density``,
-``smoother`` and ``moments`` (the kernels, each with its adjoint), ``joint`` and ``smoothed`` (several of them as one),
-``caching`` (compiled once), ``functions`` (tensors with gradients). One thread: results do not depend on how many there
-are.
+``smoother``, ``moments`` and ``chain`` (the kernels, each with its adjoint), ``joint`` and ``smoothed`` (several of
+them as one), ``caching`` (compiled once), ``functions`` (tensors with gradients). One thread: results do not depend on
+how many there are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from latentrl.inference.backends.base import Backend, Emission, Joint, StateSpac
 from latentrl.inference.backends.numba_kernels import functions
 from latentrl.inference.backends.reference import Reference
 from latentrl.inference.kalman import Filtered, Paths
-from latentrl.numerics.distributions import standard_normal_like
+from latentrl.numerics.distributions import DiagonalGaussian, standard_normal_like
 from latentrl.types import Belief
 
 
@@ -169,6 +169,21 @@ class Numba(Backend):
             *mixture.given,
         )  # fmt: skip
         return Belief(*found[:2]), Belief(*found[2:])
+
+    def sample_chain(
+        self,
+        transition: Transition,
+        first: Tensor,
+        factors: DiagonalGaussian,
+        controls: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        if first.device.type != "cpu":
+            return self.otherwise.sample_chain(transition, first, factors, controls, generator)
+        mixture, draws = Mixed(transition), standard_normal_like(factors.mean, generator)
+        given = first, factors.mean, factors.variance, *mixture.read
+        found: tuple[Tensor, Tensor] = functions.Chain.apply(controls, draws, mixture.gauge, mixture.widths, *given)
+        return found
 
 
 def _learned(space: StateSpace, observations: Tensor) -> tuple[Tensor, ...]:

@@ -35,10 +35,10 @@ LOG_2PI = 1.8378770664093453
 
 
 @part
-def density_tape(start: Any, length: int, n: int, m: int, count: int) -> Any:
+def density_tape(start: Any, length: int, m: int, size: int, count: int) -> Any:
     """Where (z, u), what was mixed and alpha lie, and what comes after them."""
     mixed = start + (length - 1) * m
-    alphas = mixed + (length - 1) * (n * m + n)
+    alphas = mixed + (length - 1) * size
     return start, mixed, alphas, alphas + (length - 1) * count
 
 
@@ -59,12 +59,13 @@ def density_block(
     n: int,
     d: int,
     m: int,
+    size: int,
     work: Rows,
 ) -> None:
     """Both sums over time of eight sequences; ``work`` of 2 n + d and the sum of the widths."""
     apart()
-    size, count = n * m + n, widths[len(widths) - 1]
-    xs, mixed, alphas, _ = density_tape(tape, length, n, m, count)
+    count = widths[len(widths) - 1]
+    xs, mixed, alphas, _ = density_tape(tape, length, m, size, count)
     error, own, log_r, spare = work, work + n, work + 2 * n, work + (2 * n + d)
     constant = splat(length * d * LOG_2PI)
     for i in range(d):
@@ -111,13 +112,14 @@ def density_block_back(
     n: int,
     d: int,
     m: int,
+    size: int,
     back: Rows,
     work: Rows,
 ) -> None:
     """The adjoint of :func:`density_block`; what is before ``to_emission`` is added to."""
     apart()
-    size, count = n * m + n, widths[len(widths) - 1]
-    xs, mixed, alphas, _ = density_tape(tape, length, n, m, count)
+    count = widths[len(widths) - 1]
+    xs, mixed, alphas, _ = density_tape(tape, length, m, size, count)
     to_mixed = back_tape(back, sum_of(widths), size, count)[2]
     error, own, found, matrix = work, work + n, work + 2 * n, work + 3 * n
     for t in range(length):
@@ -131,6 +133,7 @@ def density_block_back(
         if t + 1 < length:
             x, dynamics, place = xs + t * m, mixed + t * size, t % STEPS_AT_ONCE
             to_dynamics = to_mixed + place * size
+            fill(to_dynamics, size, 0.0)
             copy(error, state + n, n)
             product(error, dynamics, x, n, m, 1, True, -1.0)
             product(own, inverse, error, n, n, 1, False, 1.0)
@@ -149,7 +152,9 @@ def density_block_back(
             mix_back(found, back, place, alphas + t * count, x, theta, widths, base, n, m, size)
             add(to_state, found, n)
             if place + 1 == STEPS_AT_ONCE or t + 2 == length:
-                mix_sums(sums, base_sums, back, place + 1, alphas + (t - place) * count, x + -place * m, widths, m, size)
+                mix_sums(
+                    sums, base_sums, back, place + 1, alphas + (t - place) * count, x + -place * m, widths, m, size
+                )
 
 
 def density_forward(
@@ -171,7 +176,7 @@ def density_forward(
     ``noise [1, Da]`` is the diagonal of R; ``inverse [Dz, Dz]`` leads to the gauge that Q is diagonal in.
     """
     batch, length, n = states.shape
-    m, d, count = n + controls.shape[2], observations.shape[2], base.shape[0]
+    m, d, (count, size) = n + controls.shape[2], observations.shape[2], base.shape
     emission = rows_of(scratch)
     transition, r, turn = emission + 1, emission + 2, emission + (2 + d)
     work = turn + n * n
@@ -179,14 +184,14 @@ def density_forward(
     spread(r, noise)
     for first in range(0, batch, LANES):
         own = rows_of(tape) + first // LANES * tape.shape[1]
-        state = density_tape(own, length, n, m, count)[3]
+        state = density_tape(own, length, m, size, count)[3]
         observed, control = state + length * n, state + length * (n + d)
         gather_steps(state, states, first)
         gather_steps(observed, observations, first)
         gather_steps(control, controls, first)
         density_block(
             emission, transition, own, state, observed, control, r, turn,
-            numbers_of(theta), widths, numbers_of(base), length, n, d, m, work,
+            numbers_of(theta), widths, numbers_of(base), length, n, d, m, size, work,
         )  # fmt: skip
         scatter(emissions, first, 0, emission)
         scatter(transitions, first, 0, transition)
@@ -212,8 +217,7 @@ def density_backward(
     """From the gradients of what :func:`density_forward` has set to those of what it was given; everything from
     ``to_states`` to ``to_base`` is set."""
     batch, length, n = to_states.shape
-    m, d, count = n + controls, to_observations.shape[2], base.shape[0]
-    size = n * m + n
+    m, d, (count, size) = n + controls, to_observations.shape[2], base.shape
     sums = rows_of(scratch)
     base_sums = sums + theta.shape[0]
     noise_sums = base_sums + count * size
@@ -227,13 +231,13 @@ def density_backward(
     spread(r, noise)
     for first in range(0, batch, LANES):
         own = rows_of(tape) + first // LANES * tape.shape[1]
-        state = density_tape(own, length, n, m, count)[3]
+        state = density_tape(own, length, m, size, count)[3]
         gather_gradient(to_emission, to_emissions, first, 0)
         gather_gradient(to_transition, to_transitions, first, 0)
         fill(to_state, length * (n + d), 0.0)
         density_block_back(
             to_state, to_observed, noise_sums, sums, base_sums, to_emission, to_transition, own, state,
-            state + length * n, r, turn, numbers_of(theta), widths, numbers_of(base), length, n, d, m, back, work,
+            state + length * n, r, turn, numbers_of(theta), widths, numbers_of(base), length, n, d, m, size, back, work,
         )  # fmt: skip
         scatter_steps(to_states, first, to_state)
         scatter_steps(to_observations, first, to_observed)

@@ -72,12 +72,12 @@ def noise_back(to_variances: Rows, to_noise: Rows, gauge: Rows, n: int, work: Ro
 
 
 @part
-def filter_tape(start: Any, length: int, n: int, d: int, m: int, count: int) -> Any:
+def filter_tape(start: Any, length: int, n: int, d: int, m: int, size: int, count: int) -> Any:
     """Where (z, u) and what was mixed, gains, whitened innovations, alpha, observations, what is seen of them, and
     controls lie; and what comes after them."""
     steps = length - 1
     mixed = start + steps * m
-    gains = mixed + steps * (n * m + n)
+    gains = mixed + steps * size
     whitened = gains + length * n * d
     alphas = whitened + length * d
     observations = alphas + steps * count
@@ -102,16 +102,16 @@ def filter_block(
     n: int,
     d: int,
     m: int,
+    size: int,
     gaps: bool,
     work: Rows,
 ) -> None:
-    """The run of eight sequences. Observations, controls and, where there are ``gaps``, what is seen are on the tape."""
+    """The run of eight sequences. Observations, controls and, with ``gaps``, what is seen are on the tape."""
     apart()
-    size, square = n * m + n, n * n
+    square, count = n * n, widths[len(widths) - 1]
     xs, mixed, gains, whitened, alphas, observations, seen, controls, _ = filter_tape(
-        tape, length, n, d, m, widths[len(widths) - 1]
+        tape, length, n, d, m, size, count
     )
-    count = widths[len(widths) - 1]
     mean, covariance, predicted, expected, transitions, noises, _ = run_tape(run, length, n)
     masked, shaken = work, work + d * n
     spare = shaken + d * d
@@ -159,6 +159,7 @@ def filter_block_back(
     n: int,
     d: int,
     m: int,
+    size: int,
     gaps: bool,
     back: Rows,
     work: Rows,
@@ -166,8 +167,8 @@ def filter_block_back(
     """The adjoint of :func:`filter_block`: ``to_mean`` and ``to_covariance``, those of the prior, are set; what is
     before ``to_run`` is added to."""
     apart()
-    size, square, count = n * m + n, n * n, widths[len(widths) - 1]
-    xs, mixed, gains, whitened, alphas, _, seen, _, _ = filter_tape(tape, length, n, d, m, count)
+    square, count = n * n, widths[len(widths) - 1]
+    xs, mixed, gains, whitened, alphas, _, seen, _, _ = filter_tape(tape, length, n, d, m, size, count)
     _, covariance, _, _, _, _, _ = run_tape(run, length, n)
     of_mean, of_covariance, of_predicted, of_expected, of_transitions, of_noises, _ = run_tape(to_run, length, n)
     to_mixed = back_tape(back, sum_of(widths), size, count)[2]
@@ -185,8 +186,8 @@ def filter_block_back(
             to_dynamics = to_mixed + place * size
             copy(to_q, of_noises + t * square, square)
             add(to_q, to_covariance, square)
+            fill(to_dynamics, size, 0.0)
             noise_back(to_dynamics + n * m, to_q, turn, n, spare)
-            fill(to_dynamics, n * m, 0.0)
             for i in range(n):
                 copy(to_dynamics + i * m, of_transitions + (t * square + i * n), n)
             predict_back(
@@ -250,7 +251,7 @@ def filter_forward(
 ) -> None:
     """Everything from ``filtered_mean`` on is set."""
     batch, length, d = observations.shape
-    n, m, count = gauge.shape[0], gauge.shape[0] + controls.shape[2], base.shape[0]
+    n, m, (count, size) = gauge.shape[0], gauge.shape[0] + controls.shape[2], base.shape
     mean = rows_of(scratch)
     covariance = mean + n
     h, r, turn = covariance + n * n, covariance + (n * n + d * n), covariance + (n * n + d * n + d * d)
@@ -261,7 +262,7 @@ def filter_forward(
     for first in range(0, batch, LANES):
         run = rows_of(tape) + first // LANES * tape.shape[1]
         own = run_tape(run, length, n)[6]
-        places = filter_tape(own, length, n, d, m, count)
+        places = filter_tape(own, length, n, d, m, size, count)
         gather(mean, prior_mean, first, 0)
         gather(covariance, prior_covariance, first, 0)
         gather_steps(places[5], observations, first)
@@ -271,7 +272,7 @@ def filter_forward(
             hide(places[5], places[6], length * d)
         filter_block(
             run, own, mean, covariance, h, r, turn,
-            numbers_of(theta), widths, numbers_of(base), length, n, d, m, gaps, work,
+            numbers_of(theta), widths, numbers_of(base), length, n, d, m, size, gaps, work,
         )  # fmt: skip
         scatter_run(
             filtered_mean, filtered_covariance, predicted_mean, predicted_covariance, transitions, noises, first, run
@@ -305,7 +306,7 @@ def filter_backward(
     ``to_prior_mean`` to ``to_base`` is set."""
     batch, length, n = to_filtered_mean.shape
     d, m, count = emission.shape[0], n + controls, base.shape[0]
-    size = n * m + n
+    size = base.shape[1]
     sums = rows_of(scratch)
     base_sums = sums + theta.shape[0]
     noise_sums = base_sums + count * size
@@ -329,7 +330,7 @@ def filter_backward(
         )  # fmt: skip
         filter_block_back(
             mean, covariance, given, noise_sums, sums, base_sums, to_run, run, own, h, turn,
-            numbers_of(theta), widths, numbers_of(base), length, n, d, m, gaps, back, work,
+            numbers_of(theta), widths, numbers_of(base), length, n, d, m, size, gaps, back, work,
         )  # fmt: skip
         scatter_steps(to_observations, first, given)
         scatter(to_prior_mean, first, 0, mean)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from latentrl.inference.backends.numba_kernels.caching import Kernel
+from latentrl.inference.backends.numba_kernels.chain import chain_backward, chain_forward, chain_tape
 from latentrl.inference.backends.numba_kernels.density import density_backward, density_forward, density_tape
 from latentrl.inference.backends.numba_kernels.filter import filter_backward, filter_forward, filter_tape
 from latentrl.inference.backends.numba_kernels.gate import STEPS_AT_ONCE
@@ -34,6 +35,7 @@ MOMENTS, MOMENTS_BACK = Kernel(moments_forward), Kernel(moments_backward)
 DENSITY, DENSITY_BACK = Kernel(density_forward), Kernel(density_backward)
 JOINT, JOINT_BACK = Kernel(joint_forward), Kernel(joint_backward)
 SMOOTHED, SMOOTHED_BACK = Kernel(smoothed_forward), Kernel(smoothed_backward)
+CHAIN, CHAIN_BACK = Kernel(chain_forward), Kernel(chain_backward)
 NOTHING = np.zeros((0, 0, 0))
 
 
@@ -59,9 +61,11 @@ def size_of(places: Any, *sizes: int) -> int:
 
 
 @cache
-def filter_rows(length: int, size: int, observed: int, controls: int, count: int) -> int:
-    """What a run and the filter's tape take."""
-    return size_of(run_tape, length, size) + size_of(filter_tape, length, size, observed, size + controls, count)
+def filter_rows(length: int, size: int, observed: int, controls: int, mixed: tuple[int, int]) -> int:
+    """What a run and the filter's tape take; ``mixed`` is the shape of the base matrices."""
+    count, columns = mixed
+    places = length, size, observed, size + controls, columns, count
+    return size_of(run_tape, length, size) + size_of(filter_tape, *places)
 
 
 def scratch(
@@ -82,7 +86,7 @@ def scratch(
     # Gradients of a run, and of what is made of it.
     rows += length * (6 * size * (size + 1) + 2 * observed)
     if theta is not None:
-        count, mixed = int(widths[-1]), size * (size + controls + 1)
+        count, mixed = int(widths[-1]), size * (size + controls + 1) + LANES
         rows += len(theta) + count * (mixed + 4)
         rows += STEPS_AT_ONCE * (2 * int(widths.sum()) + size + controls + mixed + count)
     return empty(rows, LANES)
@@ -95,7 +99,7 @@ class Packed(torch.autograd.Function):
     def forward(ctx: Any, floor: float, *given: Tensor) -> Any:
         theta, base = pack(floor, given)
         ctx.shapes, ctx.kind = [one.shape for one in given], given[0].dtype
-        ctx.raw = base[:, -given[2].shape[-1] :] - floor
+        ctx.raw = given[2].detach().double().exp().numpy()
         return torch.from_numpy(theta), torch.from_numpy(base)
 
     @staticmethod
@@ -108,8 +112,8 @@ def pack(floor: float, given: tuple[Tensor, ...]) -> tuple[Array, Array]:
     """A transition's parameters as the kernels read them.
 
     Those of the alpha network are one vector: the first layer's weights of state and control ``[Dz + Du, n]``, its bias
-    ``[n]``, and so on for every further layer. [F | B] and the variances are one matrix
-    ``[M, Dz (Dz + Du) + Dz]``.
+    ``[n]``, and so on for every further layer. [F | B], the variances and zeros, up to a number of columns that eight
+    divides, are one matrix.
 
     Args:
         floor: added to the variances.
@@ -119,12 +123,13 @@ def pack(floor: float, given: tuple[Tensor, ...]) -> tuple[Array, Array]:
     state, control, log_noise, *layers = (one.detach().numpy() for one in given)
     count, size, _ = state.shape
     inner = size + control.shape[2]
-    base = empty(count, size * inner + size)
+    used = size * inner + size
+    base = np.zeros((count, -(-used // LANES) * LANES))
     for row in range(size):
         base[:, row * inner : row * inner + size] = state[:, row]
         base[:, row * inner + size : (row + 1) * inner] = control[:, row]
-    np.exp(log_noise, out=base[:, size * inner :], dtype=np.float64)
-    base[:, size * inner :] += floor
+    np.exp(log_noise, out=base[:, size * inner : used], dtype=np.float64)
+    base[:, size * inner : used] += floor
     theta = empty(sum(layer.size for layer in layers))
     at = 0
     for layer in layers:
@@ -146,7 +151,7 @@ def unpack(to_theta: Array, to_base: Array, raw: Array, shapes: list[torch.Size]
     count, size, controls = shapes[1]
     inner = size + controls
     both = to_base[:, : size * inner].reshape(count, size, inner)
-    found = [both[..., :size], both[..., size:], to_base[:, size * inner :] * raw]
+    found = [both[..., :size], both[..., size:], to_base[:, size * inner : size * inner + size] * raw]
     at = 0
     for shape in shapes[3:]:
         found.append(to_theta[at : at + shape.numel()].reshape(shape[::-1]).T)
@@ -177,7 +182,7 @@ class Filter(torch.autograd.Function):
         given = NOTHING if seen is None else array(seen)
         fixed = array(emission), *read
         results = _empty_run(batch, length, size)
-        kept = tape(batch, filter_rows(length, size, observed, acted, int(widths[-1])))
+        kept = tape(batch, filter_rows(length, size, observed, acted, read[2].shape))
         FILTER(
             *_prior(mean, covariance), array(observations), array(controls), given, fixed[0], array(noise), *read,
             *results, kept, scratch(size, observed, acted, length, *read[:2]),
@@ -215,8 +220,7 @@ class Recursion(torch.autograd.Function):
         mean, *logs = (one.detach().numpy().astype(np.float64).reshape(1, -1) for one in given[:3])
         raw = [np.exp(log) for log in logs]
         theta, base = pack(floor, given[4:])
-        size = mean.shape[1]
-        ctx.raw = *raw, base[:, -size:] - floor
+        ctx.raw = *raw, np.exp(given[6].detach().numpy(), dtype=np.float64)
         ctx.shapes, ctx.kinds = [one.shape for one in given[4:]], [one.dtype for one in (*given[:4], given[4])]
         return mean, *(one + floor for one in raw), array(given[3]), theta, base
 
@@ -233,8 +237,8 @@ class Recursion(torch.autograd.Function):
 
 
 class Joint(Recursion):
-    """A trajectory for every sequence, drawn backwards, and three densities of it ``[B]``: those of what is observed, of
-    the transition, without the gauge's determinant, and of the draw."""
+    """A trajectory for every sequence, drawn backwards, and three densities of it ``[B]``: of what is observed, of the
+    transition, without the gauge's determinant, and of the draw."""
 
     @staticmethod
     def forward(
@@ -245,8 +249,8 @@ class Joint(Recursion):
         (batch, length, observed), (_, _, acted), size = observations.shape, controls.shape, mean.shape[1]
         read = gauge, inverse, theta, widths, base
         results = empty(batch, length, size), *(empty(batch, 1, 1) for _ in range(3))
-        rows = filter_rows(length, size, observed, acted, int(widths[-1])) + size_of(path_tape, length, size)
-        kept = tape(batch, rows + size_of(density_tape, length, size, size + acted, int(widths[-1])))
+        rows = filter_rows(length, size, observed, acted, base.shape) + size_of(path_tape, length, size)
+        kept = tape(batch, rows + size_of(density_tape, length, size + acted, *base.shape[::-1]))
         JOINT(
             mean, variance, observations, controls, array(draws), emission, noise, *read, *results, kept,
             scratch(size, observed, acted, length, theta, widths),
@@ -285,7 +289,7 @@ class Smoothed(Recursion):
         (batch, length, observed), (_, _, acted), size = observations.shape, controls.shape, mean.shape[1]
         read = gauge, theta, widths, base
         results = tuple(empty(batch, length, count) for _ in range(2) for count in (size, size**2))
-        rows = filter_rows(length, size, observed, acted, int(widths[-1]))
+        rows = filter_rows(length, size, observed, acted, base.shape)
         kept = tape(batch, rows + size_of(smoother_tape, length, size))
         SMOOTHED(
             mean, variance, observations, controls, emission, noise, *read, *results, kept,
@@ -446,7 +450,7 @@ class Density(torch.autograd.Function):
         fixed = array(noise).reshape(1, -1), array(inverse), array(theta), widths, array(base)
         (batch, length, size), observed, acted = states.shape, observations.shape[-1], controls.shape[-1]
         results = empty(batch, 1, 1), empty(batch, 1, 1)
-        rows = size_of(density_tape, length, size, size + acted, int(widths[-1]))
+        rows = size_of(density_tape, length, size + acted, *fixed[4].shape[::-1])
         kept = tape(batch, rows + length * (size + observed + acted))
         work = scratch(size, observed, acted, length, *fixed[2:4])
         DENSITY(array(states), array(controls), array(observations), *fixed, *results, kept, work)
@@ -467,6 +471,48 @@ class Density(torch.autograd.Function):
         to_states, to_observations, to_noise, *to_network = results
         found = to_states, to_observations, to_noise.reshape(-1), *to_network
         return None, None, None, *map(torch.from_numpy, found)
+
+
+class Chain(torch.autograd.Function):
+    """:func:`latentrl.inference.posterior_chain.sample_chain` with given standard normal numbers, in any precision."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        controls: Tensor,
+        draws: Tensor,
+        gauge: Tensor,
+        widths: Widths,
+        first: Tensor,
+        means: Tensor,
+        variances: Tensor,
+        theta: Tensor,
+        base: Tensor,
+    ) -> Any:
+        fixed = array(gauge), array(theta), widths, array(base)
+        (batch, steps, size), acted = draws.shape, controls.shape[-1]
+        states, divergences = empty(batch, steps + 1, size), empty(batch, 1, 1)
+        kept = tape(batch, size_of(chain_tape, steps + 1, size, size + acted, *fixed[3].shape[::-1]))
+        work = scratch(size, 0, acted, steps + 1, *fixed[1:3])
+        given = array(first).reshape(batch, 1, size), array(means), array(variances), array(controls), array(draws)
+        CHAIN(*given, *fixed, states, divergences, kept, work)
+        ctx.kept, ctx.sizes, ctx.kind = (fixed, kept), (batch, steps, size, acted), first.dtype
+        return torch.from_numpy(states).to(first.dtype), torch.from_numpy(divergences).reshape(batch).to(first.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, to_states: Tensor, to_divergences: Tensor) -> Any:
+        (fixed, kept), (batch, steps, size, acted) = ctx.kept, ctx.sizes
+        _, theta, widths, base = fixed
+        results = (
+            *(empty(batch, 1, size), empty(batch, steps, size), empty(batch, steps, size)),
+            *(np.empty_like(theta), np.empty_like(base)),
+        )
+        grads = array(to_states), array(to_divergences).reshape(-1, 1, 1)
+        CHAIN_BACK(*grads, *fixed, kept, *results, acted, scratch(size, 0, acted, steps + 1, theta, widths))
+        to_first, *to_factors, to_theta, to_base = map(torch.from_numpy, results)
+        moved = (one.to(ctx.kind) for one in (to_first.reshape(batch, size), *to_factors))
+        return None, None, None, None, *moved, to_theta, to_base
 
 
 def _empty_run(batch: int, length: int, size: int) -> tuple[Array, ...]:

@@ -2,7 +2,8 @@
 
 The network's parameters ``theta`` are one array: the first layer's weights of the state ``[Dz, n]`` and of the control
 ``[Du, n]``, its bias ``[n]``, then weights ``[n_in, n_out]`` and bias of each further layer. ``widths`` are the layers'
-outputs, the last of them M. What is mixed, ``base``, is ``[M, Dz (Dz + Du) + Dz]``: [F | B] and the diagonal of Q.
+outputs, the last of them M. What is mixed, ``base [M, size]``, is [F | B], the diagonal of Q and zeros after them, for
+eight columns are added up at once.
 """
 
 from __future__ import annotations
@@ -105,33 +106,46 @@ def layer_sums(
 ) -> None:
     """The gradient of a layer's weights and bias, added to ``sums``, for inputs and gradients of several steps.
 
-    They lie ``apart_inputs`` and ``apart_grads`` rows apart. Two inputs and four gradients at once, all steps before
+    They lie ``apart_inputs`` and ``apart_grads`` rows apart. Four inputs and four gradients at once, all steps before
     the next: what is added up stays in registers.
     """
     apart()
-    pairs, fours = n_in - n_in % 2, n_out - n_out % 4
-    for r in range(0, pairs, 2):
-        for c in range(0, fours, 4):
-            upper, lower = sums + (r * n_out + c), sums + ((r + 1) * n_out + c)
-            a, b, p, q = upper[0], upper[1], upper[2], upper[3]
-            e, f, g, h = lower[0], lower[1], lower[2], lower[3]
+    rows, columns = n_in - n_in % 4, n_out - n_out % 4
+    for r in range(0, rows, 4):
+        for c in range(0, columns, 4):
+            first, second = sums + (r * n_out + c), sums + ((r + 1) * n_out + c)
+            third, fourth = sums + ((r + 2) * n_out + c), sums + ((r + 3) * n_out + c)
+            a0, a1, a2, a3 = first[0], first[1], first[2], first[3]
+            b0, b1, b2, b3 = second[0], second[1], second[2], second[3]
+            c0, c1, c2, c3 = third[0], third[1], third[2], third[3]
+            d0, d1, d2, d3 = fourth[0], fourth[1], fourth[2], fourth[3]
             given, grad = inputs + r, grads + c
             for _ in range(steps):
-                first, second = given[0], given[1]
-                one, two, three, four = grad[0], grad[1], grad[2], grad[3]
-                a, b, p, q = a + first * one, b + first * two, p + first * three, q + first * four
-                e, f, g, h = e + second * one, f + second * two, g + second * three, h + second * four
+                g0, g1, g2, g3 = grad[0], grad[1], grad[2], grad[3]
+                a, b, e, f = given[0], given[1], given[2], given[3]
+                a0, a1, a2, a3 = a0 + a * g0, a1 + a * g1, a2 + a * g2, a3 + a * g3
+                b0, b1, b2, b3 = b0 + b * g0, b1 + b * g1, b2 + b * g2, b3 + b * g3
+                c0, c1, c2, c3 = c0 + e * g0, c1 + e * g1, c2 + e * g2, c3 + e * g3
+                d0, d1, d2, d3 = d0 + f * g0, d1 + f * g1, d2 + f * g2, d3 + f * g3
                 given, grad = given + apart_inputs, grad + apart_grads
-            upper[0] = a
-            upper[1] = b
-            upper[2] = p
-            upper[3] = q
-            lower[0] = e
-            lower[1] = f
-            lower[2] = g
-            lower[3] = h
+            first[0] = a0
+            first[1] = a1
+            first[2] = a2
+            first[3] = a3
+            second[0] = b0
+            second[1] = b1
+            second[2] = b2
+            second[3] = b3
+            third[0] = c0
+            third[1] = c1
+            third[2] = c2
+            third[3] = c3
+            fourth[0] = d0
+            fourth[1] = d1
+            fourth[2] = d2
+            fourth[3] = d3
     for r in range(n_in):
-        for c in range(fours if r < pairs else 0, n_out):
+        for c in range(columns if r < rows else 0, n_out):
             found = sums[r * n_out + c]
             for k in range(steps):
                 found = found + inputs[k * apart_inputs + r] * grads[k * apart_grads + c]
@@ -264,7 +278,7 @@ def mix(
 
 @part
 def back_tape(start: Any, depth: int, size: int, count: int) -> Any:
-    """Where ``values``, ``grads`` and gradients of what is mixed, of ``STEPS_AT_ONCE`` steps, lie, and slopes; the end."""
+    """Where ``values``, ``grads``, gradients of what is mixed, of ``STEPS_AT_ONCE`` steps, and slopes lie; the end."""
     values = start
     grads = values + STEPS_AT_ONCE * depth
     to_mixed = grads + STEPS_AT_ONCE * depth

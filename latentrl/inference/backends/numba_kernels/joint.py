@@ -23,12 +23,12 @@ from latentrl.inference.backends.numba_kernels.small import add, fill, gather_gr
 
 
 @part
-def joint_tape(run: Any, length: int, n: int, d: int, m: int, count: int) -> Any:
+def joint_tape(run: Any, length: int, n: int, d: int, m: int, size: int, count: int) -> Any:
     """Where the tapes of filter, paths and densities lie behind a run, and what comes after them."""
     filtered = run_tape(run, length, n)[6]
-    paths = filter_tape(filtered, length, n, d, m, count)[8]
+    paths = filter_tape(filtered, length, n, d, m, size, count)[8]
     densities = path_tape(paths, length, n)[5]
-    return filtered, paths, densities, density_tape(densities, length, n, m, count)[3]
+    return filtered, paths, densities, density_tape(densities, length, m, size, count)[3]
 
 
 @part
@@ -65,7 +65,7 @@ def joint_forward(
     ``mean [1, Dz]``, ``variance [1, Dz]`` in the gauge and ``noise [1, Da]`` are those of the prior and of R.
     """
     batch, length, d = observations.shape
-    n, m, count = gauge.shape[0], gauge.shape[0] + controls.shape[2], base.shape[0]
+    n, m, (count, size) = gauge.shape[0], gauge.shape[0] + controls.shape[2], base.shape
     prior = rows_of(scratch)
     covariance, h = prior + n, prior + (n + n * n)
     r, spreads, turn, back = h + d * n, h + (d * n + d * d), h + (d * n + d * d + d), h + (d * n + d * d + d + n * n)
@@ -81,19 +81,19 @@ def joint_forward(
     noise_of(covariance, work, turn, n, work + n)
     for first in range(0, batch, LANES):
         run = rows_of(tape) + first // LANES * tape.shape[1]
-        filtered, paths, densities, _ = joint_tape(run, length, n, d, m, count)
-        places = filter_tape(filtered, length, n, d, m, count)
+        filtered, paths, densities, _ = joint_tape(run, length, n, d, m, size, count)
+        places = filter_tape(filtered, length, n, d, m, size, count)
         gather_steps(places[5], observations, first)
         gather_steps(places[7], controls, first)
         gather_steps(path_tape(paths, length, n)[1], draws, first)
         filter_block(
             run, filtered, prior, covariance, h, r, turn,
-            numbers_of(theta), widths, numbers_of(base), length, n, d, m, False, work,
+            numbers_of(theta), widths, numbers_of(base), length, n, d, m, size, False, work,
         )  # fmt: skip
         path_block(drawn, paths, run, length, n, work)
         density_block(
             emitted, moved, densities, paths, places[5], places[7], spreads, back,
-            numbers_of(theta), widths, numbers_of(base), length, n, d, m, work,
+            numbers_of(theta), widths, numbers_of(base), length, n, d, m, size, work,
         )  # fmt: skip
         scatter_steps(states, first, paths)
         scatter(emissions, first, 0, emitted)
@@ -126,8 +126,7 @@ def joint_backward(
     """From the gradients of what :func:`joint_forward` has set to those of what it was given; everything from
     ``to_mean`` to ``to_base`` is set."""
     batch, length, n = to_states.shape
-    d, m, count = emission.shape[0], n + controls, base.shape[0]
-    size = n * m + n
+    d, m, (count, size) = emission.shape[0], n + controls, base.shape
     sums = rows_of(scratch)
     base_sums = sums + theta.shape[0]
     noise_sums = base_sums + count * size
@@ -149,8 +148,8 @@ def joint_backward(
     spread(inward, inverse)
     for first in range(0, batch, LANES):
         run = rows_of(tape) + first // LANES * tape.shape[1]
-        filtered, paths, densities, _ = joint_tape(run, length, n, d, m, count)
-        observed = filter_tape(filtered, length, n, d, m, count)[5]
+        filtered, paths, densities, _ = joint_tape(run, length, n, d, m, size, count)
+        observed = filter_tape(filtered, length, n, d, m, size, count)[5]
         gather_steps_gradient(to_state, to_states, first)
         gather_gradient(to_emission, to_emissions, first, 0)
         gather_gradient(to_transition, to_transitions, first, 0)
@@ -158,12 +157,12 @@ def joint_backward(
         fill(to_observed, length * d, 0.0)
         density_block_back(
             to_state, to_observed, noise_sums, sums, base_sums, to_emission, to_transition, densities, paths,
-            observed, spreads, inward, numbers_of(theta), widths, numbers_of(base), length, n, d, m, back, work,
+            observed, spreads, inward, numbers_of(theta), widths, numbers_of(base), length, n, d, m, size, back, work,
         )  # fmt: skip
         path_block_back(to_run, to_state, to_log_prob, paths, run, length, n, work)
         filter_block_back(
             mean, covariance, to_observed, full_sums, sums, base_sums, to_run, run, filtered, h, turn,
-            numbers_of(theta), widths, numbers_of(base), length, n, d, m, False, back, work,
+            numbers_of(theta), widths, numbers_of(base), length, n, d, m, size, False, back, work,
         )  # fmt: skip
         scatter_steps(to_observations, first, to_observed)
         add(mean_sums, mean, n)

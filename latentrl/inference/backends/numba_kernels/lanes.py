@@ -5,8 +5,9 @@ instruction of the processor where it has vectors of this size, and two or four 
 products may be contracted to fused ones, which round once; nothing is reordered and no small number becomes zero.
 
 ``Rows`` is where lanes lie in memory: ``rows[i]`` reads and writes the i-th, ``rows + i`` begins there. ``Numbers`` is
-the same of single numbers. Both are bare pointers, which cost a call nothing, and an index nothing but an addition, where
-an array's may be negative and has to be looked at; what they point into is an array that the caller of the kernel holds.
+the same of single numbers. Both are bare pointers, which cost a call nothing, and an index nothing but an addition,
+where an array's may be negative and has to be looked at; what they point into is an array that the caller of the kernel
+holds.
 """
 
 from __future__ import annotations

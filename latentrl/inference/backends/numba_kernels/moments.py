@@ -34,8 +34,7 @@ def moments_forward(
 ) -> None:
     """``means [B, T, Dz]`` and ``spreads``, the diagonal of Q in its own gauge, for ``states [B, T, Dz]``."""
     batch, length, n = states.shape
-    m, count = n + controls.shape[2], base.shape[0]
-    size = n * m + n
+    m, (count, size) = n + controls.shape[2], base.shape
     mean = rows_of(scratch)
     work = mean + n
     for first in range(0, batch, LANES):
@@ -67,8 +66,7 @@ def moments_backward(
     """From the gradients of what :func:`moments_forward` has set to those of what it was given; everything from
     ``to_states`` to ``to_base`` is set."""
     batch, length, n = to_states.shape
-    m, count = n + controls, base.shape[0]
-    size = n * m + n
+    m, (count, size) = n + controls, base.shape
     sums = rows_of(scratch)
     base_sums = sums + theta.shape[0]
     to_mean = base_sums + count * size
@@ -85,6 +83,7 @@ def moments_backward(
             mixed, alpha, to_dynamics = x + m, x + (m + size), to_mixed + held * size
             copy(xs + held * m, x, m)
             copy(alphas + held * count, alpha, count)
+            fill(to_dynamics, size, 0.0)
             gather_gradient(to_mean, to_means, first, t)
             gather_gradient(to_dynamics + n * m, to_spreads, first, t)
             product_t(to_dynamics, to_mean, x, n, 1, m, False, 1.0)

@@ -20,10 +20,10 @@ from latentrl.inference.backends.numba_kernels.smoother import smoother_block, s
 
 
 @part
-def smoothed_tape(run: Any, length: int, n: int, d: int, m: int, count: int) -> Any:
+def smoothed_tape(run: Any, length: int, n: int, d: int, m: int, size: int, count: int) -> Any:
     """Where the tapes of filter and smoother lie behind a run, and what comes after them."""
     filtered = run_tape(run, length, n)[6]
-    smoothed = filter_tape(filtered, length, n, d, m, count)[8]
+    smoothed = filter_tape(filtered, length, n, d, m, size, count)[8]
     return filtered, smoothed, smoother_tape(smoothed, length, n)[4]
 
 
@@ -47,7 +47,7 @@ def smoothed_forward(
 ) -> None:
     """Everything from ``filtered_mean`` on is set; see :func:`joint_forward` for the rest."""
     batch, length, d = observations.shape
-    n, m, count = gauge.shape[0], gauge.shape[0] + controls.shape[2], base.shape[0]
+    n, m, (count, size) = gauge.shape[0], gauge.shape[0] + controls.shape[2], base.shape
     prior = rows_of(scratch)
     covariance, h = prior + n, prior + (n + n * n)
     r, turn = h + d * n, h + (d * n + d * d)
@@ -61,13 +61,13 @@ def smoothed_forward(
     noise_of(covariance, work, turn, n, work + n)
     for first in range(0, batch, LANES):
         run = rows_of(tape) + first // LANES * tape.shape[1]
-        filtered, smoothed, _ = smoothed_tape(run, length, n, d, m, count)
-        places = filter_tape(filtered, length, n, d, m, count)
+        filtered, smoothed, _ = smoothed_tape(run, length, n, d, m, size, count)
+        places = filter_tape(filtered, length, n, d, m, size, count)
         gather_steps(places[5], observations, first)
         gather_steps(places[7], controls, first)
         filter_block(
             run, filtered, prior, covariance, h, r, turn,
-            numbers_of(theta), widths, numbers_of(base), length, n, d, m, False, work,
+            numbers_of(theta), widths, numbers_of(base), length, n, d, m, size, False, work,
         )  # fmt: skip
         smoother_block(smoothed, run, length, n, work)
         scatter_steps(filtered_mean, first, run)
@@ -99,8 +99,8 @@ def smoothed_backward(
     """From the gradients of what :func:`smoothed_forward` has set to those of what it was given; everything from
     ``to_mean`` to ``to_base`` is set, and ``to_noise [Da, Da]`` is that of all of R."""
     batch, length, n = to_filtered_mean.shape
-    d, m, count = emission.shape[0], n + controls, base.shape[0]
-    size, square = n * m + n, n * n
+    d, m, (count, size) = emission.shape[0], n + controls, base.shape
+    square = n * n
     sums = rows_of(scratch)
     base_sums = sums + theta.shape[0]
     noise_sums = base_sums + count * size
@@ -118,7 +118,7 @@ def smoothed_backward(
     spread(turn, gauge)
     for first in range(0, batch, LANES):
         run = rows_of(tape) + first // LANES * tape.shape[1]
-        filtered, smoothed, _ = smoothed_tape(run, length, n, d, m, count)
+        filtered, smoothed, _ = smoothed_tape(run, length, n, d, m, size, count)
         gather_steps_gradient(to_smoothed, to_smoothed_mean, first)
         gather_steps_gradient(to_spreads, to_smoothed_covariance, first)
         gather_steps_gradient(extra, to_filtered_mean, first)
@@ -129,7 +129,7 @@ def smoothed_backward(
         add(to_run, extra, length * (n + square))
         filter_block_back(
             mean, covariance, to_observed, noise_sums, sums, base_sums, to_run, run, filtered, h, turn,
-            numbers_of(theta), widths, numbers_of(base), length, n, d, m, False, back, work,
+            numbers_of(theta), widths, numbers_of(base), length, n, d, m, size, False, back, work,
         )  # fmt: skip
         scatter_steps(to_observations, first, to_observed)
         add(mean_sums, mean, n)
