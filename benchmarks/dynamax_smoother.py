@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks.recursion import recursion_model
 from benchmarks.timing import Comparison, compare, one_thread
 from benchmarks.training_step import LENGTH
-from latentrl.inference.backends import Backend, Emission, backend_named
+from latentrl.inference.backends import Backend, backend_named
 from latentrl.models.ekvae import EKVAE
 
 
@@ -37,12 +37,11 @@ def inputs(batch: int, length: int = LENGTH) -> tuple[Tensor, Tensor]:
 
 def ours(model: EKVAE, backend: Backend, observations: Tensor, controls: Tensor) -> Callable[[], list[Tensor]]:
     """One pass: the smoothed means ``[B, T, Dz]``, and gradients of the parameters."""
-    emission = Emission(model.projection, model.emission_variance().diag().detach())
+    actions = controls * model.dynamics.control_scale
     parameters = [*model.dynamics.gate.parameters(), model.dynamics.state_matrices, model.dynamics.control_matrices]
 
     def run() -> list[Tensor]:
-        prior, mixture = model.filter_prior(1), backend.mixture(model.dynamics)
-        smoothed = backend.smooth(backend.filter(prior, observations, controls, emission, mixture))
+        _, smoothed = backend.filter_and_smooth(model.state_space(), observations, actions)
         total = smoothed.mean.sum() + smoothed.covariance.sum()
         return [smoothed.mean.detach(), *torch.autograd.grad(total, parameters)]
 

@@ -9,7 +9,19 @@ from latentrl.training.trainer import Trainer
 
 KINDS: dict[str, tuple[str, ...]] = {
     "products of networks": ("aten::mm", "aten::addmm", "aten::bmm", "aten::mkldnn", "aten::convolution", "aten::thnn"),
-    "recursion": ("Filter", "Smoother", "Paths", "Density", "Moments", "Packed", "_Update", "_Predict", "_Factor"),
+    "recursion": (
+        "Filter",
+        "Smoother",
+        "Paths",
+        "Density",
+        "Moments",
+        "Joint",
+        "Smoothed",
+        "Packed",
+        "_Update",
+        "_Predict",
+        "_Factor",
+    ),
     "optimiser": ("Optimizer", "aten::_fused_adam", "aten::linalg_vector_norm"),
 }
 """How the names of operations begin; all others are the rest: elementwise functions, copies, what calls them."""

@@ -17,7 +17,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from latentrl.inference.posterior_chain import chain_moments, sample_chain
+from latentrl.inference.backends import REFERENCE, Backend
+from latentrl.inference.posterior_chain import chain_moments
 from latentrl.models.deep_ssm import DeepStateSpaceModel
 from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import DiagonalGaussianMLP, VectorEncoder, mlp_jacobian
@@ -78,12 +79,15 @@ class DVBFSettings(DVBSSettings):
 class DVBS(DeepStateSpaceModel):
     """The deep variational Bayes smoother: the posterior contains the transition (Latent Matters, 4.1.3.2; Table A.4).
 
+    ``backend`` draws paths of the posterior, PyTorch in float32 unless a training sets another.
+
     Args:
         spec: of the data.
         settings: sizes and variants; the defaults if None.
     """
 
     settings: DVBSSettings
+    backend: Backend = REFERENCE
 
     def __init__(self, spec: DataSpec, settings: DVBSSettings | None = None) -> None:
         settings = settings or DVBSSettings()
@@ -111,6 +115,9 @@ class DVBS(DeepStateSpaceModel):
                 self.recurrent.features, settings.head_hidden, size, log_variance=-4.0
             )
 
+    def use_backend(self, backend: Backend) -> None:
+        self.backend = backend
+
     # -- the posterior -----------------------------------------------------------------------------------------------
 
     def recognise(self, observations: Tensor, controls: Tensor) -> tuple[DiagonalGaussian, DiagonalGaussian]:
@@ -128,14 +135,7 @@ class DVBS(DeepStateSpaceModel):
     ) -> tuple[Tensor, Tensor]:
         first, factors = self.recognise(observations, controls)
         state, rate = self._first_state(first, generator)
-        weights = self.dynamics.weights()
-        gate_inputs, control = weights.gate_input(controls).unbind(1), controls.unbind(1)
-
-        def move(state: Tensor, t: int) -> tuple[Tensor, Tensor]:
-            local = weights.linearise(state, gate_inputs[t])
-            return local.mean(state, control[t]), local.noise.diagonal(dim1=-2, dim2=-1)
-
-        states, divergence = sample_chain(state, factors, move, generator)
+        states, divergence = self.backend.sample_chain(self.dynamics, state, factors, controls, generator)
         return states, rate + divergence
 
     def _first_state(self, first: DiagonalGaussian, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:

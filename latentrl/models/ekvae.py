@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference import kalman
-from latentrl.inference.backends import REFERENCE, Backend, Emission, Mixture
+from latentrl.inference.backends import REFERENCE, Backend, Emission, Mixture, StateSpace
 from latentrl.models.capabilities import Sampled
 from latentrl.models.frame_autoencoder import FrameAutoencoder
 from latentrl.models.spec import DataSpec
@@ -150,6 +150,12 @@ class EKVAE(FrameAutoencoder):
         """The diagonal of R ``[Da]``, float64, Eq. 4.17."""
         return self.log_emission_noise.double().exp() + self.settings.noise_floor
 
+    def state_space(self) -> StateSpace:
+        """The model of the pseudo-observations a, Eq. 4.13, 4.17."""
+        return StateSpace(
+            self.dynamics, self.filter_mean, self.log_filter_variance, self.projection, self.log_emission_noise
+        )
+
     def filter_prior(self, batch: int) -> Belief:
         """The learned N(m_0, P_0) that the filter starts from, before it has seen x_1."""
         gauge = self.dynamics.gauge.double()
@@ -227,12 +233,8 @@ class EKVAE(FrameAutoencoder):
         self, posterior: DiagonalGaussian, positions: Tensor, actions: Tensor, generator: torch.Generator | None
     ) -> tuple[RateTerms, Tensor]:
         """The terms of :meth:`rate_terms`, and the sampled states ``[B, T, Dz]`` that they were estimated with."""
-        weights = self.backend.mixture(self.dynamics)
-        controls = weights.scaled(actions)
-        a = positions.double()
-        run = self.run_filter(a, controls, weights)
         rate = self._joint_rate if self.settings.version == "joint" else self._marginal_rate
-        states, emission, transition, log_posterior = rate(a, controls, run, weights, generator)
+        states, emission, transition, log_posterior = rate(positions, actions, generator)
         terms = RateTerms(
             encoder=posterior.log_prob(positions).sum(1).double(),
             emission=emission,
@@ -243,20 +245,24 @@ class EKVAE(FrameAutoencoder):
         return terms, states
 
     def _marginal_rate(
-        self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Mixture, generator: torch.Generator | None
+        self, positions: Tensor, actions: Tensor, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """States, emission, transition and posterior terms of Eq. 4.27-4.28, with states from the marginals."""
-        smoothing = self.settings.version == "smoother"
-        chosen = self.backend.smooth(run) if smoothing else run.filtered
+        weights, a = self.backend.mixture(self.dynamics), positions.double()
+        controls, smoothing = weights.scaled(actions), self.settings.version == "smoother"
+        if smoothing:
+            filtered, chosen = self.backend.filter_and_smooth(self.state_space(), positions, actions)
+        else:
+            filtered = chosen = self.run_filter(a, controls, weights).filtered
         # z_T appears in no term, unless it is z_1 too.
         steps = a.shape[1] - 1
         kept = max(steps, 1)
-        covariances = torch.stack((chosen.covariance[:, :kept], run.filtered.covariance[:, :kept]))
+        covariances = torch.stack((chosen.covariance[:, :kept], filtered.covariance[:, :kept]))
         factor, filter_factor = cholesky(covariances).unbind(0)
         states, log_chosen = sample_gaussian(chosen.mean[:, :kept], factor, generator)
         log_posterior = log_chosen[:, 0]
         if smoothing:
-            log_filtered = gaussian_log_prob(states, run.filtered.mean[:, :kept], filter_factor)
+            log_filtered = gaussian_log_prob(states, filtered.mean[:, :kept], filter_factor)
             log_posterior = log_posterior + (log_chosen - log_filtered)[:, :steps].sum(1)
         noise = self.emission_variance()
         emission = -diagonal_log_prob(a[:, 0], states[:, 0, : self.position_size], noise)
@@ -269,13 +275,13 @@ class EKVAE(FrameAutoencoder):
         return states, emission, transition.sum(1), log_posterior
 
     def _joint_rate(
-        self, a: Tensor, controls: Tensor, run: kalman.Filtered, weights: Mixture, generator: torch.Generator | None
+        self, positions: Tensor, actions: Tensor, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """States and the three terms for one trajectory z_1:T from the joint smoothing distribution."""
-        paths = self.backend.sample_paths(run, generator)
-        states = paths.states
-        emission, transition = self.backend.log_densities(weights, states, controls, a, self.emission_variance())
-        return states, -emission, -transition, paths.log_prob
+        states, emission, transition, log_posterior = self.backend.joint(
+            self.state_space(), positions, actions, generator
+        )
+        return states, -emission, -transition, log_posterior
 
     # -- what stages of a training ask for ---------------------------------------------------------------------------
 

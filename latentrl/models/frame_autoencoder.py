@@ -12,6 +12,7 @@ from latentrl.models.spec import DataSpec
 from latentrl.networks import NETWORKS, NetworkName
 from latentrl.networks.standardisation import Standardisation
 from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.numerics.frame_errors import frame_errors
 from latentrl.numerics.pieces import in_pieces
 
 
@@ -106,4 +107,4 @@ class FrameAutoencoder(WorldModel):
 
     def _squared_error(self, positions: Tensor, frames: Tensor) -> tuple[Tensor]:
         (decoded,) = self._decode(positions)
-        return ((decoded - self.to_unit(frames)).square().flatten(1).mean(-1),)
+        return (frame_errors(decoded, frames),)

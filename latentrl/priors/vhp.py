@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from latentrl.networks.dense import DiagonalGaussianMLP
-from latentrl.numerics.distributions import DiagonalGaussian, diagonal_log_prob, standard_normal_like
+from latentrl.numerics.distributions import LOG_2PI, DiagonalGaussian, standard_normal_like
 from latentrl.priors.base import InitialDistribution
 
 
@@ -45,9 +45,9 @@ class VHP(InitialDistribution):
             posterior = DiagonalGaussian(posterior.mean.expand(wanted), posterior.variance.expand(wanted))
         zeta = posterior.rsample(generator)
         likelihood = self.decoder(zeta)
-        zeros = torch.zeros_like(zeta)
+        standard = -0.5 * (zeta.square() + LOG_2PI).sum(-1)
         # The gauge's determinant is one or minus one: densities of z and of gauge^-1 z are equal.
-        bound = likelihood.log_prob(inner) + diagonal_log_prob(zeta, zeros, zeros + 1) - posterior.log_prob(zeta)
+        bound = likelihood.log_prob(inner) + standard - posterior.log_prob(zeta)
         return bound if samples == 1 else bound.logsumexp(0) - math.log(samples)
 
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:

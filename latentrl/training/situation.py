@@ -137,8 +137,11 @@ def _backend(situation: Situation) -> str:
     options = situation.options
     able = RunsBackend in situation.capabilities
     if options.backend != AUTO and options.backend != PLAIN and not able:
-        having = " and ".join(name for name, entry in MODELS.items() if issubclass(entry.model, RunsBackend))
-        raise UserError(f"--backend {options.backend}: of the models only {having} have it; give {AUTO} or {PLAIN}")
+        *having, last = (name for name, entry in MODELS.items() if issubclass(entry.model, RunsBackend))
+        raise UserError(
+            f"--backend {options.backend}: of the models only {', '.join(having)} and {last} have it; give {AUTO} or "
+            f"{PLAIN}"
+        )
     if not able:
         return PLAIN
     device = "cpu" if options.resume else situation.device.type

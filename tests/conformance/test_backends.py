@@ -8,8 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.inference.backends import BACKENDS, NEEDS, Backend, Emission, Mixture, backend_named, is_installed
+from latentrl.inference.backends import (
+    BACKENDS,
+    NEEDS,
+    Backend,
+    Emission,
+    Mixture,
+    StateSpace,
+    backend_named,
+    is_installed,
+)
 from latentrl.inference.kalman import Filtered
+from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.transitions.locally_linear import LocallyLinearTransition
 from latentrl.types import Belief
 
@@ -159,6 +169,39 @@ def linear(problem: Problem, backend: Backend) -> list[Tensor]:
     return [*flat(run), *backend.smooth(run)]
 
 
+def space(problem: Problem) -> StateSpace:
+    """With the problem's covariances as logarithms of variances; observations that are not there are zero."""
+    variance = problem.covariance.diagonal(dim1=-2, dim2=-1).mean(0)
+    return StateSpace(
+        problem.transition, problem.mean.mean(0), variance.log(), problem.emission, problem.noise.diagonal().log()
+    )
+
+
+def observed(problem: Problem) -> Tensor:
+    return torch.where(problem.observations.isnan(), 0.0, problem.observations)
+
+
+def joint(problem: Problem, backend: Backend) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    return list(backend.joint(space(problem), observed(problem), problem.controls, generator))
+
+
+def both(problem: Problem, backend: Backend) -> list[Tensor]:
+    filtered, smoothed = backend.filter_and_smooth(space(problem), observed(problem), problem.controls)
+    return [*filtered, *smoothed]
+
+
+def chain(problem: Problem, backend: Backend) -> list[Tensor]:
+    """Its factors are made of the problem's observations, so that they get gradients."""
+    shape = (*problem.controls.shape[:2], problem.mean.shape[-1])
+    seen = observed(problem).sum(-1)[:, 1:, None]
+    means = problem.normal(*shape) + 0.3 * seen
+    factors = DiagonalGaussian(means, (problem.normal(*shape) + 0.2 * seen * problem.noise.sum()).exp())
+    first = problem.mean.expand(len(seen), -1)
+    generator = torch.Generator().manual_seed(3)
+    return list(backend.sample_chain(problem.transition, first, factors, problem.controls, generator))
+
+
 WORK = {
     "filter": filtered,
     "linear": linear,
@@ -166,6 +209,9 @@ WORK = {
     "paths": paths,
     "densities": densities,
     "moments": moments,
+    "joint": joint,
+    "chain": chain,
+    "filter and smoother": both,
 }
 
 

@@ -103,7 +103,7 @@ def test_what_is_impossible_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--backend abacus: there is no such backend; give auto or one of reference"):
         train(options(data, tmp_path / "run", backend="abacus"))
     if is_installed("numba"):
-        with pytest.raises(UserError, match="--backend numba: of the models only ekvae and kvae have it"):
+        with pytest.raises(UserError, match="--backend numba: of the models only ekvae, dvbs, dvbf and kvae have it"):
             train(options(data, tmp_path / "run", backend="numba", model="dks"))
         with pytest.raises(UserError, match=r"--backend numba: .* not on cuda"):
             choose("numba", "cuda")

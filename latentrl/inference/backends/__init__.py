@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 
-from latentrl.inference.backends.base import Backend, Emission, Mixture, Transition
+from latentrl.inference.backends.base import Backend, Emission, Joint, Mixture, StateSpace, Transition
 from latentrl.inference.backends.parallel import Parallel
 from latentrl.inference.backends.reference import Reference
 from latentrl.support.errors import UserError
@@ -19,7 +19,9 @@ __all__ = [
     "REFERENCE",
     "Backend",
     "Emission",
+    "Joint",
     "Mixture",
+    "StateSpace",
     "Transition",
     "backend_named",
     "choose",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference.kalman import Filtered, Paths
+from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.types import Belief
 
 
@@ -45,6 +46,52 @@ class Emission(NamedTuple):
 
     matrix: Tensor
     noise: Tensor
+
+
+class StateSpace(NamedTuple):
+    """A locally linear model of positions, in parameters as models hold them, in any precision.
+
+    Attributes:
+        transition: p(z_{t+1} | z_t, u_t). Its ``noise_floor`` is added to the two variances below as well.
+        mean: m_0 ``[Dz]`` of the prior that the filter starts from.
+        log_variance: the logarithm ``[Dz]`` of what P_0 has on its diagonal in the transition's gauge.
+        emission: H ``[Da, Dz]``, a constant.
+        log_noise: the logarithm ``[Da]`` of the diagonal of R.
+    """
+
+    transition: Transition
+    mean: Tensor
+    log_variance: Tensor
+    emission: Tensor
+    log_noise: Tensor
+
+    def prior(self) -> Belief:
+        """N(m_0, P_0) ``[1]``, float64."""
+        gauge, variance = self.transition.gauge.double(), self._variance(self.log_variance)
+        return Belief(self.mean.double()[None], (gauge @ variance.diag() @ gauge.T)[None])
+
+    def noise(self) -> Tensor:
+        """The diagonal of R ``[Da]``, float64."""
+        return self._variance(self.log_noise)
+
+    def _variance(self, logarithm: Tensor) -> Tensor:
+        return logarithm.double().exp() + self.transition.noise_floor
+
+
+class Joint(NamedTuple):
+    """Trajectories drawn backwards and their densities, each ``[B]`` in nats.
+
+    Attributes:
+        states: z ``[B, T, Dz]``, float64.
+        emission: log p(a_1:T | z_1:T).
+        transition: log p(z_2:T | z_1, u).
+        posterior: log p(z_1:T | a_1:T, u).
+    """
+
+    states: Tensor
+    emission: Tensor
+    transition: Tensor
+    posterior: Tensor
 
 
 class Backend(ABC):
@@ -123,3 +170,47 @@ class Backend(ABC):
     @abstractmethod
     def moments(self, mixture: Any, states: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
         """F z + B u and the diagonal of Q ``[B, T, Dz]`` at ``states [B, T, Dz]`` and ``controls [B, T, Du]``."""
+
+    @abstractmethod
+    def sample_chain(
+        self,
+        transition: Transition,
+        first: Tensor,
+        factors: DiagonalGaussian,
+        controls: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """A path ``[B, T, Dz]`` of the posterior of Eq. 4.12, and its divergence from the transition ``[B]`` in nats.
+
+        Args:
+            transition: p(z_{t+1} | z_t, u_t).
+            first: z_1 ``[B, Dz]``, whose precision the results have.
+            factors: N(mu_t, diag r_t) for t >= 2, ``[B, T - 1, Dz]``.
+            controls: u ``[B, T - 1, Du]``, about [-1, 1]; they get no gradient.
+            generator: of the path.
+        """
+
+    def joint(
+        self, space: StateSpace, observations: Tensor, actions: Tensor, generator: torch.Generator | None = None
+    ) -> Joint:
+        """A trajectory for each sequence from p(z_1:T | a_1:T, u), and its densities: filter, paths and densities.
+
+        Args:
+            space: the model.
+            observations: a ``[B, T, Da]``, in any precision.
+            actions: ``[B, T - 1, Du]`` in the environment's units; they get no gradient.
+            generator: of the draw.
+        """
+        mixture, positions = self.mixture(space.transition), observations.double()
+        controls, noise = mixture.scaled(actions), space.noise()
+        run = self.filter(space.prior(), positions, controls, Emission(space.emission, noise.diag()), mixture)
+        paths = self.sample_paths(run, generator)
+        densities = self.log_densities(mixture, paths.states, controls, positions, noise)
+        return Joint(paths.states, *densities, paths.log_prob)
+
+    def filter_and_smooth(self, space: StateSpace, observations: Tensor, actions: Tensor) -> tuple[Belief, Belief]:
+        """The filtered and the smoothed beliefs ``[B, T]``; arguments as for :meth:`joint`."""
+        mixture = self.mixture(space.transition)
+        emission, controls = Emission(space.emission, space.noise().diag()), mixture.scaled(actions)
+        run = self.filter(space.prior(), observations.double(), controls, emission, mixture)
+        return run.filtered, self.smooth(run)

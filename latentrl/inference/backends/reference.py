@@ -11,7 +11,8 @@ from latentrl.inference import kalman
 from latentrl.inference.backends.base import Backend, Emission, Transition
 from latentrl.inference.filtering import Linearised, Local, filter_all
 from latentrl.inference.kalman import Filtered, Paths
-from latentrl.numerics.distributions import diagonal_log_prob
+from latentrl.inference.posterior_chain import sample_chain
+from latentrl.numerics.distributions import DiagonalGaussian, diagonal_log_prob
 from latentrl.types import Belief
 
 
@@ -78,3 +79,20 @@ class Reference(Backend):
         mean = (local.dynamics @ torch.cat((flat, control), -1).unsqueeze(-1)).squeeze(-1)
         variance = local.noise.diagonal(dim1=-2, dim2=-1)
         return mean.view(states.shape), variance.reshape(states.shape)
+
+    def sample_chain(
+        self,
+        transition: Transition,
+        first: Tensor,
+        factors: DiagonalGaussian,
+        controls: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        weights = transition.weights(first.dtype)
+        gate_inputs, control = weights.gate_input(controls).unbind(1), controls.unbind(1)
+
+        def move(state: Tensor, t: int) -> tuple[Tensor, Tensor]:
+            local = weights.linearise(state, gate_inputs[t])
+            return local.mean(state, control[t]), local.noise.diagonal(dim1=-2, dim2=-1)
+
+        return sample_chain(first, factors, move, generator)

@@ -1,24 +1,26 @@
 """The recursions as kernels that numba compiles for the processor: all time steps of eight sequences in one go.
 
 In the order in which they need each other: ``lanes`` (eight numbers), ``small`` (their matrices), ``gate`` and
-``steps`` (one time step), ``filter``, ``linear``, ``paths``, ``density``, ``smoother`` and ``moments`` (the kernels,
-each with its adjoint), ``caching`` (compiled once), ``functions`` (tensors with gradients). One thread: results do not
-depend on how many there are.
+``steps`` (one time step), ``run`` (what one hands to another), ``filter``, ``linear``, ``paths``, ``density``,
+``smoother``, ``moments`` and ``chain`` (the kernels, each with its adjoint), ``joint`` and ``smoothed`` (several of
+them as one), ``caching`` (compiled once), ``functions`` (tensors with gradients). One thread: results do not depend on
+how many there are.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latentrl.inference.backends.base import Backend, Emission, Transition
+from latentrl.inference.backends.base import Backend, Emission, Joint, StateSpace, Transition
 from latentrl.inference.backends.numba_kernels import functions
 from latentrl.inference.backends.reference import Reference
 from latentrl.inference.kalman import Filtered, Paths
-from latentrl.numerics.distributions import standard_normal_like
+from latentrl.numerics.distributions import DiagonalGaussian, standard_normal_like
 from latentrl.types import Belief
 
 
@@ -27,7 +29,8 @@ class Mixed:
 
     Attributes:
         widths: of the alpha network's layers ``[L]``, the last of them M.
-        read: parameters of the alpha network, base matrices and variances: see :class:`functions.Packed`.
+        given: the parameters themselves: see :func:`functions.pack`.
+        floor: of the variances.
         gauge: that Q is diagonal in ``[Dz, Dz]``.
     """
 
@@ -35,13 +38,25 @@ class Mixed:
         layers = [layer for layer in transition.gate.children() if isinstance(layer, nn.Linear)]
         self.widths = np.array([layer.out_features for layer in layers])
         flat = [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
-        matrices = transition.state_matrices, transition.control_matrices
-        self.read = functions.Packed.apply(transition.noise_floor, *matrices, transition.log_noise, *flat)
+        self.given = transition.state_matrices, transition.control_matrices, transition.log_noise, *flat
+        self.floor = transition.noise_floor
         self.gauge = transition.gauge.double()
         self.control_scale = transition.control_scale.double()
 
+    @cached_property
+    def read(self) -> tuple[Tensor, Tensor]:
+        """Parameters of the alpha network, and what is mixed."""
+        found: tuple[Tensor, Tensor] = functions.Packed.apply(self.floor, *self.given)
+        return found
+
     def scaled(self, action: Tensor) -> Tensor:
         return action.double() / self.control_scale
+
+    def ungauged(self) -> tuple[functions.Array, float]:
+        """The inverse of the gauge, and the logarithm of its determinant."""
+        # Of a few rows, and without gradient: NumPy has less to do before it begins.
+        gauge = self.gauge.detach().numpy()
+        return np.linalg.inv(gauge), float(np.linalg.slogdet(gauge).logabsdet)
 
 
 class Numba(Backend):
@@ -115,11 +130,9 @@ class Numba(Backend):
     ) -> tuple[Tensor, Tensor]:
         if not isinstance(mixture, Mixed):
             return self.otherwise.log_densities(mixture, states, controls, observations, variance)
-        # Of a few rows, and without gradient: NumPy has less to do before it begins.
-        gauge = mixture.gauge.detach().numpy()
-        inverse, determinant = torch.from_numpy(np.linalg.inv(gauge)), float(np.linalg.slogdet(gauge).logabsdet)
+        inverse, determinant = mixture.ungauged()
         given = states, observations, variance, *mixture.read
-        emission, transition = functions.Density.apply(controls, inverse, mixture.widths, *given)
+        emission, transition = functions.Density.apply(controls, torch.from_numpy(inverse), mixture.widths, *given)
         # The noise is independent in a gauge of its own.
         return emission, transition - determinant * (states.shape[1] - 1)
 
@@ -128,6 +141,58 @@ class Numba(Backend):
             return self.otherwise.moments(mixture, states, controls)
         mean, variance = functions.Moments.apply(controls, mixture.widths, states, *mixture.read)
         return mean, variance @ mixture.gauge.square().T
+
+    def joint(
+        self, space: StateSpace, observations: Tensor, actions: Tensor, generator: torch.Generator | None = None
+    ) -> Joint:
+        if observations.device.type != "cpu":
+            return super().joint(space, observations, actions, generator)
+        mixture, (batch, length, _) = Mixed(space.transition), observations.shape
+        inverse, determinant = mixture.ungauged()
+        draws = torch.randn(batch, length, len(space.mean), dtype=torch.float64, generator=generator)
+        fixed = functions.array(space.emission), functions.array(mixture.gauge), inverse
+        states, emission, transition, posterior = functions.Joint.apply(
+            _controls(mixture, actions), draws, fixed, mixture.widths, mixture.floor, *_learned(space, observations),
+            *mixture.given,
+        )  # fmt: skip
+        if determinant != 0:
+            transition = transition - determinant * (length - 1)
+        return Joint(states, emission, transition, posterior)
+
+    def filter_and_smooth(self, space: StateSpace, observations: Tensor, actions: Tensor) -> tuple[Belief, Belief]:
+        if observations.device.type != "cpu":
+            return super().filter_and_smooth(space, observations, actions)
+        mixture = Mixed(space.transition)
+        fixed = functions.array(space.emission), functions.array(mixture.gauge)
+        found = functions.Smoothed.apply(
+            _controls(mixture, actions), fixed, mixture.widths, mixture.floor, *_learned(space, observations),
+            *mixture.given,
+        )  # fmt: skip
+        return Belief(*found[:2]), Belief(*found[2:])
+
+    def sample_chain(
+        self,
+        transition: Transition,
+        first: Tensor,
+        factors: DiagonalGaussian,
+        controls: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        if first.device.type != "cpu":
+            return self.otherwise.sample_chain(transition, first, factors, controls, generator)
+        mixture, draws = Mixed(transition), standard_normal_like(factors.mean, generator)
+        given = first, factors.mean, factors.variance, *mixture.read
+        found: tuple[Tensor, Tensor] = functions.Chain.apply(controls, draws, mixture.gauge, mixture.widths, *given)
+        return found
+
+
+def _learned(space: StateSpace, observations: Tensor) -> tuple[Tensor, ...]:
+    return space.mean, space.log_variance, space.log_noise, observations
+
+
+def _controls(mixture: Mixed, actions: Tensor) -> functions.Array:
+    found: functions.Array = functions.array(actions) / mixture.control_scale.numpy()
+    return found
 
 
 def _fits(*tensors: Tensor) -> bool:

@@ -1,37 +1,46 @@
 """The extended Kalman filter with the alpha network inside: all time steps of eight sequences, then of the next eight.
 
-Arrays ``[B, T, n]`` are PyTorch's, matrices flat; arrays ``[blocks, T, n, LANES]`` are read and written by the kernels
-alone. Every kernel is given an array to work in, for nothing that is made inside may be pointed to.
+Arrays ``[B, T, n]`` are PyTorch's, matrices flat; a ``tape [blocks, rows, LANES]`` is what a kernel leaves to its
+adjoint. Every kernel is given an array to work in, for nothing that is made inside may be pointed to.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from latentrl.inference.backends.numba_kernels.gate import (
-    STEPS_AT_ONCE,
-    mix,
-    mix_back,
-    network,
-    network_back,
-    network_sums,
-    softmax,
-    softmax_back,
-    sum_of,
+from latentrl.inference.backends.numba_kernels.gate import STEPS_AT_ONCE, back_tape, mix, mix_back, mix_sums, sum_of
+from latentrl.inference.backends.numba_kernels.lanes import (
+    LANES,
+    Numbers,
+    Rows,
+    apart,
+    get,
+    numbers_of,
+    part,
+    put,
+    rows_of,
+    splat,
 )
-from latentrl.inference.backends.numba_kernels.lanes import LANES, Rows, apart, get, part, put, rows_of, splat, total
+from latentrl.inference.backends.numba_kernels.run import (
+    gather_run_gradient,
+    gather_steps,
+    run_tape,
+    scatter_run,
+    scatter_steps,
+)
 from latentrl.inference.backends.numba_kernels.small import (
     add,
     copy,
     fill,
     gather,
-    gather_gradient,
     product,
     product_t,
     scatter,
     spread,
+    totals,
 )
 from latentrl.inference.backends.numba_kernels.steps import (
+    leading,
     only_seen,
     predict,
     predict_back,
@@ -43,6 +52,7 @@ from latentrl.inference.backends.numba_kernels.steps import (
 @part
 def noise_of(noise: Rows, variances: Rows, gauge: Rows, n: int, work: Rows) -> None:
     """Q = gauge diag(q) gauge'; ``work`` of n²."""
+    apart()
     for r in range(n):
         for c in range(n):
             work[r * n + c] = gauge[r * n + c] * variances[c]
@@ -52,6 +62,7 @@ def noise_of(noise: Rows, variances: Rows, gauge: Rows, n: int, work: Rows) -> N
 @part
 def noise_back(to_variances: Rows, to_noise: Rows, gauge: Rows, n: int, work: Rows) -> None:
     """The gradient of q, the diagonal of gauge' dQ gauge; ``work`` of n²."""
+    apart()
     product(work, to_noise, gauge, n, n, n, False, 1.0)
     for c in range(n):
         found = splat(0.0)
@@ -61,34 +72,160 @@ def noise_back(to_variances: Rows, to_noise: Rows, gauge: Rows, n: int, work: Ro
 
 
 @part
-def observe(
-    observation: Rows,
-    masked: Rows,
-    shaken: Rows,
-    given: Rows,
-    observations: Any,
-    seen: Any,
+def filter_tape(start: Any, length: int, n: int, d: int, m: int, size: int, count: int) -> Any:
+    """Where (z, u) and what was mixed, gains, whitened innovations, alpha, observations, what is seen of them, and
+    controls lie; and what comes after them."""
+    steps = length - 1
+    mixed = start + steps * m
+    gains = mixed + steps * size
+    whitened = gains + length * n * d
+    alphas = whitened + length * d
+    observations = alphas + steps * count
+    seen = observations + length * d
+    controls = seen + length * d
+    return start, mixed, gains, whitened, alphas, observations, seen, controls, controls + steps * (m - n)
+
+
+@part
+def filter_block(
+    run: Rows,
+    tape: Rows,
+    prior_mean: Rows,
+    prior_covariance: Rows,
     h: Rows,
     r: Rows,
-    first: int,
-    t: int,
-    d: int,
+    turn: Rows,
+    theta: Numbers,
+    widths: Any,
+    base: Numbers,
+    length: int,
     n: int,
+    d: int,
+    m: int,
+    size: int,
+    gaps: bool,
+    work: Rows,
 ) -> None:
-    """What is observed at a step: a, H and R, where ``seen [B, T, Da]`` has entries with zeros for what is not."""
+    """The run of eight sequences. Observations, controls and, with ``gaps``, what is seen are on the tape."""
     apart()
-    gather(observation, observations, first, t)
-    if seen.shape[0] > 0:
-        gather(given, seen, first, t)
-        for i in range(d):
-            for lane in range(LANES):
-                if get(given, i, lane) == 0.0:
-                    # Whatever stands in for a missing observation, NaN included.
-                    put(observation, i, lane, 0.0)
-        only_seen(masked, shaken, given, h, r, d, n)
-    else:
-        copy(masked, h, d * n)
-        copy(shaken, r, d * d)
+    square, count = n * n, widths[len(widths) - 1]
+    xs, mixed, gains, whitened, alphas, observations, seen, controls, _ = filter_tape(
+        tape, length, n, d, m, size, count
+    )
+    mean, covariance, predicted, expected, transitions, noises, _ = run_tape(run, length, n)
+    masked, shaken = work, work + d * n
+    spare = shaken + d * d
+    copy(masked, h, d * n)
+    copy(shaken, r, d * d)
+    copy(predicted, prior_mean, n)
+    copy(expected, prior_covariance, square)
+    for t in range(length):
+        here, around = mean + t * n, covariance + t * square
+        copy(here, predicted + t * n, n)
+        copy(around, expected + t * square, square)
+        if gaps:
+            only_seen(masked, shaken, seen + t * d, h, r, d, n)
+        update(
+            here, around, observations + t * d, masked, shaken, gains + t * n * d, whitened + t * d, n, d, spare
+        )  # fmt: skip
+        if t + 1 < length:
+            x, found, q = xs + t * m, mixed + t * size, noises + t * square
+            copy(x, here, n)
+            copy(x + n, controls + t * (m - n), m - n)
+            mix(found, alphas + t * count, x, theta, widths, base, m, size, spare)
+            noise_of(q, found + n * m, turn, n, spare)
+            leading(transitions + t * square, found, n, m)
+            copy(expected + (t + 1) * square, around, square)
+            predict(predicted + (t + 1) * n, expected + (t + 1) * square, x, found, q, n, m, spare)
+
+
+@part
+def filter_block_back(
+    to_mean: Rows,
+    to_covariance: Rows,
+    to_observations: Rows,
+    noise_sums: Rows,
+    sums: Rows,
+    base_sums: Rows,
+    to_run: Rows,
+    run: Rows,
+    tape: Rows,
+    h: Rows,
+    turn: Rows,
+    theta: Numbers,
+    widths: Any,
+    base: Numbers,
+    length: int,
+    n: int,
+    d: int,
+    m: int,
+    size: int,
+    gaps: bool,
+    back: Rows,
+    work: Rows,
+) -> None:
+    """The adjoint of :func:`filter_block`: ``to_mean`` and ``to_covariance``, those of the prior, are set; what is
+    before ``to_run`` is added to."""
+    apart()
+    square, count = n * n, widths[len(widths) - 1]
+    xs, mixed, gains, whitened, alphas, _, seen, _, _ = filter_tape(tape, length, n, d, m, size, count)
+    _, covariance, _, _, _, _, _ = run_tape(run, length, n)
+    of_mean, of_covariance, of_predicted, of_expected, of_transitions, of_noises, _ = run_tape(to_run, length, n)
+    to_mixed = back_tape(back, sum_of(widths), size, count)[2]
+    masked, to_observation = work, work + d * n
+    to_r, to_q = to_observation + d, to_observation + d + d * d
+    found = to_q + square
+    spare = found + n
+    copy(masked, h, d * n)
+    fill(to_mean, n, 0.0)
+    fill(to_covariance, square, 0.0)
+    for t in range(length - 1, -1, -1):
+        if t + 1 < length:
+            # From the prediction for t + 1 to the belief at t.
+            place = t % STEPS_AT_ONCE
+            to_dynamics = to_mixed + place * size
+            copy(to_q, of_noises + t * square, square)
+            add(to_q, to_covariance, square)
+            fill(to_dynamics, size, 0.0)
+            noise_back(to_dynamics + n * m, to_q, turn, n, spare)
+            for i in range(n):
+                copy(to_dynamics + i * m, of_transitions + (t * square + i * n), n)
+            predict_back(
+                to_mean, to_covariance, to_dynamics, covariance + t * square, xs + t * m, mixed + t * size, n, m, spare
+            )
+            mix_back(found, back, place, alphas + t * count, xs + t * m, theta, widths, base, n, m, size)
+            add(to_mean, found, n)
+            if place == 0:
+                steps = min(STEPS_AT_ONCE, length - 1 - t)
+                mix_sums(sums, base_sums, back, steps, alphas + t * count, xs + t * m, widths, m, size)
+        add(to_mean, of_mean + t * n, n)
+        add(to_covariance, of_covariance + t * square, square)
+        if gaps:
+            for i in range(d):
+                for c in range(n):
+                    masked[i * n + c] = seen[t * d + i] * h[i * n + c]
+        update_back(
+            to_mean, to_covariance, to_observation, to_r, gains + t * n * d, whitened + t * d, masked, n, d, spare
+        )
+        if gaps:
+            for i in range(d):
+                for c in range(d):
+                    if c != i:
+                        to_r[i * d + c] = seen[t * d + i] * seen[t * d + c] * to_r[i * d + c]
+        add(to_observations + t * d, to_observation, d)
+        add(noise_sums, to_r, d * d)
+        add(to_mean, of_predicted + t * n, n)
+        add(to_covariance, of_expected + t * square, square)
+
+
+@part
+def hide(observations: Rows, seen: Rows, count: int) -> None:
+    """Whatever stands in for a missing observation, NaN included, becomes zero."""
+    apart()
+    for i in range(count):
+        for lane in range(LANES):
+            if get(seen, i, lane) == 0.0:
+                put(observations, i, lane, 0.0)
 
 
 def filter_forward(
@@ -102,7 +239,6 @@ def filter_forward(
     theta: Any,
     widths: Any,
     base: Any,
-    variances: Any,
     gauge: Any,
     filtered_mean: Any,
     filtered_covariance: Any,
@@ -110,55 +246,37 @@ def filter_forward(
     predicted_covariance: Any,
     transitions: Any,
     noises: Any,
-    gains: Any,
-    whiteneds: Any,
-    alphas: Any,
+    tape: Any,
     scratch: Any,
 ) -> None:
     """Everything from ``filtered_mean`` on is set."""
     batch, length, d = observations.shape
-    n, m, count = gauge.shape[0], gauge.shape[0] + controls.shape[2], base.shape[0]
+    n, m, (count, size) = gauge.shape[0], gauge.shape[0] + controls.shape[2], base.shape
     mean = rows_of(scratch)
     covariance = mean + n
     h, r, turn = covariance + n * n, covariance + (n * n + d * n), covariance + (n * n + d * n + d * d)
+    work, gaps = turn + n * n, seen.shape[0] > 0
     spread(h, emission)
     spread(r, noise)
     spread(turn, gauge)
-    observation = turn + n * n
-    given, masked = observation + d, observation + 2 * d
-    shaken = masked + d * n
-    inputs = shaken + d * d
-    dynamics = inputs + m
-    transition, q = dynamics + n * m, dynamics + (n * m + n * n)
-    mixed = q + n * n
-    work = mixed + n
     for first in range(0, batch, LANES):
-        gain = rows_of(gains) + first // LANES * length * n * d
-        whitened = rows_of(whiteneds) + first // LANES * length * d
-        alpha = rows_of(alphas) + first // LANES * (length - 1) * count
+        run = rows_of(tape) + first // LANES * tape.shape[1]
+        own = run_tape(run, length, n)[6]
+        places = filter_tape(own, length, n, d, m, size, count)
         gather(mean, prior_mean, first, 0)
         gather(covariance, prior_covariance, first, 0)
-        for t in range(length):
-            scatter(predicted_mean, first, t, mean)
-            scatter(predicted_covariance, first, t, covariance)
-            observe(observation, masked, shaken, given, observations, seen, h, r, first, t, d, n)
-            update(mean, covariance, observation, masked, shaken, gain, whitened, n, d, work)
-            scatter(filtered_mean, first, t, mean)
-            scatter(filtered_covariance, first, t, covariance)
-            gain, whitened = gain + n * d, whitened + d
-            if t + 1 < length:
-                copy(inputs, mean, n)
-                gather(inputs + n, controls, first, t)
-                softmax(alpha, network(work, inputs, theta, widths, m), count)
-                mix(dynamics, alpha, base)
-                mix(mixed, alpha, variances)
-                noise_of(q, mixed, turn, n, transition)
-                for i in range(n):
-                    copy(transition + i * n, dynamics + i * m, n)
-                scatter(transitions, first, t, transition)
-                scatter(noises, first, t, q)
-                predict(mean, covariance, inputs, dynamics, q, n, m, work)
-                alpha = alpha + count
+        gather_steps(places[5], observations, first)
+        gather_steps(places[7], controls, first)
+        if gaps:
+            gather_steps(places[6], seen, first)
+            hide(places[5], places[6], length * d)
+        filter_block(
+            run, own, mean, covariance, h, r, turn,
+            numbers_of(theta), widths, numbers_of(base), length, n, d, m, size, gaps, work,
+        )  # fmt: skip
+        scatter_run(
+            filtered_mean, filtered_covariance, predicted_mean, predicted_covariance, transitions, noises, first, run
+        )
 
 
 def filter_backward(
@@ -168,120 +286,55 @@ def filter_backward(
     to_predicted_covariance: Any,
     to_transitions: Any,
     to_noises: Any,
-    filtered_mean: Any,
-    filtered_covariance: Any,
-    controls: Any,
-    seen: Any,
     emission: Any,
     theta: Any,
     widths: Any,
     base: Any,
-    variances: Any,
     gauge: Any,
-    gains: Any,
-    whiteneds: Any,
-    alphas: Any,
+    tape: Any,
     to_prior_mean: Any,
     to_prior_covariance: Any,
     to_observations: Any,
     to_noise: Any,
     to_theta: Any,
     to_base: Any,
-    to_variances: Any,
+    gaps: bool,
+    controls: int,
     scratch: Any,
 ) -> None:
     """From the gradients of all that :func:`filter_forward` has set to those of all that it was given; everything from
-    ``to_prior_mean`` on is set."""
-    batch, length, n = filtered_mean.shape
-    d, m, count = emission.shape[0], n + controls.shape[2], base.shape[0]
+    ``to_prior_mean`` to ``to_base`` is set."""
+    batch, length, n = to_filtered_mean.shape
+    d, m, count = emission.shape[0], n + controls, base.shape[0]
+    size = base.shape[1]
     sums = rows_of(scratch)
     base_sums = sums + theta.shape[0]
-    variance_sums = base_sums + count * n * m
-    noise_sums = variance_sums + count * n
-    fill(sums, theta.shape[0] + count * n * m + count * n + d * d, 0.0)
+    noise_sums = base_sums + count * size
     h = noise_sums + d * d
     turn = h + d * n
+    mean = turn + n * n
+    covariance, to_run = mean + n, mean + (n + n * n)
+    given = run_tape(to_run, length, n)[6]
+    back = given + length * d
+    work = back_tape(back, sum_of(widths), size, count)[4]
+    fill(sums, theta.shape[0] + count * size + d * d, 0.0)
     spread(h, emission)
     spread(turn, gauge)
-    masked, given = turn + n * n, turn + (n * n + d * n)
-    mean = given + d
-    covariance, found = mean + n, mean + (n + n * n)
-    xs = found + n * n
-    to_observation = xs + STEPS_AT_ONCE * m
-    to_r = to_observation + d
-    dynamics = to_r + d * d
-    to_dynamics, to_q = dynamics + n * m, dynamics + 2 * n * m
-    to_mixed, filtered = to_q + n * n, to_q + (n * n + n)
-    slopes = filtered + n * n
-    values = slopes + count
-    depth, held = sum_of(widths), 0
-    grads = values + STEPS_AT_ONCE * depth
-    work = grads + STEPS_AT_ONCE * depth
     for first in range(0, batch, LANES):
-        block = first // LANES
-        fill(mean, n + n * n, 0.0)
-        for t in range(length - 1, -1, -1):
-            if t + 1 < length:
-                # From the prediction for t + 1 to the belief at t.
-                alpha = rows_of(alphas) + (block * (length - 1) + t) * count
-                inputs = xs + held * m
-                gather(inputs, filtered_mean, first, t)
-                gather(inputs + n, controls, first, t)
-                gather(filtered, filtered_covariance, first, t)
-                mix(dynamics, alpha, base)
-                gather_gradient(to_q, to_noises, first, t)
-                add(to_q, covariance, n * n)
-                noise_back(to_mixed, to_q, turn, n, work)
-                gather_gradient(found, to_transitions, first, t)
-                fill(to_dynamics, n * m, 0.0)
-                for i in range(n):
-                    copy(to_dynamics + i * m, found + i * n, n)
-                predict_back(mean, covariance, to_dynamics, filtered, inputs, dynamics, n, m, work)
-                fill(slopes, count, 0.0)
-                mix_back(slopes, to_dynamics, alpha, base, base_sums)
-                mix_back(slopes, to_mixed, alpha, variances, variance_sums)
-                softmax_back(grads + ((held + 1) * depth - count), alpha, slopes, count)
-                network(values + held * depth, inputs, theta, widths, m)
-                network_back(found, grads + held * depth, values + held * depth, theta, widths, m, n, depth)
-                held += 1
-                if held == STEPS_AT_ONCE:
-                    network_sums(sums, xs, values, grads, widths, m, depth, held)
-                    held = 0
-                add(mean, found, n)
-            gather_gradient(found, to_filtered_mean, first, t)
-            add(mean, found, n)
-            gather_gradient(found, to_filtered_covariance, first, t)
-            add(covariance, found, n * n)
-            copy(masked, h, d * n)
-            if seen.shape[0] > 0:
-                gather(given, seen, first, t)
-                for i in range(d):
-                    for c in range(n):
-                        masked[i * n + c] = given[i] * h[i * n + c]
-            step = block * length + t
-            gain, whitened = rows_of(gains) + step * n * d, rows_of(whiteneds) + step * d
-            update_back(mean, covariance, to_observation, to_r, gain, whitened, masked, n, d, work)
-            if seen.shape[0] > 0:
-                for i in range(d):
-                    for c in range(d):
-                        if c != i:
-                            to_r[i * d + c] = given[i] * given[c] * to_r[i * d + c]
-            scatter(to_observations, first, t, to_observation)
-            add(noise_sums, to_r, d * d)
-            gather_gradient(found, to_predicted_mean, first, t)
-            add(mean, found, n)
-            gather_gradient(found, to_predicted_covariance, first, t)
-            add(covariance, found, n * n)
+        run = rows_of(tape) + first // LANES * tape.shape[1]
+        own = run_tape(run, length, n)[6]
+        fill(given, length * d, 0.0)
+        gather_run_gradient(
+            to_run, to_filtered_mean, to_filtered_covariance, to_predicted_mean, to_predicted_covariance,
+            to_transitions, to_noises, first,
+        )  # fmt: skip
+        filter_block_back(
+            mean, covariance, given, noise_sums, sums, base_sums, to_run, run, own, h, turn,
+            numbers_of(theta), widths, numbers_of(base), length, n, d, m, size, gaps, back, work,
+        )  # fmt: skip
+        scatter_steps(to_observations, first, given)
         scatter(to_prior_mean, first, 0, mean)
         scatter(to_prior_covariance, first, 0, covariance)
-    network_sums(sums, xs, values, grads, widths, m, depth, held)
-    for k in range(theta.shape[0]):
-        to_theta[k] = total(sums[k])
-    for k in range(count):
-        for c in range(n * m):
-            to_base[k, c] = total(base_sums[k * n * m + c])
-        for c in range(n):
-            to_variances[k, c] = total(variance_sums[k * n + c])
-    for i in range(d):
-        for c in range(d):
-            to_noise[i, c] = total(noise_sums[i * d + c])
+    totals(to_theta, sums)
+    totals(to_base, base_sums)
+    totals(to_noise, noise_sums)

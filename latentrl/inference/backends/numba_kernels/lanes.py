@@ -4,8 +4,10 @@ A loop over sequences that a compiler may or may not turn into vector instructio
 instruction of the processor where it has vectors of this size, and two or four where it has smaller ones. Sums and
 products may be contracted to fused ones, which round once; nothing is reordered and no small number becomes zero.
 
-``Rows`` is where lanes lie in memory: ``rows[i]`` reads and writes the i-th, ``rows + i`` begins there. It is a bare
-pointer, which costs a call nothing; what it points into is an array that the caller of the kernel holds.
+``Rows`` is where lanes lie in memory: ``rows[i]`` reads and writes the i-th, ``rows + i`` begins there. ``Numbers`` is
+the same of single numbers. Both are bare pointers, which cost a call nothing, and an index nothing but an addition,
+where an array's may be negative and has to be looked at; what they point into is an array that the caller of the kernel
+holds.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ VECTOR = ir.VectorType(DOUBLE, LANES)
 CONTRACT = ("contract",)
 
 Rows: TypeAlias = Any
+Numbers: TypeAlias = Any
 Lanes: TypeAlias = Any
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,7 +44,7 @@ class _PlainModel(models.PrimitiveModel):
         super().__init__(manager, kind, VECTOR if kind == lanes else DOUBLE.as_pointer())
 
 
-lanes, rows = _Plain("Lanes"), _Plain("Rows")
+lanes, rows, numbers = _Plain("Lanes"), _Plain("Rows"), _Plain("Numbers")
 
 
 def part(function: F) -> F:
@@ -105,14 +108,42 @@ _define(operator.setitem, [types.void(rows, types.intp, lanes)], _store)
 _define(operator.add, [rows(rows, types.intp)], _advance)
 
 
+def _read(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return builder.load(builder.gep(*_from(*arguments[:2])))
+
+
+def _write(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    builder.store(arguments[2], builder.gep(*_from(*arguments[:2])))
+    return context.get_dummy_value()
+
+
+def _further(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return builder.gep(*_from(*arguments))
+
+
+def _from(first: Any, index: Any) -> tuple[Any, list[Any]]:
+    return first, [index]
+
+
+_define(operator.getitem, [types.float64(numbers, types.intp)], _read)
+_define(operator.setitem, [types.void(numbers, types.intp, types.float64)], _write)
+_define(operator.add, [numbers(numbers, types.intp)], _further)
+
+
+def _data(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+
 @intrinsic
 def rows_of(typing: Any, array: Any) -> Any:
     """The rows of a contiguous float64 array ``[..., LANES]``, which must outlive their use: a kernel's argument."""
+    return rows(array), _data
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
 
-    return rows(array), generate
+@intrinsic
+def numbers_of(typing: Any, array: Any) -> Any:
+    """The numbers of a contiguous float64 array, which must outlive their use: a kernel's argument."""
+    return numbers(array), _data
 
 
 @intrinsic

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from latentrl.inference.backends.numba_kernels.gate import (
-    STEPS_AT_ONCE,
-    mix,
-    mix_back,
-    network,
-    network_back,
-    network_sums,
-    softmax,
-    softmax_back,
-    sum_of,
-)
-from latentrl.inference.backends.numba_kernels.lanes import LANES, rows_of, total
+from latentrl.inference.backends.numba_kernels.gate import STEPS_AT_ONCE, back_tape, mix, mix_back, mix_sums, sum_of
+from latentrl.inference.backends.numba_kernels.lanes import LANES, numbers_of, rows_of
 from latentrl.inference.backends.numba_kernels.small import (
     add,
+    copy,
     fill,
     gather,
     gather_gradient,
@@ -25,6 +16,7 @@ from latentrl.inference.backends.numba_kernels.small import (
     product_t,
     scatter,
     t_product,
+    totals,
 )
 from latentrl.inference.backends.numba_kernels.steps import leading
 
@@ -35,96 +27,76 @@ def moments_forward(
     theta: Any,
     widths: Any,
     base: Any,
-    variances: Any,
     means: Any,
     spreads: Any,
-    alphas: Any,
+    tape: Any,
     scratch: Any,
 ) -> None:
     """``means [B, T, Dz]`` and ``spreads``, the diagonal of Q in its own gauge, for ``states [B, T, Dz]``."""
     batch, length, n = states.shape
-    m, count = n + controls.shape[2], base.shape[0]
-    inputs = rows_of(scratch)
-    dynamics, mean = inputs + m, inputs + (m + n * m)
+    m, (count, size) = n + controls.shape[2], base.shape
+    mean = rows_of(scratch)
     work = mean + n
     for first in range(0, batch, LANES):
-        alpha = rows_of(alphas) + first // LANES * length * count
+        x = rows_of(tape) + first // LANES * tape.shape[1]
         for t in range(length):
-            gather(inputs, states, first, t)
-            gather(inputs + n, controls, first, t)
-            softmax(alpha, network(work, inputs, theta, widths, m), count)
-            mix(dynamics, alpha, base)
-            product(mean, dynamics, inputs, n, m, 1, False, 1.0)
+            mixed, alpha = x + m, x + (m + size)
+            gather(x, states, first, t)
+            gather(x + n, controls, first, t)
+            mix(mixed, alpha, x, numbers_of(theta), widths, numbers_of(base), m, size, work)
+            product(mean, mixed, x, n, m, 1, False, 1.0)
             scatter(means, first, t, mean)
-            mix(mean, alpha, variances)
-            scatter(spreads, first, t, mean)
-            alpha = alpha + count
+            scatter(spreads, first, t, mixed + n * m)
+            x = alpha + count
 
 
 def moments_backward(
     to_means: Any,
     to_spreads: Any,
-    states: Any,
-    controls: Any,
     theta: Any,
     widths: Any,
     base: Any,
-    variances: Any,
-    alphas: Any,
+    tape: Any,
     to_states: Any,
     to_theta: Any,
     to_base: Any,
-    to_variances: Any,
+    controls: int,
     scratch: Any,
 ) -> None:
     """From the gradients of what :func:`moments_forward` has set to those of what it was given; everything from
-    ``to_states`` on is set."""
-    batch, length, n = states.shape
-    m, count = n + controls.shape[2], base.shape[0]
+    ``to_states`` to ``to_base`` is set."""
+    batch, length, n = to_states.shape
+    m, (count, size) = n + controls, base.shape
     sums = rows_of(scratch)
     base_sums = sums + theta.shape[0]
-    variance_sums = base_sums + count * n * m
-    fill(sums, theta.shape[0] + count * n * m + count * n, 0.0)
-    xs = variance_sums + count * n
-    dynamics = xs + STEPS_AT_ONCE * m
-    to_dynamics = dynamics + n * m
-    to_mean = to_dynamics + n * m
-    to_spread, to_state, found = to_mean + n, to_mean + 2 * n, to_mean + 3 * n
-    slopes = found + n
-    values = slopes + count
-    depth, held = sum_of(widths), 0
-    grads = values + STEPS_AT_ONCE * depth
-    work = grads + STEPS_AT_ONCE * depth
+    to_mean = base_sums + count * size
+    to_state, found, xs = to_mean + n, to_mean + 2 * n, to_mean + 3 * n
+    alphas = xs + STEPS_AT_ONCE * m
+    back = alphas + STEPS_AT_ONCE * count
+    work = back_tape(back, sum_of(widths), size, count)[4]
+    to_mixed = back_tape(back, sum_of(widths), size, count)[2]
+    fill(sums, theta.shape[0] + count * size, 0.0)
+    held = 0
     for first in range(0, batch, LANES):
-        alpha = rows_of(alphas) + first // LANES * length * count
+        x = rows_of(tape) + first // LANES * tape.shape[1]
         for t in range(length):
-            inputs = xs + held * m
-            gather(inputs, states, first, t)
-            gather(inputs + n, controls, first, t)
-            mix(dynamics, alpha, base)
+            mixed, alpha, to_dynamics = x + m, x + (m + size), to_mixed + held * size
+            copy(xs + held * m, x, m)
+            copy(alphas + held * count, alpha, count)
+            fill(to_dynamics, size, 0.0)
             gather_gradient(to_mean, to_means, first, t)
-            gather_gradient(to_spread, to_spreads, first, t)
-            product_t(to_dynamics, to_mean, inputs, n, 1, m, False, 1.0)
-            leading(work, dynamics, n, m)
+            gather_gradient(to_dynamics + n * m, to_spreads, first, t)
+            product_t(to_dynamics, to_mean, x, n, 1, m, False, 1.0)
+            leading(work, mixed, n, m)
             t_product(to_state, work, to_mean, n, n, 1, False, 1.0)
-            fill(slopes, count, 0.0)
-            mix_back(slopes, to_dynamics, alpha, base, base_sums)
-            mix_back(slopes, to_spread, alpha, variances, variance_sums)
-            softmax_back(grads + ((held + 1) * depth - count), alpha, slopes, count)
-            network(values + held * depth, inputs, theta, widths, m)
-            network_back(found, grads + held * depth, values + held * depth, theta, widths, m, n, depth)
+            mix_back(found, back, held, alpha, x, numbers_of(theta), widths, numbers_of(base), n, m, size)
             held += 1
             if held == STEPS_AT_ONCE:
-                network_sums(sums, xs, values, grads, widths, m, depth, held)
+                mix_sums(sums, base_sums, back, held, alphas, xs, widths, m, size)
                 held = 0
             add(to_state, found, n)
             scatter(to_states, first, t, to_state)
-            alpha = alpha + count
-    network_sums(sums, xs, values, grads, widths, m, depth, held)
-    for k in range(theta.shape[0]):
-        to_theta[k] = total(sums[k])
-    for k in range(count):
-        for c in range(n * m):
-            to_base[k, c] = total(base_sums[k * n * m + c])
-        for c in range(n):
-            to_variances[k, c] = total(variance_sums[k * n + c])
+            x = alpha + count
+    mix_sums(sums, base_sums, back, held, alphas, xs, widths, m, size)
+    totals(to_theta, sums)
+    totals(to_base, base_sums)

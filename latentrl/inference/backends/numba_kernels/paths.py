@@ -10,13 +10,20 @@ from __future__ import annotations
 from typing import Any
 
 from latentrl.inference.backends.numba_kernels.lanes import LANES, Rows, apart, part, rows_of, splat
+from latentrl.inference.backends.numba_kernels.run import (
+    gather_run,
+    gather_steps,
+    gather_steps_gradient,
+    run_tape,
+    scatter_run,
+    scatter_steps,
+)
 from latentrl.inference.backends.numba_kernels.small import (
     add,
     copy,
     factor_adjoint,
     factorise,
     fill,
-    gather,
     gather_gradient,
     half_log_det,
     invert,
@@ -99,6 +106,92 @@ def gain_back(
     t_product(to_ahead, gain, work, n, n, n, False, -1.0)
 
 
+@part
+def path_tape(start: Any, length: int, n: int) -> Any:
+    """Where states, normal numbers, gains, (P-)^-1 and factors lie, and what comes after them."""
+    draws = start + length * n
+    gains = draws + length * n
+    precisions = gains + length * n * n
+    factors = precisions + length * n * n
+    return start, draws, gains, precisions, factors, factors + length * n * n
+
+
+@part
+def path_block(log_prob: Rows, tape: Rows, run: Rows, length: int, n: int, work: Rows) -> None:
+    """States on the tape, where the normal numbers are, and their log density, of eight sequences.
+
+    ``work`` is of 8 n².
+    """
+    apart()
+    square = n * n
+    mean, covariance, predicted, expected, transitions, noises, _ = run_tape(run, length, n)
+    states, draws, gains, precisions, factors, _ = path_tape(tape, length, n)
+    left, shrink, spare = work, work + square, work + 2 * square
+    log_prob[0] = splat(0.0)
+    for t in range(length - 1, -1, -1):
+        here, draw, factor = states + t * n, draws + t * n, factors + t * square
+        copy(here, mean + t * n, n)
+        if t + 1 == length:
+            factorise(factor, covariance + t * square, n)
+        else:
+            gain, around, transition = gains + t * square, covariance + t * square, transitions + t * square
+            gain_of(gain, precisions + t * square, around, expected + (t + 1) * square, transition, n, spare)
+            remainder_of(left, shrink, gain, around, transition, noises + t * square, n, spare)
+            factorise(factor, left, n)
+            for i in range(n):
+                spare[i] = here[n + i] - predicted[(t + 1) * n + i]
+            product(here, gain, spare, n, n, 1, True, 1.0)
+        product(here, factor, draw, n, n, 1, True, 1.0)
+        squares = splat(0.0)
+        for i in range(n):
+            squares = squares + draw[i] * draw[i]
+        log_prob[0] = log_prob[0] - (0.5 * squares + (n * HALF_LOG_2PI + half_log_det(factor, n)))
+
+
+@part
+def path_block_back(
+    to_run: Rows, to_states: Rows, to_log_prob: Rows, tape: Rows, run: Rows, length: int, n: int, work: Rows
+) -> None:
+    """The adjoint of :func:`path_block`: ``to_run`` is set; ``to_states`` become those of the means m_t."""
+    apart()
+    square = n * n
+    _, covariance, predicted, _, transitions, _, _ = run_tape(run, length, n)
+    states, draws, gains, precisions, factors, _ = path_tape(tape, length, n)
+    to_mean, to_covariance, to_predicted, to_expected, to_transitions, to_noises, _ = run_tape(to_run, length, n)
+    grad, left, shrink = work, work + square, work + 2 * square
+    shifted, spare = work + 3 * square, work + (3 * square + n)
+    fill(to_predicted, n, 0.0)
+    fill(to_expected, square, 0.0)
+    for t in range(length):
+        to_state, draw, factor, step = to_states + t * n, draws + t * n, factors + t * square, t * square
+        for r in range(n):
+            for c in range(n):
+                grad[r * n + c] = to_state[r] * draw[c] if c <= r else splat(0.0)
+            grad[r * n + r] = grad[r * n + r] - to_log_prob[0] / factor[r * n + r]
+        copy(to_mean + t * n, to_state, n)
+        if t + 1 == length:
+            factor_adjoint(to_covariance + step, factor, grad, n, spare)
+        else:
+            factor_adjoint(left, factor, grad, n, spare)
+            gain, around, transition = gains + step, covariance + step, transitions + step
+            for i in range(n):
+                shifted[i] = states[(t + 1) * n + i] - predicted[(t + 1) * n + i]
+            product(shrink, gain, transition, n, n, n, False, 1.0)
+            one_minus(shrink, n)
+            remainder_back(
+                to_covariance + step, to_transitions + step, to_noises + step, left, shrink, gain, around, n, spare
+            )
+            product_t(grad, to_state, shifted, n, 1, n, False, 1.0)
+            gain_back(
+                to_covariance + step, to_expected + (t + 1) * square, to_transitions + step,
+                grad, gain, precisions + step, around, transition, n, spare,
+            )  # fmt: skip
+            t_product(spare, gain, to_state, n, n, 1, False, 1.0)
+            for i in range(n):
+                to_predicted[(t + 1) * n + i] = -1.0 * spare[i]
+            add(to_states + (t + 1) * n, spare, n)
+
+
 def paths_forward(
     filtered_mean: Any,
     filtered_covariance: Any,
@@ -109,62 +202,28 @@ def paths_forward(
     draws: Any,
     states: Any,
     log_probs: Any,
-    gains: Any,
-    precisions: Any,
-    factors: Any,
+    tape: Any,
     scratch: Any,
 ) -> None:
     """Everything from ``states`` on is set; ``draws [B, T, Dz]`` are standard normal, ``log_probs [B, 1, 1]``."""
     batch, length, n = filtered_mean.shape
-    square = n * n
-    mean = rows_of(scratch)
-    state, draw, log_prob = mean + n, mean + 2 * n, mean + 3 * n
-    covariance = log_prob + 1
-    ahead, transition, noise = covariance + square, covariance + 2 * square, covariance + 3 * square
-    left, shrink, work = covariance + 4 * square, covariance + 5 * square, covariance + 6 * square
+    log_prob = rows_of(scratch)
     for first in range(0, batch, LANES):
-        log_prob[0] = splat(0.0)
-        for t in range(length - 1, -1, -1):
-            step = (first // LANES * length + t) * square
-            gain, precision, factor = rows_of(gains) + step, rows_of(precisions) + step, rows_of(factors) + step
-            gather(mean, filtered_mean, first, t)
-            gather(covariance, filtered_covariance, first, t)
-            gather(draw, draws, first, t)
-            if t + 1 == length:
-                factorise(factor, covariance, n)
-                copy(state, mean, n)
-            else:
-                gather(ahead, predicted_covariance, first, t + 1)
-                gather(transition, transitions, first, t)
-                gather(noise, noises, first, t)
-                gain_of(gain, precision, covariance, ahead, transition, n, work)
-                remainder_of(left, shrink, gain, covariance, transition, noise, n, work)
-                factorise(factor, left, n)
-                gather(work, predicted_mean, first, t + 1)
-                for i in range(n):
-                    work[i] = state[i] - work[i]
-                product(mean, gain, work, n, n, 1, True, 1.0)
-                copy(state, mean, n)
-            product(state, factor, draw, n, n, 1, True, 1.0)
-            squares = splat(0.0)
-            for i in range(n):
-                squares = squares + draw[i] * draw[i]
-            log_prob[0] = log_prob[0] - (0.5 * squares + (n * HALF_LOG_2PI + half_log_det(factor, n)))
-            scatter(states, first, t, state)
+        run = rows_of(tape) + first // LANES * tape.shape[1]
+        own = run_tape(run, length, n)[6]
+        gather_run(
+            run, filtered_mean, filtered_covariance, predicted_mean, predicted_covariance, transitions, noises, first
+        )
+        gather_steps(path_tape(own, length, n)[1], draws, first)
+        path_block(log_prob, own, run, length, n, log_prob + 1)
+        scatter_steps(states, first, own)
         scatter(log_probs, first, 0, log_prob)
 
 
 def paths_backward(
     to_states: Any,
     to_log_probs: Any,
-    filtered_covariance: Any,
-    predicted_mean: Any,
-    transitions: Any,
-    draws: Any,
-    states: Any,
-    gains: Any,
-    precisions: Any,
-    factors: Any,
+    tape: Any,
     to_filtered_mean: Any,
     to_filtered_covariance: Any,
     to_predicted_mean: Any,
@@ -175,54 +234,17 @@ def paths_backward(
 ) -> None:
     """From the gradients of what :func:`paths_forward` has set to those of what it was given; everything from
     ``to_filtered_mean`` on is set."""
-    batch, length, n = states.shape
-    square = n * n
-    to_state = rows_of(scratch)
-    found, draw, shifted, to_log_prob = to_state + n, to_state + 2 * n, to_state + 3 * n, to_state + 4 * n
-    covariance = to_log_prob + 1
-    transition, grad, to_covariance = covariance + square, covariance + 2 * square, covariance + 3 * square
-    to_ahead, to_transition, to_noise = covariance + 4 * square, covariance + 5 * square, covariance + 6 * square
-    left, shrink, work = covariance + 7 * square, covariance + 8 * square, covariance + 9 * square
+    batch, length, n = to_states.shape
+    to_log_prob = rows_of(scratch)
+    given = to_log_prob + 1
+    to_run = given + length * n
+    work = run_tape(to_run, length, n)[6]
     for first in range(0, batch, LANES):
+        run = rows_of(tape) + first // LANES * tape.shape[1]
         gather_gradient(to_log_prob, to_log_probs, first, 0)
-        fill(to_state, n, 0.0)
-        fill(to_ahead, square, 0.0)
-        scatter(to_predicted_covariance, first, 0, to_ahead)
-        scatter(to_predicted_mean, first, 0, to_ahead)
-        for t in range(length):
-            step = (first // LANES * length + t) * square
-            gain, precision, factor = rows_of(gains) + step, rows_of(precisions) + step, rows_of(factors) + step
-            gather_gradient(found, to_states, first, t)
-            add(to_state, found, n)
-            gather(draw, draws, first, t)
-            for r in range(n):
-                for c in range(n):
-                    grad[r * n + c] = to_state[r] * draw[c] if c <= r else splat(0.0)
-                grad[r * n + r] = grad[r * n + r] - to_log_prob[0] / factor[r * n + r]
-            factor_adjoint(left, factor, grad, n, work)
-            scatter(to_filtered_mean, first, t, to_state)
-            if t + 1 == length:
-                scatter(to_filtered_covariance, first, t, left)
-            else:
-                gather(covariance, filtered_covariance, first, t)
-                gather(transition, transitions, first, t)
-                gather(shifted, states, first, t + 1)
-                gather(found, predicted_mean, first, t + 1)
-                for i in range(n):
-                    shifted[i] = shifted[i] - found[i]
-                product(shrink, gain, transition, n, n, n, False, 1.0)
-                one_minus(shrink, n)
-                remainder_back(to_covariance, to_transition, to_noise, left, shrink, gain, covariance, n, work)
-                product_t(grad, to_state, shifted, n, 1, n, False, 1.0)
-                gain_back(
-                    to_covariance, to_ahead, to_transition, grad, gain, precision, covariance, transition, n, work
-                )
-                scatter(to_filtered_covariance, first, t, to_covariance)
-                scatter(to_transitions, first, t, to_transition)
-                scatter(to_noises, first, t, to_noise)
-                scatter(to_predicted_covariance, first, t + 1, to_ahead)
-                t_product(found, gain, to_state, n, n, 1, False, 1.0)
-                copy(to_state, found, n)
-                for i in range(n):
-                    found[i] = -1.0 * found[i]
-                scatter(to_predicted_mean, first, t + 1, found)
+        gather_steps_gradient(given, to_states, first)
+        path_block_back(to_run, given, to_log_prob, run_tape(run, length, n)[6], run, length, n, work)
+        scatter_run(
+            to_filtered_mean, to_filtered_covariance, to_predicted_mean, to_predicted_covariance,
+            to_transitions, to_noises, first, to_run,
+        )  # fmt: skip

@@ -11,10 +11,12 @@ from latentrl.inference.backends.numba_kernels.lanes import (
     apart,
     get,
     logarithm,
+    numbers_of,
     part,
     put,
     root,
     splat,
+    total,
 )
 
 # Between PyTorch's arrays and lanes.
@@ -27,32 +29,33 @@ def gather(out: Rows, values: Any, first: int, t: int) -> None:
     What is computed for those is finite where the last one's is, and goes nowhere.
     """
     apart()
-    batch, size = values.shape[0], values.shape[2]
+    batch, length, size = values.shape
     for lane in range(LANES):
-        row = min(first + lane, batch - 1)
+        row = numbers_of(values) + (min(first + lane, batch - 1) * length + t) * size
         for i in range(size):
-            put(out, i, lane, values[row, t, i])
+            put(out, i, lane, row[i])
 
 
 @part
 def gather_gradient(out: Rows, values: Any, first: int, t: int) -> None:
     """Like :func:`gather`; after the last sequence come zeros."""
     apart()
-    batch, size = values.shape[0], values.shape[2]
+    batch, length, size = values.shape
     for lane in range(LANES):
-        row = min(first + lane, batch - 1)
+        row, known = numbers_of(values) + (min(first + lane, batch - 1) * length + t) * size, first + lane < batch
         for i in range(size):
-            put(out, i, lane, values[row, t, i] if first + lane < batch else 0.0)
+            put(out, i, lane, row[i] if known else 0.0)
 
 
 @part
 def scatter(values: Any, first: int, t: int, source: Rows) -> None:
     """The inverse of :func:`gather`."""
     apart()
-    batch, size = values.shape[0], values.shape[2]
+    batch, length, size = values.shape
     for lane in range(min(LANES, batch - first)):
+        row = numbers_of(values) + ((first + lane) * length + t) * size
         for i in range(size):
-            values[first + lane, t, i] = get(source, i, lane)
+            row[i] = get(source, i, lane)
 
 
 @part
@@ -83,6 +86,15 @@ def add(out: Rows, a: Rows, count: int) -> None:
     """``out += a``, ``count`` entries."""
     for k in range(count):
         out[k] = out[k] + a[k]
+
+
+@part
+def totals(values: Any, sums: Rows) -> None:
+    """``values`` become the sums over the lanes of ``sums``."""
+    apart()
+    out = numbers_of(values)
+    for k in range(values.size):
+        out[k] = total(sums[k])
 
 
 # Products.

@@ -8,21 +8,103 @@ from __future__ import annotations
 
 from typing import Any
 
-from latentrl.inference.backends.numba_kernels.lanes import LANES, rows_of
+from latentrl.inference.backends.numba_kernels.lanes import LANES, Rows, apart, part, rows_of
 from latentrl.inference.backends.numba_kernels.paths import gain_back, gain_of, remainder_back, remainder_of
+from latentrl.inference.backends.numba_kernels.run import (
+    gather_run,
+    gather_steps_gradient,
+    run_tape,
+    scatter_run,
+    scatter_steps,
+)
 from latentrl.inference.backends.numba_kernels.small import (
     add,
     copy,
     fill,
-    gather,
-    gather_gradient,
     one_minus,
     product,
     product_t,
-    scatter,
     symmetrise,
     t_product,
 )
+
+
+@part
+def smoother_tape(start: Any, length: int, n: int) -> Any:
+    """Where smoothed means and covariances, gains and (P-)^-1 lie, and what comes after them."""
+    covariance = start + length * n
+    gains = covariance + length * n * n
+    precisions = gains + length * n * n
+    return start, covariance, gains, precisions, precisions + length * n * n
+
+
+@part
+def smoother_block(tape: Rows, run: Rows, length: int, n: int, work: Rows) -> None:
+    """The smoothed beliefs of eight sequences, on the tape; ``work`` of 4 n²."""
+    apart()
+    square = n * n
+    mean, covariance, predicted, expected, transitions, noises, _ = run_tape(run, length, n)
+    smoothed, spreads, gains, precisions, _ = smoother_tape(tape, length, n)
+    shrink, spare = work, work + square
+    for t in range(length - 1, -1, -1):
+        here, spread = smoothed + t * n, spreads + t * square
+        copy(here, mean + t * n, n)
+        if t + 1 == length:
+            copy(spread, covariance + t * square, square)
+        else:
+            gain, around, transition = gains + t * square, covariance + t * square, transitions + t * square
+            gain_of(gain, precisions + t * square, around, expected + (t + 1) * square, transition, n, spare)
+            remainder_of(spread, shrink, gain, around, transition, noises + t * square, n, spare)
+            for i in range(n):
+                spare[i] = here[n + i] - predicted[(t + 1) * n + i]
+            product(here, gain, spare, n, n, 1, True, 1.0)
+            product(spare, gain, spreads + (t + 1) * square, n, n, n, False, 1.0)
+            product_t(spread, spare, gain, n, n, n, True, 1.0)
+        symmetrise(spread, n)
+
+
+@part
+def smoother_block_back(
+    to_run: Rows, to_smoothed: Rows, to_spreads: Rows, tape: Rows, run: Rows, length: int, n: int, work: Rows
+) -> None:
+    """The adjoint of :func:`smoother_block`: ``to_run`` is set; ``to_smoothed`` and ``to_spreads`` change."""
+    apart()
+    square = n * n
+    _, covariance, predicted, _, transitions, _, _ = run_tape(run, length, n)
+    smoothed, spreads, gains, precisions, _ = smoother_tape(tape, length, n)
+    to_mean, to_covariance, to_predicted, to_expected, to_transitions, to_noises, _ = run_tape(to_run, length, n)
+    grad, shrink = work, work + square
+    shifted, spare = work + 2 * square, work + (2 * square + n)
+    fill(to_predicted, n, 0.0)
+    fill(to_expected, square, 0.0)
+    for t in range(length):
+        to_here, to_spread, step = to_smoothed + t * n, to_spreads + t * square, t * square
+        symmetrise(to_spread, n)
+        copy(to_mean + t * n, to_here, n)
+        if t + 1 == length:
+            copy(to_covariance + step, to_spread, square)
+        else:
+            gain, around, transition = gains + step, covariance + step, transitions + step
+            for i in range(n):
+                shifted[i] = smoothed[(t + 1) * n + i] - predicted[(t + 1) * n + i]
+            product(shrink, gain, transition, n, n, n, False, 1.0)
+            one_minus(shrink, n)
+            remainder_back(
+                to_covariance + step, to_transitions + step, to_noises + step, to_spread, shrink, gain, around, n, spare
+            )
+            product(spare, to_spread, gain, n, n, n, False, 2.0)
+            product(grad, spare, spreads + (t + 1) * square, n, n, n, False, 1.0)
+            product_t(grad, to_here, shifted, n, 1, n, True, 1.0)
+            gain_back(
+                to_covariance + step, to_expected + (t + 1) * square, to_transitions + step,
+                grad, gain, precisions + step, around, transition, n, spare,
+            )  # fmt: skip
+            t_product(spare, gain, to_here, n, n, 1, False, 1.0)
+            for i in range(n):
+                to_predicted[(t + 1) * n + i] = -1.0 * spare[i]
+            add(to_smoothed + (t + 1) * n, spare, n)
+            t_product(spare, gain, to_spread, n, n, n, False, 1.0)
+            product(to_spreads + (t + 1) * square, spare, gain, n, n, n, True, 1.0)
 
 
 def smoother_forward(
@@ -34,61 +116,26 @@ def smoother_forward(
     noises: Any,
     smoothed_mean: Any,
     smoothed_covariance: Any,
-    gains: Any,
-    precisions: Any,
+    tape: Any,
     scratch: Any,
 ) -> None:
     """Everything from ``smoothed_mean`` on is set."""
     batch, length, n = filtered_mean.shape
-    square = n * n
-    mean = rows_of(scratch)
-    smoothed, spare = mean + n, mean + 2 * n
-    covariance = spare + n
-    ahead, transition, noise = covariance + square, covariance + 2 * square, covariance + 3 * square
-    left, shrink, spread, work = (
-        covariance + 4 * square,
-        covariance + 5 * square,
-        covariance + 6 * square,
-        covariance + 7 * square,
-    )
     for first in range(0, batch, LANES):
-        for t in range(length - 1, -1, -1):
-            step = (first // LANES * length + t) * square
-            gain, precision = rows_of(gains) + step, rows_of(precisions) + step
-            gather(mean, filtered_mean, first, t)
-            gather(covariance, filtered_covariance, first, t)
-            if t + 1 == length:
-                copy(smoothed, mean, n)
-                copy(spread, covariance, square)
-            else:
-                gather(ahead, predicted_covariance, first, t + 1)
-                gather(transition, transitions, first, t)
-                gather(noise, noises, first, t)
-                gain_of(gain, precision, covariance, ahead, transition, n, work)
-                remainder_of(left, shrink, gain, covariance, transition, noise, n, work)
-                gather(spare, predicted_mean, first, t + 1)
-                for i in range(n):
-                    spare[i] = smoothed[i] - spare[i]
-                product(mean, gain, spare, n, n, 1, True, 1.0)
-                copy(smoothed, mean, n)
-                product(work, gain, spread, n, n, n, False, 1.0)
-                product_t(left, work, gain, n, n, n, True, 1.0)
-                copy(spread, left, square)
-            symmetrise(spread, n)
-            scatter(smoothed_mean, first, t, smoothed)
-            scatter(smoothed_covariance, first, t, spread)
+        run = rows_of(tape) + first // LANES * tape.shape[1]
+        own = run_tape(run, length, n)[6]
+        gather_run(
+            run, filtered_mean, filtered_covariance, predicted_mean, predicted_covariance, transitions, noises, first
+        )
+        smoother_block(own, run, length, n, rows_of(scratch))
+        scatter_steps(smoothed_mean, first, own)
+        scatter_steps(smoothed_covariance, first, smoother_tape(own, length, n)[1])
 
 
 def smoother_backward(
     to_smoothed_mean: Any,
     to_smoothed_covariance: Any,
-    filtered_covariance: Any,
-    predicted_mean: Any,
-    transitions: Any,
-    smoothed_mean: Any,
-    smoothed_covariance: Any,
-    gains: Any,
-    precisions: Any,
+    tape: Any,
     to_filtered_mean: Any,
     to_filtered_covariance: Any,
     to_predicted_mean: Any,
@@ -99,57 +146,17 @@ def smoother_backward(
 ) -> None:
     """From the gradients of what :func:`smoother_forward` has set to those of what it was given; everything from
     ``to_filtered_mean`` on is set."""
-    batch, length, n = smoothed_mean.shape
-    square = n * n
-    to_mean = rows_of(scratch)
-    found, shifted = to_mean + n, to_mean + 2 * n
-    to_spread = shifted + n
-    transition, grad, to_covariance = to_spread + square, to_spread + 2 * square, to_spread + 3 * square
-    to_ahead, to_transition, to_noise = to_spread + 4 * square, to_spread + 5 * square, to_spread + 6 * square
-    covariance, shrink, spread = to_spread + 7 * square, to_spread + 8 * square, to_spread + 9 * square
-    work = to_spread + 10 * square
+    batch, length, n = to_smoothed_mean.shape
+    to_smoothed = rows_of(scratch)
+    to_spreads = to_smoothed + length * n
+    to_run = to_spreads + length * n * n
+    work = run_tape(to_run, length, n)[6]
     for first in range(0, batch, LANES):
-        fill(to_mean, n, 0.0)
-        fill(to_spread, square, 0.0)
-        fill(to_ahead, square, 0.0)
-        scatter(to_predicted_covariance, first, 0, to_ahead)
-        scatter(to_predicted_mean, first, 0, to_ahead)
-        for t in range(length):
-            step = (first // LANES * length + t) * square
-            gain, precision = rows_of(gains) + step, rows_of(precisions) + step
-            gather_gradient(found, to_smoothed_mean, first, t)
-            add(to_mean, found, n)
-            gather_gradient(work, to_smoothed_covariance, first, t)
-            add(to_spread, work, square)
-            symmetrise(to_spread, n)
-            scatter(to_filtered_mean, first, t, to_mean)
-            if t + 1 == length:
-                scatter(to_filtered_covariance, first, t, to_spread)
-            else:
-                gather(covariance, filtered_covariance, first, t)
-                gather(transition, transitions, first, t)
-                gather(spread, smoothed_covariance, first, t + 1)
-                gather(shifted, smoothed_mean, first, t + 1)
-                gather(found, predicted_mean, first, t + 1)
-                for i in range(n):
-                    shifted[i] = shifted[i] - found[i]
-                product(shrink, gain, transition, n, n, n, False, 1.0)
-                one_minus(shrink, n)
-                remainder_back(to_covariance, to_transition, to_noise, to_spread, shrink, gain, covariance, n, work)
-                product(work, to_spread, gain, n, n, n, False, 2.0)
-                product(grad, work, spread, n, n, n, False, 1.0)
-                product_t(grad, to_mean, shifted, n, 1, n, True, 1.0)
-                gain_back(
-                    to_covariance, to_ahead, to_transition, grad, gain, precision, covariance, transition, n, work
-                )
-                scatter(to_filtered_covariance, first, t, to_covariance)
-                scatter(to_transitions, first, t, to_transition)
-                scatter(to_noises, first, t, to_noise)
-                scatter(to_predicted_covariance, first, t + 1, to_ahead)
-                t_product(found, gain, to_mean, n, n, 1, False, 1.0)
-                copy(to_mean, found, n)
-                for i in range(n):
-                    found[i] = -1.0 * found[i]
-                scatter(to_predicted_mean, first, t + 1, found)
-                t_product(work, gain, to_spread, n, n, n, False, 1.0)
-                product(to_spread, work, gain, n, n, n, False, 1.0)
+        run = rows_of(tape) + first // LANES * tape.shape[1]
+        gather_steps_gradient(to_smoothed, to_smoothed_mean, first)
+        gather_steps_gradient(to_spreads, to_smoothed_covariance, first)
+        smoother_block_back(to_run, to_smoothed, to_spreads, run_tape(run, length, n)[6], run, length, n, work)
+        scatter_run(
+            to_filtered_mean, to_filtered_covariance, to_predicted_mean, to_predicted_covariance,
+            to_transitions, to_noises, first, to_run,
+        )  # fmt: skip
