@@ -34,7 +34,14 @@ FORK = multiprocessing.get_context("fork")
 def _watched(here: Path, verbs: list[list[str]], answers: SimpleQueue[list[tuple[object, list[str], str]]]) -> None:
     """Run verbs and tell of each its exit code, what happened that should not, and what it printed."""
     from latentrl.__main__ import main
+    from latentrl.support.compiling import can_compile
 
+    if can_compile():
+        # What numba has kept of our own kernels it unpickles: that is the user's cache, and no foreign folder.
+        from latentrl.agents.planners.kernels import kernel
+        from latentrl.transitions.kernels import kernels
+
+        kernel(), kernels()
     os.chdir(here)
     sys.path.append(str(here))  # as `python -m` and the `latentrl` command look for modules in the current folder
     seen: list[str] = []

@@ -21,7 +21,7 @@ from latentrl import learn as verb
 from latentrl.agents.goal_conditioning import attach_goal
 from latentrl.agents.learning import how_it_ended
 from latentrl.agents.options import LearnOptions
-from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions, Update, load_policy
+from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions, load_policy
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
@@ -171,16 +171,16 @@ def test_a_policy_for_any_goal_is_told_it_when_it_acts(run: Path, capsys: pytest
 
 
 def test_an_interrupt_saves_what_there_is(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = AnalyticGradient.update
+    original = AnalyticGradient.step
     done: list[int] = []
 
-    def interrupted(self: AnalyticGradient) -> Update:
+    def interrupted(self: AnalyticGradient) -> tuple[Tensor, Tensor]:
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(1)
         return original(self)
 
-    monkeypatch.setattr(AnalyticGradient, "update", interrupted)
+    monkeypatch.setattr(AnalyticGradient, "step", interrupted)
     with pytest.raises(SystemExit) as stopped:
         verb.learn(options(run, updates=50))
     assert stopped.value.code == 130
@@ -195,16 +195,16 @@ def test_a_policy_that_is_learned_to_its_end_leaves_nothing_of_an_interrupted_on
     """The folder is what it had been without the interrupt; another policy's interrupted part stays."""
     verb.learn(options(run))
     expected = {path.name for path in run.iterdir()}
-    original, done = AnalyticGradient.update, []
+    original, done = AnalyticGradient.step, []
 
-    def interrupted(self: AnalyticGradient) -> Update:
+    def interrupted(self: AnalyticGradient) -> tuple[Tensor, Tensor]:
         done.append(1)
         if len(done) % 2 == 0:
             raise KeyboardInterrupt
         return original(self)
 
     with monkeypatch.context() as patched:
-        patched.setattr(AnalyticGradient, "update", interrupted)
+        patched.setattr(AnalyticGradient, "step", interrupted)
         for name in (None, "other"):
             with pytest.raises(SystemExit):
                 verb.learn(options(run, name=name))
@@ -234,10 +234,10 @@ def test_an_interrupt_leaves_the_policy_that_is_there(
     path = verb.learn(options(run))
     before = {one: one.read_bytes() for one in (path, path.with_suffix(".json"), run / "policy_history.csv")}
 
-    def interrupted(self: AnalyticGradient) -> Update:
+    def interrupted(self: AnalyticGradient) -> tuple[Tensor, Tensor]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(AnalyticGradient, "update", interrupted)
+    monkeypatch.setattr(AnalyticGradient, "step", interrupted)
     with pytest.raises(SystemExit) as stopped:
         verb.learn(options(run))
     assert stopped.value.code == 130 and "is as it was" in capsys.readouterr().out

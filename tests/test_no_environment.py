@@ -37,6 +37,8 @@ class Toy(torch.nn.Module):
         return torch.randn(count, 1, generator=generator)
     def transition(self, state, action):
         return DiagonalGaussian(state + action, torch.full((1,), 1e-4))
+    def frozen(self):
+        return self
     def encode_goal(self, observations):
         return observations.float().mean()[None] / 255
 

@@ -112,7 +112,7 @@ def test_a_recurrent_posterior_gets_a_position_of_its_own_and_short_sequences_un
     assert "penalty      position" in text and "penalty      velocity" in text
     of_frames = choose(measure(options(data, tmp_path / "run"), load_sequences(data, "train")))
     assert recipe.settings.velocity_alignment > of_frames.settings.velocity_alignment, "it can hide the velocity"
-    plain = replace(situation, options=options(data, tmp_path / "run", model=model, recipe="source"))
+    plain = measure(options(data, tmp_path / "run", model=model, recipe="source"), load_sequences(data, "train"))
     recipe = choose(plain)
     assert recipe.model["position_size"] is None and recipe.model["shortest"] == 0
     assert "velocity coordinates" not in recipe.stages

@@ -102,10 +102,15 @@ def _distances(first: Tensor, second: Tensor, p: float = 2.0, compute_mode: int 
     return (first.unsqueeze(-2) - second.unsqueeze(-3)).square().sum(-1).sqrt()
 
 
+def _inverse(matrix: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tensor]:
+    return inverse_positive(matrix), torch.zeros(matrix.shape[:-2], dtype=torch.int32)
+
+
 _aten = torch.ops.aten
 TAKEN_APART: dict[Any, Callable[..., Any]] = {
     _aten.linalg_cholesky.default: _cholesky,
     _aten.linalg_inv.default: inverse_positive,
+    _aten.linalg_inv_ex.default: _inverse,
     _aten.linalg_solve.default: _solve,
     _aten.cdist.default: _distances,
     _aten._cdist_forward.default: _distances,

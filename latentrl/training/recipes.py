@@ -106,6 +106,7 @@ def on_chart(settings: TrainSettings) -> TrainSettings:
         starts=1,
         sigma_hold=settings.steps,
         sigma_floor=0.0,
+        sigma_growth=0.0,
         patience=0,
         alignment=10_000.0,
         velocity_alignment=5.0,

@@ -39,7 +39,7 @@ class KernelRollout:
         widths = np.array([len(bias) for _, bias in layers])
         self._read = flat.numpy(), widths, base.numpy()
         self._rows = 3 * (size + len(scale)) + int(widths.sum()) + size * (size + len(scale))
-        self._rollout, self._feedback = _kernels()
+        self._rollout, self._feedback = kernels()
 
     def __call__(self, state: Tensor, actions: Tensor) -> Tensor:
         """Mean states ``[N, H, Dz]`` after each of ``actions [N, H, Du]`` from ``state [N, Dz]``, a transposed view."""
@@ -65,7 +65,7 @@ class KernelRollout:
 
 
 @cache
-def _kernels() -> tuple[Any, Any]:
+def kernels() -> tuple[Any, Any]:
     """The kernels, compiled: once for all transitions, for their sizes are no part of them."""
     vector, matrix, cube = (np.empty((0,) * rank, np.float32) for rank in (1, 2, 3))
     read = vector, np.empty(0, np.int64), vector
