@@ -95,6 +95,7 @@ def test_a_plan_that_is_given_is_searched_around_closely_by_one_half_and_boldly_
         {"warm_std": 0.0},
         {"bold": -0.1},
         {"bold": 1.1},
+        {"bold_beta": -0.1},
     ],
     ids=str,
 )
@@ -115,9 +116,20 @@ def test_a_plan_that_leads_nowhere_is_left_and_a_good_one_is_kept(horizon: int) 
     best[:, :5] = -1.0  # five steps at full speed reach the goal
 
     def missed(warm_start: Tensor, bold: float) -> float:
-        found = plan(CEMOptions(horizon, 64, 3, 8, bold=bold), state, warm_start)
+        found = plan(CEMOptions(horizon, 64, 3, 8, bold=bold, bold_beta=0.0), state, warm_start)
         return float((state + found.cumsum(1).squeeze(-1)).square().sum(1).mean())
 
     least = 4.0**2 + 3.0**2 + 2.0**2 + 1.0
     assert missed(overtaken, 0.5) < 0.7 * missed(overtaken, 0.0)
     assert missed(best, 0.5) < 1.05 * least < missed(best, 1.0)
+
+
+def test_coloured_samples_find_what_takes_a_long_push() -> None:
+    """Far from the goal every step counts: white noise stays where it is."""
+    state = torch.full((4, 1), 50.0)
+
+    def moved(colour: float) -> float:
+        found = plan(CEMOptions(20, 64, 1, 8, bold_beta=colour), state)
+        return float(-found.sum(1).mean())
+
+    assert moved(1.0) > 1.3 * moved(0.0) > 0

@@ -5,6 +5,7 @@ Everything is batched: all samples for all start states go through the model in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +30,9 @@ class CEMOptions:
         bold: share of the first iteration's samples that are drawn with ``initial_std`` around a warm start too. A plan
             that no longer leads anywhere is left, and a good one is not lost: its neighbours stay the best
             (docs/planners.md).
-        noise_beta: colour of the noise, 0 is white; see :func:`latentrl.agents.planners.noise.coloured_noise`.
+        bold_beta: colour of the noise of those, 0 is white: what pushes one way for a while goes further; see
+            :func:`latentrl.agents.planners.noise.coloured_noise`.
+        noise_beta: colour of all other noise.
         kept_elites: how many of an iteration's elites are among the next one's samples (iCEM, Pinneri et al., 2020), at
             most all of them.
     """
@@ -41,6 +44,7 @@ class CEMOptions:
     initial_std: float = 0.5
     warm_std: float = 0.1
     bold: float = 0.5
+    bold_beta: float = 1.0
     noise_beta: float = 0.0
     kept_elites: int = 8
 
@@ -52,8 +56,9 @@ class CEMOptions:
             raise ValueError(f"elites ({self.elites}) cannot exceed samples ({self.samples})")
         if self.kept_elites < 0:
             raise ValueError(f"kept_elites must be at least 0, not {self.kept_elites}")
-        if not 0.0 <= self.noise_beta < float("inf"):
-            raise ValueError(f"noise_beta must be at least 0, not {self.noise_beta}")
+        for name in ("bold_beta", "noise_beta"):
+            if not 0.0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
 
 
 class CEM(BoundedPlanner[CEMOptions]):
@@ -93,8 +98,9 @@ class CEM(BoundedPlanner[CEMOptions]):
         std = ((options.warm_std if known else options.initial_std) * (high - low)).expand_as(mean)
         kept = mean.unsqueeze(1)[:, :0]
         for iteration in range(options.iterations):
-            bold = options.bold if known and iteration == 0 else 0.0
-            drawn = within(self._sample(mean, std, options.samples - kept.shape[1], bold, generator), low, high)
+            count = options.samples - kept.shape[1]
+            noise = self._noise((*mean.shape[:1], count, *mean.shape[1:]), iteration == 0, known, mean, generator)
+            drawn = within(torch.addcmul(mean[:, None], std[:, None], noise), low, high)
             candidates = torch.cat((drawn, kept), 1)
             top = returns(dynamics, reward, state, candidates).topk(options.elites, dim=1)
             elites = candidates.gather(1, top.indices[:, :, None, None].expand(-1, -1, *mean.shape[1:]))
@@ -102,13 +108,33 @@ class CEM(BoundedPlanner[CEMOptions]):
             kept = elites[:, : min(options.kept_elites, options.samples - 1)]
         return mean.clamp(low, high)  # a mean may leave the bounds by a rounding error
 
-    def _sample(self, mean: Tensor, std: Tensor, count: int, bold: float, generator: torch.Generator | None) -> Tensor:
-        """Candidates ``[B, count, H, Du]``; the first one is the mean itself, a share ``bold`` lies further off."""
-        options, shape = self.options, (mean.shape[0], count, *mean.shape[1:])
-        noise = coloured_noise(shape, options.noise_beta, generator, mean.dtype, mean.device)
+    def _noise(
+        self, shape: Sequence[int], first: bool, warm: bool, like: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        """Noise of candidates ``[B, S, H, Du]`` in standard deviations; none for the first, which is the mean itself.
+
+        Args:
+            shape: of the noise.
+            first: whether this is the first iteration, of which some samples are bold.
+            warm: whether the mean is a warm start, around which only these lie far off.
+            like: of its precision, where it is.
+            generator: source of the noise.
+        """
+        options, (batch, count, *plan) = self.options, shape
+        bold = round(options.bold * count) if first else 0
+        kinds = [(options.noise_beta, count - bold), (options.bold_beta, bold)]
+        noise = torch.cat(
+            [
+                coloured_noise((batch, some, *plan), beta, generator, like.dtype, like.device)
+                for beta, some in kinds
+                if some
+            ],
+            1,
+        )
+        if warm:
+            noise[:, count - bold :] *= options.initial_std / options.warm_std
         noise[:, 0] = 0.0
-        noise[:, count - round(bold * count) :] *= options.initial_std / options.warm_std
-        return torch.addcmul(mean[:, None], std[:, None], noise)
+        return noise
 
 
 def _refit(elites: Tensor, valid: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
