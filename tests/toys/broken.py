@@ -19,6 +19,7 @@ from latentrl.envs.measures import MEASURES, Outcome, Truth
 from latentrl.figures import FIGURES
 from latentrl.figures.base import Arrays, Drawing
 from latentrl.figures.theme import Theme
+from latentrl.geometry.geodesics import GEODESICS, Curves
 from latentrl.geometry.topologies import TOPOLOGIES
 from latentrl.goals.parsing import GOALS
 from latentrl.inference.backends import BACKENDS
@@ -36,6 +37,7 @@ from latentrl.training.stages import STAGES
 from latentrl.types import Belief, Dynamics, RateDistortion, Reward, Sequences
 from tests.toys.backend import ToyBackend
 from tests.toys.environment import TOY_ENVIRONMENT
+from tests.toys.geodesics import ToyGeodesics
 from tests.toys.goal import ToyGoal
 from tests.toys.measure import ToyMeasure
 from tests.toys.model import ToyModel, ToySettings
@@ -102,6 +104,12 @@ class RingEverywhere(ToyRing):
         return True
 
 
+class ShorterGeodesics(ToyGeodesics):
+    def __call__(self, start: Tensor, end: Tensor) -> Curves:
+        found = super().__call__(start, end)
+        return found._replace(lengths=0.9 * found.lengths)
+
+
 @dataclass(frozen=True)
 class UnequalGoal(ToyGoal):
     def __str__(self) -> str:
@@ -133,6 +141,7 @@ def pytest_configure() -> None:
     PENALTIES["toy"] = DrawingPenalty
     STAGES["toy"] = WordlessStage()
     TOPOLOGIES["toy"] = RingEverywhere()
+    GEODESICS["toy"] = ShorterGeodesics
     PLANNERS["toy"] = UnboundedPlanner
     POLICIES["toy"] = PolicyKind(ToyPolicyOptions(), SilentLearner)
     GOALS["toy"] = UnequalGoal

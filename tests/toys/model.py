@@ -53,6 +53,9 @@ class ToyModel(WorldModel):
         self.log_noise = nn.Parameter(torch.full((size,), -4.0))
         self.log_feature_noise = nn.Parameter(torch.full((seen,), -4.0))
         self.log_sigma = nn.Parameter(torch.tensor(settings.initial_sigma).log())
+        # A buffer goes to the device with the model; made anew it would be on the processor.
+        self.register_buffer("identity", torch.eye(size, dtype=torch.float64))
+        self.identity: Tensor
 
     def encode(self, observations: Tensor) -> DiagonalGaussian:
         self.check_observation(observations)
@@ -60,16 +63,15 @@ class ToyModel(WorldModel):
 
     def start(self, count: int) -> Belief:
         """The filter's N(0, I); what the prior is instead, the rate tells."""
-        eye = torch.eye(self.state_size, dtype=torch.float64)
-        return Belief(eye.new_zeros(count, self.state_size), eye.expand(count, -1, -1))
+        return Belief(self.identity.new_zeros(count, self.state_size), self.identity.expand(count, -1, -1))
 
     def predict(self, belief: Belief, action: Tensor) -> Belief:
         offset = (action @ self.control_matrix.T).double()
         return kalman.predict(belief, self.state_matrix.double(), self.log_noise.double().exp().diag(), offset)
 
     def update(self, belief: Belief, features: Tensor) -> Belief:
-        seen = torch.eye(self.state_size, dtype=torch.float64)[: self.position_size]
-        return kalman.update(belief, features.double(), seen, self.log_feature_noise.double().exp().diag())
+        noise = self.log_feature_noise.double().exp().diag()
+        return kalman.update(belief, features.double(), self.identity[: self.position_size], noise)
 
     def run_filter(self, features: Tensor, actions: Tensor) -> tuple[Belief, Belief]:
         """Predicted and filtered beliefs ``[B, T]``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from latentrl.objectives.base import Objective, ObjectiveSettings
+from latentrl.objectives.base import Objective, ObjectiveSettings, batch_error, scalar
 from latentrl.types import RateDistortion
 
 
@@ -12,9 +12,9 @@ class ToyObjective(Objective):
     """Constrained, with nothing remembered but beta."""
 
     def __init__(self, settings: ObjectiveSettings) -> None:
-        self.bound = settings.bound
+        self.beta, self.constraint, self.bound = scalar(1.0), scalar(math.nan), settings.bound
 
     def update(self, terms: RateDistortion) -> None:
-        self.constraint = float(terms.error.detach().mean())
-        violation = max(-1.0, min(1.0, self.constraint / self.bound - 1))
-        self.beta = min(1.0, max(1e-4, self.beta * math.exp(-0.1 * violation)))
+        self.constraint = batch_error(terms)
+        violation = (self.constraint / self.bound - 1).clamp(-1.0, 1.0)
+        self.beta = (self.beta * (-0.1 * violation).exp()).clamp(1e-4, 1.0)

@@ -45,5 +45,5 @@ class ToyPlanner(BoundedPlanner[ToyPlannerOptions]):
             noise[:, 0] = 0  # the best so far takes part, and wins where all others break
             candidates = (plan[:, None] + reach * noise).clamp(low, high)
             best = returns(dynamics, reward, state, candidates).argmax(1)
-            plan, reach = candidates[torch.arange(len(plan)), best], self.options.shrink * reach
+            plan, reach = candidates[torch.arange(len(plan), device=plan.device), best], self.options.shrink * reach
         return plan

@@ -16,6 +16,7 @@ from latentrl.agents.policies import POLICIES, PolicyKind
 from latentrl.envs import ENVIRONMENTS
 from latentrl.envs.measures import MEASURES
 from latentrl.figures import FIGURES
+from latentrl.geometry.geodesics import GEODESICS
 from latentrl.geometry.topologies import TOPOLOGIES
 from latentrl.goals.parsing import GOALS
 from latentrl.inference.backends import BACKENDS
@@ -29,6 +30,7 @@ from latentrl.training.stages import STAGES
 from tests.toys.backend import ToyBackend
 from tests.toys.environment import TOY_ENVIRONMENT
 from tests.toys.figure import TOY_FIGURE
+from tests.toys.geodesics import ToyGeodesics
 from tests.toys.goal import ToyGoal
 from tests.toys.measure import ToyMeasure
 from tests.toys.model import ToyModel, ToySettings
@@ -50,6 +52,7 @@ REGISTRIES: tuple[dict[str, Any], ...] = (
     PENALTIES,
     STAGES,
     TOPOLOGIES,
+    GEODESICS,
     PLANNERS,
     POLICIES,
     GOALS,
@@ -70,6 +73,7 @@ def register() -> None:
     PENALTIES["toy"] = ToyPenalty
     STAGES["toy"] = ToyStage()
     TOPOLOGIES["toy"] = ToyRing()
+    GEODESICS["toy"] = ToyGeodesics
     PLANNERS["toy"] = ToyPlanner
     POLICIES["toy"] = PolicyKind(ToyPolicyOptions(), ToyLearner)
     GOALS["toy"] = ToyGoal
