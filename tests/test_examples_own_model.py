@@ -54,6 +54,7 @@ def load(path: Path) -> ModuleType:
 
 example = load(ROOT / "examples" / "own_model.py")
 suite = load(ROOT / "tests" / "conformance" / "test_models.py")
+devices = load(ROOT / "tests" / "conformance" / "test_devices.py")
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +82,10 @@ def test_transition_and_emission_take_any_batch(shape: tuple[int, ...]) -> None:
 
 def test_save_and_load_give_the_same_model(tmp_path: Path) -> None:
     suite.test_save_and_load_give_the_same_model("linear", suite.make_model("linear"), tmp_path)
+
+
+def test_a_training_step_waits_for_nothing() -> None:
+    devices.test_a_training_step_of_every_model_waits_for_nothing("linear", "sensors")
 
 
 def test_the_evidence_of_the_features_is_that_of_the_joint_normal() -> None:

@@ -37,7 +37,8 @@ class Objective(ABC):
     """Weighs rate against distortion; ``beta``, ``constraint`` (C, smoothed) and ``bound`` (kappa^2) go to the log.
 
     An update gives an attribute another tensor and changes none in place: a loss whose gradient is still to come holds
-    the one before. One that keeps Python's numbers works as well, and waits for the device at every step.
+    the one before. One of your own that keeps Python's numbers works as well, and waits for the device at every step;
+    the suite refuses it.
     """
 
     beta: Scalar = 1.0
