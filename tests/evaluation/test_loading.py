@@ -166,7 +166,7 @@ def test_a_planner_is_told_how_to_measure(pendulum_run: Path) -> None:
     (pendulum_run.parent / "data").rename(pendulum_run.parent / "moved")
     assert acted(load_agent(pendulum_run, picture, distance="geodesic", seed=3)) == by_file
     # Few samples of an untrained model may be ranked alike by both.
-    given, straight = (load_agent(pendulum_run, picture, distance=name).controller for name in ("geodesic", None))
+    given, straight = (load_agent(pendulum_run, picture, distance=name).controller for name in ("geodesic", "euclid"))
     assert isinstance(given, PlannerController) and isinstance(given.reward, PositionReward)
     assert isinstance(straight, PlannerController) and isinstance(straight.reward, PositionReward)
     assert given.reward.distance is not None and straight.reward.distance is None
