@@ -51,6 +51,9 @@ from latentrl.training.threads import training_threads
 from latentrl.training.trainer import DivergedError
 from latentrl.training.training import Training
 
+OWN_TO_A_PROCESS = ("data", "run", "device", "progress", "resume", "overwrite")
+"""Options that may differ between the processes of one training: where things are, and what is shown."""
+
 
 def train(options: TrainOptions, processes: Processes = ALONE) -> Path:
     """Make or continue a run; returns its folder.
@@ -158,7 +161,8 @@ def _check_alike(recipe: Recipe, training: Training) -> None:
     """Refuse processes of which each would train something else; nobody begins before all have read what is there."""
     if training.trainer.processes.count > 1:
         kept = load_settings(training.folder)
-        begun_with = [kept.get(name) for name in ("model", "training", DATA)]
+        own = {name: value for name, value in kept["options"].items() if name not in OWN_TO_A_PROCESS}
+        begun_with = [own, *(kept.get(name) for name in ("model", "training", DATA))]
         training.trainer.processes.check_same(json.dumps([*begun_with, *recipe.stages]))
 
 

@@ -110,9 +110,11 @@ class GeodesicField:
             KeyError: something is missing.
             ValueError: it does not fit together.
         """
-        nodes, (row, column), lengths = stored["nodes"], stored["links"].numpy(), stored["lengths"].numpy()
+        nodes, links, lengths = stored["nodes"], stored["links"], stored["lengths"]
+        _check_stored(nodes, links, lengths, stored["centres"], stored["metrics"], stored["scale"])
+        row, column = links.numpy()
         shape = (len(nodes), len(nodes))
-        upper = scipy.sparse.csr_matrix((lengths, (row, column)), shape=shape)
+        upper = scipy.sparse.csr_matrix((lengths.numpy(), (row, column)), shape=shape)
         with torch.no_grad():
             graph = LatentGraph(nodes, (upper + upper.T).tocsr(), decoded(decoder, nodes))
         return cls(graph, stored["centres"], stored["metrics"], stored["scale"], decoder)
@@ -286,3 +288,24 @@ def _mixed_lengths(decoder: Decoder, scale: Tensor) -> Lengths:
         return ((1 - FLAT) * bent.square() + FLAT * straight.square()).sqrt()
 
     return lengths
+
+
+def _check_stored(
+    nodes: Tensor, links: Tensor, lengths: Tensor, centres: Tensor, metrics: Tensor, scale: Tensor
+) -> None:
+    """Refuse what no field has stored: a shortest path along lengths below zero would be looked for without end.
+
+    Raises:
+        ValueError: shapes, numbers of nodes out of range, or values that are not finite or below zero.
+    """
+    count, size = nodes.shape
+    shapes = links.shape == (2, len(lengths)) and metrics.shape == (len(centres), size, size) and scale.shape == ()
+    if not shapes or lengths.ndim != 1 or centres.ndim != 1 or not len(centres):
+        raise ValueError("shapes do not fit together")
+    for numbers in (links, centres):
+        whole = numbers.dtype == torch.int64
+        if not whole or (numbers.numel() and not 0 <= int(numbers.min()) <= int(numbers.max()) < count):
+            raise ValueError(f"numbers of nodes lie in 0 to {count - 1}")
+    finite = all(bool(values.isfinite().all()) for values in (nodes, lengths, metrics, scale))
+    if not finite or bool((lengths < 0).any()) or not scale > 0:
+        raise ValueError("lengths are finite and not below zero")

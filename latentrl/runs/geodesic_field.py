@@ -20,6 +20,7 @@ from latentrl.numerics.pieces import frames_at
 from latentrl.runs.folder import SETTINGS, load_settings
 from latentrl.runs.schema import require
 from latentrl.runs.tensors import read_tensors, write_tensors
+from latentrl.shipped.entries import HOME
 from latentrl.support.digests import digest
 from latentrl.support.errors import UserError
 from latentrl.types import Sequences
@@ -59,9 +60,13 @@ def geodesic_field(model: WorldModel, run: Path, data: Path | None = None) -> Ge
                 raise UserError(f"{path} is damaged ({error!r}): remove it, and it is made again") from error
     try:
         field = GeodesicField.of(decoder, _positions(model, run, data))
+    except UserError:
+        raise
     except ValueError as error:
         raise UserError(f"--distance geodesic: {error}; is the model trained?") from error
-    write_tensors(path, field.tensors(), {OF_MODEL: weights})
+    # What comes with the package stays as it came.
+    if not path.resolve().is_relative_to(HOME.resolve()):
+        write_tensors(path, field.tensors(), {OF_MODEL: weights})
     return field
 
 
@@ -101,4 +106,10 @@ def _positions(model: WorldModel, run: Path, data: Path | None) -> Tensor:
         sequences = load_sequences(data, "train")
     except UserError as error:
         raise UserError(f"--distance geodesic: is measured along the run's data, once: {error}") from error
+    shown, wanted = tuple(sequences.observations.shape[2:]), tuple(model.spec.observation_shape)
+    if shown != wanted:
+        raise UserError(
+            f"--distance geodesic: {data} holds observations of {shown}, but the model has {wanted}: say with --data "
+            "where the data is that it was trained on"
+        )
     return training_positions(model, sequences)

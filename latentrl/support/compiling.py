@@ -10,6 +10,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,18 @@ from typing import Any
 LOCK = threading.Lock()
 
 
+@cache
 def can_compile() -> bool:
-    """Whether numba is installed (``pip install 'latentrl[fast]'``)."""
-    return find_spec("numba") is not None
+    """Whether numba is installed (``pip install 'latentrl[fast]'``), can be imported, and is not switched off."""
+    if find_spec("numba") is None:
+        return False
+    try:
+        from numba import config
+    # Of another version of NumPy, say: everything works without, only slower.
+    except Exception as error:
+        print(f"note: numba is installed, but cannot be used ({error}); going on without")
+        return False
+    return not config.DISABLE_JIT
 
 
 def compiled(function: Callable[..., None], arguments: tuple[Any, ...]) -> Any:

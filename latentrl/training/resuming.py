@@ -86,7 +86,9 @@ def begun(options: TrainOptions) -> Begun:
     try:
         stored = options_from_json(content["options"])
         _check_options(stored)
-        numbers = {name: value for name, value in content["training"].items() if name in known}
+        # Runs from before sigma could wait for the dynamics go on without.
+        before = {"sigma_growth": 0.0}
+        numbers = before | {name: value for name, value in content["training"].items() if name in known}
         settings = TrainSettings(**{**numbers, "blur": Schedule(**numbers["blur"])})
         _check_kinds(settings)
     except (KeyError, TypeError, AttributeError, ValueError) as error:

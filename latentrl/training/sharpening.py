@@ -43,9 +43,14 @@ class Sharpening:
             released: whether sigma is no longer held, a bool without dimensions.
         """
         now, before, held = rate.mean().double(), torch.as_tensor(self.rate), torch.as_tensor(self.held)
-        self.rate = torch.where(before.isnan(), now, SMOOTHING * before + (1 - SMOOTHING) * now)
+        smoothed = torch.where(before.isnan(), now, SMOOTHING * before + (1 - SMOOTHING) * now)
+        # One batch that is infinite is no reason to wait for ever.
+        self.rate = torch.where(now.isfinite(), smoothed, before)
         self.held = torch.where(released, held, self.rate)
-        return ~(self.rate > self.growth * self.held) if self.growth else torch.ones_like(released)
+        if not self.growth:
+            return torch.ones_like(released)
+        # A rate that is estimated from samples may lie below zero.
+        return ~(self.rate > self.held + (self.growth - 1) * self.held.abs())
 
     def to(self, device: torch.device) -> None:
         """Go on on ``device``."""

@@ -7,6 +7,7 @@ calls it thousands of times in a row on the same parameters.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -40,6 +41,12 @@ class FrozenTransition:
         self._weights: dict[torch.dtype, Weights] = {}
         self._columns: dict[torch.dtype, Columns] = {}
         self._fast = self._kernel() if can_compile() else None
+
+    @property
+    def _sizes(self) -> tuple[int, int]:
+        """Dz and Du. A kernel reads what lies in memory, so that it may be given nothing else."""
+        weights = self.weights(torch.float32)
+        return weights.state_in.shape[0], weights.control_scale.numel()
 
     def _kernel(self) -> KernelRollout | None:
         """Roll-outs in float32 on the processor. Made with the transition, for the first on a machine is compiled."""
@@ -120,7 +127,11 @@ class FrozenTransition:
         """Actions ``[N, H, Du]`` and mean states ``[N, H, Dz]`` of an affine policy: see
         `latentrl.types.FeedbackDynamics`."""
         given = state, base, feedback, around, low, high
-        if self._fast is not None and all(type(one) is Tensor and one.dtype == torch.float32 for one in given):
+        size, controls = self._sizes
+        count, horizon = base.shape[0], base.shape[1]
+        plan = (count, horizon)
+        shapes = (count, size), (*plan, controls), (*plan, controls, size), (*plan, size), (controls,), (controls,)
+        if self._fast is not None and _readable(given) and tuple(tuple(one.shape) for one in given) == shapes:
             return self._fast.feedback(*given)
         return follow_feedback(lambda state, action: self.transition(state, action).mean, *given)
 
@@ -133,14 +144,19 @@ class FrozenTransition:
         """
         size = state.shape[-1]
         starts, plans = state.reshape(-1, size), actions.reshape(-1, *actions.shape[-2:])
-        # A kernel reads numbers, which a tensor of another class (a fake one, a traced one) may not have.
-        if self._fast is not None and type(state) is Tensor and state.dtype == torch.float32 == actions.dtype:
+        fits = len(starts) == len(plans) and (size, plans.shape[-1]) == self._sizes
+        if self._fast is not None and fits and _readable((state, actions)):
             return self._fast(starts, plans).view(*actions.shape[:-1], size)
         columns = self._in_columns(state.dtype)
         pairs = zip(starts.split(BLOCK), plans.split(BLOCK), strict=True)
         paths = [_follow(columns, *pair) for pair in pairs]
         path = paths[0] if len(paths) == 1 else torch.cat(paths, 2)
         return path.permute(2, 0, 1).view(*actions.shape[:-1], size)
+
+
+def _readable(given: Sequence[Tensor]) -> bool:
+    """Whether a kernel can read these: a tensor of another class (a fake one, a traced one) may have no numbers."""
+    return all(type(one) is Tensor and one.dtype == torch.float32 for one in given)
 
 
 def _follow(columns: Columns, state: Tensor, actions: Tensor) -> Tensor:

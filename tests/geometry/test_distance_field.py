@@ -241,3 +241,24 @@ def test_its_cost_is_bounded(bent: GeodesicField) -> None:
     assert isinstance(distance, GeodesicDistance)
     sizes = [one.numel() for one in vars(distance).values() if isinstance(one, Tensor)]
     assert max(sizes) <= 40 * 6 < len(bent.graph.nodes)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"centres": torch.tensor([10**6])},
+        {"centres": torch.tensor([-1])},
+        {"centres": torch.tensor([0.5])},
+        {"centres": torch.zeros(0, dtype=torch.int64)},
+        {"scale": torch.tensor(-1.0)},
+        "lengths below zero",
+        "lengths that are no numbers",
+    ],
+    ids=str,
+)
+def test_what_no_field_has_stored_is_refused(bent: GeodesicField, damage: dict[str, Tensor] | str) -> None:
+    stored = bent.tensors()
+    if isinstance(damage, str):
+        damage = {"lengths": -stored["lengths"] if "zero" in damage else stored["lengths"] * torch.nan}
+    with pytest.raises(ValueError, match=r"."):
+        GeodesicField.from_tensors({**stored, **damage}, bent.decoder)

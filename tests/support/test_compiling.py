@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,3 +63,18 @@ def test_the_folder_follows_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     run()
     assert list((tmp_path / "latentrl").glob("kernels-*/**/*doubled*.nbc"))
+
+
+@pytest.mark.parametrize(("given", "fake"), [({"NUMBA_DISABLE_JIT": "1"}, None), ({}, "raise ImportError('NumPy')")])
+def test_a_numba_that_cannot_be_used_is_done_without(given: dict[str, str], fake: str | None, tmp_path: Path) -> None:
+    if fake is not None:
+        (tmp_path / "numba").mkdir()
+        (tmp_path / "numba" / "__init__.py").write_text(fake)
+    path = os.pathsep.join((str(tmp_path), *filter(None, (os.environ.get("PYTHONPATH"),))))
+    asked = "from latentrl.support.compiling import can_compile as c; from latentrl.inference.backends import choose"
+    words = [sys.executable, "-c", f"{asked}; print(c(), choose('auto', 'cpu', 3))"]
+    environment = {**os.environ, **given, "PYTHONPATH": path}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "False reference"
+    assert ("cannot be used (NumPy)" in done.stdout) is (fake is not None)

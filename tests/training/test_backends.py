@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from latentrl.collect import CollectOptions, collect
 from latentrl.data_collection.storage import load_sequences
 from latentrl.inference.backends import BACKENDS, backend_named, choose, is_installed
 from latentrl.runs.folder import MODEL, SETTINGS, load_model, load_settings
+from latentrl.support.compiling import can_compile
 from latentrl.support.errors import UserError
 from latentrl.support.options import options_to_json
 from latentrl.train import train
@@ -46,7 +47,7 @@ def backend_of(run: Path) -> str:
 
 
 @pytest.fixture
-def without_numba(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def without_numba(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """From its call on, nothing finds numba, nor what was made of it."""
 
     def hide() -> None:
@@ -54,8 +55,10 @@ def without_numba(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         for name in [name for name in sys.modules if "numba_kernels" in name]:
             monkeypatch.setitem(sys.modules, name, None)
         backend_named.cache_clear()
+        can_compile.cache_clear()
 
-    return hide
+    yield hide
+    can_compile.cache_clear()
 
 
 @pytest.fixture

@@ -41,3 +41,12 @@ def test_it_goes_on_where_it_was() -> None:
     other = Sharpening(2.0, **one.state())
     assert other == one
     assert seen(one, [50.0] * 9, True) == seen(other, [50.0] * 9, True) and other == one
+
+
+def test_rates_below_zero_may_grow_as_much_and_an_infinite_one_is_passed_over() -> None:
+    below = Sharpening(2.0)
+    seen(below, [-1.0], False)
+    assert all(seen(below, [-1.0, -0.5], True)) and not seen(below, [50.0] * 9, True)[-1]
+    one = Sharpening(2.0)
+    seen(one, [1.0, math.inf, math.nan], False)
+    assert float(one.rate) == 1.0 and all(seen(one, [math.inf, 1.0], True))

@@ -247,3 +247,27 @@ def test_every_model_plans_alike_frozen(name: str) -> None:
     with torch.no_grad():
         path, expected = (rollout(dynamics, state, actions) for dynamics in (model.frozen(), model))
     torch.testing.assert_close(path, expected)
+
+
+@pytest.mark.parametrize(
+    ("state", "actions"),
+    [((40, 3), (1, 5, 2)), ((1, 3), (40, 5, 2)), ((4, 3), (4, 5, 1)), ((4, 3), (4, 5, 3)), ((4, 2), (4, 5, 2))],
+    ids=str,
+)
+def test_shapes_that_do_not_fit_are_refused_with_a_kernel_too(state: tuple[int, ...], actions: tuple[int, ...]) -> None:
+    """A kernel that took them would read what lies beside them in memory."""
+    with pytest.raises((RuntimeError, ValueError)):
+        FrozenTransition(make()).rollout(torch.zeros(state), torch.zeros(actions))
+
+
+def test_an_affine_policy_of_other_shapes_is_refused_with_a_kernel_too() -> None:
+    state, base, feedback, around = (torch.zeros(shape) for shape in ((4, 3), (4, 6, 2), (4, 6, 2, 3), (4, 6, 3)))
+    low, high = -torch.ones(2), torch.ones(2)
+    frozen = FrozenTransition(make())
+    for wrong in (
+        (state, base, feedback[:, :3], around, low, high),
+        (state[:, :2], base, feedback, around, low, high),
+        (state, base, feedback, around, low[:1].expand(3), high),
+    ):
+        with pytest.raises((RuntimeError, ValueError, IndexError)):
+            frozen.rollout_feedback(*wrong)

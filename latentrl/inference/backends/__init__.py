@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from latentrl.inference.backends.base import Backend, Emission, Joint, Mixture, StateSpace, Transition
 from latentrl.inference.backends.parallel import Parallel
 from latentrl.inference.backends.reference import Reference
+from latentrl.support.compiling import can_compile
 from latentrl.support.errors import UserError
 
 __all__ = [
@@ -50,7 +51,7 @@ REFERENCE = Reference()
 
 def is_installed(name: str) -> bool:
     """Whether there is all that the backend of this name needs."""
-    return name not in NEEDS or find_spec(NEEDS[name][0]) is not None
+    return name not in NEEDS or (can_compile() if name == "numba" else find_spec(NEEDS[name][0]) is not None)
 
 
 def suits(device: str, size: int) -> bool:
