@@ -92,8 +92,8 @@ def as_text(summary: Mapping[str, Any]) -> str:
     )
     if all_alike(summary):
         ends += (
-            f"\nall {summary['episodes']} episodes came to the same figures: the intervals say nothing of other beginnings "
-            "(let them begin in different places)"
+            f"\nall {summary['episodes']} episodes came to the same figures: the intervals say nothing of other "
+            "beginnings (let them begin in different places)"
         )
     ends += "".join(f"\nwarning: {warning}" for warning in warnings(summary))
     successes = f"{summary['successes'] if known else '?':>4} of {summary['episodes']:<3}"
