@@ -46,7 +46,7 @@ def compiled(function: Callable[..., None], arguments: tuple[Any, ...]) -> Any:
         # The vectors are explicit: what more a compiler finds is not worth twice the time it takes.
         config.OPT = type(config.OPT)(1)
         try:
-            config.CACHE_DIR = _folder(Path(function.__code__.co_filename).parent, config.CACHE_DIR)
+            config.CACHE_DIR = folder(Path(function.__code__.co_filename).parent, config.CACHE_DIR)
             return _compiled(function, arguments, cache=True)
         # No home, a folder that cannot be written to, a full disk, a file that is cut off: numba names them variously.
         except Exception:
@@ -63,10 +63,15 @@ def _compiled(function: Callable[..., None], arguments: tuple[Any, ...], cache: 
     return found
 
 
-def _folder(sources: Path, given: str) -> str:
+def folder(sources: Path, given: str) -> str:
     """Where compiled kernels are kept: in ``NUMBA_CACHE_DIR``, or in the user's folder for such things."""
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return str(Path(given or user / "latentrl") / f"kernels-{_digest(sources)[:16]}")
+
+
+@cache
+def _digest(sources: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(sources.glob("*.py")):
         digest.update(path.read_bytes())
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return str(Path(given or user / "latentrl") / f"kernels-{digest.hexdigest()[:16]}")
+    return digest.hexdigest()

@@ -11,7 +11,8 @@ pytest.importorskip("numba", reason="pip install 'latentrl[fast]'")
 
 from numba import config
 
-from latentrl.inference.backends.numba_kernels import caching
+from latentrl.inference.backends.numba_kernels.caching import Kernel
+from latentrl.support import compiling
 
 
 def doubled(numbers: np.ndarray, out: np.ndarray) -> None:
@@ -19,8 +20,8 @@ def doubled(numbers: np.ndarray, out: np.ndarray) -> None:
         out[i] = 2 * numbers[i]
 
 
-def run() -> caching.Kernel:
-    kernel, numbers = caching.Kernel(doubled), np.arange(3.0)
+def run() -> Kernel:
+    kernel, numbers = Kernel(doubled), np.arange(3.0)
     out = np.empty_like(numbers)
     kernel(numbers, out)
     assert np.array_equal(out, 2 * numbers)
@@ -28,7 +29,7 @@ def run() -> caching.Kernel:
 
 
 def test_a_kernel_is_compiled_once_and_then_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caching, "folder", lambda: str(tmp_path))
+    monkeypatch.setattr(compiling, "folder", lambda *given: str(tmp_path))
     before = config.CACHE_DIR, config.OPT
     run()
     (kept,) = tmp_path.rglob("*doubled*.nbc")
@@ -39,7 +40,7 @@ def test_a_kernel_is_compiled_once_and_then_read(tmp_path: Path, monkeypatch: py
     assert before == (config.CACHE_DIR, config.OPT)
 
 
-def nowhere() -> str:
+def nowhere(*given: object) -> str:
     raise RuntimeError("Could not determine home directory.")
 
 
@@ -48,7 +49,7 @@ def test_where_nothing_can_be_kept_it_is_compiled_anew(
     why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "cache"
-    monkeypatch.setattr(caching, "folder", nowhere if why == "no home" else lambda: str(place))
+    monkeypatch.setattr(compiling, "folder", nowhere if why == "no home" else lambda *given: str(place))
     if why == "a file in its place":
         place.touch()
     if why == "cut off":
@@ -61,6 +62,6 @@ def test_where_nothing_can_be_kept_it_is_compiled_anew(
 def test_the_folder_follows_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "CACHE_DIR", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert Path(caching.folder.__wrapped__()).parent == tmp_path / "latentrl"
+    assert Path(compiling.folder(tmp_path, config.CACHE_DIR)).parent == tmp_path / "latentrl"
     monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "own"))
-    assert Path(caching.folder.__wrapped__()).parent == tmp_path / "own"
+    assert Path(compiling.folder(tmp_path, config.CACHE_DIR)).parent == tmp_path / "own"
