@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo zoo-check quickstart reacher reacher-pixels test test-matrix lint types check bench chaos crowd disk-faults field fuzz rods equations clean
+.PHONY: help install demo zoo-check quickstart reacher reacher-pixels test test-matrix lint types check bench chaos crowd disk-faults field fuzz rods alarms equations clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ fuzz: $(STAMP) ## bad input of every kind, made up: each case ends well or in on
 
 rods: $(STAMP) ## one rod at many sizes, noises and control rates, from data to swing-ups; resumes (ARGS="--only 48-noiseless --steps 4000")
 	$(BIN)/python tools/rods.py $(ARGS)
+
+alarms: $(STAMP) ## warnings of trainings that went well or failed, counted against labels; needs `latentrl suite` first
+	PYTHONPATH=. $(BIN)/python tools/alarms.py $(ARGS)
 
 zoo-check: $(STAMP) ## evaluate every shipped run again, 50 episodes each, against its stored interval
 	PYTHONPATH=. $(BIN)/python tools/make_zoo.py --check
