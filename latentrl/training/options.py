@@ -18,7 +18,7 @@ from latentrl.inference.backends import BACKENDS, choose
 from latentrl.models import MODELS
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
-from latentrl.shipped.copies import RUN
+from latentrl.shipped.copies import NEW_RUN
 from latentrl.support.errors import UserError
 from latentrl.support.options import check_one_or_more, check_seed, default_hint
 
@@ -70,7 +70,7 @@ class TrainOptions:
 
     data: Path = Path("data/pendulum")
     """A data folder made by `latentrl collect`."""
-    run: Annotated[Path | None, RUN, default_hint("runs/NAME_OF_DATA", "FOLDER")] = None
+    run: Annotated[Path | None, NEW_RUN, default_hint("runs/NAME_OF_DATA", "FOLDER")] = None
     """The run folder to make."""
     model: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(MODELS) + "}")] = next(iter(MODELS))
     """Which state-space model: extended Kalman VAE, deep Kalman smoother or filter, deep variational Bayes s. or f.,
