@@ -102,8 +102,8 @@ class TrainOptions:
     """Da, how many of them hold the position, where the model tells position from velocity; auto: estimated from single
     frames."""
     steps: Annotated[int | None, default_hint("8000", "INT")] = None
-    """Gradient steps. The short starts that a recipe begins with, an EKVAE's four of 400 (or of as many as these,
-    where these are fewer), come on top."""
+    """Gradient steps of the model that is kept. Recipes begin with several starts, an EKVAE's with four of 400 (of as
+    many as these, where these are fewer), of which the best goes on: 8000 are 9200 in all, 100 are 400."""
     batch: Annotated[int | None, default_hint("50", "INT")] = None
     """Sequences in a batch."""
     blur: Annotated[float | None, default_hint("0.125", "FLOAT")] = None
