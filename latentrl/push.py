@@ -27,8 +27,8 @@ class PushOptions:
 
     run: tyro.conf.Positional[Annotated[Path, RUN]]
     """The run folder of a trained model, or zoo:NAME."""
-    repo: tyro.conf.Positional[str]
-    """user/name; made where it is not there."""
+    repo: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="USER/NAME")]
+    """The repository; made where it is not there."""
     public: tyro.conf.FlagCreatePairsOff[bool] = False
     """Let everybody see a repository that is made."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False

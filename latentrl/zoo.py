@@ -23,7 +23,7 @@ class ZooOptions:
 
     what: tyro.conf.Positional[Literal["list", "get"]] = "list"
     """list: all of them, how each was made and what it reached; get: copy one."""
-    name: tyro.conf.Positional[str | None] = None
+    name: Annotated[tyro.conf.Positional[str | None], default_hint("none", "NAME")] = None
     """With get: which."""
     out: Annotated[Path | None, default_hint("runs/zoo/NAME", "FOLDER")] = None
     """With get: where to; a new folder."""

@@ -110,8 +110,8 @@ class TrainOptions:
     """First blur of the images as a fraction of their height; 0 for none."""
     seed: int = 0
     """Of weights, batches and samples."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
+    device: Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda,cuda:N}")] = "auto"
+    """Where it is computed; auto: on a GPU where there is one."""
     backend: Annotated[str, tyro.conf.arg(metavar="{" + ",".join((AUTOMATIC, *BACKENDS)) + "}")] = AUTOMATIC
     """How the recursion over time is computed. reference: PyTorch; parallel: all steps at once where their matrices are
     given, for long sequences on a GPU; numba: compiled for the processor, several times as fast (pip install
