@@ -86,8 +86,7 @@ def _evaluate(options: EvaluateOptions, setting: Setting) -> dict[str, Any]:
     if setting.task.near:
         print(f"task {setting.trial.task}: {setting.task.description}; goal {setting.goal}; {_length(setting)}")
     if setting.task.near and summary["successes"] is None:
-        print("no success is counted, the return is what there is: nobody has said how near is near enough (--describe FILE, "
-            "docs/declarations.md)")
+        print("no success is counted: nobody has said how near is near enough (--describe FILE, docs/declarations.md)")
     print("; ".join(f"{path}: {what}" for path, what in written.items()))
     if options.video and not film:
         print(f"no video: {setting.task.env_id} has no render_mode rgb_array")

@@ -78,7 +78,8 @@ class CollectOptions:
         str,
         tyro.conf.arg(
             metavar="ENV",
-            help=f"An alias ({', '.join(ENVIRONMENTS)}) or any Gymnasium id with continuous actions, also as module:id.",
+            help=f"An alias ({', '.join(ENVIRONMENTS)}) or any Gymnasium id with continuous actions, also as "
+            "module:id.",
         ),
     ] = next(iter(ENVIRONMENTS))
     out: Annotated[Path | None, default_hint("data/ENV", "FOLDER")] = None

@@ -27,10 +27,10 @@ from latentrl.support.options import JSON_OBJECT, check_one_or_more, check_seed,
 
 SERVOED = ", ".join(name for name, one in ENVIRONMENTS.items() if one.servo is not None)
 KNOWN = ", ".join(name for name, one in ENVIRONMENTS.items() if one.true_physics is not None)
-AGENT_HELP = (
-    f"What chooses the actions: {', '.join(agents())}, or ({SERVOED}) {ORACLE}, which is told the truth."
+AGENT_HELP = f"What chooses the actions: {', '.join(agents())}, or ({SERVOED}) {ORACLE}, which is told the truth."
+AGENT = default_hint(
+    "policy; cem where every episode has a goal of its own, or there is no policy for the goal", "AGENT"
 )
-AGENT = default_hint("policy; cem where every episode has a goal of its own, or there is no policy for the goal", "AGENT")
 TASK_HELP = (
     "; ".join(f"{name}: {', '.join(one.tasks)}" for name, one in ENVIRONMENTS.items())
     + "; and those that are declared, or else reach: to come near the goal."
@@ -63,8 +63,9 @@ class EvaluateOptions:
     policy: Annotated[str, tyro.conf.arg(metavar="NAME")] = "policy"
     """Which of the run's learned policies, for the agent policy."""
     goal: Annotated[str | None, default_hint("the task's own", "GOAL")] = None
-    """A picture or readings of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION. A policy has learned its own. A picture does not tell the true pose: what is measured then is how near the
-    episodes come to it, or how far apart they end."""
+    """A picture or readings of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION. A policy has learned
+    its own. A picture does not tell the true pose: what is measured then is how near the episodes come to it, or how
+    far apart they end."""
     task: Annotated[str | None, tyro.conf.arg(help=TASK_HELP), TASK] = None
     episodes: Annotated[int | None, default_hint("the task's", "INT")] = None
     """Parallel episodes, each with noise of its own."""
@@ -105,7 +106,9 @@ class CompareOptions:
     """The run folder of a trained model, or zoo:NAME."""
     tasks: Annotated[tuple[str, ...] | None, default_hint("all of the run's environment", "TASK ...")] = None
     """What to do."""
-    agents: Annotated[tuple[str, ...], tyro.conf.arg(metavar="AGENT ...")] = field(default_factory=lambda: tuple(agents()))
+    agents: Annotated[tuple[str, ...], tyro.conf.arg(metavar="AGENT ...")] = field(
+        default_factory=lambda: tuple(agents())
+    )
     """Who does it: random, planners, and policy for every policy in the run that was learned for the task's goal."""
     goal: Annotated[str | None, default_hint("what came with the data", "GOAL")] = None
     """What to reach in tasks without a goal of their own."""

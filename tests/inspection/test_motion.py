@@ -124,8 +124,6 @@ def test_a_horizon_is_a_period_in_tens_between_twenty_and_forty(period: float, h
         (None, 0.1, "no mean period of the motion can be told: .* nothing follows"),
     ],
 )
-def test_what_follows_for_a_planner_is_said_in_one_line(
-    period: float | None, step: float | None, said: str
-) -> None:
+def test_what_follows_for_a_planner_is_said_in_one_line(period: float | None, step: float | None, said: str) -> None:
     found = words_on_horizon(period, step)
     assert re.search(said, found) and "\n" not in found
