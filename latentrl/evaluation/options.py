@@ -63,9 +63,9 @@ class EvaluateOptions:
     policy: Annotated[str, tyro.conf.arg(metavar="NAME")] = "policy"
     """Which of the run's learned policies, for the agent policy."""
     goal: Annotated[str | None, default_hint("the task's own", "GOAL")] = None
-    """A picture or readings of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION. A policy has learned
-    its own. A picture does not tell the true pose: what is measured then is how near the episodes come to it, or how
-    far apart they end."""
+    """A picture or readings of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION. A policy has
+    learned its own. A picture does not tell the true pose: what is measured then is how near the episodes come to it,
+    or how far apart they end."""
     task: Annotated[str | None, tyro.conf.arg(help=TASK_HELP), TASK] = None
     episodes: Annotated[int | None, default_hint("the task's", "INT")] = None
     """Parallel episodes, each with noise of its own."""

@@ -25,8 +25,7 @@ LOCK = threading.Lock()
 KEPT = "kernels-"
 """What the folders' names begin with."""
 UNUSED = 30 * 24 * 3600.0
-"""Seconds after which kernels that nobody has read are removed: of another version, which may still be in use beside
-this one, until then nobody can say that it is not."""
+"""Seconds without being read, after which kernels are removed: those of another version may be in use beside these."""
 
 
 @cache
