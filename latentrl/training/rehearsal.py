@@ -17,10 +17,11 @@ def rehearse(trainer: Trainer) -> None:
     """
     model, generator = trainer.model, torch.Generator(device=trainer.device).manual_seed(0)
     batch = trainer.data[torch.arange(min(SEQUENCES, len(trainer.data)))].to(trainer.device)
-    terms = (
-        model.sampled_rate_distortion(batch, generator).terms
-        if isinstance(model, StateSampler)
-        else model.rate_distortion(batch, generator)
-    )
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    torch.autograd.grad(terms.rate.mean() + terms.distortion.mean(), learned, allow_unused=True)
+    with torch.random.fork_rng(devices=[]):
+        terms = (
+            model.sampled_rate_distortion(batch, generator).terms
+            if isinstance(model, StateSampler)
+            else model.rate_distortion(batch, generator)
+        )
+        torch.autograd.grad(terms.rate.mean() + terms.distortion.mean(), learned, allow_unused=True)
