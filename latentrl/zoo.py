@@ -38,8 +38,10 @@ def zoo(options: ZooOptions) -> Path | None:
     if options.what == "list":
         if options.name is not None or options.out is not None:
             raise UserError(f"list {options.name or '--out'}: list takes nothing; give get NAME to copy one")
-        print("\n\n".join(_described(entry_of(name)) for name in names()))
-        print(f"\nnext: {command('evaluate', '--run', PREFIX + names()[0])}")
+        entries = [entry_of(name) for name in names()]
+        print("\n\n".join(map(_described, entries)))
+        first = next((one for one in entries if not one.needs), entries[0])
+        print(f"\nnext: {command('evaluate', '--run', PREFIX + first.name)}")
         return None
     if options.name is None:
         raise UserError(f"get: which one? give one of {', '.join(names())}")

@@ -41,7 +41,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_least_that_is_shipped() -> None:
-    assert {"pendulum", "pendulum-rod", "reacher"} <= set(names()) and set(names()) >= LONG
+    assert {"mountain-car", "pendulum", "pendulum-rod", "reacher"} <= set(names()) and set(names()) >= LONG
 
 
 @pytest.mark.parametrize("name", names())
@@ -124,7 +124,8 @@ def test_a_shipped_run_is_not_copied_to_be_trained(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stopped:
         main(["train", "--run", "zoo:pendulum", *more])
-    assert stopped.value.code == 2 and "is trained already; give a folder of your own" in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert stopped.value.code == 2 and "zoo:pendulum: is trained already; give a folder of your own" in said
     assert not list(tmp_path.iterdir())
 
 
@@ -144,7 +145,7 @@ def test_the_list_says_how_each_was_made(capsys: pytest.CaptureFixture[str]) -> 
         assert f"{name}: {entry.title}" in said and entry.commit[:12] in said
         assert told(entry.evaluation["outcome"]) in said
         assert all(command in said for command in (*entry.commands, entry.evaluation["command"]))
-    assert said.splitlines()[-1].startswith("next: python -m latentrl.evaluate --run zoo:")
+    assert said.splitlines()[-1] == "next: python -m latentrl.evaluate --run zoo:pendulum", "it needs nothing more"
 
 
 def test_a_run_is_copied_once(
@@ -161,7 +162,7 @@ def test_a_run_is_copied_once(
     ("words", "problem"),
     [
         (["get"], "which one"),
-        (["get", "nothing"], "zoo:nothing: there is no such run; choose one of pendulum"),
+        (["get", "nothing"], "zoo:nothing: there is no such run; choose one of mountain-car, pendulum"),
         (["get", "../pendulum"], "no such run"),
         (["list", "pendulum"], "list takes nothing"),
     ],
