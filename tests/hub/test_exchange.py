@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from latentrl.agents.policies import load_policy, save_policy
+from latentrl.agents.policies import MLPPolicy, save_policy
 from latentrl.evaluation.loading import load_agent
 from latentrl.hub.files import NOTE, stale, to_send
 from latentrl.pull import PullOptions, pull
@@ -165,9 +165,8 @@ def test_figures_of_another_policy_are_not_sent(
         )
     write_json(pendulum_run / "evaluation_cem.json", {**figures, "agent": "cem", EVALUATED: acted(pendulum_run, None)})
     write_json(pendulum_run / "evaluation_old.json", {**figures, "agent": "old"})
-    policy = load_policy(pendulum_run)
-    torch.nn.init.ones_(next(policy.parameters()))
-    save_policy(policy, pendulum_run, {"goal": "goal.png"})
+    limit = torch.tensor([1.0])
+    save_policy(MLPPolicy(-limit, limit, torch.zeros(3), torch.ones(3), (4,)), pendulum_run, {"goal": "goal.png"})
     push(PushOptions(pendulum_run, REPO))
     sent = hub.commits[REPO][hub.newest(REPO)]
     said = capsys.readouterr().out
