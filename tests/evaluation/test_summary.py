@@ -32,7 +32,7 @@ def test_without_a_success_every_figure_has_a_line_with_its_unit_the_return_firs
             "episodes": 20,
             "successes": None,
             "wilson_95": None,
-            "measures": {name: {"median": value, "per_episode": [value]} for name, value in measures.items()},
+            "measures": {name: {"median": value, "per_episode": [value, 0.0]} for name, value in measures.items()},
             "overall": {"return_mean": 890.8, "return_low": 878.5, "return_high": 903.8, "x_at_end_mean": 0.00133},
             "headings": {"x_at_end_mean": "x: at the end, m", "seconds_to_observed_closest": "observed: s to closest"},
             "control_rate": {"hz_median": 860.0},
