@@ -7,9 +7,11 @@ import json
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from latentrl.networks.standardisation import data_deviation
 from latentrl.objectives.annealing import Annealing
 from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, is_finished, load_model, load_settings
 from latentrl.runs.tensors import read_tensors, write_tensors
+from latentrl.support.compiling import compiled
 from latentrl.support.errors import UserError
 from latentrl.support.options import options_to_json
 from latentrl.train import main, run_stages, train
@@ -318,8 +321,12 @@ def test_kernels_are_compiled_before_the_clock_starts(
     situation = measure(options(data, tmp_path, backend="numba"), load_sequences(data, "train"))
     trainer = build_trainer(situation, choose(situation), 0)[0]
     asked: list[str] = []
-    compiled = caching.compiled
-    monkeypatch.setattr(caching, "compiled", lambda *given: asked.append(given[0].__name__) or compiled(*given))
+
+    def noted(function: Callable[..., None], arguments: tuple[Any, ...]) -> Any:
+        asked.append(function.__name__)
+        return compiled(function, arguments)
+
+    monkeypatch.setattr(caching, "compiled", noted)
     for kernel in vars(functions).values():
         if isinstance(kernel, caching.Kernel):
             monkeypatch.setattr(kernel, "_compiled", None)
