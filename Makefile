@@ -16,7 +16,9 @@ $(STAMP): pyproject.toml constraints.txt
 		echo "latentrl needs Python >= 3.10, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true);" \
 			"name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]' || { \
+		$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 13))' && \
+			echo "labmaze, which dm_control needs, has no wheel for Python 3.13 and later: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@touch $@
 
 install: $(STAMP) ## make the virtual environment .venv

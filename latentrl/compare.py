@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from latentrl.goals.base import Goal
 from latentrl.goals.distances import EUCLID
 from latentrl.goals.picture import PictureGoal
 from latentrl.models.base import WorldModel
+from latentrl.runs.evaluated import digest_of
 from latentrl.runs.folder import MODEL
 from latentrl.runs.opening import in_use
 from latentrl.support.commands import command
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _compare(
     options: CompareOptions, run: Run, policies: Mapping[str, Goal], trials: Sequence[Trial]
 ) -> list[dict[str, Any]]:
-    model, weights = run.load_model(), _digest(run.folder / MODEL)
+    model, weights = run.load_model(), digest_of(run.folder / MODEL)
     steps = {trial.task: options.steps or run.tasks[trial.task].steps for trial in trials}
     total = sum(steps[trial.task] for trial in trials)
     with few_threads(), tqdm(total=total, desc="compare", disable=None) as bar:
@@ -117,18 +117,14 @@ def _finished(path: Path, made_of: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _digest_of_policy(trial: Trial, run: Path) -> dict[str, str]:
-    return {"policy": _digest(policy_path(run, trial.policy))} if trial.agent == "policy" else {}
+    return {"policy": digest_of(policy_path(run, trial.policy))} if trial.agent == "policy" else {}
 
 
 def _digest_of_goal(trial: Trial, run: Run) -> dict[str, str]:
     """Of the file that the goal lies in, for tasks that are nobody's own: another may lie there by then."""
     task = run.tasks[trial.task]
     goal = (run.own_goal(task) if trial.goal is None else trial.goal.meaning) if task.near else None
-    return {"goal": _digest(goal.path)} if isinstance(goal, PictureGoal) and goal.path.is_file() else {}
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"goal": digest_of(goal.path)} if isinstance(goal, PictureGoal) and goal.path.is_file() else {}
 
 
 def _write(

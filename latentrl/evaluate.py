@@ -13,6 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from latentrl.agents.planners import PLANNERS
+from latentrl.agents.policies import policy_path
 from latentrl.evaluation.agents_by_name import contestant
 from latentrl.evaluation.film import film_goals
 from latentrl.evaluation.judging import Alone, judge, time_alone
@@ -24,6 +25,7 @@ from latentrl.figures.belief import belief_uncertainty
 from latentrl.figures.theme import to_png
 from latentrl.figures.video import write_gif
 from latentrl.goals.distances import EUCLID
+from latentrl.runs.evaluated import EVALUATED, acted
 from latentrl.runs.opening import in_use
 from latentrl.support.commands import command
 from latentrl.support.errors import reported
@@ -65,6 +67,8 @@ def _claimed(options: EvaluateOptions) -> dict[str, Any]:
 def _evaluate(options: EvaluateOptions, setting: Setting) -> dict[str, Any]:
     model = setting.run.load_model()
     who = contestant(setting, model)
+    folder, trial = setting.run.folder, setting.trial
+    digests = acted(folder, policy_path(folder, trial.policy) if trial.agent == "policy" else None)
     film = options.video and setting.task.film
     goals = film and setting.own_goals is not None
     name = f"evaluate {setting.trial.contestant}"
@@ -72,7 +76,7 @@ def _evaluate(options: EvaluateOptions, setting: Setting) -> dict[str, Any]:
         judged = judge(setting, who, bar.update)
         alone = time_alone(setting, who, model, film=film and not goals)
         frames = film_goals(setting, who, model) if goals else alone.frames
-    summary = {**summarise(setting, judged, alone), "options": options_to_json(options)}
+    summary = {**summarise(setting, judged, alone), EVALUATED: digests, "options": options_to_json(options)}
     try:
         # First, for nobody may read what is printed.
         written = _write(setting, summary, alone, frames)

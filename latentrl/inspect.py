@@ -32,7 +32,7 @@ class InspectOptions:
 
     data: Path = Path("data/pendulum")
     """A data folder made by `latentrl collect` or `latentrl import`."""
-    split: str = "train"
+    split: Annotated[str, tyro.conf.arg(metavar="{train,test}")] = "train"
     """Which of its splits."""
     out: Annotated[Path | None, default_hint("DATA", "FOLDER")] = None
     """Where inspection.html and inspection.json go."""

@@ -86,7 +86,7 @@ def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
     path = policy_path(options.run, name)
     refuse_link(log_folder(options.run, path.stem))
     with claimed(path), few_threads():
-        _say_replaced(path, text)
+        _say_replaced(options.run, path, text)
         try:
             learn_into(options.run, learner, notes, path.stem)
         except LearningInterrupted as stopped:
@@ -104,16 +104,29 @@ def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
     return path
 
 
-def _say_replaced(path: Path, goal: str) -> None:
-    """Say that a policy which was learned for another goal will be lost, while Ctrl-C still keeps it."""
-    there = path.with_suffix(".json")
+def _say_replaced(run: Path, path: Path, goal: str) -> None:
+    """Say that a policy will be lost, and what was measured of it tells of no other, while Ctrl-C still keeps it."""
+    if not path.is_file():
+        return
+    before = _learned_for(run, path.with_suffix(".json"))
+    which = "the policy that is there" if before in (None, goal) else f"the policy that was learned for --goal {before}"
+    print(f"{path}: replaces {which}; --name NAME keeps both")
+    stems = [f"evaluation_{path.stem}", f"evaluation_{path.stem}_"]
+    of_it = [one for one in sorted(run.glob(f"{stems[0]}*.json")) if one.stem == stems[0] or stems[1] in one.stem]
+    if of_it:
+        print(f"{', '.join(map(str, of_it))}: of the policy that is replaced, until it is evaluated again")
+
+
+def _learned_for(run: Path, notes: Path) -> str | None:
+    """The goal of a policy, by a path that leads to it from here, where there is one; None where nobody knows."""
     try:
-        before = read_json(there, "").get("settings", {}).get("goal") if path.is_file() and there.is_file() else None
+        found = read_json(notes, "").get("settings", {}).get("goal") if notes.is_file() else None
     except UserError:
         # What cannot be read cannot be asked either; it is to be learned again.
-        return
-    if before is not None and before != goal:
-        print(f"{path}: replaces the policy that was learned for --goal {before}; --name NAME keeps both")
+        return None
+    # A run that was sent on says where the goal lay, and holds it.
+    here = run / Path(str(found)).name
+    return str(here) if found and not Path(found).is_file() and here.is_file() else found
 
 
 def _say_interrupted(stopped: LearningInterrupted, path: Path) -> None:

@@ -20,8 +20,8 @@ from latentrl.support.options import default_hint
 class PullOptions:
     """Fetch a run from the Hugging Face Hub. Only a run's files are taken, all checked before the folder appears."""
 
-    repo: tyro.conf.Positional[str]
-    """user/name."""
+    repo: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="USER/NAME")]
+    """The repository."""
     revision: Annotated[str | None, default_hint("the newest, whose hash is printed", "HASH")] = None
     """The hash of a commit, all 40 digits: what is fetched is that and nothing later."""
     out: Annotated[Path | None, default_hint("runs/NAME", "FOLDER")] = None

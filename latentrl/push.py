@@ -12,9 +12,10 @@ import tyro
 from latentrl.hub.arrival import check
 from latentrl.hub.card import card
 from latentrl.hub.exchange import check_repo, send
-from latentrl.hub.files import CARD, to_send
+from latentrl.hub.files import CARD, stale, to_send
 from latentrl.runs.opening import in_use
 from latentrl.shipped.copies import RUN
+from latentrl.shipped.entries import ENTRY
 from latentrl.support.commands import command
 from latentrl.support.errors import reported
 
@@ -26,8 +27,8 @@ class PushOptions:
 
     run: tyro.conf.Positional[Annotated[Path, RUN]]
     """The run folder of a trained model, or zoo:NAME."""
-    repo: tyro.conf.Positional[str]
-    """user/name; made where it is not there."""
+    repo: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="USER/NAME")]
+    """The repository; made where it is not there."""
     public: tyro.conf.FlagCreatePairsOff[bool] = False
     """Let everybody see a repository that is made."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -44,9 +45,13 @@ def push(options: PushOptions) -> str | None:
     with in_use(options.run):
         check(options.run)
         files = to_send(options.run)
+    left_out = stale(files)
+    files = {name: content for name, content in files.items() if name not in left_out}
     files[CARD] = card(options.repo, files).encode()
     for name, content in files.items():
         print(f"  {name}: {len(content):,} bytes")
+    for name, why in left_out.items():
+        print(f"  {name}: not sent: it {why}{'' if name == ENTRY else '; evaluate again to send new figures'}")
     if options.dry_run:
         print(f"\n{files[CARD].decode()}\nnothing was sent")
         return None

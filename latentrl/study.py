@@ -40,14 +40,14 @@ class StudyOptions:
     Call it again to go on after an interruption: no finished run is repeated.
     """
 
-    study: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=WHICH)]
+    study: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=WHICH, metavar="STUDY")]
     out: Annotated[Path | None, default_hint("runs/study-NAME", "FOLDER")] = None
     """The folder for everything."""
     seeds: int = 5
     """Runs of every row, each on data of its own."""
     jobs: int = 1
     """Processes at a time, each on one core."""
-    rows: Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint="(default: all)")] = ()
+    rows: Annotated[tuple[str, ...], default_hint("all", "ROW ...")] = ()
     """Names of the rows to train; --dry-run shows them."""
     figure_4_4: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(name="figure-4.4")] = False
     """Train other annealing lengths than the tables' as well."""
@@ -58,7 +58,7 @@ class StudyOptions:
     more. Where agents are judged, everything else is then as small as it can be: data, policies, episodes."""
     recipe: Literal["latentrl", "source"] = "latentrl"
     """How every row is trained, as in `latentrl train`."""
-    device: str = "cpu"
+    device: Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda,cuda:N}")] = "cpu"
     """Of every training, as in `latentrl train`."""
     publish: Annotated[Path | None, default_hint("nowhere", "FOLDER")] = None
     """Write tables, claims, figures and settings into FOLDER/NAME as well."""

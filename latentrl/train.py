@@ -12,6 +12,7 @@ import tyro
 
 from latentrl.data_collection.checks import check_bounds, check_split
 from latentrl.data_collection.storage import METADATA, load_metadata, load_sequences
+from latentrl.inference.backends import NEEDS
 from latentrl.metrics.failures import failures
 from latentrl.metrics.held_out import check_held_out, evaluate_model
 from latentrl.runs.folder import CHECKPOINT, MODEL, THREADS, is_finished, load_model, load_settings
@@ -23,13 +24,14 @@ from latentrl.support.steps import Steps
 from latentrl.support.threads import few_threads
 from latentrl.training.building import build_training
 from latentrl.training.constraint import objective_failures, raised_bound
-from latentrl.training.explaining import explained, notes, too_few_steps
+from latentrl.training.explaining import amount, explained, notes, too_few_steps
 from latentrl.training.joining import aside, joined
 from latentrl.training.kept_target import load_target
 from latentrl.training.memory import CheckpointMemory, finished_stages
 from latentrl.training.options import TrainOptions, arguments_of, check_options, choose_device
 from latentrl.training.processes import ALONE, Processes
 from latentrl.training.recipes import Recipe, choose
+from latentrl.training.rehearsal import rehearse
 from latentrl.training.resuming import (
     DATA,
     Begun,
@@ -136,13 +138,15 @@ def _train(run: Begun, processes: Processes) -> Path:
         return options.folder
     if options.resume:
         keep_backend(options.folder, situation.options.backend)
-    print("".join(f"{note}\n" for note in notes(situation, recipe)), end="")
+    print("".join(f"{line}\n" for line in (amount(recipe.settings), *notes(situation, recipe))), end="", flush=True)
     with few_threads() as most:
         training = build_training(situation, recipe, options.folder, processes)
         before = load_settings(options.folder).get(THREADS) if options.resume else None
         torch.set_num_threads(training_threads(training.trainer, most, before))
         write_settings(situation, recipe, training)
         _check_alike(recipe, training)
+        if situation.options.backend in NEEDS:
+            rehearse(training.trainer)
         run_stages(recipe, training)
         if processes.rank > 0:
             return options.folder

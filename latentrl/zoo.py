@@ -23,7 +23,7 @@ class ZooOptions:
 
     what: tyro.conf.Positional[Literal["list", "get"]] = "list"
     """list: all of them, how each was made and what it reached; get: copy one."""
-    name: tyro.conf.Positional[str | None] = None
+    name: Annotated[tyro.conf.Positional[str | None], default_hint("none", "NAME")] = None
     """With get: which."""
     out: Annotated[Path | None, default_hint("runs/zoo/NAME", "FOLDER")] = None
     """With get: where to; a new folder."""
@@ -38,8 +38,10 @@ def zoo(options: ZooOptions) -> Path | None:
     if options.what == "list":
         if options.name is not None or options.out is not None:
             raise UserError(f"list {options.name or '--out'}: list takes nothing; give get NAME to copy one")
-        print("\n\n".join(_described(entry_of(name)) for name in names()))
-        print(f"\nnext: {command('evaluate', '--run', PREFIX + names()[0])}")
+        entries = [entry_of(name) for name in names()]
+        print("\n\n".join(map(_described, entries)))
+        first = next((one for one in entries if not one.needs), entries[0])
+        print(f"\nnext: {command('evaluate', '--run', PREFIX + first.name)}")
         return None
     if options.name is None:
         raise UserError(f"get: which one? give one of {', '.join(names())}")

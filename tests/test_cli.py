@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,9 @@ def test_a_verbs_help_names_its_options(
     assert not exit_code.value.code and f"usage: latentrl {verb}" in said
     for option in OPTIONS[verb]:
         assert option in said
+    # What Python or tyro calls what people are to give.
+    assert not re.search(r"None|\bSTR\b|if left out", said)
+    assert not any(re.search("[A-Z]s$", metavar) for metavar in re.findall(r"^  --\S+ (\S+)", said, re.M))
 
 
 @pytest.mark.parametrize("arguments", [("latentrl.collect",), ("latentrl", "collect")])

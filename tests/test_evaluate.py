@@ -6,6 +6,7 @@ import json
 import shutil
 from contextlib import redirect_stdout
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ def test_evaluate_writes_figures_and_video(pendulum_run: Path, agent: str, capsy
     assert summary["measures"]["seconds_to_upright"] == {"median": None, "per_episode": [None, None]}
     assert summary["control_rate"]["hz_median"] >= summary["control_rate"]["hz_p99"] > 0
     assert json.loads((pendulum_run / f"evaluation_{agent}.json").read_text()) == summary
+    weights = ["model.safetensors", *(["policy.safetensors"] if agent == "policy" else [])]
+    assert summary["evaluated"] == {name: sha256((pendulum_run / name).read_bytes()).hexdigest() for name in weights}
     assert (pendulum_run / f"evaluation_{agent}.gif").read_bytes().startswith(b"GIF89a")
     assert not list(pendulum_run.glob("*.partial")) and not list(pendulum_run.glob("*_belief.png"))
     printed = capsys.readouterr().out

@@ -216,12 +216,17 @@ def test_a_policy_that_is_learned_to_its_end_leaves_nothing_of_an_interrupted_on
     assert left == expected and (run / "policy-other-interrupted.json").exists()
 
 
-def test_a_policy_for_another_goal_is_not_replaced_in_silence(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_policy_is_not_replaced_in_silence(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = str(run / "goal.png")
     path = verb.learn(options(run))
-    verb.learn(options(run))
     verb.learn(options(run, goal="any", name="other"))
     assert "replaces" not in capsys.readouterr().out
+    for name in ("evaluation_policy.json", "evaluation_policy_drop-0.2.json", "evaluation_policy-other.json"):
+        (run / name).write_text("{}")
+    verb.learn(options(run))
+    old = f"{run / 'evaluation_policy.json'}, {run / 'evaluation_policy_drop-0.2.json'}: of the policy that is replaced"
+    said = capsys.readouterr().out
+    assert f"{path}: replaces the policy that is there; --name NAME keeps both\n{old}" in said
     verb.learn(options(run, goal="any"))
     assert f"{path}: replaces the policy that was learned for --goal {first}; --name NAME" in capsys.readouterr().out
     path.with_suffix(".json").write_text("{")

@@ -7,9 +7,11 @@ import json
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from latentrl.networks.standardisation import data_deviation
 from latentrl.objectives.annealing import Annealing
 from latentrl.runs.folder import CHECKPOINT, MODEL, SETTINGS, is_finished, load_model, load_settings
 from latentrl.runs.tensors import read_tensors, write_tensors
+from latentrl.support.compiling import compiled
 from latentrl.support.errors import UserError
 from latentrl.support.options import options_to_json
 from latentrl.train import main, run_stages, train
@@ -33,6 +36,7 @@ from latentrl.training.explaining import explained
 from latentrl.training.kept_target import CHART
 from latentrl.training.options import TrainOptions, choose_device, options_from_json
 from latentrl.training.recipes import Recipe, choose
+from latentrl.training.rehearsal import rehearse
 from latentrl.training.situation import measure
 from latentrl.training.stages import STAGES
 from latentrl.training.stages.best_start import best_start
@@ -308,6 +312,33 @@ def test_a_full_disk_ends_in_one_line_and_the_last_checkpoint_stays(
     assert read_tensors(run / CHECKPOINT, "")[1] and not list(run.glob("*.partial"))
 
 
+def test_kernels_are_compiled_before_the_clock_starts(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numba")
+    from latentrl.inference.backends.numba_kernels import caching, functions
+
+    situation = measure(options(data, tmp_path, backend="numba"), load_sequences(data, "train"))
+    trainer = build_trainer(situation, choose(situation), 0)[0]
+    asked: list[str] = []
+
+    def noted(function: Callable[..., None], arguments: tuple[Any, ...]) -> Any:
+        asked.append(function.__name__)
+        return compiled(function, arguments)
+
+    monkeypatch.setattr(caching, "compiled", noted)
+    for kernel in vars(functions).values():
+        if isinstance(kernel, caching.Kernel):
+            monkeypatch.setattr(kernel, "_compiled", None)
+    before = {name: tensor.clone() for name, tensor in trainer.state()[0].items()}
+    rehearse(trainer)
+    after = trainer.state()[0]
+    assert before.keys() == after.keys() and all(torch.equal(after[name], value) for name, value in before.items())
+    assert trainer.seconds == 0 and len(asked) == 2, "a kernel and its adjoint"
+    trainer.advance()
+    assert len(asked) == 2
+
+
 @pytest.mark.parametrize("killed_at", [1, 4, 11])
 def test_starts_go_on_from_where_they_were(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int, capsys: pytest.CaptureFixture[str]
@@ -337,7 +368,7 @@ def test_starts_go_on_from_where_they_were(
         best_start(make, settings, False, so_far)
     done = steps
     found = best_start(make, settings, False, so_far)
-    assert "start 3 of 3: step 4 of 5, rate" in capsys.readouterr().out
+    assert "start 3 of 3: step 4 of 5 (14 of 20 in all), rate" in capsys.readouterr().out
     assert steps - done <= 15 - max(0, killed_at - 3), "at most two steps are done again"
     first, second = whole.state(), found.state()
     assert all(torch.equal(first[0][key], value) for key, value in second[0].items())
@@ -615,6 +646,7 @@ def test_explain_names_every_stage_with_why_and_writes_nothing(
         assert name in told and why in told
     # With one velocity for two positions there is no penalty of the velocity.
     assert "penalty      position" in told and "velocity:" not in told
+    assert "40 gradient steps in all: 4 starts of 10, the best is kept" in told
     assert "the lowest rate of 4 starts" in told and f"kappa {situation.kappa:.3g}" in told
     train(options(data, run, explain=True, recipe="source", kappa=0.1))
     plainly = capsys.readouterr().out

@@ -12,23 +12,20 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import resource
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tools import chaos
 from tools.chaos import Arguments, Stage, differences, fingerprints, forked
-from tools.disk_faults import STAGES, prepare
+from tools.disk_faults import STAGES, prepared
 
 WAIT = 300.0
 
@@ -87,17 +84,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=10)
     parser.add_argument("--verbs", nargs="+", choices=sorted(STAGES), default=list(STAGES))
     given = parser.parse_args(argv)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    chaos.preload(given.verbs, STAGES)
-    chaos.preload(["learn", "import"])
     start, bad = time.monotonic(), 0
     with tempfile.TemporaryDirectory(prefix="crowd-") as folder:
         home = Path(folder).resolve()
-        shared, trial = home / "shared", home / "trial"
-        shared.mkdir()
-        ended = forked(partial(prepare, shared), shared, home)
-        if ended.code:
-            raise RuntimeError(f"could not be prepared:\n{ended.log}")
+        shared, trial = prepared(home, given.verbs), home / "trial"
         for name in given.verbs:
             stage, results = STAGES[name], []
             for processes in (1, given.processes):

@@ -62,6 +62,23 @@ def prepare(shared: Path) -> None:
     (shared / "mine.json").write_text(json.dumps(chaos.STUDY))
 
 
+def prepared(home: Path, verbs: Sequence[str]) -> Path:
+    """A folder in ``home`` with all that verbs begin with, whose modules are there from now on; one thread each.
+
+    Raises:
+        RuntimeError: it could not be made.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    chaos.preload(verbs, STAGES)
+    chaos.preload(["learn", "import"])
+    shared = home / "shared"
+    shared.mkdir()
+    ended = forked(partial(prepare, shared), shared, home)
+    if ended.code:
+        raise RuntimeError(f"could not be prepared:\n{ended.log}")
+    return shared
+
+
 def _with_run(shared: Path, trial: Path) -> None:
     shutil.copytree(shared / "run", trial / "out" / "run")
 
@@ -296,17 +313,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--verbs", nargs="+", choices=sorted(STAGES), default=list(STAGES))
     given = parser.parse_args(argv)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    chaos.preload(given.verbs, STAGES)
-    chaos.preload(["learn", "import"])
     start, failed = time.monotonic(), 0
     with tempfile.TemporaryDirectory(prefix="disk-faults-") as folder:
         home = Path(folder).resolve()
-        shared = home / "shared"
-        shared.mkdir()
-        ended = forked(partial(prepare, shared), shared, home)
-        if ended.code:
-            raise RuntimeError(f"could not be prepared:\n{ended.log}")
+        shared = prepared(home, given.verbs)
         mounts = "a small tmpfs and a hook in turn" if can_mount() else "a hook alone: nothing may be mounted here"
         print(f"disk faults: {given.faults}, --seed {given.seed}, by {mounts}", flush=True)
         share = -(-given.faults // len(given.verbs))

@@ -82,6 +82,20 @@ PLANS: Mapping[str, Plan] = {
         "runs/point-mass",
         {"dm-control": "dm_control"},
     ),
+    "mountain-car": Plan(
+        "a car whose motor is weaker than the slope (MountainCarContinuous-v0) comes to the flag, seen in grey 24 x 24 "
+        "pictures",
+        (
+            "latentrl collect --env MountainCarContinuous-v0 --pixels 24 --grey --repeat 4 --sequences 2500 "
+            '--test-sequences 500 --length 16 --hold 0.8 --reset-options \'{"low": -1.2, "high": 0.6}\' '
+            '--goal-options \'{"low": 0.5, "high": 0.5001}\' '
+            "--describe latentrl/studies/systems/mountain_car.toml --out data/mountain-car --seed 0",
+            "latentrl train --data data/mountain-car --run runs/mountain-car --device cpu --seed 0",
+            "latentrl learn --run runs/mountain-car --goal data/mountain-car/goal.png --seed 0",
+        ),
+        "runs/mountain-car",
+        {"classic-control": "pygame"},
+    ),
 }
 
 

@@ -11,7 +11,7 @@ import tyro
 from latentrl.support.errors import UserError
 
 FLAG = "--horizon"
-METAVAR = "STEPS|SECONDSs"
+METAVAR = "STEPS|SECONDS"
 LONGEST = 10_000
 """Steps: what is imagined takes memory by the step."""
 PLANNED = 20

@@ -25,13 +25,13 @@ class LearnOptions:
     goal: Annotated[str | None, default_hint("what came with the run's data", "GOAL")] = None
     """A picture of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION; or any, for a policy that is
     told which position to reach when it acts, as in tasks where every episode has a goal of its own."""
-    distance: str = "euclid"
+    distance: Annotated[str, tyro.conf.arg(metavar="{euclid,geodesic}")] = "euclid"
     """How far a position is from the goal: euclid, a straight line in the latent space, or geodesic, the shortest way
     along the data, by how much the pictures change."""
-    policy: str = "analytic-gradient"
+    policy: Annotated[str, tyro.conf.arg(metavar="ALGORITHM")] = "analytic-gradient"
     """How it is learned: analytic-gradient, sac, td3, ppo, or the class name of another stable-baselines3 algorithm."""
-    name: str | None = None
-    """Written as policy-NAME; analytic-gradient is written as policy, and the others under their own names, if None."""
+    name: Annotated[str | None, default_hint("policy for analytic-gradient, else policy-ALGORITHM", "NAME")] = None
+    """Written as policy-NAME."""
     torque: Annotated[float | None, LIMIT_FLAG, default_hint("the task's, else as recorded", "FLOAT")] = None
     """Largest action in every dimension, in the environment's units."""
     updates: Annotated[int | None, default_hint("400, and again while it helps; 1200 for any", "INT")] = None
@@ -44,8 +44,8 @@ class LearnOptions:
     state_gradient: Annotated[float | None, default_hint("10", "FLOAT")] = None
     """Of analytic-gradient: largest norm of the return's gradient in one state, in standard deviations of the start
     states."""
-    steps: int | None = None
-    """Of the others: imagined steps in all; the algorithm's own default if None."""
+    steps: Annotated[int | None, default_hint("the algorithm's", "INT")] = None
+    """Of the others: imagined steps in all."""
     input: Literal["mean", "belief"] = "mean"
     """What of a belief the policy sees: its mean, or the standard deviations too."""
     drop: float = 0.0

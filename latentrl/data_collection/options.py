@@ -77,7 +77,9 @@ class CollectOptions:
     env: Annotated[
         str,
         tyro.conf.arg(
-            help=f"An alias ({', '.join(ENVIRONMENTS)}) or any Gymnasium id with continuous actions, also as module:id."
+            metavar="ENV",
+            help=f"An alias ({', '.join(ENVIRONMENTS)}) or any Gymnasium id with continuous actions, also as "
+            "module:id.",
         ),
     ] = next(iter(ENVIRONMENTS))
     out: Annotated[Path | None, default_hint("data/ENV", "FOLDER")] = None

@@ -19,7 +19,7 @@ from latentrl.evaluation.oracles import ORACLE
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.sensing import Losses, parse_blackout
 from latentrl.evaluation.trials import GivenGoal, Physics, Trial, task_of
-from latentrl.goals.distances import EUCLID, check_distance
+from latentrl.goals.distances import DISTANCES, EUCLID, check_distance
 from latentrl.goals.picture import PictureGoal
 from latentrl.shipped.copies import RUN
 from latentrl.support.errors import UserError
@@ -27,19 +27,24 @@ from latentrl.support.options import JSON_OBJECT, check_one_or_more, check_seed,
 
 SERVOED = ", ".join(name for name, one in ENVIRONMENTS.items() if one.servo is not None)
 KNOWN = ", ".join(name for name, one in ENVIRONMENTS.items() if one.true_physics is not None)
-AGENT_HELP = (
-    f"What chooses the actions: {', '.join(agents())}, or ({SERVOED}) {ORACLE}, which is told the truth; policy if "
-    "left out, or cem where every episode has a goal of its own, or where there is no policy for the goal."
+AGENT_HELP = f"What chooses the actions: {', '.join(agents())}, or ({SERVOED}) {ORACLE}, which is told the truth."
+AGENT = default_hint(
+    "policy; cem where every episode has a goal of its own, or there is no policy for the goal", "AGENT"
 )
 TASK_HELP = (
     "; ".join(f"{name}: {', '.join(one.tasks)}" for name, one in ENVIRONMENTS.items())
-    + "; and those that are declared, or else reach: to come near the goal. The one that suits the run's environment "
-    "and the goal if left out."
+    + "; and those that are declared, or else reach: to come near the goal."
 )
+TASK = default_hint("what suits the run's environment and the goal", "TASK")
 ENV_HELP = (
     "The environment to act in, for a run that was trained on recordings: an alias or a Gymnasium id, also as "
-    "module:id; the data's own if left out."
+    "module:id."
 )
+ENV = default_hint("the data's own", "ENV")
+REPEAT = default_hint("as recorded", "INT")
+DESCRIBE = default_hint("none", "FILE")
+DATA = default_hint("where the training found it", "FOLDER")
+DISTANCE = tyro.conf.arg(metavar="{" + ",".join(DISTANCES) + "}")
 DESCRIBE_HELP = "A TOML or JSON file that declares coordinates of the ground truth and tasks."
 REFERENCES_HELP = (
     f"Add references above: every planner on the true physics ({KNOWN}), an oracle, which is told the truth "
@@ -54,41 +59,41 @@ class EvaluateOptions:
 
     run: Annotated[Path, RUN]
     """The run folder of a trained model, or zoo:NAME."""
-    agent: Annotated[str | None, tyro.conf.arg(help=AGENT_HELP)] = None
-    policy: str = "policy"
+    agent: Annotated[str | None, tyro.conf.arg(help=AGENT_HELP), AGENT] = None
+    policy: Annotated[str, tyro.conf.arg(metavar="NAME")] = "policy"
     """Which of the run's learned policies, for the agent policy."""
-    goal: str | None = None
-    """A picture or readings of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION; the task's own if
-    left out. A policy has learned its own. A picture does not tell the true pose: what is measured then is how near the
-    episodes come to it, or how far apart they end."""
-    task: Annotated[str | None, tyro.conf.arg(help=TASK_HELP)] = None
-    episodes: int | None = None
-    """Parallel episodes, each with noise of its own; as many as the task says if left out."""
-    steps: int | None = None
-    """Of an episode; as many as the task says if left out."""
+    goal: Annotated[str | None, default_hint("the task's own", "GOAL")] = None
+    """A picture or readings of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION. A policy has
+    learned its own. A picture does not tell the true pose: what is measured then is how near the episodes come to it,
+    or how far apart they end."""
+    task: Annotated[str | None, tyro.conf.arg(help=TASK_HELP), TASK] = None
+    episodes: Annotated[int | None, default_hint("the task's", "INT")] = None
+    """Parallel episodes, each with noise of its own."""
+    steps: Annotated[int | None, default_hint("the task's", "INT")] = None
+    """Of an episode."""
     torque: Annotated[float | None, LIMIT_FLAG, default_hint("the task's, else as recorded", "FLOAT")] = None
     """Largest action in every dimension, in the environment's units."""
     seed: int = 0
     """Of the environment's noise, the agent's and the lost frames."""
     drop: float = 0.0
     """The probability that a frame is lost."""
-    blackout: str | None = None
+    blackout: Annotated[str | None, default_hint("none", "DARK/PERIOD")] = None
     """Steps without a frame in every so many, such as 5/20."""
     physics: Physics = "learned"
     """Where a planner looks ahead: in the model, or, for an upper bound, in the true physics from the true state."""
     horizon: Annotated[int | str | None, PLANNED_HORIZON] = None
     """How far a planner looks ahead: steps, such as 30, or seconds, such as 1.5s."""
-    distance: str = EUCLID
+    distance: Annotated[str, DISTANCE] = EUCLID
     """How far a position is from the goal, for planners: euclid, a straight line in the latent space, or geodesic, the
     shortest way along the data, by how much the pictures change."""
-    env: Annotated[str | None, tyro.conf.arg(help=ENV_HELP)] = None
-    repeat: int | None = None
-    """Steps of the environment that each action is held for; as recorded if left out."""
+    env: Annotated[str | None, tyro.conf.arg(help=ENV_HELP), ENV] = None
+    repeat: Annotated[int | None, REPEAT] = None
+    """Steps of the environment that each action is held for."""
     reset_options: Annotated[dict[str, Any] | None, JSON_OBJECT, default_hint("the task's", "JSON")] = None
     """Where episodes begin: what goes to the environment's reset."""
-    describe: Annotated[Path | None, tyro.conf.arg(help=DESCRIBE_HELP)] = None
-    data: Path | None = None
-    """The run's data folder, if it is no longer where the training found it."""
+    describe: Annotated[Path | None, tyro.conf.arg(help=DESCRIBE_HELP), DESCRIBE] = None
+    data: Annotated[Path | None, DATA] = None
+    """The run's data folder."""
     video: bool = True
     """Film one more episode, or the first four goals where every episode has its own."""
 
@@ -99,34 +104,36 @@ class CompareOptions:
 
     run: Annotated[Path, RUN]
     """The run folder of a trained model, or zoo:NAME."""
-    tasks: tuple[str, ...] | None = None
-    """What to do; all tasks of the run's environment if left out."""
-    agents: tuple[str, ...] = field(default_factory=lambda: tuple(agents()))
+    tasks: Annotated[tuple[str, ...] | None, default_hint("all of the run's environment", "TASK ...")] = None
+    """What to do."""
+    agents: Annotated[tuple[str, ...], tyro.conf.arg(metavar="AGENT ...")] = field(
+        default_factory=lambda: tuple(agents())
+    )
     """Who does it: random, planners, and policy for every policy in the run that was learned for the task's goal."""
-    goal: str | None = None
-    """What to reach in tasks without a goal of their own; what came with the data if left out."""
+    goal: Annotated[str | None, default_hint("what came with the data", "GOAL")] = None
+    """What to reach in tasks without a goal of their own."""
     true_physics: Annotated[bool, tyro.conf.arg(help=REFERENCES_HELP)] = True
-    episodes: int | None = None
-    """Parallel episodes; as many as each task says if left out."""
-    steps: int | None = None
-    """Of an episode; as many as each task says if left out."""
+    episodes: Annotated[int | None, default_hint("each task's", "INT")] = None
+    """Parallel episodes."""
+    steps: Annotated[int | None, default_hint("each task's", "INT")] = None
+    """Of an episode."""
     torque: Annotated[float | None, LIMIT_FLAG, default_hint("each task's, else as recorded", "FLOAT")] = None
     """Largest action in every dimension, in the environment's units."""
     horizon: Annotated[int | str | None, PLANNED_HORIZON] = None
     """How far the planners look ahead: steps, such as 30, or seconds, such as 1.5s."""
-    distance: str = EUCLID
+    distance: Annotated[str, DISTANCE] = EUCLID
     """How far a position is from the goal, for planners: euclid, a straight line in the latent space, or geodesic, the
     shortest way along the data, by how much the pictures change."""
     seed: int = 0
     """Of the environment's noise and the agents'."""
-    env: Annotated[str | None, tyro.conf.arg(help=ENV_HELP)] = None
-    repeat: int | None = None
-    """Steps of the environment that each action is held for; as recorded if left out."""
+    env: Annotated[str | None, tyro.conf.arg(help=ENV_HELP), ENV] = None
+    repeat: Annotated[int | None, REPEAT] = None
+    """Steps of the environment that each action is held for."""
     reset_options: Annotated[dict[str, Any] | None, JSON_OBJECT, default_hint("each task's", "JSON")] = None
     """Where episodes begin: what goes to the environment's reset."""
-    describe: Annotated[Path | None, tyro.conf.arg(help=DESCRIBE_HELP)] = None
-    data: Path | None = None
-    """The run's data folder, if it is no longer where the training found it."""
+    describe: Annotated[Path | None, tyro.conf.arg(help=DESCRIBE_HELP), DESCRIBE] = None
+    data: Annotated[Path | None, DATA] = None
+    """The run's data folder."""
 
 
 def run_of(options: EvaluateOptions | CompareOptions) -> Run:

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from latentrl.envs.measures import LENGTH, REWARD, Floats, Outcome
+from latentrl.envs.measures import ENCODED, LENGTH, OBSERVED, REWARD, Floats, Outcome
 from latentrl.envs.measures.base import Truth
 from latentrl.evaluation.judging import Alone, Judged
 from latentrl.evaluation.setting import Setting
 from latentrl.numerics.statistics import bootstrap_interval, wilson_interval
+
+REWARD_SUM = "return"
+"""The figure that counts most where no success does."""
 
 
 def summarise(setting: Setting, judged: Judged, alone: Alone) -> dict[str, Any]:
@@ -74,16 +77,6 @@ def _not_finite(truth: Truth) -> dict[str, int]:
 
 def as_text(summary: Mapping[str, Any]) -> str:
     """A summary as the few lines that `latentrl evaluate` prints."""
-    low, high = summary["wilson_95"] or (None, None)
-    known = low is not None
-    medians = {name: values["median"] for name, values in summary["measures"].items()}
-    measures = [f"{name} {median:.3g}" for name, median in medians.items() if median is not None]
-    # An interval is written behind what it is of.
-    overall = [
-        f"{name} {value:.3g}{_interval(name, summary['overall'])}"
-        for name, value in summary.get("overall", {}).items()
-        if not (name.endswith(("_low", "_high")) and "headings" in summary)
-    ]
     early = summary.get("ended_early") or 0.0
     ends = (
         f"\n{early:.0%} of the episodes ended early, after {summary['mean_length']:.4g} of {summary['steps']} steps"
@@ -96,14 +89,52 @@ def as_text(summary: Mapping[str, Any]) -> str:
             "beginnings (let them begin in different places)"
         )
     ends += "".join(f"\nwarning: {warning}" for warning in warnings(summary))
-    successes = f"{summary['successes'] if known else '?':>4} of {summary['episodes']:<3}"
-    rate = f"{summary['success_rate']:>6.0%}  {low:.3f} to {high:.3f}" if known else f"{'–':>6}  {'–':<14}"
+    return (_figures(summary) if summary["successes"] is None else _successes(summary)) + ends
+
+
+def _successes(summary: Mapping[str, Any]) -> str:
+    """How often it succeeded, and all other figures in two lines."""
+    low, high = summary["wilson_95"]
+    medians = {name: values["median"] for name, values in summary["measures"].items()}
+    measures = [f"{name} {median:.3g}" for name, median in medians.items() if median is not None]
+    # An interval is written behind what it is of.
+    overall = [
+        f"{name} {value:.3g}{_interval(name, summary['overall'])}"
+        for name, value in summary.get("overall", {}).items()
+        if not (name.endswith(("_low", "_high")) and "headings" in summary)
+    ]
     return (
         f"{'agent':<18} {'task':<25} {'successes':>10} {'rate':>6}  {'95% interval':<15} {'control rate':>12}\n"
-        f"{summary['agent']:<18} {summary['task']:<25} {successes}"
-        f"{rate} {summary['control_rate']['hz_median']:>10.0f} Hz\n"
-        f"medians: {', '.join(measures) or 'none'}" + (f"\noverall: {', '.join(overall)}" if overall else "") + ends
+        f"{summary['agent']:<18} {summary['task']:<25} {summary['successes']:>4} of {summary['episodes']:<3}"
+        f"{summary['success_rate']:>6.0%}  {low:.3f} to {high:.3f} {summary['control_rate']['hz_median']:>10.0f} Hz\n"
+        f"medians: {', '.join(measures) or 'none'}" + (f"\noverall: {', '.join(overall)}" if overall else "")
     )
+
+
+def _figures(summary: Mapping[str, Any]) -> str:
+    """A line for each figure, the return first, where nobody has said what a success is."""
+    headings, overall = summary.get("headings", {}), dict(summary.get("overall", {}))
+    lines = [
+        f"{summary['agent']}, {summary['task']}: {summary['episodes']} episodes, control rate "
+        f"{summary['control_rate']['hz_median']:.0f} Hz",
+        f"  {'':<36} {'mean':>9}  {'95% interval':<20} {'median':>9}",
+    ]
+    for name, values in sorted(summary["measures"].items(), key=lambda one: one[0] != REWARD_SUM):
+        mean, low, high = (overall.pop(f"{name}_{end}", None) for end in ("mean", "low", "high"))
+        between = "" if low is None or high is None else f"{low:.3g} to {high:.3g}"
+        said = headings.get(name) or headings.get(f"{name}_mean") or name
+        lines.append(f"  {said:<36} {_short(mean):>9}  {between:<20} {_short(values['median']):>9}")
+    lines += [f"  {headings.get(name) or name:<36} {_short(value):>9}" for name, value in overall.items()]
+    if any(name.startswith((OBSERVED, ENCODED)) for name in summary["measures"]):
+        lines.append(
+            f"{OBSERVED}: how much what is seen differs from the goal's observation; {ENCODED}: how far the model puts "
+            "them apart"
+        )
+    return "\n".join(lines)
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
 
 
 def warnings(summary: Mapping[str, Any]) -> list[str]:

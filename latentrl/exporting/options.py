@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import tyro
+
 from latentrl.shipped.copies import RUN
 from latentrl.support.options import default_hint
 
@@ -16,7 +18,7 @@ class ExportOptions:
 
     run: Annotated[Path, RUN]
     """The run folder of a trained model with a policy, or zoo:NAME."""
-    policy: str = "policy"
+    policy: Annotated[str, tyro.conf.arg(metavar="NAME")] = "policy"
     """Which of the run's policies."""
     goal: Annotated[str | None, default_hint("what came with the run's data", "GOAL")] = None
     """Of a policy for any goal: a picture, readings or frame:SEQUENCE:STEP, which becomes part of the graph. Any other

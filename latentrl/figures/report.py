@@ -30,11 +30,11 @@ def write_page(path: Path, title: str, body: str, parts: Mapping[str, str], scri
     Raises:
         ValueError: a part without a place, or a place without a part.
     """
-    code = "" if script is None else _asset(script)
+    code = "" if script is None else asset(script)
     in_code = {name: text for name, text in parts.items() if "{{" + name + "}}" in code}
     code = fill(code, in_code, finished=True)
-    frame = {"title": html.escape(title), "body": _asset(body), "scripts": _allowed(code)}
-    page = fill(_asset("report.html"), frame)
+    frame = {"title": html.escape(title), "body": asset(body), "scripts": _allowed(code)}
+    page = fill(asset("report.html"), frame)
     others = {name: text for name, text in parts.items() if name not in in_code or "{{" + name + "}}" in page}
     page = fill(page, others)
     write_text(path, fill(page, {"script": f"\n<script>{code}</script>\n" if code else ""}, finished=True))
@@ -128,5 +128,6 @@ def _allowed(code: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode('ascii')}'"
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of one of the assets."""
     return resources.files("latentrl.figures").joinpath(f"assets/{name}").read_text("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -9,16 +10,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from latentrl.runs.evaluated import EVALUATED
 from latentrl.runs.folder import MODEL, SETTINGS, goal_of, load_settings
+from latentrl.shipped.entries import ENTRY
 from latentrl.support.errors import UserError
 from latentrl.support.files import read_json, refuse_link
 
 CARD, NOTE = "README.md", "hub.json"
 """What the hub shows of a run; where a fetched run came from."""
-METRICS = "metrics.json"
+METRICS, FIGURES = "metrics.json", "evaluation_*.json"
 NAMES = (
     *(SETTINGS, MODEL, METRICS, "velocity.json", "policy*.json", "policy*.safetensors"),
-    *("goal.png", "goal.json", "evaluation_*.json", "entry.json", CARD),
+    *("goal.png", "goal.json", FIGURES, ENTRY, CARD),
 )
 OF_THE_HUB = (".gitattributes",)
 """Made by the hub in every repository; not fetched."""
@@ -68,6 +71,35 @@ def to_send(run: Path) -> dict[str, bytes]:
     if MODEL not in found:
         raise UserError(f"{run} holds no {MODEL}: finish the training first")
     return found
+
+
+def stale(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Which of the files tell of other weights than go with them, and why: a policy may have been learned anew since.
+
+    Args:
+        files: of a run, by name: see :func:`to_send`.
+    """
+    found = {}
+    for name, content in files.items():
+        if name == ENTRY:
+            why = _other_than(json.loads(content).get("files"), files)
+        elif fnmatchcase(name, FIGURES):
+            why = _other_than(json.loads(content).get(EVALUATED), files)
+        else:
+            continue
+        if why is not None:
+            found[name] = why
+    return found
+
+
+def _other_than(digests: Any, files: Mapping[str, bytes]) -> str | None:
+    """Why what was said of files with these SHA-256, by name, is not said of ``files``; None where it is."""
+    if not isinstance(digests, Mapping) or not digests:
+        return "does not say which weights it tells of"
+    for name, expected in digests.items():
+        if name not in files or hashlib.sha256(files[name]).hexdigest() != expected:
+            return f"tells of another {name} than this one"
+    return None
 
 
 def _json(path: Path) -> bytes:

@@ -112,13 +112,14 @@ def horizon_for(mean_period: float) -> int:
     return min(max(math.ceil(mean_period / 10 - 1e-9) * 10, LEAST_HORIZON), MOST_HORIZON)
 
 
-def words_on_horizon(mean_period: float | None, control_step: float | None, repeat: int) -> str:
+def words_on_horizon(mean_period: float | None, control_step: float | None) -> str:
     """How long a mean period is, and what follows for whoever plans, in one line.
+
+    What follows for the step between frames is for :func:`advice_on_motion` to say, by the slowest motion.
 
     Args:
         mean_period: steps; None: there is none.
         control_step: seconds of a step; None: not known.
-        repeat: steps of the environment that each action was held for.
     """
     if mean_period is None:
         return (
@@ -131,20 +132,20 @@ def words_on_horizon(mean_period: float | None, control_step: float | None, repe
         return said + "frames are too rare to plan by: observe more often, if you can"
     if mean_period <= FAR:
         return said + f"a planner's --horizon {horizon_for(mean_period)} suits it"
-    longer = math.ceil(mean_period / MOST_HORIZON)
     return said + (
-        "far more than planners look ahead, which does no harm where every step towards a goal pays; else hold each "
-        f"action up to {longer} times as long (collect --repeat {longer * repeat}, or import --every {longer * repeat})"
+        "far more than planners look ahead, which does no harm where every step towards a goal pays; else hold actions "
+        "for longer"
     )
 
 
-def advice_on_motion(motion: Motion, noise: float, length: int) -> list[str]:
+def advice_on_motion(motion: Motion, noise: float, length: int, held: int = 1) -> list[str]:
     """What to change of repeat and length, in words; nothing where nothing is amiss.
 
     Args:
         motion: of the frames.
         noise: of the sensor, as ``motion.step``.
         length: observations in a sequence.
+        held: steps of the environment that each action was held for in these data; what is advised is a multiple.
     """
     found = []
     about = f"about {motion.period:.0f}"
@@ -153,13 +154,14 @@ def advice_on_motion(motion: Motion, noise: float, length: int) -> list[str]:
         most = max(2, min(repeat, LARGEST_REPEAT))
         found.append(
             f"no sequence of {length} steps is long enough to show a swing of the slowest motion: give longer ones, or "
-            f"hold each action for 2 to {most} steps (collect --repeat, import --every), unless what "
-            "counts is over sooner"
+            f"hold each action 2 to {most} times as long (collect --repeat {2 * held} to {most * held}, or import "
+            "--every), unless what counts is over sooner"
         )
     elif motion.period > MOST and repeat > 1:
         found.append(
             f"steps are small: the slowest motion takes {about} of them, where {FEWEST} to {MOST} are easiest to "
-            f"learn: hold each action for {repeat} steps (collect --repeat {repeat}, or import --every {repeat})"
+            f"learn: hold each action {repeat} times as long (collect --repeat {held * repeat}, or import --every "
+            f"{held * repeat})"
         )
     elif motion.period < FEWEST:
         found.append(

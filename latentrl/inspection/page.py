@@ -70,7 +70,7 @@ def write_inspection(
                     ),
                     (str(sizes.velocities), "velocities", f"--state-size {sizes.state_size}"),
                     (f"{found.noise:.2g}", "noise at most", f"default kappa {found.kappa:.2g}"),
-                    (_period(found), "steps in a period", f"a sequence has {found.length}"),
+                    (_period(found), "steps in a period of the slowest motion", f"a sequence has {found.length}"),
                 )
             ),
             "advice": _items(found.advice or ["Nothing seems amiss."]),

@@ -83,7 +83,8 @@ class Inspection:
                 "frames fall into groups with nothing between them: whether a position turns around cannot be told; "
                 "record more, or let episodes start everywhere"
             )
-        return [*found, *advice_on_motion(self.motion, self.noise, self.length), *advice_on_actions(self.actions)]
+        on_motion = advice_on_motion(self.motion, self.noise, self.length, self.repeat)
+        return [*found, *on_motion, *advice_on_actions(self.actions)]
 
     def as_json(self) -> dict[str, Any]:
         """For a file."""
@@ -171,7 +172,7 @@ def lines(found: Inspection) -> list[str]:
         f"({unit}, root mean square of a dimension)",
         *([f"{found.constant} dimensions of an observation never change"] if found.constant else []),
         f"a step changes {motion.step:.2g}; the slowest motion has a period of {period}",
-        words_on_horizon(motion.mean_period, found.control_step, found.repeat),
+        words_on_horizon(motion.mean_period, found.control_step),
         f"single frames lie on {sizes.dimension:.1f} dimensions: {sizes.positions} "
         f"position{'s' * (sizes.positions > 1)}, told without a break by {sizes.position_size} "
         f"number{'s' * (sizes.position_size > 1)}; {sizes.velocities or 'no'} "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,13 +22,14 @@ from latentrl.evaluation.protocol import Evaluation, demonstrate
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.setting import Setting
 from latentrl.figures.coverage import state_coverage
-from latentrl.figures.report import data_uri, gif, picture, table, write_page
+from latentrl.figures.report import gif, picture, table, write_page
 from latentrl.figures.theme import wrap
 from latentrl.figures.video import one_palette, write_gif
 from latentrl.models.base import WorldModel
 from latentrl.quickstarts.never_seen import NeverSeen, never_seen
-from latentrl.quickstarts.pendulum_report import barrel_png, scatter_data
+from latentrl.quickstarts.pendulum_report import latent_space
 from latentrl.shipped.copies import readable
+from latentrl.shipped.entries import PREFIX, entry_of
 from latentrl.types import Agent, Sequences
 
 RUN = "zoo:pendulum"
@@ -136,6 +136,7 @@ def compared(loaded: Loaded, data: Recorded, episode: SwingUp) -> NeverSeen:
 def write(loaded: Loaded, data: Recorded, episode: SwingUp, unseen: NeverSeen, out: Path, following: str) -> Path:
     """Write the film and the page into ``out``; ``following`` is the next command. Returns the page."""
     model, step = loaded.model, loaded.setting.task.control_step
+    stored = entry_of(RUN.removeprefix(PREFIX)).evaluation["outcome"]
     film = write_gif(out / FILM, episode.frames, round(1 / step))
     with torch.no_grad():
         latents = model.smooth(data.sequences.observations, data.sequences.actions).mean.flatten(0, 1).numpy()
@@ -149,7 +150,7 @@ def write(loaded: Loaded, data: Recorded, episode: SwingUp, unseen: NeverSeen, o
         "rows": table(
             [
                 ("Upright within 0.2 rad through the last 5 of 20 s", "yes" if episode.success else "no"),
-                ("Stored of 50 episodes", "<code>latentrl zoo list</code>"),
+                (f"Of {stored['episodes']} episodes, as it was shipped", f"{stored['value']}"),
             ]
         ),
         "never": table([("", "in the data", "in this swing-up"), *unseen.rows()]),
@@ -159,9 +160,7 @@ def write(loaded: Loaded, data: Recorded, episode: SwingUp, unseen: NeverSeen, o
             ),
             "Angle and velocity: the data's states, and those of the swing-up",
         ),
-        "barrel_png": data_uri(barrel_png(latents, angle, velocity), "image/png"),
-        "scatter": json.dumps(scatter_data(latents, angle, velocity)),
-        "fastest": f"{np.percentile(np.abs(velocity), 99):.1f}",
+        **latent_space(latents, angle, velocity),
         "next": html.escape(following),
     }
     write_page(out / PAGE, "A swing-up from shipped weights · latentrl", "demo.html", parts, "pendulum.js")

@@ -17,6 +17,7 @@ from latentrl.figures.latents import Colouring
 from latentrl.figures.latents import latents as draw_latents
 from latentrl.figures.predictions import prediction_strips
 from latentrl.figures.report import (
+    asset,
     cards,
     data_uri,
     duration,
@@ -72,11 +73,19 @@ def write_report(
             lambda theme: prediction_strips(*strips, theme=theme),
             "Pairs of rows: true and predicted images of held-out sequences",
         ),
+        **latent_space(latents, angle, velocity),
+    }
+    write_page(path, "A swing-up from random frames · latentrl", "pendulum.html", parts, "pendulum.js")
+
+
+def latent_space(latents: np.ndarray, angle: np.ndarray, velocity: np.ndarray) -> dict[str, str]:
+    """The parts of a page that shows states ``[N, 3]`` in space, by angle and velocity, each ``[N]``."""
+    return {
+        "latent_space": asset("latent_space.html").rstrip(),
         "barrel_png": data_uri(barrel_png(latents, angle, velocity), "image/png"),
         "scatter": json.dumps(scatter_data(latents, angle, velocity)),
         "fastest": f"{_fastest(velocity):.1f}",
     }
-    write_page(path, "A swing-up from random frames · latentrl", "pendulum.html", parts, "pendulum.js")
 
 
 def barrel_png(latents: np.ndarray, angle: np.ndarray, velocity: np.ndarray) -> bytes:

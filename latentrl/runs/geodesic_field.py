@@ -1,7 +1,8 @@
 """Distances along a run's data, made when they are first asked for and kept in the run folder.
 
 Positions of training frames, links between them and the decoder's metric: a small file, so that whoever acts later
-needs no data. What it was made of, the model's weights, is noted in it; for another model it is made anew.
+needs no data. What it was made of, the model's weights and the data, is noted in it; for another model, or where other
+data lie in the data's place by now, it is made anew.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ NODES = 1000
 """Training frames that distances are measured along."""
 SEQUENCES = 100
 """Training sequences that they come from, where a frame alone does not tell the position."""
-OF_MODEL = "model"
-"""Of the file's metadata: the digest of the model's weights."""
+OF_MODEL, OF_DATA = "model", "data"
+"""Of the file's metadata: the digest of the model's weights, and that of the training split; "" where it has none."""
 
 
 def geodesic_field(model: WorldModel, run: Path, data: Path | None = None) -> GeodesicField:
@@ -40,7 +41,7 @@ def geodesic_field(model: WorldModel, run: Path, data: Path | None = None) -> Ge
     Args:
         model: of the run.
         run: its folder, where the field is kept.
-        data: the data folder; the one that the run was trained on if None. Not looked at once the field is there.
+        data: the data folder; the one that the run was trained on if None. Not needed once the field is there.
 
     Raises:
         UserError: a model without position dimensions, no data, or data that shows no two positions.
@@ -51,22 +52,24 @@ def geodesic_field(model: WorldModel, run: Path, data: Path | None = None) -> Ge
             "distance; leave it out, or train the model with --recipe latentrl"
         )
     decoder, weights, path = position_decoder(model), digest(model.state_dict()), run / FILE
+    data = _place(run) if data is None else data
+    recorded = _recorded(data)
     if path.is_file():
         stored, notes = read_tensors(path, "remove it, and it is made again")
-        if notes.get(OF_MODEL) == weights:
+        if notes.get(OF_MODEL) == weights and recorded in (None, notes.get(OF_DATA)):
             try:
                 return GeodesicField.from_tensors(stored, decoder)
             except (KeyError, ValueError, IndexError) as error:
                 raise UserError(f"{path} is damaged ({error!r}): remove it, and it is made again") from error
     try:
-        field = GeodesicField.of(decoder, _positions(model, run, data))
+        field = GeodesicField.of(decoder, _positions(model, data))
     except UserError:
         raise
     except ValueError as error:
         raise UserError(f"--distance geodesic: {error}; is the model trained?") from error
     # What comes with the package stays as it came.
     if not path.resolve().is_relative_to(HOME.resolve()):
-        write_tensors(path, field.tensors(), {OF_MODEL: weights})
+        write_tensors(path, field.tensors(), {OF_MODEL: weights, OF_DATA: recorded or ""})
     return field
 
 
@@ -94,14 +97,25 @@ def training_positions(model: WorldModel, sequences: Sequences, count: int = NOD
     return found[torch.linspace(0, len(found) - 1, min(count, len(found))).long()]
 
 
-def _positions(model: WorldModel, run: Path, data: Path | None) -> Tensor:
-    # Only here: whoever measures distances otherwise, or once more, needs no data, and so does not load what reads it.
+def _place(run: Path) -> Path:
+    """The data folder of a run, by its settings."""
+    settings = load_settings(run)
+    require(settings, run / SETTINGS, "options.data")
+    return Path(settings["options"]["data"])
+
+
+def _recorded(data: Path) -> str | None:
+    """The digest of the training split in a data folder; None where there is no folder, or one of before digests."""
+    # Only here and below: whoever measures distances otherwise does not load what reads data.
+    from latentrl.data_collection.digest import known_digest
+    from latentrl.data_collection.storage import METADATA, load_metadata
+
+    return known_digest(load_metadata(data), "train") if (data / METADATA).is_file() else None
+
+
+def _positions(model: WorldModel, data: Path) -> Tensor:
     from latentrl.data_collection.storage import load_sequences
 
-    if data is None:
-        settings = load_settings(run)
-        require(settings, run / SETTINGS, "options.data")
-        data = Path(settings["options"]["data"])
     try:
         sequences = load_sequences(data, "train")
     except UserError as error:

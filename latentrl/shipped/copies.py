@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tyro.constructors import PrimitiveConstructorSpec
@@ -42,6 +43,10 @@ def writable(run: str | Path) -> Path:
     if not is_copy(folder, entry):
         copy(entry, folder)
         print(f"{text}: copied to {folder}, where all that is made of it goes")
+    else:
+        others = [name for name in entry.files if not _alike(folder / name, entry.folder / name)]
+        changed = f"; {', '.join(others)}: no longer as shipped (zoo get {entry.name} --out FOLDER)" if others else ""
+        print(f"{text}: its copy in {folder}{changed}")
     return folder
 
 
@@ -54,13 +59,16 @@ def is_copy(folder: Path, entry: Entry) -> bool:
     refuse_link(folder)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
-    pairs = [(folder / name, entry.folder / name) for name in (ENTRY, WEIGHTS)]
-    if not all(one.is_file() and one.read_bytes() == other.read_bytes() for one, other in pairs):
+    if not all(_alike(folder / name, entry.folder / name) for name in (ENTRY, WEIGHTS)):
         raise UserError(
             f"{folder} holds something else than {PREFIX}{entry.name}: move it away, or give it as what it is, "
             f"--run {folder}"
         )
     return True
+
+
+def _alike(one: Path, other: Path) -> bool:
+    return one.is_file() and one.read_bytes() == other.read_bytes()
 
 
 def copy(entry: Entry, folder: Path) -> None:
@@ -86,15 +94,29 @@ def copy(entry: Entry, folder: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _typed(arguments: list[str]) -> Path:
-    return writable(arguments[0])
+def new(run: str) -> Path:
+    """The folder of a run that is to be made.
+
+    Raises:
+        UserError: it is the name of a shipped one, which is trained already.
+    """
+    if run.startswith(PREFIX):
+        name = entry_of(run.removeprefix(PREFIX)).name
+        raise UserError(f"--run {run}: is trained already; give a folder of your own, such as --run runs/{name}")
+    return Path(run)
 
 
-RUN = PrimitiveConstructorSpec(
-    nargs=1,
-    metavar="RUN",
-    instance_from_str=_typed,
-    is_instance=lambda value: isinstance(value, Path),
-    str_from_instance=lambda value: [str(value)],
-)
+def _run(metavar: str, read: Callable[[str], Path]) -> PrimitiveConstructorSpec[Path]:
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=metavar,
+        instance_from_str=lambda arguments: read(arguments[0]),
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+RUN = _run("RUN", writable)
 """How tyro reads a run folder: its path, or ``zoo:NAME`` for a run that comes with the package."""
+NEW_RUN = _run("FOLDER", new)
+"""How it reads the folder of a run that is to be made."""

@@ -1,21 +1,31 @@
 """Kernels that numba compiles, kept in a folder from which the next process reads them; numba itself is optional.
 
 The folder's name is the digest of all sources beside a kernel's: numba itself looks at the file of the compiled
-function alone, and would go on with what another file said before.
+function alone, and would go on with what another file said before. So another version of the package has folders of its
+own; another version of numba writes over what was there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import sys
 import threading
+import time
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 LOCK = threading.Lock()
+KEPT = "kernels-"
+"""What the folders' names begin with."""
+UNUSED = 30 * 24 * 3600.0
+"""Seconds without being read, after which kernels are removed: those of another version may be in use beside these."""
 
 
 @cache
@@ -47,7 +57,14 @@ def compiled(function: Callable[..., None], arguments: tuple[Any, ...]) -> Any:
         config.OPT = type(config.OPT)(1)
         try:
             config.CACHE_DIR = folder(Path(function.__code__.co_filename).parent, config.CACHE_DIR)
-            return _compiled(function, arguments, cache=True)
+            place = Path(config.CACHE_DIR)
+            if not any(place.rglob(f"*.{function.__name__}-*.nbi")):
+                _say_compiling(place.parent)
+            found = _compiled(function, arguments, cache=True)
+            os.utime(place)
+            if found.stats.cache_misses:
+                remove_unused(place.parent, time.time() - UNUSED)
+            return found
         # No home, a folder that cannot be written to, a full disk, a file that is cut off: numba names them variously.
         except Exception:
             return _compiled(function, arguments, cache=False)
@@ -63,10 +80,33 @@ def _compiled(function: Callable[..., None], arguments: tuple[Any, ...], cache: 
     return found
 
 
+@cache
+def _say_compiling(place: Path) -> None:
+    """Once in a process: it takes seconds, in which nothing else is shown."""
+    with tqdm.external_write_mode(sys.stderr):
+        print(f"compiling kernels (once on a machine; kept in {place})", file=sys.stderr, flush=True)
+
+
+def remove_unused(place: Path, before: float) -> None:
+    """Remove the folders of kernels that were last read or written ``before``, in seconds since 1970.
+
+    A folder is moved aside first: whoever reads in it finds all of it or nothing, and then compiles.
+    """
+    for old in place.glob(f"{KEPT}*"):
+        try:
+            if old.is_symlink() or not old.is_dir() or old.stat().st_mtime >= before:
+                continue
+            aside = old if old.suffix == ".removed" else old.rename(old.with_name(f"{old.name}.{os.getpid()}.removed"))
+        # Another process came first, or may what this one may not.
+        except OSError:
+            continue
+        shutil.rmtree(aside, ignore_errors=True)
+
+
 def folder(sources: Path, given: str) -> str:
     """Where compiled kernels are kept: in ``NUMBA_CACHE_DIR``, or in the user's folder for such things."""
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return str(Path(given or user / "latentrl") / f"kernels-{_digest(sources)[:16]}")
+    return str(Path(given or user / "latentrl") / f"{KEPT}{_digest(sources)[:16]}")
 
 
 @cache

@@ -55,7 +55,8 @@ def explained(situation: Situation, recipe: Recipe, finished: Collection[str] = 
         f"  model        {_numbers(recipe.model)}",
         f"  backend      {_backend(situation)}",
         *_standardised(situation),
-        f"  batch        {settings.batch} sequences, {settings.steps} steps",
+        f"  batch        {settings.batch} sequences",
+        f"  steps        {amount(settings)}",
         *_penalties(situation, recipe),
         "stages",
     ]
@@ -63,6 +64,15 @@ def explained(situation: Situation, recipe: Recipe, finished: Collection[str] = 
     for number, (name, why) in enumerate(recipe.stages.items(), start=1):
         lines.append(f"  {number}. {name:<{width}}  {'(done) ' if name in finished else ''}{why}")
     return "\n".join([*lines, *notes(situation, recipe)])
+
+
+def amount(settings: TrainSettings) -> str:
+    """How many gradient steps are taken in all, and how many of them are not the kept model's."""
+    steps, each = settings.steps, settings.compared_steps
+    if not each:
+        return f"{steps} gradient steps"
+    rest = f"the best goes on to {steps}" if steps > each else "the best is kept"
+    return f"{settings.in_all} gradient steps in all: {settings.starts} starts of {each}, {rest}"
 
 
 def _pace(situation: Situation, recipe: Recipe) -> list[str]:

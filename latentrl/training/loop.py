@@ -90,7 +90,9 @@ def fit(
         interrupt_of_any(trainer.processes) as stop_if_asked,
     ):
         whole = True
-        bar = tqdm(total=settings.steps, initial=trainer.step, disable=not progress, unit="step", dynamic_ncols=True)
+        # With those of the starts that were not chosen.
+        done = trainer.step + settings.in_all - settings.steps
+        bar = tqdm(total=settings.in_all, initial=done, disable=not progress, unit="step", dynamic_ncols=True)
         try:
             while trainer.step < last:
                 stop_if_asked()
@@ -123,7 +125,9 @@ def fit(
 def _tell(trainer: Trainer) -> None:
     """A line in the place of a progress bar."""
     rate = f", rate {trainer.history[-1]['rate']:.2f} nats/step" if trainer.history else ""
-    print(f"step {trainer.step} of {trainer.settings.steps}{rate}, {trainer.seconds:.0f} s", flush=True)
+    steps, others = trainer.settings.steps, trainer.settings.in_all - trainer.settings.steps
+    total = f" ({trainer.step + others} of {steps + others} in all)" if others else ""
+    print(f"step {trainer.step} of {steps}{total}{rate}, {trainer.seconds:.0f} s", flush=True)
 
 
 def _log(board: SummaryWriter, row: dict[str, float]) -> None:

@@ -18,7 +18,7 @@ from latentrl.inference.backends import BACKENDS, choose
 from latentrl.models import MODELS
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
-from latentrl.shipped.copies import RUN
+from latentrl.shipped.copies import NEW_RUN
 from latentrl.support.errors import UserError
 from latentrl.support.options import check_one_or_more, check_seed, default_hint
 
@@ -70,7 +70,7 @@ class TrainOptions:
 
     data: Path = Path("data/pendulum")
     """A data folder made by `latentrl collect`."""
-    run: Annotated[Path | None, RUN, default_hint("runs/NAME_OF_DATA", "FOLDER")] = None
+    run: Annotated[Path | None, NEW_RUN, default_hint("runs/NAME_OF_DATA", "FOLDER")] = None
     """The run folder to make."""
     model: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(MODELS) + "}")] = next(iter(MODELS))
     """Which state-space model: extended Kalman VAE, deep Kalman smoother or filter, deep variational Bayes s. or f.,
@@ -102,16 +102,16 @@ class TrainOptions:
     """Da, how many of them hold the position, where the model tells position from velocity; auto: estimated from single
     frames."""
     steps: Annotated[int | None, default_hint("8000", "INT")] = None
-    """Gradient steps. The short starts that a recipe begins with, an EKVAE's four of 400 (or of as many as these,
-    where these are fewer), come on top."""
+    """Gradient steps of the model that is kept. Recipes begin with several starts, an EKVAE's with four of 400 (of as
+    many as these, where these are fewer), of which the best goes on: 8000 are 9200 in all, 100 are 400."""
     batch: Annotated[int | None, default_hint("50", "INT")] = None
     """Sequences in a batch."""
     blur: Annotated[float | None, default_hint("0.125", "FLOAT")] = None
     """First blur of the images as a fraction of their height; 0 for none."""
     seed: int = 0
     """Of weights, batches and samples."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
+    device: Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda,cuda:N}")] = "auto"
+    """Where it is computed; auto: on a GPU where there is one."""
     backend: Annotated[str, tyro.conf.arg(metavar="{" + ",".join((AUTOMATIC, *BACKENDS)) + "}")] = AUTOMATIC
     """How the recursion over time is computed. reference: PyTorch; parallel: all steps at once where their matrices are
     given, for long sequences on a GPU; numba: compiled for the processor, several times as fast (pip install

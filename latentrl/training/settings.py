@@ -74,6 +74,16 @@ class TrainSettings:
     log_every: int = 20
 
     @property
+    def compared_steps(self) -> int:
+        """Steps of each start before the choice; 0 where there is none."""
+        return min(self.start_steps, self.steps) if self.starts > 1 else 0
+
+    @property
+    def in_all(self) -> int:
+        """Gradient steps of all starts together: those that are not chosen come on top."""
+        return self.steps + (self.starts - 1) * self.compared_steps
+
+    @property
     def halfway(self) -> int:
         """The step after which a model that began on a chart is straightened."""
         return math.floor(self.straighten_at * self.steps)

@@ -40,13 +40,9 @@ class FrozenTransition:
         self._module = copy.deepcopy(module).requires_grad_(False).eval()
         self._weights: dict[torch.dtype, Weights] = {}
         self._columns: dict[torch.dtype, Columns] = {}
+        # A kernel reads what lies in memory, so that it may be given nothing else.
+        self._sizes = module.state_size, module.action_size
         self._fast = self._kernel() if can_compile() else None
-
-    @property
-    def _sizes(self) -> tuple[int, int]:
-        """Dz and Du. A kernel reads what lies in memory, so that it may be given nothing else."""
-        weights = self.weights(torch.float32)
-        return weights.state_in.shape[0], weights.control_scale.numel()
 
     def _kernel(self) -> KernelRollout | None:
         """Roll-outs in float32 on the processor. Made with the transition, for the first on a machine is compiled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -196,7 +197,7 @@ def test_scores_are_the_suites_return(reacher_run: Path, capsys: pytest.CaptureF
     assert easy["successes"] is None and easy["wilson_95"] is None
     assert 900 < hard["overall"]["return_mean"] <= easy["overall"]["return_mean"] < 1000
     assert easy["overall"]["return_low"] <= easy["overall"]["return_mean"] <= easy["overall"]["return_high"]
-    assert "return_mean" in capsys.readouterr().out
+    assert re.search(r"^  return +\d+ +\d+ to \d+ +\d+$", capsys.readouterr().out, re.M)
 
 
 def test_an_episode_of_the_suite_lasts_20_s_at_any_control_step() -> None:

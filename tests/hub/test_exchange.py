@@ -8,13 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
+from latentrl.agents.policies import MLPPolicy, save_policy
 from latentrl.evaluation.loading import load_agent
-from latentrl.hub.files import NOTE
+from latentrl.hub.files import NOTE, stale, to_send
 from latentrl.pull import PullOptions, pull
 from latentrl.push import PushOptions, push
+from latentrl.runs.evaluated import EVALUATED, acted
 from latentrl.runs.folder import load_settings
+from latentrl.shipped.copies import copy
+from latentrl.shipped.entries import entry_of
 from latentrl.support.errors import UserError
+from latentrl.support.files import write_json
 from tests.hub_stand_in import TOKEN, Hub, serving
 
 pytest.importorskip("huggingface_hub")
@@ -145,6 +151,36 @@ def test_who_may_not_is_told_how_to_log_in(hub: Hub, pendulum_run: Path, monkeyp
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(UserError, match="is the network there"):
         pull(PullOptions(REPO))
+
+
+def test_figures_of_another_policy_are_not_sent(
+    hub: Hub, pendulum_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who learns anew keeps the evaluations of before in the folder; they would be sent as the new policy's."""
+    figures = {"agent": "policy", "task": "t", "episodes": 50, "successes": 50, "wilson_95": [0.929, 1.0]}
+    for name in ("policy", "policy-spin"):
+        write_json(
+            pendulum_run / f"evaluation_{name}.json",
+            {**figures, "agent": name, EVALUATED: acted(pendulum_run, pendulum_run / f"{name}.safetensors")},
+        )
+    write_json(pendulum_run / "evaluation_cem.json", {**figures, "agent": "cem", EVALUATED: acted(pendulum_run, None)})
+    write_json(pendulum_run / "evaluation_old.json", {**figures, "agent": "old"})
+    limit = torch.tensor([1.0])
+    save_policy(MLPPolicy(-limit, limit, torch.zeros(3), torch.ones(3), (4,)), pendulum_run, {"goal": "goal.png"})
+    push(PushOptions(pendulum_run, REPO))
+    sent = hub.commits[REPO][hub.newest(REPO)]
+    said = capsys.readouterr().out
+    assert {name for name in sent if name.startswith("eval")} == {"evaluation_policy-spin.json", "evaluation_cem.json"}
+    assert "| policy |" not in sent["README.md"].decode() and "| policy-spin |" in sent["README.md"].decode()
+    assert "evaluation_policy.json: not sent: it tells of another policy.safetensors than this one" in said
+    assert "evaluation_old.json: not sent: it does not say which weights" in said
+
+
+def test_a_shipped_runs_entry_goes_with_its_own_policy_alone(tmp_path: Path) -> None:
+    copy(entry_of("pendulum"), tmp_path / "run")
+    assert stale(to_send(tmp_path / "run")) == {}
+    (tmp_path / "run" / "policy.safetensors").write_bytes(b"another")
+    assert stale(to_send(tmp_path / "run")) == {"entry.json": "tells of another policy.safetensors than this one"}
 
 
 @pytest.mark.parametrize("repo", ["swing", "a/b/c", "../swing", "a/..", "a b/c", "-a/b"])

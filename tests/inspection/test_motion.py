@@ -78,16 +78,16 @@ def test_a_recorded_spring_has_its_period_and_its_speed() -> None:
     ("motion", "length", "said"),
     [
         (Motion(0.1, 0.0, 20.0, True), 20, None),
-        (Motion(0.1, 0.0, 80.0, True), 40, "--repeat 4"),
+        (Motion(0.1, 0.0, 80.0, True), 40, "hold each action 4 times as long .*--repeat 12, or import --every 12"),
         (Motion(0.1, 0.0, 5.0, True), 20, "steps are large"),
         (Motion(0.1, 0.0, 25.0, True), 12, "--length 25"),
-        (Motion(0.1, 0.0, 500.0, False), 20, "no sequence of 20"),
+        (Motion(0.1, 0.0, 500.0, False), 20, "no sequence of 20 .* 2 to 4 times as long .*--repeat 6 to 12"),
         (Motion(0.1, 0.7, 20.0, True), 20, "70%"),
         (Motion(0.001, 0.0, 20.0, True), 20, "less .* than the noise"),
     ],
 )
 def test_advice_is_given_where_something_is_amiss(motion: Motion, length: int, said: str | None) -> None:
-    found = advice_on_motion(motion, 0.01, length)
+    found = advice_on_motion(motion, 0.01, length, held=3)
     if said is None:
         assert found == []
     else:
@@ -115,17 +115,15 @@ def test_a_horizon_is_a_period_in_tens_between_twenty_and_forty(period: float, h
 
 
 @pytest.mark.parametrize(
-    ("period", "step", "repeat", "said"),
+    ("period", "step", "said"),
     [
-        (28.4, 0.05, 5, r"takes about 28 steps \(1.4 s\): a planner's --horizon 30 suits it$"),
-        (18.0, None, 1, r"takes about 18 steps: a planner's --horizon 20 suits it$"),
-        (320.0, 0.08, 4, r"320 steps \(26 s\): far more .* up to 8 times as long \(collect --repeat 32, .*every 32\)$"),
-        (5.2, 0.1, 1, r"about 5 steps \(0.52 s\): frames are too rare to plan by: observe more often"),
-        (None, 0.1, 1, "no mean period of the motion can be told: .* nothing follows"),
+        (28.4, 0.05, r"takes about 28 steps \(1.4 s\): a planner's --horizon 30 suits it$"),
+        (18.0, None, r"takes about 18 steps: a planner's --horizon 20 suits it$"),
+        (320.0, 0.08, r"320 steps \(26 s\): far more .* else hold actions for longer$"),
+        (5.2, 0.1, r"about 5 steps \(0.52 s\): frames are too rare to plan by: observe more often"),
+        (None, 0.1, "no mean period of the motion can be told: .* nothing follows"),
     ],
 )
-def test_what_follows_for_a_planner_is_said_in_one_line(
-    period: float | None, step: float | None, repeat: int, said: str
-) -> None:
-    found = words_on_horizon(period, step, repeat)
+def test_what_follows_for_a_planner_is_said_in_one_line(period: float | None, step: float | None, said: str) -> None:
+    found = words_on_horizon(period, step)
     assert re.search(said, found) and "\n" not in found

@@ -17,6 +17,7 @@ from latentrl.data_collection.storage import load_ground_truth, load_sequences
 from latentrl.demo import DemoOptions, demo
 from latentrl.quickstarts import demo as show
 from latentrl.quickstarts.never_seen import ANGLE_CELL, longest, never_seen
+from latentrl.shipped.entries import entry_of
 
 
 def test_a_page_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,6 +28,8 @@ def test_a_page_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert {path.name for path in page.parent.iterdir()} == {"demo.html", "swing_up.gif"}
     text = page.read_text(encoding="utf-8")
     assert "data:image/gif;base64," in text and "never see?" in text and "{{" not in text
+    stored = entry_of("pendulum").evaluation["outcome"]
+    assert f"Of 50 episodes, as it was shipped</th><td>{stored['value']}</td>" in text
     assert not re.search(r"(src|href)=\"https?:", text), "the page loads something"
     assert re.search(r"\[4/4\] draw \.\.\. \d+\.\d s", said) and ": done" in said
     assert said.splitlines()[-1] == "next: python -m latentrl.evaluate --run zoo:pendulum"

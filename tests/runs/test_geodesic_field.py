@@ -13,6 +13,7 @@ from latentrl.models import MODELS
 from latentrl.models.base import WorldModel
 from latentrl.models.spec import DataSpec
 from latentrl.runs.geodesic_field import FILE, geodesic_field, position_decoder, training_positions
+from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
 from latentrl.types import Sequences, Trajectory
 
@@ -29,15 +30,14 @@ def made(name: str, split: bool = True) -> WorldModel:
     return entry.model(SPEC, settings).requires_grad_(False).eval()
 
 
-def sequences(count: int = 12, length: int = 8) -> Sequences:
-    g = torch.Generator().manual_seed(0)
+def sequences(count: int = 12, length: int = 8, seed: int = 0) -> Sequences:
+    g = torch.Generator().manual_seed(seed)
     frames = torch.randint(0, 256, (count, length, 6, 6, 1), dtype=torch.uint8, generator=g)
     return Sequences(frames, torch.rand(count, length - 1, 1, generator=g))
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder, some = tmp_path / "data", sequences()
+def recorded(folder: Path, seed: int = 0) -> Path:
+    some = sequences(seed=seed)
     episodes = [
         Trajectory(one.numpy(), act.numpy(), {"velocity": np.zeros(8)})
         for one, act in zip(some.observations, some.actions, strict=True)
@@ -45,6 +45,11 @@ def data(tmp_path: Path) -> Path:
     folder.mkdir()
     write(folder, "train", episodes, {"action_low": [-2.0], "action_high": [2.0]})
     return folder
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return recorded(tmp_path / "data")
 
 
 @pytest.fixture
@@ -84,6 +89,24 @@ def test_for_other_weights_it_is_made_anew(run: Path, data: Path) -> None:
     for parameter in model.parameters():
         parameter.data.mul_(1.1)
     assert not torch.equal(geodesic_field(model, run, data).scale, first.scale)
+
+
+def test_for_other_data_of_the_same_shape_it_is_made_anew(run: Path, data: Path, tmp_path: Path) -> None:
+    model, other = made("ekvae"), recorded(tmp_path / "other", seed=1)
+    first = geodesic_field(model, run, data)
+    second = geodesic_field(model, run, other)
+    (tmp_path / "empty").mkdir()
+    assert torch.equal(second.graph.nodes, geodesic_field(model, tmp_path / "empty", other).graph.nodes)
+    assert not torch.equal(second.graph.nodes, first.graph.nodes)
+    assert torch.equal(geodesic_field(model, run, data).graph.nodes, first.graph.nodes)
+    # What was kept of before data were noted is of nobody knows what: it is used where there is nothing better.
+    stored, notes = read_tensors(run / FILE, "")
+    write_tensors(run / FILE, stored, {"model": notes["model"]})
+    written = (run / FILE).stat().st_mtime_ns
+    geodesic_field(model, run, data / "moved away")
+    assert (run / FILE).stat().st_mtime_ns == written
+    geodesic_field(model, run, data)
+    assert read_tensors(run / FILE, "")[1] == notes
 
 
 def test_what_cannot_be_measured_is_a_clear_error(run: Path, data: Path, tmp_path: Path) -> None:

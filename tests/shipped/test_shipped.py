@@ -41,7 +41,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_least_that_is_shipped() -> None:
-    assert {"pendulum", "pendulum-rod", "reacher"} <= set(names()) and set(names()) >= LONG
+    assert {"mountain-car", "pendulum", "pendulum-rod", "reacher"} <= set(names()) and set(names()) >= LONG
 
 
 @pytest.mark.parametrize("name", names())
@@ -102,14 +102,31 @@ def test_every_verb_takes_a_name_and_writes_into_a_copy(
     main(["imagine", *run, "--sequences", "2", "--length", "3"])
     main(["learn", *run, "--updates", "1", "--horizon", "2", "--name", "short"])
     main(["compare", *run, "--episodes", "2", "--steps", "2", "--agents", "random", "policy", "--tasks", "swing-up"])
-    assert "copied" not in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        main(["train", *run])
-    assert f"{place} exists already" in capsys.readouterr().err
+    said = capsys.readouterr().out
+    assert "copied" not in said and said.count(f"zoo:pendulum: its copy in {place}\n") == 3
+    main(["learn", *run, "--updates", "1", "--horizon", "2"])
+    said = capsys.readouterr().out
+    assert f"{place / 'policy.safetensors'}: replaces the policy that is there; --name NAME keeps both" in said
+    assert f"{place / 'evaluation_policy.json'}: of the policy that is replaced" in said
+    assert "quickstart" not in said, "the goal is where it lies here, not where it lay for whoever made the run"
+    writable("zoo:pendulum")
+    assert "policy.json, policy.safetensors: no longer as shipped (zoo get pendulum" in capsys.readouterr().out
     made = {"imagined.png", "policy-short.safetensors", "compare.md"}
     assert made <= {path.name for path in place.iterdir()} and any(place.glob("evaluation_*.json"))
     assert contents(HOME / "pendulum") == shipped
     assert not list(COPIES.glob(".*")), "something is left of the copying"
+
+
+@pytest.mark.parametrize("more", [(), ("--resume",), ("--overwrite",)])
+def test_a_shipped_run_is_not_copied_to_be_trained(
+    more: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "--run", "zoo:pendulum", *more])
+    said = " ".join(capsys.readouterr().err.split())
+    assert stopped.value.code == 2 and "zoo:pendulum: is trained already; give a folder of your own" in said
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_agent_is_loaded_by_name_and_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +145,7 @@ def test_the_list_says_how_each_was_made(capsys: pytest.CaptureFixture[str]) -> 
         assert f"{name}: {entry.title}" in said and entry.commit[:12] in said
         assert told(entry.evaluation["outcome"]) in said
         assert all(command in said for command in (*entry.commands, entry.evaluation["command"]))
-    assert said.splitlines()[-1].startswith("next: python -m latentrl.evaluate --run zoo:")
+    assert said.splitlines()[-1] == "next: python -m latentrl.evaluate --run zoo:pendulum", "it needs nothing more"
 
 
 def test_a_run_is_copied_once(
@@ -145,7 +162,7 @@ def test_a_run_is_copied_once(
     ("words", "problem"),
     [
         (["get"], "which one"),
-        (["get", "nothing"], "zoo:nothing: there is no such run; choose one of pendulum"),
+        (["get", "nothing"], "zoo:nothing: there is no such run; choose one of mountain-car, pendulum"),
         (["get", "../pendulum"], "no such run"),
         (["list", "pendulum"], "list takes nothing"),
     ],

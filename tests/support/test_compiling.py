@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ pytest.importorskip("numba", reason="pip install 'latentrl[fast]'")
 
 from numba import config
 
+from latentrl.support import compiling
 from latentrl.support.compiling import compiled
 
 
@@ -56,6 +58,32 @@ def test_where_nothing_can_be_kept_it_is_compiled_anew(
         for kept in place.rglob("*.nb*"):
             kept.write_bytes(kept.read_bytes()[:20])
     run()
+
+
+def test_kernels_that_nobody_reads_any_more_are_removed_when_others_are_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    compiling._say_compiling.cache_clear()
+    old, half, new, other = (tmp_path / name for name in ("kernels-0", "kernels-1.7.removed", "kernels-2", "mine"))
+    for folder in (old, half, new, other):
+        (folder / "sub").mkdir(parents=True)
+        (folder / "sub" / "kernel.nbc").write_bytes(b"code")
+    long_ago = time.time() - compiling.UNUSED - 60
+    for folder in (old, half, other):
+        os.utime(folder, (long_ago, long_ago))
+    run()
+    (own,) = {path.parent.parent for path in tmp_path.rglob("*doubled*.nbc")}
+    assert set(tmp_path.iterdir()) == {new, other, own}
+    assert capsys.readouterr().err == f"compiling kernels (once on a machine; kept in {tmp_path})\n"
+    # What is only read is in use, and removes nothing; what is being removed may be gone already.
+    os.utime(own, (long_ago, long_ago))
+    os.utime(new, (long_ago, long_ago))
+    run()
+    assert new.exists() and own.stat().st_mtime > long_ago + 60 and capsys.readouterr().err == ""
+    monkeypatch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(FileNotFoundError()))
+    compiling.remove_unused(tmp_path, time.time())
+    assert new.exists()
 
 
 def test_the_folder_follows_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ class BestStart(Stage):
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         if settings.starts == 1:
             return None
-        steps = min(settings.start_steps, settings.steps)
+        steps = settings.compared_steps
         return f"the lowest rate of {settings.starts} starts after {steps} steps: a high one never falls again"
 
     def run(self, training: Training) -> None:
@@ -74,10 +74,10 @@ def best_start(
     """
     if settings.starts == 1:
         return make(0)
-    steps = min(settings.start_steps, settings.steps)
+    steps = settings.compared_steps
     starts = _Starts(make) if so_far is None or not so_far.is_file() else _Starts.load(so_far, make)
     with (
-        tqdm(total=settings.starts * steps, disable=not progress, unit="step", dynamic_ncols=True) as bar,
+        tqdm(total=settings.in_all, disable=not progress, unit="step", dynamic_ncols=True) as bar,
         interrupt_of_any(processes) as stop_if_asked,
     ):
         bar.update(starts.number * steps + len(starts.rates))
@@ -94,7 +94,7 @@ def best_start(
                     if len(starts.rates) % SAVED_EVERY == 0:
                         starts.save(so_far)
                         if not progress:
-                            _tell(starts, settings.starts, steps)
+                            _tell(starts, settings)
             except KeyboardInterrupt:
                 # A second Ctrl-C falls within a step, whose half is no state to go on from.
                 if whole:
@@ -108,11 +108,12 @@ def best_start(
     return starts.best
 
 
-def _tell(starts: _Starts, count: int, steps: int) -> None:
-    done, seconds = len(starts.rates), starts.spent + starts.trainer.seconds
-    rate = starts.read()[-1]
+def _tell(starts: _Starts, settings: TrainSettings) -> None:
+    steps, done = settings.compared_steps, len(starts.rates)
+    rate, seconds = starts.read()[-1], starts.spent + starts.trainer.seconds
     print(
-        f"start {starts.number + 1} of {count}: step {done} of {steps}, rate {rate:.2f} nats/step, {seconds:.0f} s",
+        f"start {starts.number + 1} of {settings.starts}: step {done} of {steps} "
+        f"({starts.number * steps + done} of {settings.in_all} in all), rate {rate:.2f} nats/step, {seconds:.0f} s",
         flush=True,
     )
 
