@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gc
 import hashlib
 import importlib
 import io
@@ -686,6 +687,8 @@ def preload(stages: Sequence[str], known: Mapping[str, Stage] = STAGES) -> None:
         # What the first step of an optimiser would import in each process.
         importlib.import_module("torch._dynamo")
         sys.modules["torch"].set_num_threads(1)
+    # A process that is forked neither walks through what is imported nor copies it for that.
+    gc.freeze()
 
 
 def _shares(parser: argparse.ArgumentParser, stages: Sequence[str], kills: int) -> dict[str, int]:
