@@ -318,7 +318,7 @@ class Forked:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             _speak_into(stdout.fileno())
-            os._exit(_code_of(partial(run_verb, _verb_of(words))))
+            os._exit(_code_of(partial(_python, words)))
 
     def poll(self) -> int | None:
         """The exit code, if it has ended."""
@@ -431,14 +431,17 @@ def without_rows(column: str, value: str) -> Clean:
     return clean
 
 
-def _verb_of(words: Sequence[str]) -> Arguments:
-    """A verb and its arguments, of ``python -m latentrl.VERB ...``."""
+def _python(words: Sequence[str]) -> None:
+    """Do what ``python -m latentrl.VERB ...`` does, or ``python -c CODE``."""
     from latentrl.support.commands import MODULES
 
-    _, option, module, *arguments = words
+    _, option, what, *arguments = words
+    if option == "-c":
+        exec(what, {"__name__": "__main__"})
+        return
     assert option == "-m", words
-    name = module.removeprefix("latentrl.")
-    return {file: verb for verb, file in MODULES.items()}.get(name, name), *arguments
+    name = what.removeprefix("latentrl.")
+    run_verb(({file: verb for verb, file in MODULES.items()}.get(name, name), *arguments))
 
 
 def run_verb(command: Arguments) -> None:
