@@ -2,7 +2,7 @@
 
 The folder's name is the digest of all sources beside a kernel's, and it alone tells whether a kernel is the one that
 was kept. numba itself looks at the file of the compiled function alone, and would go on with what another file said
-before; and it looks at that file's place, and would compile all anew in every other environment or copy of this package.
+before; and it looks at that file's place, and would compile everything anew in another environment or copy.
 """
 
 from __future__ import annotations
