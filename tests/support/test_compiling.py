@@ -47,7 +47,10 @@ def test_a_copy_of_the_sources_elsewhere_finds_what_is_kept_and_other_sources_do
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "cache"))
-    source, hits = "def doubled(numbers, out):\n    out[:] = {} * numbers\n", []
+    source, hits = (
+        "def doubled(numbers, out):\n    for i in range(len(numbers)):\n        out[i] = {} * numbers[i]\n",
+        [],
+    )
     for name, factor in (("one", 2), ("copy", 2), ("other", 3)):
         (tmp_path / name).mkdir()
         file = tmp_path / name / "own.py"
