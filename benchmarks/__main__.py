@@ -29,6 +29,7 @@ from benchmarks.recursion import compare_recursions
 from benchmarks.shares import KINDS, shares
 from benchmarks.training_step import LENGTH, Version, compare_steps, make_model
 from latentrl.agents.planners import PLANNERS
+from latentrl.agents.policies import AnalyticGradientOptions
 from latentrl.inference.backends import AUTO, BACKENDS, choose, is_installed
 from latentrl.support.files import write_json
 
@@ -188,11 +189,13 @@ def planning_rows(quick: bool) -> list[dict[str, Any]]:
 def imagination_rows(quick: bool) -> list[dict[str, Any]]:
     """Plans with default options in a model's transition and in its frozen one; an update of a policy."""
     repeats, rows = 2 if quick else 30, []
+    made = {"cem": planners(20, 3)["cem"]} if quick else {name: PLANNERS[name](-BOUND, BOUND) for name in PLANNERS}
+    update = AnalyticGradientOptions(horizon=3, batch=8) if quick else AnalyticGradientOptions()
     for model_name, model in {"ekvae": make_model("joint").requires_grad_(False).eval(), "dks": make_dks()}.items():
-        for name in ("cem",) if quick else PLANNERS:
-            summary = compare_freezing(model, PLANNERS[name](-BOUND, BOUND), repeats).summary()
+        for name, planner in made.items():
+            summary = compare_freezing(model, planner, repeats).summary()
             rows.append(_imagination_row(f"{model_name}, {name}", summary))
-    return [*rows, _imagination_row("ekvae, update of a policy", compare_learning(repeats).summary())]
+    return [*rows, _imagination_row("ekvae, update of a policy", compare_learning(repeats, update).summary())]
 
 
 def _imagination_row(work: str, summary: dict[str, float]) -> dict[str, Any]:

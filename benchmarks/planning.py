@@ -14,7 +14,7 @@ from benchmarks.timing import Comparison, compare, one_thread
 from benchmarks.training_step import SHAPE, make_model
 from latentrl.agents import Controller, LatentAgent, PlannerController, PolicyController
 from latentrl.agents.planners import CEM, MPPI, PLANNERS, CEMOptions, MPPIOptions
-from latentrl.agents.policies.analytic_gradient import AnalyticGradient
+from latentrl.agents.policies.analytic_gradient import AnalyticGradient, AnalyticGradientOptions
 from latentrl.agents.policies.mlp import MLPPolicy
 from latentrl.models import build
 from latentrl.models.base import WorldModel
@@ -149,11 +149,11 @@ def compare_freezing(model: WorldModel, planner: Planner, repeats: int) -> Compa
         return compare(lambda: own(belief), lambda: frozen(belief), repeats, warm_up=2)
 
 
-def compare_learning(repeats: int) -> Comparison:
-    """An update of the analytic gradient's policy with its defaults: automatic differentiation, and by hand."""
+def compare_learning(repeats: int, options: AnalyticGradientOptions) -> Comparison:
+    """An update of the analytic gradient's policy: automatic differentiation, and by hand."""
     model = make_model("joint").requires_grad_(False).eval()
     first, second = (
-        AnalyticGradient(dynamics, PositionReward(GOAL), model.initial_states, -BOUND, BOUND)
+        AnalyticGradient(dynamics, PositionReward(GOAL), model.initial_states, -BOUND, BOUND, options)
         for dynamics in (Alone(model), model.frozen())
     )
     with one_thread():

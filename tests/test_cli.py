@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -35,14 +36,6 @@ OPTIONS = {
 
 WIDE = {"COLUMNS": "160", "NO_COLOR": "1"}
 """So that no option's name is wrapped."""
-
-
-def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """A fresh interpreter."""
-    environment = os.environ | WIDE
-    return subprocess.run(
-        [sys.executable, "-m", *arguments], capture_output=True, text=True, env=environment, timeout=120
-    )
 
 
 def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,16 +85,27 @@ def test_a_verbs_help_names_its_options(
     assert not any(re.search("[A-Z]s$", metavar) for metavar in re.findall(r"^  --\S+ (\S+)", said, re.M))
 
 
-@pytest.mark.parametrize("arguments", [("latentrl.collect",), ("latentrl", "collect")])
-def test_a_verb_is_a_module_too(arguments: tuple[str, ...]) -> None:
-    result = _run(*arguments, "--help")
-    assert result.returncode == 0 and "usage: latentrl collect" in result.stdout and "--env" in result.stdout
+@pytest.mark.filterwarnings("ignore:.* found in sys.modules")  # what is imported already is run once more
+@pytest.mark.parametrize("words", [("latentrl.collect",), ("latentrl", "collect")])
+def test_a_verb_is_a_module_too(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by ``python -m``; that a fresh interpreter imports it is seen below."""
+    for name, value in WIDE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", [*words, "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+    said = capsys.readouterr().out
+    assert not stopped.value.code and "usage: latentrl collect" in said and "--env" in said
 
 
-def test_an_unknown_option_fails_with_a_message() -> None:
-    result = _run("latentrl", "collect", "--sequnces", "3")
-    assert result.returncode == 2
-    assert "--sequnces" in result.stdout + result.stderr
+def test_an_unknown_option_fails_with_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["collect", "--sequnces", "3"])
+    assert stopped.value.code == 2
+    said = capsys.readouterr()
+    assert "--sequnces" in said.out + said.err
 
 
 MODULE = "import gymnasium\nprint('imported')\n"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import multiprocessing
 import os
 import re
-import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree import ElementTree
 
 import gymnasium
 import numpy as np
@@ -39,8 +39,12 @@ from tests.toys.prior import ToyPrior
 ROOT = Path(__file__).parent.parent
 Names = dict[str, list[str]]
 """Of tests, by suite."""
+Enough = Callable[[str, list[str]], bool]
+"""Whether a suite's other tests are left out, given those that failed."""
 SLOW = ("little_training", "agree_after_training", "every_objective_trains", "stopped_in_any_stage")
 """Tests that need not find what is broken."""
+BOTH = ("[toy-park", "[toy-check_description")
+"""Of tasks and of environments, which have one suite."""
 
 
 def rows() -> dict[str, tuple[str, str]]:
@@ -50,38 +54,76 @@ def rows() -> dict[str, tuple[str, str]]:
     return {kind: (registry, suite) for kind, registry, suite in table}
 
 
+@dataclass
+class Outcomes:
+    """A plugin that keeps which tests passed and which failed, by suite, and leaves out what need not be known."""
+
+    enough: Enough
+    passed: Names = field(default_factory=dict)
+    failed: Names = field(default_factory=dict)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        suite = item.nodeid.partition("::")[0]
+        if self.enough(suite, self.failed.get(suite, [])):
+            pytest.skip("its suite has failed")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        suite, _, name = report.nodeid.partition("::")
+        if report.failed or (report.passed and report.when == "call"):
+            (self.failed if report.failed else self.passed).setdefault(suite, []).append(name)
+
+
+def to_the_end(suite: str, failed: list[str]) -> bool:
+    """Never."""
+    return False
+
+
+def found_out(suite: str, failed: list[str]) -> bool:
+    """Whether a suite has failed at what it is asked to find."""
+    wanted = BOTH if suite == rows()["environment"][1] else ("[toy",)
+    return all(any(one in name for name in failed) for one in wanted)
+
+
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Names, Names]]:
     """Of the suites with the toys, and with broken ones: a process each, side by side."""
-    given: dict[str, tuple[tuple[str, ...], str]] = {
-        "toys": (("tests.toys.plugin",), "toy and not (little_training or agree_after_training)"),
-        "broken": (("tests.toys.plugin", "tests.toys.broken"), " and not ".join(("toy", *SLOW))),
+    good, broken = ("-p", "tests.toys.plugin"), ("-p", "tests.toys.plugin", "-p", "tests.toys.broken", "--tb=line")
+    given = {
+        "toys": (good, "toy and not (little_training or agree_after_training)", to_the_end),
+        "broken": (broken, " and not ".join(("toy", *SLOW)), found_out),
     }
-    with ThreadPoolExecutor() as pool:
-        running = {
-            name: pool.submit(conformance, tmp_path_factory.mktemp(name), *arguments)
-            for name, arguments in given.items()
-        }
-        return {name: one.result() for name, one in running.items()}
+    fork, folders = multiprocessing.get_context("fork"), {name: tmp_path_factory.mktemp(name) for name in given}
+    running = {
+        name: fork.Process(target=conformance, args=(folders[name], *arguments)) for name, arguments in given.items()
+    }
+    for process in running.values():
+        process.start()
+    found = {}
+    for name, process in running.items():
+        process.join(600)
+        process.kill()
+        said = (folders[name] / "said.txt").read_text()
+        assert process.exitcode in (0, 1), said
+        passed, failed = json.loads((folders[name] / "outcomes.json").read_text())
+        assert (process.exitcode == 1) == bool(failed), said
+        found[name] = (passed, failed)
+    return found
 
 
-def conformance(folder: Path, plugins: tuple[str, ...], tests: str) -> tuple[Names, Names]:
-    """The tests that passed and those that failed, in a process that has the plugins."""
-    report = folder / "report.xml"
-    command = [sys.executable, "-m", "pytest", "-q", "-k", tests, "tests/conformance", f"--junitxml={report}"]
-    command += [argument for name in plugins for argument in ("-p", name)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
-    assert ran.returncode in (0, 1), ran.stdout + ran.stderr
-    passed: Names = {}
-    failed: Names = {}
-    for case in ElementTree.parse(report).iter("testcase"):
-        suite, outcomes = case.get("classname", "").replace(".", "/") + ".py", {child.tag for child in case}
-        if "skipped" not in outcomes:
-            found = failed if outcomes & {"failure", "error"} else passed
-            found.setdefault(suite, []).append(case.get("name", ""))
-    assert (ran.returncode == 1) == bool(failed)
-    return passed, failed
+def conformance(folder: Path, options: tuple[str, ...], tests: str, enough: Enough) -> None:
+    """Run the suites as ``python -m pytest`` would with these options, in a process that has imported the rest."""
+    # What was imported without the toys has read the tables without them.
+    for name in [name for name in sys.modules if name.startswith("tests.conformance.")]:
+        del sys.modules[name]
+    os.chdir(ROOT)
+    os.environ["PYTHONPATH"] = str(ROOT)
+    own = Outcomes(enough)
+    words = ["-q", "-p", "no:cacheprovider", *options, "-k", tests, "tests/conformance"]
+    with (folder / "said.txt").open("w") as out, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        code = pytest.main(words, plugins=[own])
+    (folder / "outcomes.json").write_text(json.dumps((own.passed, own.failed)))
+    raise SystemExit(int(code))
 
 
 def of_toys(names: list[str]) -> list[str]:
@@ -108,7 +150,7 @@ def test_every_suite_finds_a_broken_toy(outcomes: dict[str, tuple[Names, Names]]
     _, failed = outcomes["broken"]
     for kind, (_, suite) in rows().items():
         assert of_toys(failed.get(suite, [])), f"{suite} finds nothing wrong with a broken {kind}"
-    for of_both in ("[toy-park", "[toy-check_description"):
+    for of_both in BOTH:
         assert any(of_both in name for name in failed[rows()["environment"][1]])
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import latentrl.suite
+from latentrl.studies.launchers import local
 from latentrl.studies.systems import SYSTEMS
 from latentrl.suite import SuiteOptions, chains_of, main, suite
 from latentrl.support.errors import UserError
+from tools.chaos import ForkedSubprocess
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,6 +24,9 @@ def test_a_system_goes_through_once(
 ) -> None:
     """The recorded log needs no renderer, and has every kind of step but a policy's."""
     monkeypatch.chdir(ROOT)  # its recordings are those of the tests
+    if sys.platform == "linux":
+        # Each step is a process of its own all the same, and need not import everything anew.
+        monkeypatch.setattr(local, "subprocess", ForkedSubprocess)
     log = replace(SYSTEMS["ball-log"], agents=("cem", "random"))
     monkeypatch.setattr(latentrl.suite, "SYSTEMS", {**SYSTEMS, "ball-log": log})
     arguments = ["--quick", "--only", "ball-log", "--out", str(tmp_path / "suite")]

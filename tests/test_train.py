@@ -59,6 +59,18 @@ def options(data: Path, run: Path, **changes: object) -> TrainOptions:
     return TrainOptions(**{**common, **changes})  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="module")
+def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder of `options` as they are, which nobody changes: whoever writes takes a copy."""
+    return train(options(data, tmp_path_factory.mktemp("finished") / "run"))
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    """A copy of `finished`, to go on with, to change or to damage."""
+    return shutil.copytree(finished, tmp_path / "run")
+
+
 def test_a_run_folder_holds_what_later_verbs_need(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,9 +154,9 @@ def test_sigma_that_its_floor_held_is_set_to_the_error_that_is_left(data: Path, 
     )
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_does_not(data: Path, tmp_path: Path) -> None:
-    runs = [train(options(data, tmp_path / name, seed=seed)) for name, seed in (("a", 1), ("b", 1), ("c", 2))]
-    a, b, c = (read_tensors(run / MODEL, "")[0] for run in runs)
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(data: Path, finished: Path, tmp_path: Path) -> None:
+    runs = [train(options(data, tmp_path / name, seed=seed)) for name, seed in (("same", 0), ("other", 2))]
+    a, b, c = (read_tensors(run / MODEL, "")[0] for run in (finished, *runs))
     assert all(torch.equal(a[key], b[key]) for key in a)
     assert not torch.equal(a["log_sigma"], c["log_sigma"]) or not torch.equal(
         a["dynamics.state_matrices"], c["dynamics.state_matrices"]
@@ -153,10 +165,16 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(data: Path, t
 
 @pytest.mark.parametrize("recipe", ["latentrl", "source"])
 def test_resume_after_ctrl_c_ends_as_if_nothing_had_happened(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], recipe: str
+    data: Path,
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    recipe: str,
 ) -> None:
     """With several starts the interruption falls into the first of them, with one into the training itself."""
-    train(options(data, tmp_path / "whole", recipe=recipe))
+    ours = options(data, finished).recipe == recipe
+    whole = finished if ours else train(options(data, tmp_path / "whole", recipe=recipe))
     advance, steps = Trainer.advance, 0
 
     def interrupt(self: Trainer) -> RateDistortion:
@@ -174,14 +192,11 @@ def test_resume_after_ctrl_c_ends_as_if_nothing_had_happened(
     monkeypatch.undo()
     torch.manual_seed(77)
     train(TrainOptions(run=tmp_path / "parts", resume=True, progress=False, device="cpu"))
-    first, second = (read_tensors(tmp_path / name / MODEL, "")[0] for name in ("whole", "parts"))
+    first, second = (read_tensors(folder / MODEL, "")[0] for folder in (whole, tmp_path / "parts"))
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_resuming_a_finished_run_changes_nothing(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = train(options(data, tmp_path / "run"))
+def test_resuming_a_finished_run_changes_nothing(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (run / MODEL).stat().st_mtime_ns
     assert train(TrainOptions(run=run, resume=True)) == run
     assert (run / MODEL).stat().st_mtime_ns == before
@@ -189,9 +204,8 @@ def test_resuming_a_finished_run_changes_nothing(
 
 
 def test_what_a_finished_run_is_resumed_with_counts_or_is_refused(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = train(options(data, tmp_path / "run"))
     weights = (run / MODEL).read_bytes()
     for changes, said in (
         ({"model": "dks"}, "--model dks: .*was begun with ekvae, and with --resume only --data, --device"),
@@ -219,7 +233,7 @@ def test_what_a_finished_run_is_resumed_with_counts_or_is_refused(
 
 
 def test_data_that_is_recorded_anew_while_a_model_is_trained_does_not_measure_it(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine, run = tmp_path / "data", tmp_path / "run"
     shutil.copytree(data, mine)
@@ -237,16 +251,17 @@ def test_data_that_is_recorded_anew_while_a_model_is_trained_does_not_measure_it
     with pytest.raises(UserError, match="other sequences"):
         train(options(mine, run, resume=True))
     train(options(data, run, resume=True))
-    whole = train(options(data, tmp_path / "whole"))
-    assert (run / MODEL).read_bytes() == (whole / MODEL).read_bytes()
-    own, expected = (json.loads((one / "metrics.json").read_text()) for one in (run, whole))
+    assert (run / MODEL).read_bytes() == (finished / MODEL).read_bytes()
+    own, expected = (json.loads((one / "metrics.json").read_text()) for one in (run, finished))
     assert {**own, "train_seconds": 0} == {**expected, "train_seconds": 0}
 
 
-def test_data_that_moved_is_gone_on_with_and_other_data_is_refused_by_its_digest(data: Path, tmp_path: Path) -> None:
+def test_data_that_moved_is_gone_on_with_and_other_data_is_refused_by_its_digest(
+    data: Path, finished: Path, tmp_path: Path
+) -> None:
     first, second, third = (tmp_path / name for name in ("first", "second", "third"))
     shutil.copytree(data, first)
-    whole = (train(options(data, tmp_path / "whole")) / MODEL).read_bytes()
+    whole = (finished / MODEL).read_bytes()
     run = train(options(first, tmp_path / "run"))
     # A finished run whose weights are gone is trained once more: that reads the data.
     (run / MODEL).unlink()
@@ -377,8 +392,7 @@ def test_starts_go_on_from_where_they_were(
     assert {**numbers, "seconds": 0} == {**again, "seconds": 0}
 
 
-def test_an_existing_run_is_not_touched(data: Path, tmp_path: Path) -> None:
-    run = train(options(data, tmp_path / "run"))
+def test_an_existing_run_is_not_touched(data: Path, run: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--resume"):
         train(options(data, run))
     with pytest.raises(UserError, match="no data folder"):
@@ -424,8 +438,7 @@ def test_a_missing_data_folder_is_one_line_and_code_2(tmp_path: Path, capsys: py
     assert str(tmp_path / "nowhere") in error and "latentrl.collect" in error and "Traceback" not in error
 
 
-def test_a_damaged_model_is_named(data: Path, tmp_path: Path) -> None:
-    run = train(options(data, tmp_path / "run"))
+def test_a_damaged_model_is_named(run: Path) -> None:
     (run / MODEL).write_bytes(b"half")
     with pytest.raises(UserError, match=r"model\.safetensors is damaged"):
         load_model(run)
@@ -440,11 +453,13 @@ def test_other_priors_objectives_and_versions_train(data: Path, tmp_path: Path) 
     assert model.settings.version == "filter" and model.settings.prior == "normal"
 
 
-def test_data_that_is_mapped_gives_the_same_run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_that_is_mapped_gives_the_same_run(
+    data: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     copy = shutil.copytree(data, tmp_path / "data")
-    runs = [train(options(copy, tmp_path / "in_memory"))]
+    assert not list(copy.rglob("mapped")), "the other one was not in memory"
     monkeypatch.setattr(storage, "MAPPED_FROM", 100)
-    runs.append(train(options(copy, tmp_path / "mapped")))
+    runs = [finished, train(options(copy, tmp_path / "mapped"))]
     assert (copy / "train-v0" / "mapped").is_dir() and (copy / "test-v0" / "mapped").is_dir()
     assert (runs[0] / MODEL).read_bytes() == (runs[1] / MODEL).read_bytes()
     figures = [json.loads((run / name).read_text()) for name in ("metrics.json", "velocity.json") for run in runs]
@@ -534,10 +549,9 @@ def test_larger_colour_pictures_train_by_a_network_for_images(
     assert loaded.spec.observation_shape == (36, 48, 3)
 
 
-def test_small_images_and_other_models_keep_their_dense_networks(data: Path, tmp_path: Path) -> None:
-    run = train(options(data, tmp_path / "run"))
-    assert json.loads((run / SETTINGS).read_text())["options"]["network"] == "dense"
-    assert load_model(run).settings.hidden == (128, 128, 128)
+def test_small_images_and_other_models_keep_their_dense_networks(finished: Path) -> None:
+    assert json.loads((finished / SETTINGS).read_text())["options"]["network"] == "dense"
+    assert load_model(finished).settings.hidden == (128, 128, 128)
 
 
 def test_a_run_from_before_the_choice_of_networks_goes_on_as_dense(data: Path, tmp_path: Path) -> None:
@@ -659,10 +673,7 @@ def test_explain_names_every_stage_with_why_and_writes_nothing(
     assert not run.exists()
 
 
-def test_explain_may_be_asked_of_a_run_that_is_there(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = train(options(data, tmp_path / "run"))
+def test_explain_may_be_asked_of_a_run_that_is_there(data: Path, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.iterdir()}
     train(options(data, run, explain=True))
     assert "stages" in capsys.readouterr().out
@@ -681,8 +692,8 @@ def test_a_model_that_lacks_a_capability_is_trained_without_its_stages_and_that_
     assert "trained without" not in capsys.readouterr().out
 
 
-def test_settings_are_read_once_when_a_run_goes_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, reads = train(options(data, tmp_path / "run")), []
+def test_settings_are_read_once_when_a_run_goes_on(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Path] = []
 
     def counted(folder: Path) -> dict[str, object]:
         reads.append(folder)
@@ -701,9 +712,9 @@ def test_settings_are_read_once_when_a_run_goes_on(data: Path, tmp_path: Path, m
 
 
 def test_ctrl_c_while_the_model_is_measured_loses_nothing(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole, run = train(options(data, tmp_path / "whole")), tmp_path / "run"
+    run = tmp_path / "run"
 
     def interrupted(*arguments: object, **more: object) -> None:
         raise KeyboardInterrupt
@@ -716,8 +727,8 @@ def test_ctrl_c_while_the_model_is_measured_loses_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(Trainer, "advance", None)  # nothing is left to train
         train(TrainOptions(run=run, resume=True, progress=False, device="cpu"))
-    assert (run / MODEL).read_bytes() == (whole / MODEL).read_bytes()
-    figures = [json.loads((folder / "metrics.json").read_text()) for folder in (whole, run)]
+    assert (run / MODEL).read_bytes() == (finished / MODEL).read_bytes()
+    figures = [json.loads((folder / "metrics.json").read_text()) for folder in (finished, run)]
     assert {k: v for k, v in figures[0].items() if k != "train_seconds"} == {
         k: v for k, v in figures[1].items() if k != "train_seconds"
     }

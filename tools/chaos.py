@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gc
 import hashlib
 import importlib
 import io
@@ -277,13 +278,16 @@ def _child(work: Callable[[], object], log: Path, hook: Callable[[str, tuple[Any
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    sys.stdout, sys.stderr = io.TextIOWrapper(os.fdopen(1, "wb", 0), write_through=True), sys.stdout
-    sys.stderr = sys.stdout
+    _speak_into(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
     sys.addaudithook(hook)
     os._exit(_code_of(work))
+
+
+def _speak_into(descriptor: int) -> None:
+    """Let what this process says be written there, also what it says by the streams' numbers."""
+    for number in (1, 2):
+        os.dup2(descriptor, number)
+    sys.stdout = sys.stderr = io.TextIOWrapper(open(1, "wb", buffering=0, closefd=False), write_through=True)
 
 
 def _code_of(work: Callable[[], object]) -> int:
@@ -313,10 +317,8 @@ class Forked:
             os.setsid()
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            for descriptor in (1, 2):
-                os.dup2(stdout.fileno(), descriptor)
-            module, *arguments = words[2:]
-            os._exit(_code_of(partial(run_verb, (module.removeprefix("latentrl."), *arguments))))
+            _speak_into(stdout.fileno())
+            os._exit(_code_of(partial(_python, words)))
 
     def poll(self) -> int | None:
         """The exit code, if it has ended."""
@@ -427,6 +429,19 @@ def without_rows(column: str, value: str) -> Clean:
         return json.dumps([row for row in json.loads(content) if row[column] != value]).encode()
 
     return clean
+
+
+def _python(words: Sequence[str]) -> None:
+    """Do what ``python -m latentrl.VERB ...`` does, or ``python -c CODE``."""
+    from latentrl.support.commands import MODULES
+
+    _, option, what, *arguments = words
+    if option == "-c":
+        exec(what, {"__name__": "__main__"})
+        return
+    assert option == "-m", words
+    name = what.removeprefix("latentrl.")
+    run_verb(({file: verb for verb, file in MODULES.items()}.get(name, name), *arguments))
 
 
 def run_verb(command: Arguments) -> None:
@@ -550,12 +565,12 @@ def _forking(command: Arguments) -> None:
     """A verb whose processes are forked."""
     from latentrl.studies.launchers import local
 
-    local.subprocess = _Subprocess  # type: ignore[assignment, attr-defined]
+    local.subprocess = ForkedSubprocess  # type: ignore[assignment, attr-defined]
     run_verb(command)
 
 
-class _Subprocess:
-    """What the launcher uses of `subprocess`."""
+class ForkedSubprocess:
+    """What the launcher uses of `subprocess`, with processes that need not import anything."""
 
     DEVNULL, STDOUT, Popen = subprocess.DEVNULL, subprocess.STDOUT, Forked
 
@@ -675,6 +690,8 @@ def preload(stages: Sequence[str], known: Mapping[str, Stage] = STAGES) -> None:
         # What the first step of an optimiser would import in each process.
         importlib.import_module("torch._dynamo")
         sys.modules["torch"].set_num_threads(1)
+    # A process that is forked neither walks through what is imported nor copies it for that.
+    gc.freeze()
 
 
 def _shares(parser: argparse.ArgumentParser, stages: Sequence[str], kills: int) -> dict[str, int]:

@@ -1,8 +1,9 @@
 """Kernels that numba compiles, kept in a folder from which the next process reads them; numba itself is optional.
 
-The folder's name is the digest of all sources beside a kernel's: numba itself looks at the file of the compiled
-function alone, and would go on with what another file said before. So another version of the package has folders of its
-own; another version of numba writes over what was there.
+The folder's name is the digest of all sources beside a kernel's, and it alone tells whether a kernel is the one that
+was kept. numba itself looks at the file of the compiled function alone, and would go on with what another file said
+before; and it looks at that file's place, and would compile everything anew in another environment or copy. Another
+version of the package has folders of its own; another version of numba writes over what was there.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,30 +54,32 @@ def compiled(function: Callable[..., None], arguments: tuple[Any, ...]) -> Any:
     from numba import config
 
     with LOCK:
-        before = config.CACHE_DIR, config.OPT
+        before = config.OPT
         # The vectors are explicit: what more a compiler finds is not worth twice the time it takes.
         config.OPT = type(config.OPT)(1)
         try:
-            config.CACHE_DIR = folder(Path(function.__code__.co_filename).parent, config.CACHE_DIR)
-            place = Path(config.CACHE_DIR)
+            place = Path(folder(Path(function.__code__.co_filename).parent, config.CACHE_DIR))
             if not any(place.rglob(f"*.{function.__name__}-*.nbi")):
                 _say_compiling(place.parent)
-            found = _compiled(function, arguments, cache=True)
-            os.utime(place)
-            if found.stats.cache_misses:
-                remove_unused(place.parent, time.time() - UNUSED)
+            found = _compiled(function, arguments, _kept(function, str(place)))
+            with suppress(OSError):
+                os.utime(place)
+                if found.stats.cache_misses:
+                    remove_unused(place.parent, time.time() - UNUSED)
             return found
         # No home, a folder that cannot be written to, a full disk, a file that is cut off: numba names them variously.
         except Exception:
-            return _compiled(function, arguments, cache=False)
+            return _compiled(function, arguments, None)
         finally:
-            config.CACHE_DIR, config.OPT = before
+            config.OPT = before
 
 
-def _compiled(function: Callable[..., None], arguments: tuple[Any, ...], cache: bool) -> Any:
+def _compiled(function: Callable[..., None], arguments: tuple[Any, ...], kept: Any) -> Any:
     from numba import njit
 
-    found = njit(error_model="numpy", nogil=True, cache=cache)(function)
+    found = njit(error_model="numpy", nogil=True)(function)
+    if kept is not None:
+        found._cache = kept
     found.compile(tuple(map(found.typeof_pyval, arguments)))
     return found
 
@@ -101,6 +105,35 @@ def remove_unused(place: Path, before: float) -> None:
         except OSError:
             continue
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _kept(function: Callable[..., None], place: str) -> Any:
+    """numba's cache of a function, in a folder whose name tells all of its sources."""
+    from numba.core import caching
+
+    class Here(caching._CacheLocator):
+        def get_cache_path(self) -> str:
+            return place
+
+        def get_source_stamp(self) -> str:
+            return Path(place).name
+
+        def get_disambiguator(self) -> str:
+            return str(function.__code__.co_firstlineno)
+
+        @classmethod
+        def from_function(cls, *_: Any) -> Here:
+            found = cls()
+            found.ensure_cache_path()
+            return found
+
+    class Found(caching.CompileResultCacheImpl):
+        _locator_classes = (Here,)
+
+    class Kept(caching.FunctionCache):
+        _impl_class = Found
+
+    return Kept(function)
 
 
 def folder(sources: Path, given: str) -> str:

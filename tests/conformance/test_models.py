@@ -198,8 +198,9 @@ def test_a_missing_frame_leaves_the_prediction(name: str, model: WorldModel) -> 
     if expected.predicts_at_the_mean or (expected.predicts_at_the_mean is None and at_the_mean):
         torch.testing.assert_close(blind.mean.float(), predicted, rtol=1e-3, atol=1e-4)
     else:
-        g, action = torch.Generator().manual_seed(0), batch.actions[:, 0]
-        states = torch.stack([model.transition(belief.sample(g).float(), action).mean for _ in range(2000)])
+        many = Belief(belief.mean.expand(2000, -1, -1), belief.covariance.expand(2000, -1, -1, -1))
+        sampled = many.sample(torch.Generator().manual_seed(0)).float()
+        states = model.transition(sampled, batch.actions[:, 0].expand(2000, -1, -1)).mean
         gap = (blind.mean - states.mean(0)).abs() / states.std(0)
         assert (gap < 0.12).all(), "within sampling error (four times 1 / sqrt(2000)) and what cubature leaves out"
     spread = [b.covariance.diagonal(dim1=-2, dim2=-1).sum(-1) for b in (blind, seeing)]

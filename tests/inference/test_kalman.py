@@ -98,24 +98,28 @@ def test_gradients_equal_finite_differences(system: System) -> None:
     assert torch.autograd.gradcheck(smoothed, tuple(x.clone().requires_grad_() for x in inputs), rtol=1e-5)
 
 
-def test_float32_stays_positive_definite_for_30_000_steps() -> None:
-    """A weakly damped rotation observed almost without noise: the case that breaks the short form of the update."""
+def test_float32_stays_positive_definite_for_48_000_updates() -> None:
+    """A weakly damped rotation observed almost without noise: the case that breaks the short form of the update.
+
+    Of 16 sequences, each with gaps of its own, and so with covariances of its own: what rounding has done to one is
+    forgotten long before the end, and a longer sequence would show no more.
+    """
     g = torch.Generator().manual_seed(0)
     rotation = torch.tensor(
         [[math.cos(0.3), math.sin(0.3), 0.1], [-math.sin(0.3), math.cos(0.3), 0.1], [0.0, 0.0, 0.999]]
     )
     noise = torch.diag(torch.tensor([1e-9, 1e-9, 1e-8]))
     emission, emission_noise = torch.eye(2, 3), 1e-8 * torch.eye(2)
-    batch = 8
+    batch, steps = 16, 3000
     belief = Belief(torch.zeros(batch, 3), torch.eye(3).expand(batch, 3, 3))
     smallest, asymmetry = [], []
-    observations = torch.randn(1000, batch, 2, generator=g)
-    for step in range(30_000):
+    observations = 1e-4 * torch.randn(steps, batch, 2, generator=g)
+    # Every third observation is missing, so that the covariance swings between its two extremes.
+    gaps = torch.rand(steps, batch, generator=g) < 1 / 3
+    for step in range(steps):
         belief = kalman.predict(belief, rotation, noise)
-        # Every third observation is missing, so that the covariance swings between its two extremes.
-        missing = torch.full((batch,), step % 3 == 0)
-        belief = kalman.update(belief, 1e-4 * observations[step % 1000], emission, emission_noise, missing)
-        if step % 100 == 0:
+        belief = kalman.update(belief, observations[step], emission, emission_noise, gaps[step])
+        if step % 10 == 0:
             smallest.append(torch.linalg.eigvalsh(belief.covariance.double()).min())
             asymmetry.append((belief.covariance - belief.covariance.mT).abs().max() / belief.covariance.abs().max())
     assert torch.stack(smallest).min() > 0

@@ -55,9 +55,11 @@ def script(model: DVBS, mean: Tensor, variance: Tensor) -> None:
     model.first_head.network = nn.Sequential(head)
 
 
-def batch() -> Sequences:
+def batch(times: int = 1) -> Sequences:
+    """``BATCH`` sequences, so many times: what is drawn for each of them is drawn anew."""
     g = torch.Generator().manual_seed(1)
-    return Sequences(torch.randn(BATCH, LENGTH, PIXELS, generator=g), torch.randn(BATCH, LENGTH - 1, 1, generator=g))
+    observations, actions = (torch.randn(BATCH, *shape, generator=g) for shape in ((LENGTH, PIXELS), (LENGTH - 1, 1)))
+    return Sequences(observations.repeat(times, 1, 1), actions.repeat(times, 1, 1))
 
 
 def emission(model: DVBS) -> tuple[Tensor, Tensor]:
@@ -66,9 +68,10 @@ def emission(model: DVBS) -> tuple[Tensor, Tensor]:
     return layer.weight.detach().double(), layer.bias.detach().double()
 
 
-def factors(seed: int = 2) -> tuple[Tensor, Tensor]:
-    g = torch.Generator().manual_seed(seed)
-    return torch.randn(BATCH, LENGTH, SIZE, generator=g), 0.05 + torch.rand(BATCH, LENGTH, SIZE, generator=g)
+def factors(times: int = 1) -> tuple[Tensor, Tensor]:
+    g = torch.Generator().manual_seed(2)
+    mean, variance = torch.randn(BATCH, LENGTH, SIZE, generator=g), 0.05 + torch.rand(BATCH, LENGTH, SIZE, generator=g)
+    return mean.repeat(times, 1, 1), variance.repeat(times, 1, 1)
 
 
 def chain(mean: Tensor, variance: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,26 +123,23 @@ def test_the_rate_is_the_divergence_between_chain_and_prior() -> None:
     identity.weight.copy_(torch.eye(SIZE))
     identity.bias.zero_()
     model.initial_distribution.network = nn.Sequential(identity)
-    script(model, *factors())
+    script(model, *factors(2000))
     model.factor_head = model.first_head
     q = torch.distributions.MultivariateNormal(*chain(*factors(), data.actions))
     p = torch.distributions.MultivariateNormal(*prior(data.actions))
     expected = torch.distributions.kl_divergence(q, p)
-    g = torch.Generator().manual_seed(0)
-    many = Sequences(data.observations, data.actions)
-    estimates = torch.stack([model.rate_distortion(many, g).rate for _ in range(2000)])
+    estimates = model.rate_distortion(batch(2000), torch.Generator().manual_seed(0)).rate.view(2000, BATCH)
     error = (estimates.mean(0) - expected).abs() / (estimates.std(0) / math.sqrt(len(estimates)))
     assert (error < 4).all(), (estimates.mean(0), expected)
 
 
 @torch.no_grad()
 def test_samples_have_the_moments_of_the_chain() -> None:
-    model, data = linear_model(prior="vhp"), batch()
-    script(model, *factors())
-    g = torch.Generator().manual_seed(0)
-    control = data.actions / 2.0
-    samples = torch.stack([model.sample_posterior(data.observations, control, g)[0].flatten(1) for _ in range(2000)])
-    mean, covariance = chain(*factors(), data.actions)
+    model, data = linear_model(prior="vhp"), batch(2000)
+    script(model, *factors(2000))
+    states, _ = model.sample_posterior(data.observations, data.actions / 2.0, torch.Generator().manual_seed(0))
+    samples = states.view(2000, BATCH, LENGTH * SIZE)
+    mean, covariance = chain(*factors(), batch().actions)
     spread = covariance.diagonal(dim1=-2, dim2=-1).sqrt()
     assert ((samples.double().mean(0) - mean).abs() < 4.5 * spread / math.sqrt(2000)).all()
     torch.testing.assert_close(torch.cov(samples[:, 0].T).double(), covariance[0], rtol=0.15, atol=0.03)

@@ -45,6 +45,28 @@ def test_a_kernel_is_compiled_once_and_then_read(tmp_path: Path, monkeypatch: py
     assert before == (config.CACHE_DIR, config.OPT)
 
 
+def test_a_copy_of_the_sources_elsewhere_finds_what_is_kept_and_other_sources_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "cache"))
+    source, hits = (
+        "def doubled(numbers, out):\n    for i in range(len(numbers)):\n        out[i] = {} * numbers[i]\n",
+        [],
+    )
+    for name, factor in (("one", 2), ("copy", 2), ("other", 3)):
+        (tmp_path / name).mkdir()
+        file = tmp_path / name / "own.py"
+        file.write_text(source.format(factor))
+        found: dict[str, Any] = {}
+        exec(compile(file.read_text(), file, "exec"), found)
+        numbers, out = np.arange(3.0), np.empty(3)
+        kernel = compiled(found["doubled"], (numbers, out))
+        kernel(numbers, out)
+        assert np.array_equal(out, factor * numbers)
+        hits.append(sum(kernel.stats.cache_hits.values()))
+    assert hits == [0, 1, 0]
+
+
 @pytest.mark.parametrize("why", ["a file in its place", "cut off"])
 def test_where_nothing_can_be_kept_it_is_compiled_anew(
     why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
