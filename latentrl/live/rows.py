@@ -39,7 +39,8 @@ def progress_rows(progress: Progress, width: int) -> list[Row]:
     said = f"{progress.done} of {progress.total} steps  {_percent(progress)}"
     room = max(4, width - len(said) - 2)
     filled = room * min(progress.done, progress.total) // max(1, progress.total)
-    left = (progress.total - progress.done) / progress.per_second
+    remaining = max(0, progress.total - progress.done)
+    left = remaining / progress.per_second if remaining else 0.0
     times = f"{clock(progress.elapsed)} gone, {clock(left)} left"
     return [
         Row(f"{FULL * filled}{EMPTY * (room - filled)}  {said}", "green"),
