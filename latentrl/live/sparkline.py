@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 BLOCKS = "▁▂▃▄▅▆▇█"
 LEVEL = "▄"
 """Of a curve that never moves."""
-LOOKED_AT = 8
+LOOKED_AT = 4
 """Values of one block, at most: a long curve costs no more than a short one."""
 
 

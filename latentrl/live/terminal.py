@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TextIO
 
-from rich.box import ROUNDED
-from rich.console import Console
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
-from rich.panel import Panel
-from rich.text import Text
+from rich.segment import Segment
+from rich.style import Style
 
 from latentrl.live.rows import NARROWEST, Row
 from latentrl.live.sparkline import BLOCKS
 
-RENDERS = 4
+RENDERS = 2
 """In a second, at most."""
 BORDER = 4
 """Columns of a panel that are not its inside."""
@@ -49,12 +49,28 @@ def can_show(live: bool) -> bool:
     return live and why is None
 
 
-def framed(title: str, rows: Sequence[Row], width: int) -> Panel:
-    """The rows within a frame of ``width`` columns."""
-    text = Text(no_wrap=True, overflow="crop")
-    for at, row in enumerate(rows):
-        text.append(f"{row.text}\n" if at < len(rows) - 1 else row.text, row.style)
-    return Panel(text, title=Text(title, overflow="ellipsis"), title_align="left", box=ROUNDED, width=width)
+class Frame:
+    """Rows within a frame, drawn as they are: rich's own panel wraps and measures, for four times the time.
+
+    Args:
+        title: in its upper edge.
+        rows: what is too long is cut off.
+        width: of the frame, in columns.
+    """
+
+    def __init__(self, title: str, rows: Sequence[Row], width: int) -> None:
+        self._title, self._rows, self._width = title, rows, width
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = min(self._width, options.max_width)
+        inside = max(1, width - BORDER)
+        title = f" {self._title} " if len(self._title) + 2 < inside else ""
+        yield Segment(f"╭─{title}{'─' * max(0, width - 3 - cell_len(title))}╮\n")
+        for row in self._rows:
+            yield Segment("│ ")
+            yield Segment(set_cell_size(row.text, inside), Style.parse(row.style) if row.style else None)
+            yield Segment(" │\n")
+        yield Segment(f"╰{'─' * max(0, width - 2)}╯\n")
 
 
 class Display:
@@ -85,9 +101,9 @@ class Display:
             get_renderable=self._drawn,
         )
 
-    def _drawn(self) -> Panel:
+    def _drawn(self) -> Frame:
         width = max(NARROWEST + BORDER, self.console.width)
-        return framed(self._title, self._rows(width - BORDER), width)
+        return Frame(self._title, self._rows(width - BORDER), width)
 
     def __enter__(self) -> Display:
         self._live.start(refresh=True)

@@ -16,7 +16,7 @@ from latentrl.live.training_panel import TrainingState, training_rows
 class TrainingView:
     """A panel in the place of a training's bars: implements :class:`latentrl.live.bars.ShowsBars`.
 
-    A step adds one to a number, nothing else: a thread draws, at most four times a second, from figures that the
+    A step adds one to a number, nothing else: a thread draws, twice a second, from figures that the
     training has read off its device for ``history.csv`` anyhow.
 
     Args:
