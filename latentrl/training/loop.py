@@ -105,10 +105,11 @@ def fit(
                 if trainer.step % settings.log_every == 0:
                     row = trainer.history[-1]
                     _log((board, *trackers), row)
-                    bar.set_postfix_str(
-                        f"C {row['constraint']:.1e} (bound {row['bound']:.1e}) beta {row['beta']:.1e} "
-                        f"rate {row['rate']:.2f} distortion {row['distortion']:.0f} nats/step"
-                    )
+                    if isinstance(progress, bool):  # a panel draws them
+                        bar.set_postfix_str(
+                            f"C {row['constraint']:.1e} (bound {row['bound']:.1e}) beta {row['beta']:.1e} "
+                            f"rate {row['rate']:.2f} distortion {row['distortion']:.0f} nats/step"
+                        )
                 if trainer.step % settings.checkpoint_every == 0:
                     trainer.align()
                     save(trainer, folder, notes)
