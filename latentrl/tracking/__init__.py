@@ -97,7 +97,8 @@ def tracked(
     if before is None or (before.tracker, before.project) != choice:
         before = Kept(*choice)
     # Some write where they are called, and a stranger's folder may hold a link of that name.
-    refuse_link(folder / choice.tracker)
+    for place in (choice.tracker, f"{part}_log"):
+        refuse_link(folder / place)
     beginning = Beginning(choice.project, folder.resolve().name, part, folder, settings, before.run)
     guarded = Guarded(lambda: TRACKERS[choice.tracker].begin(beginning), before, path, on_failure)
     ending: Ending = "failed"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -20,8 +21,9 @@ from latentrl.tracking import TRACKERS
 from latentrl.tracking.base import Beginning, Kind
 
 SETTINGS: dict[str, Any] = {"options": {"steps": 3}, "model": {"settings": {"hidden": [16]}}}
-FIGURES = {1: {"train/rate": 1.0, "train/sigma": 0.5}, 2: {"train/rate": 0.25, "train/sigma": 0.125}}
+FIGURES = {1: {"train/rate": 0.8125, "train/sigma": 0.5}, 2: {"train/rate": 0.3125, "train/sigma": 0.125}}
 LATER = {3: {"train/rate": 0.0625}}
+"""Numbers that float32 holds, and that nothing else is written as."""
 
 
 class Found(NamedTuple):
@@ -208,11 +210,21 @@ def from_trackio(library: Any, run: str | None, folder: Path) -> Found:
 
 
 def from_wandb(library: Any, run: str | None, folder: Path) -> Found:
-    """Offline runs are for `wandb sync` to read; that the figures are there is seen in their records."""
-    kept = sorted((folder / "wandb").glob(f"offline-run-*-{run}"))
-    content = b"".join(path.read_bytes() for one in kept for path in one.glob("*.wandb"))
-    rates = {step: row["train/rate"] for step, row in (FIGURES | LATER).items() if b"train/rate" in content}
-    return Found(rates, b"hidden" in content, {"film.gif", "figures.json"} if b"film" in content else set(), None)
+    """Offline runs are for `wandb sync` to read; that all is there is seen in their records, which a process of its own
+    may write a moment later."""
+    wanted = [str(row["train/rate"]).encode() for row in (FIGURES | LATER).values()]
+    for _ in range(100):
+        kept = sorted((folder / "wandb").glob(f"offline-run-*-{run}/*.wandb"))
+        content = b"".join(path.read_bytes() for path in kept)
+        if all(one in content for one in (*wanted, b"film", b"figures.json")):
+            break
+        if len(kept) == 1 and all(one in content for one in wanted[:2]):
+            break
+        time.sleep(0.1)
+    found = {step: row["train/rate"] for step, row in (FIGURES | LATER).items()}
+    rates = {step: rate for step, rate in found.items() if str(rate).encode() in content}
+    files = {name for name in ("film.gif", "figures.json") if name.removesuffix(".gif").encode() in content}
+    return Found(rates, b"hidden" in content, files, None)
 
 
 Read = Callable[[Any, str | None, Path], Found]
