@@ -86,7 +86,7 @@ def test_a_training_is_the_same_and_goes_on_in_its_tracked_run(
     run = tmp_path / "run"
     with monkeypatch.context() as patched, pytest.raises(SystemExit, match="130"):
         patched.setattr(Trainer, "advance", stops)
-        train(replace(options, run=run, live=True, track="toy:mine"))
+        train(replace(options, run=run, overwrite=True, live=True, track="toy:mine"))
     assert toys[0].ending == "interrupted" and "live" not in load_settings(run)["options"]
     train(TrainOptions(run=run, resume=True, live=True, device="cpu"))
     first, second = toys

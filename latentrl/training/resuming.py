@@ -99,7 +99,8 @@ def begun(options: TrainOptions) -> Begun:
     moved = data.resolve() != stored.data.resolve()
     backend = stored.backend if options.backend == AUTOMATIC else options.backend
     stored = replace(stored, data=data, device=options.device, backend=backend, progress=options.progress)
-    stored = replace(stored, live=options.live, track=options.track or stored.track)
+    # A run that replaced another is gone on with like any other.
+    stored = replace(stored, overwrite=False, live=options.live, track=options.track or stored.track)
     return Begun(stored, settings, moved)
 
 
