@@ -61,7 +61,7 @@ class EvaluationView:
     def finish(self, success: Successes, medians: Medians, seconds: Sequence[float]) -> None:
         """All episodes are over, with this outcome."""
         self._done = self._steps
-        said = "and one more episode, alone: for the time of its actions, and the film"
+        said = "one more episode, alone, for the control rate"
         self._draw(EvaluationState([True] * len(self.state.ended), success, medians, seconds, said))
 
     def _draw(self, state: EvaluationState) -> None:
