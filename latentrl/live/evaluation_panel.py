@@ -50,7 +50,7 @@ def action_time(seconds: Sequence[float], episodes: int) -> str:
         return "none yet"
     ordered = sorted(seconds)
     most = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
-    return f"{1e3 * median(ordered):.3g} ms in the median, 99% below {1e3 * most:.3g} ms; {_of(episodes)}"
+    return f"{_time(median(ordered))} in the median, 99% below {_time(most)}; {_of(episodes)}"
 
 
 def successes(count: int, episodes: int) -> str:
@@ -94,6 +94,10 @@ def _now(state: EvaluationState, width: int) -> list[Row]:
 def _counted(state: EvaluationState, chosen: Sequence[int]) -> int:
     assert state.success is not None
     return sum(bool(state.success[at]) for at in chosen)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
 
 
 def _of(episodes: int) -> str:

@@ -79,6 +79,7 @@ def test_a_pace_is_that_of_the_last_half_minute() -> None:
         (speed(0.25, "step"), "4 s a step"),
         (speed(NAN, "step"), "? steps/s"),
         (action_time([0.002, 0.004, 0.003], 50), "3 ms in the median, 99% below 4 ms; 50 episodes at once"),
+        (action_time([1.5, 1.5, 12.0], 1), "1.5 s in the median, 99% below 12 s; one episode"),
         (action_time([], 1), "none yet"),
     ],
 )
