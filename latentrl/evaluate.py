@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tyro
 from PIL import Image
 from tqdm import tqdm
 
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import policy_path
-from latentrl.evaluation.agents_by_name import contestant
+from latentrl.envs.measures import Outcome
+from latentrl.evaluation.agents_by_name import Contestant, contestant
 from latentrl.evaluation.film import film_goals
-from latentrl.evaluation.judging import Alone, judge, time_alone
+from latentrl.evaluation.judging import Alone, Judged, judge, time_alone
 from latentrl.evaluation.options import EvaluateOptions, run_of, trial_of
 from latentrl.evaluation.own_tasks import LONGEST
+from latentrl.evaluation.protocol import Moment
 from latentrl.evaluation.setting import Setting
 from latentrl.evaluation.summary import as_text, summarise
 from latentrl.figures.belief import belief_uncertainty
 from latentrl.figures.theme import to_png
 from latentrl.figures.video import write_gif
 from latentrl.goals.distances import EUCLID
+from latentrl.live.evaluation import EvaluationView
+from latentrl.live.terminal import can_show
 from latentrl.runs.evaluated import EVALUATED, acted
 from latentrl.runs.opening import in_use
 from latentrl.support.commands import command
@@ -33,6 +39,7 @@ from latentrl.support.files import write_bytes, write_json
 from latentrl.support.locks import claimed
 from latentrl.support.options import options_to_json
 from latentrl.support.threads import few_threads
+from latentrl.tracking import Guarded, choice_of, tracked
 
 
 def evaluate(options: EvaluateOptions) -> dict[str, Any]:
@@ -44,6 +51,8 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
         UserError: no model or policy in the run folder, an unsuitable goal or task, a bad number; the same trial is
             being evaluated by another process.
     """
+    if options.track is not None:
+        choice_of(options.track)
     with in_use(options.run):
         return _claimed(options)
 
@@ -60,26 +69,32 @@ def _claimed(options: EvaluateOptions) -> dict[str, Any]:
     # What was chosen for this trial is said to the next agent too, or it would be judged by something else.
     chosen = setting.trial.goal.text if setting.task.near and setting.trial.goal is not None else options.goal
     options = replace(options, agent=setting.trial.agent, goal=chosen)
-    with claimed(_figures(setting)):
-        return _evaluate(options, setting)
+    choice = None if options.track is None else choice_of(options.track)
+    trial = {"trial": setting.trial.as_json(), "options": options_to_json(options)}
+    part = _figures(setting).stem
+    with claimed(_figures(setting)), tracked(choice, setting.run.folder, trial, part) as tracker:
+        return _evaluate(options, setting, tracker)
 
 
-def _evaluate(options: EvaluateOptions, setting: Setting) -> dict[str, Any]:
+def _evaluate(options: EvaluateOptions, setting: Setting, tracker: Guarded | None) -> dict[str, Any]:
     model = setting.run.load_model()
     who = contestant(setting, model)
     folder, trial = setting.run.folder, setting.trial
     digests = acted(folder, policy_path(folder, trial.policy) if trial.agent == "policy" else None)
     film = options.video and setting.task.film
     goals = film and setting.own_goals is not None
-    name = f"evaluate {setting.trial.contestant}"
-    with few_threads(), tqdm(total=setting.task.steps, desc=name, disable=None) as bar:
-        judged = judge(setting, who, bar.update)
+    with few_threads(), ExitStack() as shown:
+        judged = _judged(setting, who, shown, can_show(options.live))
         alone = time_alone(setting, who, model, film=film and not goals)
         frames = film_goals(setting, who, model) if goals else alone.frames
     summary = {**summarise(setting, judged, alone), EVALUATED: digests, "options": options_to_json(options)}
     try:
         # First, for nobody may read what is printed.
         written = _write(setting, summary, alone, frames)
+        if tracker is not None:
+            tracker.log(scalars(summary), 0)
+            for path in written:
+                tracker.log_file(path)
     finally:
         # Whatever happens to the files, the figures were worked for.
         print(as_text(summary), flush=True)
@@ -92,6 +107,44 @@ def _evaluate(options: EvaluateOptions, setting: Setting) -> dict[str, Any]:
         print(f"no video: {setting.task.env_id} has no render_mode rgb_array")
     print(_next_command(options))
     return summary
+
+
+def _judged(setting: Setting, who: Contestant, shown: ExitStack, live: bool) -> Judged:
+    """Let the agent act, with a bar or a panel, which is there until ``shown`` closes."""
+    name = f"evaluate {setting.trial.contestant}"
+    if not live:
+        bar = shown.enter_context(tqdm(total=setting.task.steps, desc=name, disable=None))
+        return judge(setting, who, bar.update)
+    title = f"{name}: {setting.trial.task}, {setting.run.folder}"
+    view = shown.enter_context(EvaluationView(title, setting.count, setting.task.steps))
+
+    def look(moment: Moment) -> None:
+        view.step(moment.ended.tolist(), lambda: _told(setting.outcome(moment.truth())), moment.seconds.tolist())
+
+    judged = judge(setting, who, look=look)
+    view.finish(*_told(judged.outcome), judged.evaluation.seconds.tolist())
+    return judged
+
+
+def _told(outcome: Outcome) -> tuple[list[bool] | None, dict[str, float]]:
+    """Which episodes succeeded, and the medians of what else is measured."""
+    success = None if outcome.success is None else [bool(one) for one in outcome.success]
+    return success, {name: float(np.median(values)) for name, values in outcome.figures.items()}
+
+
+def scalars(summary: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of a summary by name, for a tracker: successes, their interval, medians, times."""
+    low, high = summary["wilson_95"] or (None, None)
+    found = {
+        "successes": summary["successes"],
+        "success_rate": summary["success_rate"],
+        "episodes": summary["episodes"],
+    }
+    found |= {"wilson_95_low": low, "wilson_95_high": high, "frames_lost": summary["frames_lost"]}
+    found |= {f"median/{name}": values["median"] for name, values in summary["measures"].items()}
+    found |= {f"overall/{name}": value for name, value in summary.get("overall", {}).items()}
+    found |= {f"control_rate/{name}": value for name, value in summary["control_rate"].items()}
+    return {f"evaluation/{name}": float(value) for name, value in found.items() if value is not None}
 
 
 def _figures(setting: Setting) -> Path:

@@ -31,6 +31,7 @@ from latentrl.support.files import read_json, refuse_link
 from latentrl.support.locks import claimed
 from latentrl.support.options import check_seed
 from latentrl.support.threads import few_threads
+from latentrl.tracking import DEFAULT, choice_of, tracked
 
 FAR_ACTION = 2.0
 """Times the largest recorded action: a limit beyond is warned of."""
@@ -54,6 +55,8 @@ def learn(options: LearnOptions) -> Path:
     check_seed(options.seed)
     check_distance(options.distance)
     kind, name = policy_kind(options.policy), policy_name(options)
+    if options.track is not None:
+        choice_of(options.track)
     with in_use(options.run):
         return _learned(options, kind, name)
 
@@ -85,10 +88,12 @@ def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
     }
     path = policy_path(options.run, name)
     refuse_link(log_folder(options.run, path.stem))
-    with claimed(path), few_threads():
+    choice = None if options.track is None else choice_of(options.track)
+    beside = None if choice is None or choice.tracker == DEFAULT else choice
+    with claimed(path), few_threads(), tracked(beside, options.run, notes, path.stem) as tracker:
         _say_replaced(options.run, path, text)
         try:
-            learn_into(options.run, learner, notes, path.stem)
+            learn_into(options.run, learner, notes, path.stem, () if tracker is None else (tracker,))
         except LearningInterrupted as stopped:
             _say_interrupted(stopped, path)
             raise SystemExit(130) from None

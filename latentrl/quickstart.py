@@ -61,6 +61,8 @@ class QuickstartOptions:
     """Of the data, the training, the policy and the evaluation."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Start afresh: remove what an earlier quickstart left in the folder."""
+    live: tyro.conf.FlagCreatePairsOff[bool] = False
+    """On a terminal: panels with curves, speed and time left in the place of bars, while it trains and evaluates."""
 
     @property
     def showcase(self) -> Showcase:
@@ -101,7 +103,7 @@ def quickstart(options: QuickstartOptions, plan: Plan | None = None) -> dict[str
             work there; an environment that cannot be filmed here.
     """
     check_seed(options.seed)
-    plan = plan or plan_of(options)
+    plan = (plan or plan_of(options)).shown_live(options.live)
     out = options.folder
     busy = f"{out}: another quickstart is at work there; wait for it, or give another --out"
     with exclusive(out, busy, make=True):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import tyro
@@ -13,6 +15,8 @@ import tyro
 from latentrl.data_collection.checks import check_bounds, check_split
 from latentrl.data_collection.storage import METADATA, load_metadata, load_sequences
 from latentrl.inference.backends import NEEDS
+from latentrl.live.terminal import can_show
+from latentrl.live.training import TrainingView
 from latentrl.metrics.failures import failures
 from latentrl.metrics.held_out import check_held_out, evaluate_model
 from latentrl.runs.folder import CHECKPOINT, MODEL, THREADS, is_finished, load_model, load_settings
@@ -22,6 +26,7 @@ from latentrl.support.errors import FAILED, UserError, reported
 from latentrl.support.files import write_json
 from latentrl.support.steps import Steps
 from latentrl.support.threads import few_threads
+from latentrl.tracking import DEFAULT, Choice, choice_of, tracked
 from latentrl.training.building import build_training
 from latentrl.training.constraint import objective_failures, raised_bound
 from latentrl.training.explaining import amount, explained, notes, too_few_steps
@@ -53,8 +58,10 @@ from latentrl.training.threads import training_threads
 from latentrl.training.trainer import DivergedError
 from latentrl.training.training import Training
 
-OWN_TO_A_PROCESS = ("data", "run", "device", "progress", "resume", "overwrite")
+OWN_TO_A_PROCESS = ("data", "run", "device", "progress", "track", "resume", "overwrite")
 """Options that may differ between the processes of one training: where things are, and what is shown."""
+TOLD = ("model", "options", "training", "environment", "threads", "processes")
+"""Of a run's settings, what a tracker is told; how the data was recorded stays in the run folder."""
 
 
 def train(options: TrainOptions, processes: Processes = ALONE) -> Path:
@@ -138,7 +145,9 @@ def _train(run: Begun, processes: Processes) -> Path:
         return options.folder
     if options.resume:
         keep_backend(options.folder, situation.options.backend)
-    print("".join(f"{line}\n" for line in (amount(recipe.settings), *notes(situation, recipe))), end="", flush=True)
+    told = [amount(recipe.settings), *notes(situation, recipe)]
+    print("".join(f"{line}\n" for line in told), end="", flush=True)
+    view = TrainingView(f"{options.folder}, {options.model}", told) if can_show(options.live) else None
     with few_threads() as most:
         training = build_training(situation, recipe, options.folder, processes)
         before = load_settings(options.folder).get(THREADS) if options.resume else None
@@ -147,15 +156,18 @@ def _train(run: Begun, processes: Processes) -> Path:
         _check_alike(recipe, training)
         if situation.options.backend in NEEDS:
             rehearse(training.trainer)
-        run_stages(recipe, training)
-        if processes.rank > 0:
-            return options.folder
-        try:
-            warnings = _write(situation, training)
-        except KeyboardInterrupt:
-            when = "while the model was measured on held-out sequences; it is trained"
-            _say_interrupted(options.folder, when, processes)
-            raise SystemExit(130) from None
+        with tracked(_beside(options), options.folder, _described(options.folder), resume=options.resume) as tracker:
+            training.trackers = () if tracker is None else (tracker,)
+            training.progress = options.progress if view is None else view
+            run_stages(recipe, training)
+            if processes.rank > 0:
+                return options.folder
+            try:
+                warnings = _write(situation, training)
+            except KeyboardInterrupt:
+                when = "while the model was measured on held-out sequences; it is trained"
+                _say_interrupted(options.folder, when, processes)
+                raise SystemExit(130) from None
     if warnings and options.strict:
         raise SystemExit(FAILED)
     return options.folder
@@ -170,6 +182,18 @@ def _check_alike(recipe: Recipe, training: Training) -> None:
         training.trainer.processes.check_same(json.dumps([*begun_with, *recipe.stages]))
 
 
+def _beside(options: TrainOptions) -> Choice | None:
+    """What the training is tracked by beside TensorBoard, whose log every run folder has."""
+    choice = None if options.track is None else choice_of(options.track)
+    return None if choice is None or choice.tracker == DEFAULT else choice
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    """What a tracker is told of a run: how it was begun."""
+    settings = load_settings(folder)
+    return {name: settings[name] for name in TOLD if name in settings}
+
+
 def run_stages(recipe: Recipe, training: Training) -> None:
     """Run what is left of a recipe's stages; after each, the checkpoint holds all that is finished.
 
@@ -179,19 +203,26 @@ def run_stages(recipe: Recipe, training: Training) -> None:
     """
     load_target(training)
     steps = Steps(CheckpointMemory(training, STARTS, STAGES))
-    for name in recipe.stages:
-        try:
-            steps.run(name, partial(STAGES[name].run, training))
-        except KeyboardInterrupt:
-            how = "goes on from its last step" if STAGES[name].continues else "begins again"
-            _say_interrupted(
-                training.folder,
-                f"in the stage '{name}', which {how}; what came before it is kept",
-                training.trainer.processes,
-            )
-            raise SystemExit(130) from None
-        except DivergedError as error:
-            raise UserError(f"{training.folder}: {error}") from error
+    view = training.progress if isinstance(training.progress, TrainingView) else None
+    name = next(iter(recipe.stages))
+    try:
+        # The panel ends before anything is said of how the stages did.
+        with view or nullcontext():
+            for number, (name, why) in enumerate(recipe.stages.items(), start=1):
+                if view is not None and name not in steps.finished:
+                    view.stage(name, number, len(recipe.stages), why)
+                    view.watch(training.trainer.history)
+                steps.run(name, partial(STAGES[name].run, training))
+    except KeyboardInterrupt:
+        how = "goes on from its last step" if STAGES[name].continues else "begins again"
+        _say_interrupted(
+            training.folder,
+            f"in the stage '{name}', which {how}; what came before it is kept",
+            training.trainer.processes,
+        )
+        raise SystemExit(130) from None
+    except DivergedError as error:
+        raise UserError(f"{training.folder}: {error}") from error
 
 
 def _say_interrupted(folder: Path, when: str, processes: Processes) -> None:
@@ -216,6 +247,8 @@ def _write(situation: Situation, training: Training) -> list[str]:
     print(f"{folder}: trained in {training.trainer.seconds:.0f} s ({options.backend}); on held-out sequences:")
     for name, value in figures.items():
         print(f"  {name:<{width}}  {value:.4g}")
+    for tracker in training.trackers:
+        tracker.log({f"held_out/{name}": value for name, value in figures.items()}, training.trainer.step + 1)
     for note in raised_bound(training.trainer.objective, situation.kappa):
         print(f"note: {note}")
     for warning in warnings:

@@ -20,7 +20,7 @@ PACKAGE = "latentrl"
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"types", "numerics", "rewards"}),
-    frozenset({"support", "shipped", "networks", "objectives", "geometry", "envs"}),
+    frozenset({"support", "shipped", "networks", "objectives", "geometry", "envs", "live", "tracking"}),
     frozenset({"priors", "transitions", "inference", "agents", "data_collection", "figures", "zoo"}),
     frozenset({"models", "collect", "inspection", "recordings"}),
     frozenset({"runs", "metrics", "inspect", "import_recordings"}),
@@ -198,6 +198,16 @@ REGISTRIES: tuple[Registry, ...] = (
         "ENVIRONMENTS",
         {"measures": "a registry of its own", "control_suite": "many, known to Gymnasium by their ids"},
         "folders",
+    ),
+    Registry(
+        "tracking",
+        "tracking/__init__.py",
+        "TRACKERS",
+        {
+            "base": "what a tracker is",
+            "guarded": "any of them in a thread, whose failures harm nobody",
+            "kept": "what a run folder keeps of one",
+        },
     ),
     Registry("studies/systems", "studies/systems/__init__.py", "SYSTEMS", {"base": "what a system is"}),
     Registry("envs/measures", "envs/measures/__init__.py", "MEASURES", {"base": "what a measure is"}),

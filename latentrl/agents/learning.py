@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from latentrl.agents.policies import Learner, policy_path, save_policy
 from latentrl.support.files import partial_of, replacing
 from latentrl.support.interrupts import deferred_interrupt
+from latentrl.tracking.base import Scalars
+from latentrl.tracking.tensorboard import Board
 
 PART = "-interrupted"
 """After the name of a policy that was not learned to the end."""
@@ -31,7 +33,13 @@ class LearningInterrupted(KeyboardInterrupt):
         self.done, self.budget, self.kept = done, budget, kept
 
 
-def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name: str = "policy") -> Path:
+def learn_into(
+    folder: Path,
+    learner: Learner,
+    notes: Mapping[str, object],
+    name: str = "policy",
+    trackers: Sequence[Scalars] = (),
+) -> Path:
     """Run ``learner`` to its end and save policy and history in ``folder``.
 
     Writes ``NAME.safetensors`` and ``NAME.json`` (with ``notes``), ``NAME_history.csv`` and TensorBoard's log in
@@ -39,13 +47,15 @@ def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name
     is there stays. Once a policy of that name is learned to its end, what an interrupted one has left is removed. What
     the learner has chosen itself is noted among its settings (``notes["learner"]``).
 
+    What goes to the log goes to ``trackers`` too.
+
     Raises:
         LearningInterrupted: on Ctrl-C.
     """
     history: list[dict[str, float]] = []
     done = 0
     with (
-        SummaryWriter(str(log_folder(folder, name))) as log,
+        closing(Board(log_folder(folder, name))) as log,
         tqdm(total=learner.budget, desc="learn", disable=None) as bar,
         deferred_interrupt() as check,
     ):
@@ -55,9 +65,9 @@ def learn_into(folder: Path, learner: Learner, notes: Mapping[str, object], name
             bar.update(now - done)
             done = now
             history.append({"done": now, **figures})
-            for key, value in figures.items():
-                if math.isfinite(value):
-                    log.add_scalar(f"policy/{key}", value, now)
+            finite = {f"policy/{key}": value for key, value in figures.items() if math.isfinite(value)}
+            for tracker in (log, *trackers):
+                tracker.log(finite, now)
             key, value = next(iter(figures.items()))
             bar.set_postfix({key: f"{value:.3f}"}, refresh=False)
             check()

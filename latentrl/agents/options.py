@@ -11,6 +11,7 @@ import tyro
 from latentrl.agents.horizon import METAVAR
 from latentrl.shipped.copies import RUN
 from latentrl.support.options import default_hint
+from latentrl.tracking import TRACK
 
 LIMIT_FLAG = tyro.conf.arg(name="action-limit", aliases=("--torque",))
 """How the largest action is given: under its general name, or the one it has in mechanics."""
@@ -52,3 +53,5 @@ class LearnOptions:
     """With --input belief: the share of imagined frames that never arrive, for a policy that meets this in reality."""
     seed: int = 0
     """Of the first weights and of everything imagined."""
+    track: Annotated[str | None, TRACK] = None
+    """Where else the figures go, beside TensorBoard's log in the run folder."""

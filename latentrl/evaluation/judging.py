@@ -12,7 +12,7 @@ from latentrl.envs.measures import Floats, Outcome
 from latentrl.evaluation.agents_by_name import Contestant, InModel
 from latentrl.evaluation.beliefs import BeliefNotes
 from latentrl.evaluation.nearness import Nearness
-from latentrl.evaluation.protocol import Evaluation, Pictures, demonstrate, run_episodes
+from latentrl.evaluation.protocol import Evaluation, Moment, Pictures, demonstrate, run_episodes
 from latentrl.evaluation.setting import Setting
 from latentrl.models.base import WorldModel
 from latentrl.types import is_image_shape
@@ -37,15 +37,20 @@ class Alone(NamedTuple):
     frames: list[Image.Image]
 
 
-def judge(setting: Setting, who: Contestant, on_act: Callable[[], object] | None = None) -> Judged:
-    """Let the agent act in all episodes at once; ``on_act`` is called after each step.
+def judge(
+    setting: Setting,
+    who: Contestant,
+    on_act: Callable[[], object] | None = None,
+    look: Callable[[Moment], object] | None = None,
+) -> Judged:
+    """Let the agent act in all episodes at once; ``on_act`` is called after each step, ``look`` between two.
 
     Raises:
         UserError: the agent cannot be made, or what the environment needs is not installed.
     """
     trial = setting.trial
     batch = run_episodes(
-        who.agent(), setting.starting, setting.count, trial.seed, trial.losses, on_act, witness_of(setting, who)
+        who.agent(), setting.starting, setting.count, trial.seed, trial.losses, on_act, witness_of(setting, who), look
     )
     return Judged(batch, setting.outcome(batch.truth))
 

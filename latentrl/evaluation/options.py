@@ -24,6 +24,7 @@ from latentrl.goals.picture import PictureGoal
 from latentrl.shipped.copies import RUN
 from latentrl.support.errors import UserError
 from latentrl.support.options import JSON_OBJECT, check_one_or_more, check_seed, default_hint
+from latentrl.tracking import TRACK
 
 SERVOED = ", ".join(name for name, one in ENVIRONMENTS.items() if one.servo is not None)
 KNOWN = ", ".join(name for name, one in ENVIRONMENTS.items() if one.true_physics is not None)
@@ -96,6 +97,10 @@ class EvaluateOptions:
     """The run's data folder."""
     video: bool = True
     """Film one more episode, or the first four goals where every episode has its own."""
+    live: tyro.conf.FlagCreatePairsOff[bool] = False
+    """On a terminal: a panel with the episodes, the successes so far and the time of an action in the bar's place."""
+    track: Annotated[str | None, TRACK] = None
+    """Where else figures and film go."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import gymnasium
 import numpy as np
@@ -52,6 +52,20 @@ class Evaluation:
     arrived: NDArray[np.bool_]
 
 
+class Moment(NamedTuple):
+    """Episodes on their way, for somebody who looks on; nothing of it is judged.
+
+    Attributes:
+        ended: which are over, ``[N]``.
+        truth: makes what :class:`Evaluation` has of the steps so far, as if all ended now.
+        seconds: that the agent took for each action so far.
+    """
+
+    ended: NDArray[np.bool_]
+    truth: Callable[[], dict[str, Floats]]
+    seconds: Floats
+
+
 class Witness(Protocol):
     """Sees every frame and every action, and says what it makes of them: entries of the truth, for judging alone."""
 
@@ -76,6 +90,7 @@ def run_episodes(
     losses: Losses | None = None,
     on_act: Callable[[], object] | None = None,
     witness: Witness | None = None,
+    look: Callable[[Moment], object] | None = None,
 ) -> Evaluation:
     """Let ``agent`` act in ``episodes`` parallel episodes of ``task`` that differ in their noise.
 
@@ -87,6 +102,7 @@ def run_episodes(
         losses: how frames get lost; None stands for none. The agent then sees zeros, and which they are.
         on_act: called after each of the T actions.
         witness: tells what it sees in all episodes.
+        look: shown the episodes after each step but the last; no action is timed meanwhile.
 
     Raises:
         ValueError: fewer than one episode.
@@ -100,6 +116,8 @@ def run_episodes(
         for _ in course:
             if on_act is not None:
                 on_act()
+            if look is not None and course.done:
+                look(course.moment)
         return course.evaluation
 
 
@@ -178,13 +196,14 @@ class _Course:
         self.length = np.full(envs.num_envs, task.steps)
         self.told = [name for name in task.truth if name not in WITNESSED]
         self.truth: dict[str, list[Floats]] = {name: [] for name in self.told}
+        self.ended = np.zeros(envs.num_envs, dtype=bool)
+        self.done = 0
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         self.agent.reset(self.seed)
         observation, info = self._reset()
         if self.witness is not None:
             self.witness.begin(observation)
-        running = np.ones(self.envs.num_envs, dtype=bool)
         for step, seen in enumerate(self.arrived):
             shown = _blank_lost(observation, seen)
             action = self._timed_action(step, shown, seen, info)
@@ -195,6 +214,7 @@ class _Course:
                 raise failure(self.envs, "step", error) from error
             following, info = self._at_their_ends(following, info, terminated | truncated)
             # What has ended stands still: the environment may have begun another episode in its place.
+            running = ~self.ended
             observation = following if running.all() else _where(running, following, observation)
             now = {name: self._entry(name, reward, info) for name in self.told}
             if self.witness is not None:
@@ -204,9 +224,9 @@ class _Course:
                 stays = np.zeros_like(values) if name == REWARD or not before else before[-1]
                 before.append(values if running.all() else _where(running, values, stays))
             ended = running & (terminated | truncated)
-            self.length[ended] = step + 1
-            running &= ~ended
-            if not running.any():
+            self.length[ended] = self.done = step + 1
+            self.ended |= ended
+            if self.ended.all():
                 break
 
     @property
@@ -222,6 +242,17 @@ class _Course:
         if self.witness is not None:
             truth |= self.witness.constants(self.envs.num_envs)
         return Evaluation(truth, self.seconds[:done], self.arrived[:done])
+
+    @property
+    def moment(self) -> Moment:
+        """What is known after the steps that are done, of which there is one at least."""
+        return Moment(self.ended.copy(), self._so_far, self.seconds[: self.done + 1])
+
+    def _so_far(self) -> dict[str, Floats]:
+        truth = {name: np.stack(values) for name, values in self.truth.items()}
+        if self.ended.any():
+            truth[LENGTH] = np.minimum(self.length, self.done).astype(np.float64)
+        return truth | ({} if self.witness is None else self.witness.constants(self.envs.num_envs))
 
     def _reset(self) -> tuple[NDArray[Any], Mapping[str, Any]]:
         try:

@@ -40,6 +40,11 @@ class Plan:
         kept = {key: options for key, options in self.evaluations.items() if key[-1] != "policy"}
         return replace(self, learn=None, evaluations=kept)
 
+    def shown_live(self, live: bool) -> Plan:
+        """This plan, with panels where ``live`` asks for them."""
+        evaluations = {key: replace(options, live=live) for key, options in self.evaluations.items()}
+        return replace(self, train=replace(self.train, live=live), evaluations=evaluations)
+
     def stem(self, key: Key) -> Path:
         """The path of an evaluation's files, without their ending."""
         options = self.evaluations[key]

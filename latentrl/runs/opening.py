@@ -20,6 +20,7 @@ from latentrl.support.errors import UserError
 OF_A_RUN = (
     *(SETTINGS, CHECKPOINT, MODEL, HISTORY, "metrics.json", "velocity.json", "*.safetensors", "events.out.tfevents.*"),
     *("policy*", "imagined.*", "evaluation_*", "compare*", "export*", "*.partial"),
+    *("tracking*", "wandb"),
     *("goal.*", "entry.json", "hub.json", "README.md"),
 )
 """Names of what verbs write into a run folder."""

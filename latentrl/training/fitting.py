@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from torch import Tensor
 from torch.optim import Optimizer
-from tqdm import tqdm
+
+from latentrl.live.bars import Shown, opened_bar
 
 LEARNING_RATE = 1e-3
 """Of networks that are fitted to single frames."""
@@ -25,7 +26,7 @@ class Fitting:
         optimiser: whose learning rates are set before every step, relative to what they are now.
         steps: to take.
         name: on the progress bar.
-        progress: show one.
+        progress: whether, or where, to show one.
         done: steps that were taken before.
         shown: what the error is called on the bar.
 
@@ -38,7 +39,7 @@ class Fitting:
         optimiser: Optimizer,
         steps: int,
         name: str,
-        progress: bool = True,
+        progress: Shown = True,
         done: int = 0,
         shown: str = "C",
     ) -> None:
@@ -46,7 +47,7 @@ class Fitting:
         self._optimiser, self._steps, self._step = optimiser, steps, done
         self._rates = [group["lr"] for group in optimiser.param_groups]
         self._name, self._told = name, not progress and steps >= TOLD_FROM
-        self._bar = tqdm(total=steps, initial=done, disable=not progress, unit="step", dynamic_ncols=True, desc=name)
+        self._bar = opened_bar(progress, steps, done, name)
 
     def __iter__(self) -> Iterator[int]:
         with self._bar:

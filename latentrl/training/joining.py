@@ -106,6 +106,6 @@ def aside(options: TrainOptions, processes: Processes) -> Iterator[TrainOptions]
             if options.resume:
                 shutil.copytree(options.folder, folder, ignore=shutil.ignore_patterns("events.*", "*.partial"))
             with redirect_stdout(nowhere):
-                yield replace(options, run=folder, overwrite=False, progress=False)
+                yield replace(options, run=folder, overwrite=False, progress=False, live=False, track=None)
         except UserError as error:
             raise UserError(f"process {processes.rank + 1} of {processes.count}: {error}") from error

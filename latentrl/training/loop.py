@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
-
+from latentrl.live.bars import Shown, opened_bar, watch
 from latentrl.runs.folder import CHECKPOINT, HISTORY
 from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
 from latentrl.support.files import replacing
+from latentrl.tracking.base import Scalars
+from latentrl.tracking.tensorboard import Board
 from latentrl.training.processes import interrupt_of_any
 from latentrl.training.trainer import COLUMNS, Trainer
 
@@ -51,19 +52,20 @@ def resume(trainer: Trainer, folder: Path) -> dict[str, str] | None:
     return metadata
 
 
-def log_history(trainer: Trainer, folder: Path) -> None:
-    """Write the steps before the trainer was chosen to TensorBoard's log."""
-    with SummaryWriter(str(folder)) as board:
+def log_history(trainer: Trainer, folder: Path, trackers: Sequence[Scalars] = ()) -> None:
+    """Write the steps before the trainer was chosen to TensorBoard's log, and to ``trackers``."""
+    with closing(Board(folder)) as board:
         for row in trainer.history:
-            _log(board, row)
+            _log((board, *trackers), row)
 
 
 def fit(
     trainer: Trainer,
     folder: Path,
-    progress: bool = True,
+    progress: Shown = True,
     until: int | None = None,
     notes: Mapping[str, str] = MappingProxyType({}),
+    trackers: Sequence[Scalars] = (),
 ) -> None:
     """Train until ``settings.steps``, or until the step ``until``, logging and saving into ``folder``.
 
@@ -72,9 +74,10 @@ def fit(
     Args:
         trainer: goes on from its step; see :func:`resume`.
         folder: the run's.
-        progress: show a progress bar.
+        progress: show a progress bar, here or on a panel.
         until: the last step; that of the settings if None.
         notes: strings to keep in every checkpoint.
+        trackers: what the figures go to beside TensorBoard's log in the folder.
 
     Raises:
         DivergedError: see :meth:`Trainer.advance`; the last checkpoint stays.
@@ -86,13 +89,14 @@ def fit(
     last = settings.steps if until is None else until
     trainer.align()
     with (
-        SummaryWriter(str(folder), purge_step=trainer.step + 1) as board,
+        closing(Board(folder, trainer.step + 1)) as board,
         interrupt_of_any(trainer.processes) as stop_if_asked,
     ):
         whole = True
         # With those of the starts that were not chosen.
         done = trainer.step + settings.in_all - settings.steps
-        bar = tqdm(total=settings.in_all, initial=done, disable=not progress, unit="step", dynamic_ncols=True)
+        bar = opened_bar(progress, settings.in_all, done)
+        watch(progress, trainer.history)
         try:
             while trainer.step < last:
                 stop_if_asked()
@@ -102,11 +106,12 @@ def fit(
                 bar.update()
                 if trainer.step % settings.log_every == 0:
                     row = trainer.history[-1]
-                    _log(board, row)
-                    bar.set_postfix_str(
-                        f"C {row['constraint']:.1e} (bound {row['bound']:.1e}) beta {row['beta']:.1e} "
-                        f"rate {row['rate']:.2f} distortion {row['distortion']:.0f} nats/step"
-                    )
+                    _log((board, *trackers), row)
+                    if isinstance(progress, bool):  # a panel draws them
+                        bar.set_postfix_str(
+                            f"C {row['constraint']:.1e} (bound {row['bound']:.1e}) beta {row['beta']:.1e} "
+                            f"rate {row['rate']:.2f} distortion {row['distortion']:.0f} nats/step"
+                        )
                 if trainer.step % settings.checkpoint_every == 0:
                     trainer.align()
                     save(trainer, folder, notes)
@@ -130,9 +135,10 @@ def _tell(trainer: Trainer) -> None:
     print(f"step {trainer.step} of {steps}{total}{rate}, {trainer.seconds:.0f} s", flush=True)
 
 
-def _log(board: SummaryWriter, row: dict[str, float]) -> None:
-    for key in COLUMNS[1:]:
-        board.add_scalar(f"train/{key}", row[key], int(row["step"]))
+def _log(trackers: Sequence[Scalars], row: Mapping[str, float]) -> None:
+    figures = {f"train/{key}": row[key] for key in COLUMNS[1:]}
+    for tracker in trackers:
+        tracker.log(figures, int(row["step"]))
 
 
 def _read_history(path: Path, until: int) -> Iterator[dict[str, Any]]:

@@ -21,6 +21,7 @@ from latentrl.priors import PRIORS
 from latentrl.shipped.copies import NEW_RUN
 from latentrl.support.errors import UserError
 from latentrl.support.options import check_one_or_more, check_seed, default_hint
+from latentrl.tracking import TRACK, choice_of
 
 AUTO = -1
 """A size that is to be estimated from the data; see :mod:`latentrl.training.sizes`."""
@@ -125,6 +126,10 @@ class TrainOptions:
     """Exit with code 3 where the training failed at something that shows without labels; it is said in any case."""
     progress: bool = True
     """Show a progress bar."""
+    live: tyro.conf.FlagCreatePairsOff[bool] = False
+    """On a terminal: a panel with curves, speed and time left in the place of bars."""
+    track: Annotated[str | None, TRACK] = None
+    """Where else the figures go, beside TensorBoard's log in the run folder; --resume goes on there."""
     explain: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print what would be done with these data and options, stage by stage and why, and do nothing."""
 
@@ -157,6 +162,10 @@ def check_options(options: TrainOptions) -> None:
         raise UserError("--overwrite: begins anew and --resume goes on; give one of the two")
     if not options.resume:  # a run that is finished needs none
         choose(options.backend, "cpu")
+    if options.live and not options.progress:
+        raise UserError("--live: shows what --no-progress hides; give one of the two")
+    if options.track is not None:
+        choice_of(options.track)
     check_seed(options.seed)
     check_one_or_more(steps=options.steps, batch=options.batch)
     if options.annealing_steps is not None and (options.annealing_steps < 1 or options.objective != "annealing"):

@@ -44,9 +44,9 @@ from latentrl.training.situation import Situation
 from latentrl.training.training import Training
 from latentrl.types import Sequences
 
-NOT_OF_THE_RUN = ("explain", "strict")
+NOT_OF_THE_RUN = ("explain", "strict", "live")
 """Options that say nothing of a run."""
-ANEW = ("run", "resume", "overwrite", "device", "backend", "progress", "explain", "strict")
+ANEW = ("run", "resume", "overwrite", "device", "backend", "progress", "live", "track", "explain", "strict")
 """Options that count when a run is resumed, for where and how it goes on; all others are the run's own."""
 DATA = "data_sha256"
 """Of the settings: the digest of the training sequences, which a run goes on with."""
@@ -99,6 +99,8 @@ def begun(options: TrainOptions) -> Begun:
     moved = data.resolve() != stored.data.resolve()
     backend = stored.backend if options.backend == AUTOMATIC else options.backend
     stored = replace(stored, data=data, device=options.device, backend=backend, progress=options.progress)
+    # A run that replaced another is gone on with like any other.
+    stored = replace(stored, overwrite=False, live=options.live, track=options.track or stored.track)
     return Begun(stored, settings, moved)
 
 
@@ -124,8 +126,8 @@ def _check_same(given: TrainOptions, stored: TrainOptions) -> None:
             longer = "; a finished run cannot be lengthened, for its learning rates fell to zero at its last step"
         raise UserError(
             f"--{field.name.replace('_', '-')} {asked}: {given.folder} was begun with {own}, and with --resume only "
-            f"--data, --device, --backend, --progress, --strict and --explain count{longer}; leave it out, or train "
-            "another --run"
+            f"--data, --device, --backend, --progress, --live, --track, --strict and --explain count{longer}; leave it "
+            "out, or train another --run"
         )
 
 

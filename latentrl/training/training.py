@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from latentrl.geometry.charts import Charted
+from latentrl.live.bars import Shown
 from latentrl.models.base import WorldModel
+from latentrl.tracking.base import Scalars
 from latentrl.training.penalties import PositionTarget
 from latentrl.training.settings import TrainSettings
 from latentrl.training.trainer import Trainer
@@ -24,7 +26,8 @@ class Training:
         target: where the position is to be, of all trainers.
         folder: the run's.
         seed: of everything that a stage draws.
-        progress: whether to show progress bars.
+        progress: whether to show progress bars, or the panel that shows them.
+        trackers: what else figures go to, beside the run folder.
         charted: the chart that the model is to start on, if any.
         loosen: whether the objective's bound may be loosened to what the networks reach.
         fix_gauge: whether the part of the velocity that is linear in the position is removed.
@@ -36,10 +39,11 @@ class Training:
     target: PositionTarget
     folder: Path
     seed: int
-    progress: bool
+    progress: Shown
     charted: Charted | None = None
     loosen: bool = False
     fix_gauge: bool = False
+    trackers: Sequence[Scalars] = ()
     remembered: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -15,7 +15,7 @@ from latentrl.envs import TASKS
 from latentrl.envs.measures import LENGTH, Floats
 from latentrl.envs.pendulum.vector import PendulumVectorEnv
 from latentrl.envs.tasks import Task
-from latentrl.evaluation.protocol import demonstrate, run_episodes
+from latentrl.evaluation.protocol import Moment, demonstrate, run_episodes
 from latentrl.evaluation.sensing import Losses
 from latentrl.support.errors import UserError
 
@@ -51,6 +51,17 @@ def test_episodes_start_hanging_at_rest_and_differ_in_their_noise_alone() -> Non
     assert np.allclose(result.truth["velocity"], 0.0, atol=1e-6)
     assert agent.frames[0].shape == (3, 16, 16, 1) and agent.frames[0].dtype == np.uint8
     assert not np.array_equal(agent.frames[0][0], agent.frames[0][1])
+
+
+def test_who_looks_on_sees_what_is_judged_in_the_end_as_far_as_it_has_come() -> None:
+    moments: list[tuple[Moment, dict[str, Floats]]] = []
+    whole = run_episodes(Scripted(1.0), short(steps=6), 2, look=lambda now: moments.append((now, now.truth())))
+    assert [len(told["angle"]) for _, told in moments] == [1, 2, 3, 4, 5], "after each step but the last"
+    for now, told in moments:
+        steps = len(told["angle"])
+        assert not now.ended.any() and LENGTH not in told and told.keys() == whole.truth.keys()
+        assert all(np.array_equal(values, whole.truth[name][:steps]) for name, values in told.items())
+        assert np.array_equal(now.seconds[:steps], whole.seconds[:steps])
 
 
 def test_the_torque_limit_is_the_tasks() -> None:

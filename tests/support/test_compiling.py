@@ -95,7 +95,7 @@ def test_kernels_that_nobody_reads_any_more_are_removed_when_others_are_compiled
     for folder in (old, half, other):
         os.utime(folder, (long_ago, long_ago))
     run()
-    (own,) = {path.parent.parent for path in tmp_path.rglob("*doubled*.nbc")}
+    (own,) = {path.parent for path in tmp_path.rglob("*doubled*.nbc")}
     assert set(tmp_path.iterdir()) == {new, other, own}
     assert capsys.readouterr().err == f"compiling kernels (once on a machine; kept in {tmp_path})\n"
     # What is only read is in use, and removes nothing; what is being removed may be gone already.

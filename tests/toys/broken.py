@@ -30,6 +30,8 @@ from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
 from latentrl.recordings.readers import READERS
 from latentrl.studies.systems import SYSTEMS
+from latentrl.tracking import TRACKERS
+from latentrl.tracking.base import Kind
 from latentrl.training.penalties import PENALTIES, Step
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
@@ -50,6 +52,7 @@ from tests.toys.reader import ToyReader
 from tests.toys.stage import ToyStage
 from tests.toys.system import TOY_SYSTEM
 from tests.toys.topology import ToyRing
+from tests.toys.tracker import ToyTracker
 
 
 class UnseededModel(ToyModel):
@@ -127,6 +130,12 @@ class GreedyReader(ToyReader):
         return Path(source)
 
 
+class ForgetfulTracker(ToyTracker):
+    @property
+    def run(self) -> str | None:
+        return f"{self._run}-anew"
+
+
 def _blank(arrays: Arrays, theme: Theme) -> Figure:
     return Figure()
 
@@ -148,6 +157,7 @@ def pytest_configure() -> None:
     MEASURES["toy"] = NamelessMeasure
     READERS["toy"] = GreedyReader()
     FIGURES["toy"] = Drawing({"x": ("N",), "y": ("N",)}, _blank)
+    TRACKERS["toy"] = Kind(ForgetfulTracker)
     SYSTEMS["toy"] = replace(TOY_SYSTEM, train=("--kappa", "0.1"), seeds=2)
     tasks = {name: replace(task, description="") for name, task in TOY_ENVIRONMENT.tasks.items()}
     ENVIRONMENTS["toy"] = replace(TOY_ENVIRONMENT, tasks=tasks, collection=Collection(length=1))

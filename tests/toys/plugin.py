@@ -25,6 +25,8 @@ from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
 from latentrl.recordings.readers import READERS
 from latentrl.studies.systems import SYSTEMS
+from latentrl.tracking import TRACKERS
+from latentrl.tracking.base import Kind
 from latentrl.training.penalties import PENALTIES
 from latentrl.training.stages import STAGES
 from tests.toys.backend import ToyBackend
@@ -43,6 +45,7 @@ from tests.toys.reader import ToyReader
 from tests.toys.stage import ToyStage
 from tests.toys.system import TOY_SYSTEM
 from tests.toys.topology import ToyRing
+from tests.toys.tracker import ToyTracker
 
 REGISTRIES: tuple[dict[str, Any], ...] = (
     MODELS,
@@ -60,6 +63,7 @@ REGISTRIES: tuple[dict[str, Any], ...] = (
     FIGURES,
     READERS,
     SYSTEMS,
+    TRACKERS,
     ENVIRONMENTS,
 )
 
@@ -81,6 +85,7 @@ def register() -> None:
     FIGURES["toy"] = TOY_FIGURE
     READERS["toy"] = ToyReader()
     SYSTEMS["toy"] = TOY_SYSTEM
+    TRACKERS["toy"] = Kind(ToyTracker)
     ENVIRONMENTS["toy"] = TOY_ENVIRONMENT
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
-from tqdm import tqdm
 
+from latentrl.live.bars import Shown, opened_bar, watch
 from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
 from latentrl.training.loop import log_history
@@ -44,13 +44,13 @@ class BestStart(Stage):
         training.trainer = best_start(
             training.make, training.settings, training.progress, so_far, training.trainer.processes
         )
-        log_history(training.trainer, training.folder)
+        log_history(training.trainer, training.folder, training.trackers)
 
 
 def best_start(
     make: Callable[[int], Trainer],
     settings: TrainSettings,
-    progress: bool = True,
+    progress: Shown = True,
     so_far: Path | None = None,
     processes: Processes = ALONE,
 ) -> Trainer:
@@ -62,7 +62,7 @@ def best_start(
     Args:
         make: the trainer of start 0, 1, ..., each with weights and random numbers of its own.
         settings: ``starts`` and ``start_steps``.
-        progress: show a progress bar, else a line now and then.
+        progress: show a progress bar, here or there, else a line now and then.
         so_far: a file to save the starts in as they go on, and to continue from.
         processes: that train together.
 
@@ -77,12 +77,12 @@ def best_start(
     steps = settings.compared_steps
     starts = _Starts(make) if so_far is None or not so_far.is_file() else _Starts.load(so_far, make)
     with (
-        tqdm(total=settings.in_all, disable=not progress, unit="step", dynamic_ncols=True) as bar,
+        opened_bar(progress, settings.in_all, starts.number * steps + len(starts.rates)) as bar,
         interrupt_of_any(processes) as stop_if_asked,
     ):
-        bar.update(starts.number * steps + len(starts.rates))
         while starts.number < settings.starts:
             bar.set_description_str(f"start {starts.number + 1} of {settings.starts}")
+            watch(progress, starts.trainer.history)
             whole = True
             try:
                 while len(starts.rates) < steps:

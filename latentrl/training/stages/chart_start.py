@@ -17,6 +17,7 @@ from torch import Tensor
 from latentrl.geometry.charts import Charted
 from latentrl.geometry.descriptors import LANDMARKS
 from latentrl.geometry.topologies import topology_of
+from latentrl.live.bars import Shown
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameDecoder, FrameEncoder, LocallyLinear
 from latentrl.models.over_data import encode_frames
@@ -123,7 +124,7 @@ class ChartStart(Stage):
 
 
 def start_on_chart(
-    model: WorldModel, data: Sequences, charted: Charted, steps: int, seed: int = 0, progress: bool = True
+    model: WorldModel, data: Sequences, charted: Charted, steps: int, seed: int = 0, progress: Shown = True
 ) -> tuple[float, Tensor]:
     """Fit ``model`` to a chart, in place.
 
@@ -149,7 +150,7 @@ def start_on_chart(
 
 
 def _start_networks(
-    model: WorldModel, data: Sequences, charted: Charted, steps: int, generator: torch.Generator, progress: bool
+    model: WorldModel, data: Sequences, charted: Charted, steps: int, generator: torch.Generator, progress: Shown
 ) -> tuple[float, Tensor]:
     device = next(model.parameters()).device
     observations, places = charted.data.observations, charted.places.flatten(0, 1)

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from latentrl.live.bars import Shown
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameDecoder
 from latentrl.numerics.pieces import frames_at
@@ -58,7 +59,7 @@ class DecoderAlone(Stage):
 
 
 def fit_decoder(
-    model: WorldModel, data: Sequences, steps: int, seed: int = 0, progress: bool = True, so_far: Path | None = None
+    model: WorldModel, data: Sequences, steps: int, seed: int = 0, progress: Shown = True, so_far: Path | None = None
 ) -> float:
     """Fit the decoder of ``model`` to the smoothed positions, then sigma to the error that is left, in place.
 

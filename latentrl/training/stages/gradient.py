@@ -35,7 +35,7 @@ class Gradient(Stage):
     def run(self, training: Training) -> None:
         settings = training.settings
         until = settings.halfway if self.halfway else settings.steps
-        fit(training.trainer, training.folder, training.progress, until, training.remembered)
+        fit(training.trainer, training.folder, training.progress, until, training.remembered, training.trackers)
         # Nothing else depends on sigma any more, and the bound is tightest where it is the error.
         if training.trainer.sigma_is_kept and isinstance(training.model, FrameDecoder):
             fit_deviation(training.model, *sampled_positions(training.model, training.data))

@@ -12,6 +12,7 @@ import time
 
 import torch
 
+from latentrl.live.bars import Shown
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FreshPrior
 from latentrl.models.over_data import smooth, spread_sample
@@ -47,7 +48,7 @@ class PriorAfresh(Stage):
         )
 
 
-def fit_prior(model: WorldModel, data: Sequences, steps: int, seed: int = 0, progress: bool = True) -> float:
+def fit_prior(model: WorldModel, data: Sequences, steps: int, seed: int = 0, progress: Shown = True) -> float:
     """Fit the VHP of ``model`` to samples of the smoothed first states, in place; another prior stays as it is.
 
     Args:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from latentrl.live.bars import Shown
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameEncoder, LatentRate
 from latentrl.models.over_data import encode_frames
@@ -66,7 +67,7 @@ def fit_transition(
     unexplained: Unexplained,
     weight: float,
     seed: int = 0,
-    progress: bool = True,
+    progress: Shown = True,
 ) -> float:
     """Fit transition and noises of ``model`` to the positions that its encoder gives, in place.
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from latentrl.live.bars import Shown
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameEncoder, LocallyLinear, PathSampler
 from latentrl.models.over_data import encode_frames, spread_sample
@@ -67,7 +68,7 @@ class TransitionByEM(Stage):
 
 
 def fit_transition_by_em(
-    model: WorldModel, data: Sequences, steps: int, spread: float, seed: int = 0, progress: bool = True
+    model: WorldModel, data: Sequences, steps: int, spread: float, seed: int = 0, progress: Shown = True
 ) -> float:
     """Fit transition and noises of ``model`` to trajectories drawn from its own posterior, in place.
 

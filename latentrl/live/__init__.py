@@ -1,0 +1,1 @@
+"""What is seen of long work while it runs: bars, or a panel with curves on a terminal."""
