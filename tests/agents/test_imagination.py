@@ -14,6 +14,7 @@ from torch import Tensor
 
 from latentrl.agents.imagination import Imagination, policy_features, reward_scale, spread
 from latentrl.agents.imagined_env import ImaginedEnv
+from latentrl.agents.imagined_episodes import ImaginedEpisodes
 from latentrl.agents.policies.gradients import StateGuard
 from latentrl.agents.policies.mlp import MLPPolicy
 from latentrl.networks.recurrence import PackedGaussian
@@ -70,7 +71,7 @@ def starts(count: int, generator: torch.Generator) -> Tensor:
 
 def env(model: Any = None, kind: Any = "mean", drop: float = 0.0, **settings: Any) -> ImaginedEnv:
     imagination = Imagination(model or Linear(), starts, kind, drop)
-    return ImaginedEnv(imagination, quadratic, LOW, HIGH, **{"count": 4, "length": 5, **settings})
+    return ImaginedEnv(ImaginedEpisodes(imagination, quadratic, LOW, HIGH, **{"count": 4, "length": 5, **settings}))
 
 
 def act(
@@ -83,7 +84,7 @@ def act(
 
 def states_of(environment: ImaginedEnv, observation: np.ndarray) -> Tensor:
     """The true states behind normalised observations."""
-    return torch.from_numpy(observation) * environment.scale + environment.centre
+    return torch.from_numpy(observation) * environment.episodes.scale + environment.episodes.centre
 
 
 def test_a_step_is_the_models_transition() -> None:
@@ -92,11 +93,11 @@ def test_a_step_is_the_models_transition() -> None:
     unit = np.array([[-1.0, 1.0], [1.0, -1.0], [0.0, 0.0], [0.5, -0.5]], dtype=np.float32)
     action = torch.tensor([[-2.0, 3.0], [2.0, -1.0], [0.0, 1.0], [1.0, 0.0]])
     twin = torch.Generator()
-    twin.set_state(environment._generator.get_state())
+    twin.set_state(environment.episodes.generator.get_state())
     observation, reward, done, infos = act(environment, unit)
     expected = Linear().transition(state, action).rsample(twin)
     assert torch.allclose(states_of(environment, observation), expected, atol=1e-5)
-    scaled = quadratic(expected, action) / environment.reward_scale
+    scaled = quadratic(expected, action) / environment.episodes.reward_scale
     assert np.allclose(reward, scaled, atol=1e-5)
     assert not done.any() and infos == [{}] * 4
 
@@ -132,7 +133,7 @@ def test_truncated_episodes_say_so_and_begin_anew() -> None:
         assert info["TimeLimit.truncated"] and info["episode"]["l"] == 5
         assert info["terminal_observation"].shape == (3,)
         assert not np.array_equal(info["terminal_observation"], observation[row])
-        total = np.sum(rewards, axis=0)[row] * environment.reward_scale
+        total = np.sum(rewards, axis=0)[row] * environment.episodes.reward_scale
         assert info["episode"]["r"] == pytest.approx(total, rel=1e-5)
     *_, done, _ = act(environment, action)
     assert not done.any(), "the next episode has a length of its own"
@@ -302,4 +303,4 @@ def test_what_cannot_be_imagined_is_refused() -> None:
     with pytest.raises(ValueError, match="mean or belief"):
         Imagination(Linear(), starts, "all")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="is the model trained"):
-        ImaginedEnv(Imagination(Linear(), lambda n, g: torch.full((n, 3), torch.nan)), quadratic, LOW, HIGH)
+        ImaginedEpisodes(Imagination(Linear(), lambda n, g: torch.full((n, 3), torch.nan)), quadratic, LOW, HIGH)
