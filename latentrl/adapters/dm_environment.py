@@ -119,4 +119,6 @@ def _space(spec: Any, name: str) -> Box:
     kind: Any = spec.dtype
     if np.issubdtype(kind, np.integer) and not isinstance(spec, specs.BoundedArray):
         low, high = np.iinfo(kind).min, np.iinfo(kind).max
-    return Box(np.broadcast_to(low, spec.shape).astype(kind), np.broadcast_to(high, spec.shape).astype(kind), dtype=kind)
+    return Box(
+        np.broadcast_to(low, spec.shape).astype(kind), np.broadcast_to(high, spec.shape).astype(kind), dtype=kind
+    )

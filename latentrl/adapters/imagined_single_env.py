@@ -32,9 +32,7 @@ class ImaginedSingleEnv(gymnasium.Env[Floats, Floats]):
             self._one.single_action_space,
         )
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Floats, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Floats, dict[str, Any]]:
         """Begin an episode; observation ``[F]`` and info. There are no options."""
         super().reset(seed=seed)
         observation, info = self._one.reset(seed=seed, options=options)

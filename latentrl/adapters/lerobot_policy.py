@@ -1,7 +1,7 @@
 """An agent as what LeRobot calls a policy, by its methods alone: nothing of LeRobot is imported.
 
-LeRobot asks a policy for ``reset()`` when an episode begins and for ``select_action(batch)`` at every step, and hands it
-pictures as float32 ``[N, C, H, W]`` in [0, 1] (``lerobot.policies.pretrained.PreTrainedPolicy``, version 0.4).
+LeRobot asks a policy for ``reset()`` when an episode begins and for ``select_action(batch)`` at every step, and hands
+it pictures as float32 ``[N, C, H, W]`` in [0, 1] (``lerobot.policies.pretrained.PreTrainedPolicy``, version 0.4).
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class LeRobotPolicy(nn.Module):
         """
         key = self.key or self._found(batch)
         if not isinstance(batch.get(key), Tensor):
-            raise UserError(f"batch: holds no tensor {key!r}, but {', '.join(sorted(batch)) or 'nothing'}; say which key")
+            raise UserError(
+                f"batch: holds no tensor {key!r}, but {', '.join(sorted(batch)) or 'nothing'}; say which key"
+            )
         given: Tensor = batch[key]
         observation = self._picture(key, given) if self._pictures else given.cpu().numpy()
         return torch.from_numpy(self.agent.act(observation)).to(given.device)
@@ -92,7 +94,7 @@ class LeRobotPolicy(nn.Module):
             low, high = (float(bound) for bound in frames.aminmax())
             if not (low >= 0.0 and high <= 1.0):
                 raise UserError(
-                    f"{key}: pictures hold {low:.3g} to {high:.3g}; give 0 to 1, with a preprocessor that leaves them so"
+                    f"{key}: pictures hold {low:.3g} to {high:.3g}; give 0 to 1: no preprocessor is to change them"
                 )
             frames = (255.0 * frames).round().to(torch.uint8)
         return np.ascontiguousarray(frames.numpy())

@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Box, Discrete
 
 pytest.importorskip("dm_env")
 import dm_env
@@ -53,8 +53,8 @@ def test_says_what_the_environment_says() -> None:
 class Ending(gymnasium.Env[Any, Any]):
     """Terminated by its first step."""
 
-    observation_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
-    action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+    observation_space = Box(-1, 1, (2,), np.float32)
+    action_space = Box(-1, 1, (1,), np.float32)
 
     def reset(self, **kwargs: Any) -> Any:
         return np.zeros(2, np.float32), {}
@@ -103,7 +103,7 @@ class Counting(dm_env.Environment):
 def test_specs_of_all_kinds_become_spaces() -> None:
     env = GymnasiumEnvironment(Counting())
     assert env.observation_space.contains(env.reset()[0]) and env.observation_space.dtype == np.int64
-    assert env.action_space.low.tolist() == [-1.0, -1.0] and env.action_space.high.tolist() == [1.0, 2.0]
+    assert env.action_space == Box(np.array([-1.0, -1.0]), np.array([1.0, 2.0]), dtype=np.float64)
     assert env.action_space.contains(env.action_space.sample())
 
 

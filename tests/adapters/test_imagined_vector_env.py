@@ -68,7 +68,7 @@ def test_many_are_what_gymnasium_makes_of_single_ones(mode: str, sees: PolicyInp
     assert many.metadata["autoreset_mode"] is one.metadata["autoreset_mode"] is AutoresetMode(mode)
     for name in ("observation_space", "action_space", "single_observation_space", "single_action_space", "num_envs"):
         assert getattr(many, name) == getattr(one, name)
-    told = [(many.reset(seed=0), one.reset(seed=0))]
+    told: list[tuple[Any, Any]] = [(many.reset(seed=0), one.reset(seed=0))]
     told += [(many.step(action), one.step(action)) for action in sampled(24)]
     ends = np.zeros(2, dtype=int)
     for ours, theirs in told:

@@ -61,10 +61,9 @@ class Readings:
 
 def test_readings_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = LatentAgent(Readings(), RandomController(-torch.ones(1), torch.ones(1)))  # type: ignore[arg-type]
-    given: list[np.ndarray] = []
-    monkeypatch.setattr(agent, "act", lambda observation: given.append(observation) or np.zeros((1, 1), np.float32))
-    LeRobotPolicy(agent).select_action({"observation.state": torch.tensor([[0.25, -3.0]])})
-    assert given[0].tolist() == [[0.25, -3.0]]
+    monkeypatch.setattr(agent, "act", lambda observation: 2 * observation[:, :1])
+    action = LeRobotPolicy(agent).select_action({"observation.state": torch.tensor([[0.25, -3.0]])})
+    assert action.tolist() == [[0.5]]
 
 
 @pytest.mark.parametrize(

@@ -94,10 +94,12 @@ def test_works_in_vector_environments_of_gymnasium(env_id: str, mode: AutoresetM
             told[-1].append(envs.reset(options={"reset_mask": np.ones(2, bool)}))
         told[-1] += [envs.step(envs.action_space.sample()) for _ in range(2)]
         envs.close()
-    assert data_equivalence(*told, exact=True)
+    assert data_equivalence(told[0], told[1], exact=True)
     _, first, last, *_, third, fourth = told[0]
     assert not first[3].any() and last[3].all() and not third[3].any()
-    assert fourth[3].any() == fourth[3].all() == (mode is not AutoresetMode.NEXT_STEP), "there the third begins episodes"
+    assert fourth[3].any() == fourth[3].all() == (mode is not AutoresetMode.NEXT_STEP), (
+        "there the third begins episodes"
+    )
     assert ("final_obs" in last[4]) == (mode is AutoresetMode.SAME_STEP)
 
 
