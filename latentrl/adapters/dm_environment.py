@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import dm_env
 import gymnasium
 import numpy as np
-from dm_env import specs
 from gymnasium.spaces import Box
+
+try:
+    import dm_env
+    from dm_env import specs
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f"{error}: pip install 'latentrl[dm-control]'", name=error.name) from error
 
 
 class DMEnvironment(dm_env.Environment):

@@ -107,7 +107,7 @@ def load_imagination(
 ) -> RunImagination:
     """The imagination of a run, as ``latentrl learn`` has it.
 
-        dream = load_imagination("zoo:pendulum")
+        dream = load_imagination("runs/mine")
         envs = ImaginedVectorEnv(dream.episodes(64))
 
     Args:

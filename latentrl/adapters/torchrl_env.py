@@ -6,9 +6,13 @@ Import this module only where TorchRL is asked for: it is an optional extra.
 from __future__ import annotations
 
 import torch
-from tensordict import TensorDict, TensorDictBase
-from torchrl.data import Binary, Bounded, Composite, Unbounded
-from torchrl.envs import EnvBase
+
+try:
+    from tensordict import TensorDict, TensorDictBase
+    from torchrl.data import Binary, Bounded, Composite, Unbounded
+    from torchrl.envs import EnvBase
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f"{error}: pip install 'latentrl[torchrl]'", name=error.name) from error
 
 from latentrl.agents.imagined_episodes import ImaginedEpisodes
 
