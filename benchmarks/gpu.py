@@ -173,6 +173,7 @@ def plans(bench: Bench) -> dict[str, Any]:
 def imagination(bench: Bench) -> dict[str, Any]:
     """Imagined steps a second of SAC's environment, with the transfer of its arrays; SAC's own networks not counted."""
     from latentrl.agents.imagined_env import ImaginedEnv
+    from latentrl.agents.imagined_episodes import ImaginedEpisodes
 
     model = make_model("joint").requires_grad_(False).eval().to(bench.device)
     bound = torch.tensor([TORQUE], device=bench.device)
@@ -181,7 +182,8 @@ def imagination(bench: Bench) -> dict[str, Any]:
     kinds: tuple[PolicyInput, ...] = ("mean",) if bench.quick else ("mean", "belief")
     for sees in kinds:
         imagined = Imagination(model, model.initial_states, sees)
-        env = ImaginedEnv(imagined, PositionReward(torch.zeros(2, device=bench.device)), -bound, bound, count=count)
+        reward = PositionReward(torch.zeros(2, device=bench.device))
+        env = ImaginedEnv(ImaginedEpisodes(imagined, reward, -bound, bound, count))
         actions = np.zeros((count, 1), np.float32)
         rows[f"{sees}, {count} environments, steps/s"] = count / bench.seconds(partial(env.step, actions), 8.0)
     return rows

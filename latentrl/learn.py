@@ -12,16 +12,15 @@ import torch
 import tyro
 
 from latentrl.agents.bounds import ActionBounds
-from latentrl.agents.goal_conditioning import GoalConditioned
 from latentrl.agents.horizon import horizon_steps
 from latentrl.agents.learning import PART, LearningInterrupted, learn_into, log_folder
 from latentrl.agents.options import LearnOptions
 from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
 from latentrl.goals.base import Goal
 from latentrl.goals.distances import EUCLID, check_distance
-from latentrl.goals.parsing import goal_reward, parse_goal
+from latentrl.goals.imagining import problem_of
+from latentrl.goals.parsing import parse_goal
 from latentrl.models.base import WorldModel
-from latentrl.rewards.carried_goal import CarriedGoalReward
 from latentrl.runs.folder import SETTINGS, goal_of, load_model, load_settings, without_goal
 from latentrl.runs.opening import in_use
 from latentrl.runs.schema import require
@@ -182,22 +181,8 @@ def _learner(
     options: LearnOptions, kind: PolicyKind, goal: Goal, settings: Any, model: WorldModel, bounds: ActionBounds
 ) -> tuple[Learner, list[float] | None]:
     """What learns the policy, and the goal in latent units; None for any."""
-    low, high = bounds.low, bounds.high
-    if not goal.is_single:
-        if options.distance != EUCLID:
-            raise UserError(
-                f"--distance {options.distance}: is measured to one goal, but --goal {options.goal} stands for every "
-                "position; leave it out, or give one goal"
-            )
-        size = model.position_size
-        carrying = GoalConditioned(model, model.initial_states, size, model.frozen())
-        start = carrying.initial_states
-        return kind.learner(carrying, CarriedGoalReward(size), start, low, high, settings, options.seed), None
-    reward = goal_reward(goal, model, options.run, distance=options.distance)
-    # Beliefs are the whole model's affair; states need its transition alone.
-    dynamics = model if options.input == "belief" else model.frozen()
-    learner = kind.learner(dynamics, reward, model.initial_states, low, high, settings, options.seed)
-    return learner, reward.goal.tolist()
+    dynamics, start_states, reward, target = problem_of(goal, model, options.run, options.input, options.distance)
+    return kind.learner(dynamics, reward, start_states, bounds.low, bounds.high, settings, options.seed), target
 
 
 def _warn_of_large_actions(options: LearnOptions, model: WorldModel) -> None:

@@ -25,7 +25,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"models", "collect", "inspection", "recordings"}),
     frozenset({"runs", "metrics", "inspect", "import_recordings"}),
     frozenset({"training", "goals", "studies", "exporting", "imagine"}),
-    frozenset({"evaluation", "hub", "train", "learn", "study", "suite"}),
+    frozenset({"evaluation", "hub", "adapters", "train", "learn", "study", "suite"}),
     frozenset({"evaluate", "compare", "export", "push", "pull", "quickstarts"}),
     frozenset({"quickstart", "demo"}),
     frozenset({"__main__"}),
@@ -218,6 +218,7 @@ REGISTRIES: tuple[Registry, ...] = (
         {
             "base": "what a goal is",
             "distances": "to one",
+            "imagining": "what one makes of a model",
             "picture": "the one without a keyword: what every other text names",
         },
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -99,3 +100,12 @@ def test_the_goal_is_a_picture_of_the_car_at_the_flag(example: ModuleType, tmp_p
     # The valley is drawn from -1.2 to 0.6 over the whole width, and its right summit lies near the upper edge.
     assert column == pytest.approx((example.GOAL + 1.2) / 1.8 * example.SIZE, abs=1.5)
     assert row < example.SIZE / 4
+
+
+def test_ppo_in_imagination_goes_through_to_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = spec_from_file_location("ppo_in_imagination", SCRIPT.parent / "ppo_in_imagination.py")
+    assert spec is not None and spec.loader is not None
+    ppo = module_from_spec(spec)
+    spec.loader.exec_module(ppo)
+    ppo.main(["--steps", "960", "--envs", "32", "--minibatch", "256", "--epochs", "1", "--episodes", "2"])
+    assert re.fullmatch(r"seed 0: [012] of 2 swing-ups; \d+ s of processor time to learn\n", capsys.readouterr().out)

@@ -10,153 +10,67 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from latentrl.agents.imagination import Episodes, Imagination, choose_belief, reward_scale, spread
-from latentrl.types import Belief, Reward
+from latentrl.agents.imagined_episodes import ImaginedEpisodes
+from latentrl.agents.imagined_spaces import spaces_of
 
 
 class ImaginedEnv(VecEnv):
     """``N`` imagined episodes, reset one by one as they end.
 
-    Observations are the policy's features, normalised; actions lie in [-1, 1] and stand for the range from ``low`` to
-    ``high``; rewards are divided by their spread over the start states. An episode is *truncated* after ``length``
-    steps: its last observation and ``TimeLimit.truncated`` in the info let an algorithm bootstrap across the cut. It is
-    *terminated* where the model breaks: where a state turns NaN or leaves the sane region. The last reward is then the
-    worst so far paid for ever after, so that exploiting the model's errors never pays.
+    The last observation of a truncated one and ``TimeLimit.truncated`` in the info let an algorithm bootstrap across
+    the cut.
 
     Args:
-        imagination: starts and steps the episodes.
-        reward: of the true imagined states.
-        low: smallest action ``[Du]``, in the environment's units.
-        high: largest action ``[Du]``.
-        count: N.
-        length: steps to truncation.
-        discount: the algorithm's, which says what "for ever" is worth.
-        sane_radius: how many standard deviations of typical states from their mean still count as sane.
-        seed: of everything drawn. ``VecEnv.seed`` sets it anew, from the next reset on.
+        episodes: what is stepped; they say what observations, actions and rewards are. ``VecEnv.seed`` sets their seed
+            anew, from the next reset on.
     """
 
-    def __init__(
-        self,
-        imagination: Imagination,
-        reward: Reward,
-        low: Tensor,
-        high: Tensor,
-        count: int = 32,
-        length: int = 100,
-        discount: float = 0.98,
-        sane_radius: float = 20.0,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, episodes: ImaginedEpisodes) -> None:
         self.render_mode = None
-        self.imagination, self.reward = imagination, reward
-        self.low, self.high, self.length, self.discount = low, high, length, discount
-        self._generator = torch.Generator(low.device).manual_seed(seed)
-        states = imagination.typical_states(1024, low, high, self._generator)
-        self.centre, self.scale = imagination.feature_scale(states, low, high, self._generator)
-        with torch.no_grad():
-            rewards = reward(states, low.new_zeros(len(states), len(low)))
-        self.reward_scale = reward_scale(rewards)
-        self._worst = rewards.min().double() / self.reward_scale
-        middle, reach = states.mean(0), sane_radius * spread(states)
-        self._sane_low, self._sane_high = middle - reach, middle + reach
-        super().__init__(count, *self.spaces_of(len(self.centre), len(low)))
-        self.reset()
+        self.episodes = episodes
+        self.length, self.discount = episodes.length, episodes.discount
+        super().__init__(episodes.count, *spaces_of(episodes.feature_size, episodes.action_size))
+        self._returns = np.zeros(episodes.count)
 
-    @staticmethod
-    def spaces_of(feature_size: int, action_size: int) -> tuple[spaces.Box, spaces.Box]:
-        """Observation and action space."""
-        return (
-            spaces.Box(-np.inf, np.inf, (feature_size,), np.float32),
-            spaces.Box(-1.0, 1.0, (action_size,), np.float32),
-        )
-
-    @torch.no_grad()
     def reset(self) -> NDArray[np.float32]:
         """Begin all episodes anew; observations ``[N, F]``."""
         if self._seeds[0] is not None:
-            self._generator.manual_seed(self._seeds[0])
+            self.episodes.seeded(self._seeds[0])
         self._reset_seeds()
         self._reset_options()
-        self._episodes = self.imagination.start(self.num_envs, self._generator)
-        self._steps = np.zeros(self.num_envs, dtype=np.int64)
         self._returns = np.zeros(self.num_envs)
-        return _array(self._observe(self._episodes))
+        return _array(self.episodes.start())
 
     def step_async(self, actions: NDArray[np.float32]) -> None:
         """Note the actions ``[N, Du]`` in [-1, 1]."""
-        unit = torch.as_tensor(actions, dtype=self.low.dtype, device=self.low.device).clamp(-1.0, 1.0)
-        self._action = torch.lerp(self.low, self.high, 0.5 * (unit + 1.0))
+        low = self.episodes.low
+        self._action = torch.as_tensor(actions, dtype=low.dtype, device=low.device)
 
-    @torch.no_grad()
     def step_wait(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
         """Observations ``[N, F]``, rewards ``[N]``, ends ``[N]`` and infos of one imagined step."""
-        observation, rewards, sane = self.imagine(self._action)
-        reward = _array(rewards).astype(np.float32)
-        self._steps += 1
+        step = self.episodes.step(self._action)
+        observation, reward = step.observation, _array(step.reward).astype(np.float32)
         self._returns += reward
-        terminated = ~_array(sane)
-        done = terminated | (self._steps >= self.length)
+        ends = step.terminated | step.truncated
+        done, terminated = _array(ends), _array(step.terminated)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         ended = np.flatnonzero(done)
         if len(ended):
-            last = _array(observation).copy()
+            last, ages = _array(observation).copy(), _array(self.episodes.age)
             for i in ended:
-                episode = {"r": self._returns[i] * self.reward_scale, "l": int(self._steps[i]), "t": 0.0}
+                episode = {"r": self._returns[i] * self.episodes.reward_scale, "l": int(ages[i]), "t": 0.0}
                 infos[i] = {
                     "terminal_observation": last[i],
                     "TimeLimit.truncated": not terminated[i],
                     "episode": episode,
                 }
-            observation = self._restart(torch.from_numpy(done).to(observation.device), observation)
-            self._steps[ended] = 0
+            observation = self.episodes.restart(ends)
             self._returns[ended] = 0.0
         return _array(observation), reward, done, infos
-
-    def imagine(self, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """All of a step that is on the model's device, which is not waited for.
-
-        Args:
-            action: ``[N, Du]``, in the environment's units.
-
-        Returns:
-            Observations ``[N, F]``, rewards ``[N]``, and ``[N]`` whether the model holds.
-        """
-        before, imagination = self._episodes, self.imagination
-        state = imagination.model.transition(before.state, action).rsample(self._generator)
-        sane = ((state > self._sane_low) & (state < self._sane_high)).all(-1)
-        # A broken state would reach the learner as the last observation of its episode: show the last sane one.
-        state = torch.where(sane[:, None], state, before.state)
-        after = imagination.follow(before, action, state, self._generator)
-        observation = self._observe(after)
-        sane &= observation.isfinite().all(-1)
-        observation = torch.where(sane[:, None], observation, self._observe(before))
-        rewards = self._rewards(state, action, sane)
-        self._episodes = after
-        return observation, rewards, sane
-
-    def _rewards(self, state: Tensor, action: Tensor, sane: Tensor) -> Tensor:
-        rewards = self.reward(state, action) / self.reward_scale
-        # A reward that is no number is no worst one.
-        counted = torch.where(sane & ~rewards.isnan(), rewards, torch.inf)
-        self._worst = torch.minimum(self._worst, counted.min().double())
-        return torch.where(sane, rewards, (self._worst / (1.0 - self.discount)).to(rewards.dtype))
-
-    def _restart(self, done: Tensor, observation: Tensor) -> Tensor:
-        fresh, now = self.imagination.start(self.num_envs, self._generator), self._episodes
-        state = torch.where(done[:, None], fresh.state, now.state)
-        belief: Belief | None = None
-        if fresh.belief is not None and now.belief is not None:
-            belief = choose_belief(done, fresh.belief, now.belief)
-        self._episodes = Episodes(state, belief)
-        return torch.where(done[:, None], self._observe(self._episodes), observation)
-
-    def _observe(self, episodes: Episodes) -> Tensor:
-        return (self.imagination.features(episodes) - self.centre) / self.scale
 
     # -- the rest of the VecEnv interface -----------------------------------------------------------------------------
 

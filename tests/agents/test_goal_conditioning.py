@@ -11,7 +11,7 @@ from torch import Tensor
 from latentrl.agents import PolicyController
 from latentrl.agents.goal_conditioning import GoalConditioned, attach_goal, goal_features
 from latentrl.agents.imagination import Imagination
-from latentrl.agents.imagined_env import ImaginedEnv
+from latentrl.agents.imagined_episodes import ImaginedEpisodes
 from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions, MLPPolicy
 from latentrl.agents.rollout import rollout_closed_loop
 from latentrl.numerics.distributions import DiagonalGaussian
@@ -92,7 +92,7 @@ def test_what_starts_at_rest_is_measured_by_how_it_moves() -> None:
         action = BOUND * (2 * torch.rand(1000, 1, generator=moving) - 1)
         state = problem.transition(state, action).rsample(moving)
     fastest = float(state[:, 1].std())
-    imagined = ImaginedEnv(Imagination(problem, problem.initial_states), reward, -BOUND, BOUND)
+    imagined = ImaginedEpisodes(Imagination(problem, problem.initial_states), reward, -BOUND, BOUND)
     for scale in (learner.policy.state_scale, imagined.scale):
         assert 0.3 * fastest < scale[1] < fastest, "of the states on the way, not of the start states' zero"
 

@@ -14,39 +14,13 @@ from torch import Tensor
 
 from latentrl.agents.imagination import Imagination, policy_features, reward_scale, spread
 from latentrl.agents.imagined_env import ImaginedEnv
+from latentrl.agents.imagined_episodes import ImaginedEpisodes
 from latentrl.agents.policies.gradients import StateGuard
 from latentrl.agents.policies.mlp import MLPPolicy
 from latentrl.networks.recurrence import PackedGaussian
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.types import Belief
-
-LOW, HIGH = torch.tensor([-2.0, -1.0]), torch.tensor([2.0, 3.0])
-
-
-class Linear:
-    """z' = 0.9 z + B u with noise, seen through noise by an exact Kalman filter; three states, two actions."""
-
-    control = torch.tensor([[0.1, 0.0], [0.0, 0.1], [0.1, 0.1]])
-    noise, blur = 0.04, 0.09
-
-    def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
-        mean = 0.9 * state + action @ self.control.T
-        return DiagonalGaussian(mean, torch.full_like(mean, self.noise))
-
-    def emission(self, state: Tensor) -> DiagonalGaussian:
-        return DiagonalGaussian(state, torch.full_like(state, self.blur))
-
-    def initial_belief(self, observation: Tensor) -> Belief:
-        return Belief(observation, self.blur * torch.eye(3).expand(len(observation), 3, 3))
-
-    def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
-        mean = 0.9 * belief.mean + action @ self.control.T
-        covariance = 0.81 * belief.covariance + self.noise * torch.eye(3)
-        if observation is None:
-            return Belief(mean, covariance)
-        gain = covariance @ torch.linalg.inv(covariance + self.blur * torch.eye(3))
-        update = (gain @ (observation - mean)[..., None])[..., 0]
-        return Belief(mean + update, (torch.eye(3) - gain) @ covariance)
+from tests.imagined import HIGH, LOW, Linear, quadratic, starts
 
 
 class Breaking(Linear):
@@ -60,17 +34,9 @@ class Breaking(Linear):
         return DiagonalGaussian(torch.where(action[..., :1] > 1.0, self.poison, step.mean), step.variance)
 
 
-def quadratic(state: Tensor, action: Tensor) -> Tensor:
-    return -state.square().sum(-1) - 0.1 * action.square().sum(-1)
-
-
-def starts(count: int, generator: torch.Generator) -> Tensor:
-    return 1.0 + 2.0 * torch.randn(count, 3, generator=generator)
-
-
 def env(model: Any = None, kind: Any = "mean", drop: float = 0.0, **settings: Any) -> ImaginedEnv:
     imagination = Imagination(model or Linear(), starts, kind, drop)
-    return ImaginedEnv(imagination, quadratic, LOW, HIGH, **{"count": 4, "length": 5, **settings})
+    return ImaginedEnv(ImaginedEpisodes(imagination, quadratic, LOW, HIGH, **{"count": 4, "length": 5, **settings}))
 
 
 def act(
@@ -83,7 +49,7 @@ def act(
 
 def states_of(environment: ImaginedEnv, observation: np.ndarray) -> Tensor:
     """The true states behind normalised observations."""
-    return torch.from_numpy(observation) * environment.scale + environment.centre
+    return torch.from_numpy(observation) * environment.episodes.scale + environment.episodes.centre
 
 
 def test_a_step_is_the_models_transition() -> None:
@@ -92,11 +58,11 @@ def test_a_step_is_the_models_transition() -> None:
     unit = np.array([[-1.0, 1.0], [1.0, -1.0], [0.0, 0.0], [0.5, -0.5]], dtype=np.float32)
     action = torch.tensor([[-2.0, 3.0], [2.0, -1.0], [0.0, 1.0], [1.0, 0.0]])
     twin = torch.Generator()
-    twin.set_state(environment._generator.get_state())
+    twin.set_state(environment.episodes.generator.get_state())
     observation, reward, done, infos = act(environment, unit)
     expected = Linear().transition(state, action).rsample(twin)
     assert torch.allclose(states_of(environment, observation), expected, atol=1e-5)
-    scaled = quadratic(expected, action) / environment.reward_scale
+    scaled = quadratic(expected, action) / environment.episodes.reward_scale
     assert np.allclose(reward, scaled, atol=1e-5)
     assert not done.any() and infos == [{}] * 4
 
@@ -132,7 +98,7 @@ def test_truncated_episodes_say_so_and_begin_anew() -> None:
         assert info["TimeLimit.truncated"] and info["episode"]["l"] == 5
         assert info["terminal_observation"].shape == (3,)
         assert not np.array_equal(info["terminal_observation"], observation[row])
-        total = np.sum(rewards, axis=0)[row] * environment.reward_scale
+        total = np.sum(rewards, axis=0)[row] * environment.episodes.reward_scale
         assert info["episode"]["r"] == pytest.approx(total, rel=1e-5)
     *_, done, _ = act(environment, action)
     assert not done.any(), "the next episode has a length of its own"
@@ -302,4 +268,4 @@ def test_what_cannot_be_imagined_is_refused() -> None:
     with pytest.raises(ValueError, match="mean or belief"):
         Imagination(Linear(), starts, "all")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="is the model trained"):
-        ImaginedEnv(Imagination(Linear(), lambda n, g: torch.full((n, 3), torch.nan)), quadratic, LOW, HIGH)
+        ImaginedEpisodes(Imagination(Linear(), lambda n, g: torch.full((n, 3), torch.nan)), quadratic, LOW, HIGH)

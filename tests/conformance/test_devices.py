@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from latentrl.agents.imagination import Imagination, PolicyInput
+from latentrl.agents.imagined_episodes import ImaginedEpisodes
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies.analytic_gradient import AnalyticGradient, AnalyticGradientOptions
 from latentrl.models import MODELS, build
@@ -138,22 +139,20 @@ def test_a_policy_s_update_waits_for_nothing(sees: PolicyInput) -> None:
 
 
 @pytest.mark.parametrize("sees", ["mean", "belief"])
-def test_a_step_of_the_imagined_environment_waits_for_nothing(sees: PolicyInput) -> None:
-    """What is our own of learning by SAC in imagination; the algorithm itself takes arrays."""
-    pytest.importorskip("stable_baselines3")
-    from latentrl.agents.imagined_env import ImaginedEnv
-
+def test_a_step_of_imagined_episodes_waits_for_nothing(sees: PolicyInput) -> None:
+    """What is our own of learning in imagination, restarts included; an algorithm may take arrays."""
     data = sequences("sensors")
     model = make_model("ekvae", data).requires_grad_(False)
     imagination = Imagination(model, model.initial_states, sees, 0.1 if sees == "belief" else 0.0)
-    env = ImaginedEnv(imagination, PositionReward(torch.zeros(model.position_size)), LOW, HIGH, count=4)
-    move_elsewhere(env)
-    for part in (env.imagination, env.reward):
+    episodes = ImaginedEpisodes(imagination, PositionReward(torch.zeros(model.position_size)), LOW, HIGH, count=4)
+    move_elsewhere(episodes)
+    for part in (episodes.imagination, episodes.reward):
         move_elsewhere(part)
-    with torch.no_grad(), elsewhere():
-        found = env.imagine(torch.zeros(4, ACTIONS, device=ELSEWHERE))
-    assert [list(tensor.shape) for tensor in found[1:]] == [[4], [4]]
-    assert all(tensor.device == ELSEWHERE for tensor in found)
+    with elsewhere():
+        found = episodes.step(torch.zeros(4, ACTIONS, device=ELSEWHERE))
+        again = episodes.restart(found.terminated | found.truncated)
+    assert [list(tensor.shape) for tensor in found[1:]] == [[4], [4], [4]]
+    assert all(tensor.device == ELSEWHERE for tensor in (*found, again))
 
 
 def moved(values: Any) -> Any:

@@ -10,6 +10,7 @@ import typing
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 import torch
 from gymnasium.spaces import Box
 from gymnasium.utils.env_checker import check_env, data_equivalence
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
 import latentrl.collect
 import latentrl.envs
@@ -77,6 +78,29 @@ def test_passes_the_checker_of_gymnasium(env: gymnasium.Env[Any, Any]) -> None:
         # Actions are in physical units here; models scale them.
         warnings.filterwarnings("ignore", message=".*symmetric and normalized space")
         check_env(env.unwrapped)
+
+
+@pytest.mark.parametrize("mode", AutoresetMode, ids=lambda mode: mode.value)
+@pytest.mark.parametrize("env_id", IDS)
+def test_works_in_vector_environments_of_gymnasium(env_id: str, mode: AutoresetMode) -> None:
+    """In one process and in several it is the same, and episodes begin anew as the mode says."""
+    made = [partial(gymnasium.make, env_id, max_episode_steps=2)] * 2
+    several = SyncVectorEnv(made, autoreset_mode=mode), AsyncVectorEnv(made, autoreset_mode=mode)
+    told: list[list[Any]] = []
+    for envs in several:
+        envs.action_space.seed(0)
+        told.append([envs.reset(seed=4), *(envs.step(envs.action_space.sample()) for _ in range(2))])
+        if mode is AutoresetMode.DISABLED:
+            told[-1].append(envs.reset(options={"reset_mask": np.ones(2, bool)}))
+        told[-1] += [envs.step(envs.action_space.sample()) for _ in range(2)]
+        envs.close()
+    assert data_equivalence(told[0], told[1], exact=True)
+    _, first, last, *_, third, fourth = told[0]
+    assert not first[3].any() and last[3].all() and not third[3].any()
+    assert fourth[3].any() == fourth[3].all() == (mode is not AutoresetMode.NEXT_STEP), (
+        "there the third begins episodes"
+    )
+    assert ("final_obs" in last[4]) == (mode is AutoresetMode.SAME_STEP)
 
 
 def test_registering_again_changes_nothing() -> None:

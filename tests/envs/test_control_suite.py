@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import data_equivalence
+from gymnasium.utils.env_checker import check_env, data_equivalence
 
 from latentrl.data_collection.making import make
 from latentrl.envs.control_suite import NAMESPACE, SUITE
@@ -81,6 +82,14 @@ def test_seeded_runs_repeat_exactly(name: str) -> None:
     first = play(5)
     assert not data_equivalence(first, play(6), exact=True)
     assert data_equivalence(first, play(5), exact=True)
+
+
+def test_passes_the_checker_of_gymnasium(opengl: None) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # As the suite has them: observations without bounds.
+        warnings.filterwarnings("ignore", message=".*Box observation space .*infinity")
+        check_env(gymnasium.make(CARTPOLE).unwrapped)
 
 
 def test_coordinates_are_read_off_the_joints() -> None:

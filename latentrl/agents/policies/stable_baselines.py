@@ -18,6 +18,7 @@ from torch import Tensor
 
 from latentrl.agents.imagination import Imagination, StartStates
 from latentrl.agents.imagined_env import ImaginedEnv
+from latentrl.agents.imagined_episodes import ImaginedEpisodes
 from latentrl.agents.policies.progress import OnProgress
 from latentrl.agents.policies.stable_baselines_options import StableBaselinesOptions
 from latentrl.agents.policies.stable_baselines_policy import StableBaselinesPolicy, algorithm_class, isolated_randomness
@@ -57,9 +58,10 @@ class StableBaselines:
         self.options, self._seed = options, seed
         made: Callable[..., BaseAlgorithm] = algorithm_class(options.algorithm)
         imagination = Imagination(dynamics, start_states, options.input, options.drop)
-        env = ImaginedEnv(
+        episodes = ImaginedEpisodes(
             imagination, reward, low, high, options.envs, options.length, options.discount, options.sane_radius, seed
         )
+        env = ImaginedEnv(episodes)
         settings = dict(options.settings)
         if options.action_noise:
             sigma = np.full(len(low), options.action_noise)
@@ -81,8 +83,8 @@ class StableBaselines:
             _described(self._algorithm.policy_kwargs),
             low,
             high,
-            env.centre,
-            env.scale,
+            episodes.centre,
+            episodes.scale,
             options.input,
             self._algorithm.policy,
             imagination.goal_size,

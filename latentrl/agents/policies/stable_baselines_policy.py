@@ -18,7 +18,7 @@ from stable_baselines3.common.policies import BasePolicy
 from torch import Tensor, nn
 
 from latentrl.agents.imagination import PolicyInput, policy_features
-from latentrl.agents.imagined_env import ImaginedEnv
+from latentrl.agents.imagined_spaces import spaces_of
 from latentrl.types import Belief
 
 
@@ -64,7 +64,7 @@ class StableBaselinesPolicy(nn.Module):
             self.register_buffer(name, value.clone())
         if network is None:
             network_class = algorithm_class(algorithm).policy_aliases["MlpPolicy"]
-            observations, actions = ImaginedEnv.spaces_of(len(centre), len(low))
+            observations, actions = spaces_of(len(centre), len(low))
             network = network_class(observations, actions, lambda _: 0.0, **self.policy_kwargs)
         self.network = network
 

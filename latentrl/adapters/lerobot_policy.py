@@ -1,0 +1,100 @@
+"""An agent as what LeRobot calls a policy, by its methods alone: nothing of LeRobot is imported.
+
+LeRobot asks a policy for ``reset()`` when an episode begins and for ``select_action(batch)`` at every step, and hands
+it pictures as float32 ``[N, C, H, W]`` in [0, 1] (``lerobot.policies.pretrained.PreTrainedPolicy``, version 0.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from latentrl.agents import LatentAgent
+from latentrl.agents.observing import Expected
+from latentrl.support.errors import UserError
+
+IMAGE, STATE = "observation.image", "observation.state"
+
+
+class LeRobotPolicy(nn.Module):
+    """Filters and acts in the loops of LeRobot; it does not learn there.
+
+    Actions are in the environment's units and observations raw: the pre- and the postprocessor are to change nothing.
+
+    Args:
+        agent: what acts.
+        key: the entry of the batch that the model observes. None: "observation.state" for readings; for pictures
+            "observation.image", or the one entry that begins like this.
+
+    Raises:
+        UserError: the agent's model does not say what it observes.
+    """
+
+    name = "latentrl"
+
+    def __init__(self, agent: LatentAgent, key: str | None = None) -> None:
+        super().__init__()
+        expected = Expected.by(agent.model)
+        if expected is None:
+            raise UserError(f"agent: its model, a {type(agent.model).__name__}, does not say what it observes")
+        self.agent, self.key = agent, key
+        self._pictures, self._bytes = len(expected.shape) == 3, expected.dtype == np.uint8
+
+    def reset(self) -> None:
+        """New episodes begin."""
+        self.agent.reset()
+
+    @torch.no_grad()
+    def select_action(self, batch: Mapping[str, Any], **kwargs: Any) -> Tensor:
+        """Actions ``[N, Du]`` float32, where the observations are, for the next observations of N episodes.
+
+        Raises:
+            UserError: no such entry, pictures that are not in [0, 1], or what `LatentAgent.act` refuses.
+        """
+        key = self.key or self._found(batch)
+        if not isinstance(batch.get(key), Tensor):
+            raise UserError(
+                f"batch: holds no tensor {key!r}, but {', '.join(sorted(batch)) or 'nothing'}; say which key"
+            )
+        given: Tensor = batch[key]
+        observation = self._picture(key, given) if self._pictures else given.cpu().numpy()
+        return torch.from_numpy(self.agent.act(observation)).to(given.device)
+
+    def predict_action_chunk(self, batch: Mapping[str, Any], **kwargs: Any) -> Tensor:
+        """The next action alone, ``[N, 1, Du]``: what follows it depends on what will be seen."""
+        return self.select_action(batch)[:, None]
+
+    def forward(self, batch: Mapping[str, Any]) -> tuple[Tensor, dict[str, Any] | None]:
+        """Refused: it is the loss of LeRobot's training."""
+        raise NotImplementedError("an agent of latentrl is trained by latentrl train and learn, not by LeRobot")
+
+    def get_optim_params(self) -> dict[str, Any]:
+        """Refused, as `forward`."""
+        raise NotImplementedError("an agent of latentrl is trained by latentrl train and learn, not by LeRobot")
+
+    def _found(self, batch: Mapping[str, Any]) -> str:
+        if not self._pictures or IMAGE in batch:
+            return IMAGE if self._pictures else STATE
+        able = sorted(name for name in batch if name.startswith(IMAGE))
+        if len(able) > 1:
+            raise UserError(f"batch: holds the pictures {', '.join(able)}; say with key which one the model observes")
+        return able[0] if able else IMAGE
+
+    def _picture(self, key: str, given: Tensor) -> NDArray[Any]:
+        """``[N, C, H, W]`` in [0, 1] as the model observes it, channels last."""
+        frames = given.movedim(-3, -1).cpu()
+        if not self._bytes:
+            return frames.numpy()
+        if frames.dtype != torch.uint8:
+            low, high = (float(bound) for bound in frames.aminmax())
+            if not (low >= 0.0 and high <= 1.0):
+                raise UserError(
+                    f"{key}: pictures hold {low:.3g} to {high:.3g}; give 0 to 1: no preprocessor is to change them"
+                )
+            frames = (255.0 * frames).round().to(torch.uint8)
+        return np.ascontiguousarray(frames.numpy())
