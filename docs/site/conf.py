@@ -41,6 +41,7 @@ napoleon_use_ivar = True
 
 myst_heading_anchors = 4
 nb_execution_mode = "cache"
+nb_execution_cache_path = str(HERE.parent.parent / "build" / "docs" / "notebooks")
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
