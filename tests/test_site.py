@@ -1,4 +1,4 @@
-"""The site's own small tools: formulas, links, pages of the reference, versions; and that the site names what is there."""
+"""The site's own small tools: formulas, links, pages of the reference, versions; and what is sent to PyPI."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ FORMULAS = [
     ("Dz + Da", "D_z + D_a"),
     ("angle'' = g / l", r"\ddot{\mathrm{angle}} = g / l"),
     ("J = sum_t E[r(z_t)]", r"J = \sum_{t} E [ r ( z_{t} ) ]"),
+    ("p(z_t+1 | z_t, u_1:t-1)", r"p ( z_{t+1} \mid z_{t} , u_{1:t-1} )"),
     ("q prop. to p~(a)", r"q \propto \tilde{p} ( a )"),
 ]
 CODE = [
@@ -48,7 +49,7 @@ def test_code_stays_code(literal: str) -> None:
 
 def test_a_docstring_is_set() -> None:
     lines = [
-        "Of |z|, ``m- = F m``, from ``settings.json``:",
+        "Of |z| and psi_0, p(x_t | z_t) or x_init, ``m- = F m``, from ``settings.json``:",
         "",
         "    p(x | z)  = N(z, R)   a decoder",
         "              = q(x)",
@@ -63,7 +64,8 @@ def test_a_docstring_is_set() -> None:
         "    not a block",
     ]
     assert notation.formulas_of(lines) == [
-        r"Of \|z\|, :math:`m^{-} = F m`, from ``settings.json``:",
+        r"Of \|z\| and :math:`\psi_{0}`, :math:`p ( x_{t} \mid z_{t} )` or x_init, :math:`m^{-} = F m`, "
+        "from ``settings.json``:",
         "",
         ".. math::",
         "",
@@ -83,7 +85,11 @@ def test_a_docstring_is_set() -> None:
 
 
 def test_links_lead_to_where_the_site_has_things() -> None:
-    places = {"docs/ekvae.md": "ekvae.md", "latentrl/types.py": "module:latentrl.types", "tests/a.py": "files/tests/a.py"}
+    places = {
+        "docs/ekvae.md": "ekvae.md",
+        "tests/a.py": "files/tests/a.py",
+        "latentrl/types.py": "module:latentrl.types",
+    }
     text = (
         "[a](../ekvae.md#x) [b](https://x.org) ![c](../ekvae.md) [`d`](../../tests/a.py) [e](../../tests) [f](#here)\n"
         "[types](../../latentrl/types.py) [`latentrl.types.Belief`](../../latentrl/types.py)\n"
@@ -104,8 +110,8 @@ def test_every_page_stands_in_the_margin_once() -> None:
     pages = {re.sub(r"\.(md|rst|ipynb)$", "", name) for name in texts}
     rooms = {name for name in pages if name.startswith(f"{reference.FOLDER}/latentrl.")}
     assert sorted(named) == sorted(pages - rooms - {stage.FRONT})
-    listed = {f"{reference.FOLDER}/{name}" for text in texts.values() for name in re.findall(r"^   (latentrl\.\S+)$", text, re.M)}
-    assert rooms == listed
+    listed = {name for text in texts.values() for name in re.findall(r"^   (latentrl\.\S+)$", text, re.M)}
+    assert rooms == {f"{reference.FOLDER}/{name}" for name in listed}
     for name in stage.linked_files(texts):
         assert (ROOT / name).is_file()
 
@@ -123,7 +129,8 @@ def test_a_room_has_a_page_with_its_files(tmp_path: Path) -> None:
 
 def test_staging_again_removes_what_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, out = tmp_path / "root", tmp_path / "out"
-    for name, text in {"README.md": "[a](docs/a.md)", "docs/a.md": "[b](../x/y.txt)", "x/y.txt": "y", "latentrl/__init__.py": ""}.items():
+    files = {"README.md": "[a](docs/a.md)", "docs/a.md": "[b](../x/y.txt)", "x/y.txt": "y", "latentrl/__init__.py": ""}
+    for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     monkeypatch.setattr(stage, "CONTENTS", {"Begin": ("a",)})
@@ -139,7 +146,8 @@ def test_staging_again_removes_what_is_gone(tmp_path: Path, monkeypatch: pytest.
 def test_a_dead_link_of_a_built_site_is_found(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "b.html").write_text('<p id="here"><a href="../a.html#top">a</a><img src="b.png">')
-    (tmp_path / "a.html").write_text('<h1 id="top"><a href="in/b.html#there">b</a><a href="https://x.org/y">x</a><a href="#top">')
+    links = '<a href="in/b.html#there">b</a><a href="https://x.org/y">x</a><a href="#top">'
+    (tmp_path / "a.html").write_text(f'<h1 id="top">{links}')
     assert dead_links(tmp_path) == ["a.html: in/b.html#there has no such place", "in/b.html: b.png is not there"]
 
 

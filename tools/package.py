@@ -20,7 +20,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-IN_THE_WHEEL = ("latentrl/py.typed", "latentrl/shipped/runs/pendulum/model.safetensors", "latentrl/figures/assets/demo.html")
+IN_THE_WHEEL = (
+    "latentrl/py.typed",
+    "latentrl/shipped/runs/pendulum/model.safetensors",
+    "latentrl/figures/assets/demo.html",
+)
 IN_THE_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "docs/index.md", "tests/test_cli.py")
 LARGEST = 10 * 2**20
 """Bytes of either file."""
@@ -105,7 +109,8 @@ def main() -> None:
     parser.add_argument("--venv", type=Path, help="the empty environment; a temporary one if left out")
     options = parser.parse_args()
     wheel, sources = build(options.out.resolve())
-    print(f"{wheel.name}: {wheel.stat().st_size / 2**20:.1f} MiB, {sources.name}: {sources.stat().st_size / 2**20:.1f} MiB")
+    for file in (wheel, sources):
+        print(f"{file.name}: {file.stat().st_size / 2**20:.1f} MiB")
     with tempfile.TemporaryDirectory() as folder:
         install_and_run(wheel, options.venv or Path(folder) / "venv")
 

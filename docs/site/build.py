@@ -28,7 +28,8 @@ SITE, SOURCE, WORK = BUILD / "site", BUILD / "docs" / "source", BUILD / "docs"
 
 def sphinx(builder: str, out: Path, known: Sequence[str], more: Sequence[str] = ()) -> int:
     """Run a builder of Sphinx over the pages; returns its exit code."""
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", builder, "-c", str(ROOT / "docs" / "site")]
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", builder]
+    command += ["-c", str(ROOT / "docs" / "site")]
     environment = {**os.environ, "LATENTRL_VERSIONS": json.dumps(list(known))}
     command += ["-d", str(WORK / "doctrees"), *more, str(SOURCE), str(out)]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

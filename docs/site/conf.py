@@ -13,6 +13,8 @@ sys.path.insert(0, str(HERE.parent.parent))
 os.environ.setdefault("MUJOCO_GL", "egl")
 os.environ["LATENTRL_TINY"] = "1"  # the notebooks, in seconds
 
+from sphinx.ext.napoleon.docstring import GoogleDocstring  # noqa: E402
+
 import latentrl  # noqa: E402
 from docs.site.notation import formulas_of  # noqa: E402
 
@@ -32,6 +34,7 @@ root_doc = "index"
 default_role = "py:obj"  # `latentrl.types.Belief` in a docstring
 templates_path = ["templates"]
 
+autodoc_inherit_docstrings = False  # of PyTorch too, which are written otherwise
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
@@ -76,4 +79,6 @@ def render_formulas(app: Any, what: str, name: str, obj: Any, options: Any, line
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    # Of "None: all." in the docstring of a property, napoleon would make a type.
+    GoogleDocstring._parse_attribute_docstring = GoogleDocstring._consume_to_end  # type: ignore[method-assign]
     app.connect("autodoc-process-docstring", render_formulas, priority=400)

@@ -8,7 +8,7 @@ The build checks what it resolves itself; this reads the pages as a browser does
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -32,7 +32,7 @@ class Page(HTMLParser):
                 self.places.add(value or "")
 
 
-@lru_cache(maxsize=None)
+@cache
 def read(file: Path) -> Page:
     """A page, parsed once."""
     page = Page()

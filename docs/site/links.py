@@ -13,7 +13,8 @@ from pathlib import PurePosixPath
 
 FENCE = re.compile(r"^ {0,3}(```|~~~).*?^ {0,3}\1[ \t]*$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(
-    r"(?P<picture>!?)\[(?P<words>(?:`[^`]*`|!\[[^\]]*\]\([^)]*\)|[^\[\]`])*)\]\((?P<target>[^()\s#]+)(?P<part>#[^()\s]*)?\)"
+    r"(?P<picture>!?)\[(?P<words>(?:`[^`]*`|!\[[^\]]*\]\([^)]*\)|[^\[\]`])*)\]"
+    r"\((?P<target>[^()\s#]+)(?P<part>#[^()\s]*)?\)"
 )
 ELSEWHERE = re.compile(r"[a-z]+:|/")
 NAME = re.compile(r"`(latentrl(?:\.\w+)+)`")

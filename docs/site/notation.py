@@ -7,7 +7,7 @@ or a Greek one); all others stay what they are, code.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 LITERAL = re.compile(r"``(?!\s)([^`]+?)``")
@@ -29,7 +29,7 @@ TOKEN = re.compile(
     r"""\s*(?:
         (?P<name>(?<![A-Za-z\d])[A-Za-z]+)
             (?P<mark>[-+](?=[\s)_,]|$)|~(?=\())?
-            (?:_(?P<sub>\{[^{}]*\}|[A-Za-z\d]+(?::[A-Za-z\d]+(?:-\d+)?)?)(?P<late>[-+](?=[\s),]|$))?)?(?P<twice>'')?
+            (?:_(?P<sub>\{[^{}]*\}|[A-Za-z\d]+(?::[A-Za-z\d]+)?(?:[-+]\d)?)(?P<late>[-+](?=[\s),]|$))?)?(?P<twice>'')?
       | (?P<number>(?<![A-Za-z\d])\d+(?:\.\d+)?(?![A-Za-z\d]))
       | \^(?P<power>-?\d+|-?[A-Za-z]+|\{[^{}]*\})
       | (?P<prime>(?<=[\w)\]}+-])'(?![\w']))
@@ -89,7 +89,8 @@ def tex(literal: str) -> str | None:
     for words, sign in WORDS:
         text = text.replace(words, sign)
     position, parts, symbols, last = 0, list[str](), 0, ""
-    if not RELATIONS.search(text) or FLAG.search(text) or text.count("(") != text.count(")") or text.count("[") != text.count("]"):
+    open_end = any(text.count(left) != text.count(right) for left, right in ("()", "[]"))
+    if open_end or not RELATIONS.search(text) or FLAG.search(text):
         return None
     while position < len(text):
         found = TOKEN.match(text, position)
@@ -164,7 +165,7 @@ def aligned(lines: list[str]) -> str | None:
     rows = []
     for line in lines:
         columns = re.split(r"\s{2,}", line.strip())
-        if len(columns) > 1 and columns[1][:1] in ("=", "~") or columns[1:2] and columns[1].startswith("prop"):
+        if (len(columns) > 1 and columns[1][:1] in ("=", "~")) or (columns[1:2] and columns[1].startswith("prop")):
             columns[:2] = [f"{columns[0]} {columns[1]}"]
         # A row that begins with a relation goes on from the one above; a symbol before it is not asked for.
         formula = tex(columns[0])
@@ -185,19 +186,18 @@ def display(lines: list[str]) -> list[str]:
     return [".. code-block:: text", "", *(f"   {line}" for line in lines), ""]
 
 
-def blocks(lines: list[str]) -> list[str]:
-    """A docstring's lines with the indented blocks between its paragraphs as :func:`display` has them.
+def runs(lines: list[str]) -> Iterator[tuple[bool, list[str]]]:
+    """A docstring's lines in turn: sentences (False), and indented blocks between paragraphs (True).
 
     What is indented right below a line, as the arguments are below ``Args:``, is no such block.
     """
-    out: list[str] = []
+    said: list[str] = []
     position = 0
     while position < len(lines):
-        line = lines[position]
-        before = next((text for text in reversed(out) if text.strip()), "")
-        free = position > 0 and not lines[position - 1].strip() and not before.startswith((" ", ".. "))
-        if not (line.startswith("    ") and free):
-            out.append(line)
+        before = next((text for text in reversed(said) if text.strip()), "")
+        free = bool(said) and not said[-1].strip() and not before.startswith(" ")
+        if not (lines[position].startswith("    ") and free):
+            said.append(lines[position])
             position += 1
             continue
         end = position
@@ -206,21 +206,55 @@ def blocks(lines: list[str]) -> list[str]:
         block = lines[position:end]
         while not block[-1].strip():
             block.pop()
-        out += display([text[4:] for text in block])
-        position = end
-    return out
+        yield False, said
+        yield True, [text[4:] for text in block]
+        # What comes next follows a paragraph's end.
+        said, position = [""], end
+    yield False, said
 
 
 def formulas_of(lines: list[str]) -> list[str]:
     """A docstring, line by line, with its formulas as reStructuredText has them; bars in sentences are no markup."""
-    text = "\n".join(blocks(lines))
+    out: list[str] = []
+    for number, (block, run) in enumerate(runs(lines)):
+        if block:
+            out += display(run)
+            continue
+        text, last = "\n".join(run[1:] if number else run), 0
+        pieces = []
+        for literal in LITERAL.finditer(text):
+            pieces += [prose(text[last : literal.start()]), typeset(literal[0], in_docstring, LITERAL)]
+            last = literal.end()
+        if run[1:] or not number:
+            out += "".join([*pieces, prose(text[last:])]).split("\n")
+    return out
+
+
+SPOKEN = re.compile(
+    rf"""(?<![\w`.:/\\$-])(?:
+        [pq]\((?:[^()`\n]|\([^()`\n]*\))*\)
+      | (?:[A-Za-z]|{"|".join(sorted(GREEK))})
+        _(?:\{{[^{{}}\n]*\}}|[A-Za-z\d](?::[A-Za-z\d])?(?:[-+]\d)?|[A-Z]{{2,}})(?![\w`'])
+        (?:\((?:[^()`\n])*\))?
+    )""",
+    re.VERBOSE,
+)
+"""Formulas that a sentence says without marking them: distributions, and symbols with something below them."""
+
+
+def prose(text: str) -> str:
+    """Sentences with what is surely a formula set as one, and with bars that name no substitution."""
     pieces, last = [], 0
-    for literal in LITERAL.finditer(text):
-        pieces += [_plain(text[last : literal.start()]), typeset(literal[0], in_docstring, LITERAL)]
-        last = literal.end()
-    return "".join([*pieces, _plain(text[last:])]).split("\n")
+    for found in SPOKEN.finditer(text):
+        # A symbol alone is taken for code: not here.
+        formula = tex(found[0]) or (tex(f"{found[0]} = x") or "")[: -len(" = x")]
+        if formula:
+            pieces += [_bars(text[last : found.start()]), in_docstring(formula)]
+            last = found.end()
+            if text[last : last + 1].isalnum():
+                pieces.append("\\ ")
+    return "".join([*pieces, _bars(text[last:])])
 
 
-def _plain(text: str) -> str:
-    """A sentence, whose bars would name substitutions; directives and what stands in them stay."""
-    return "\n".join(line if line.startswith(" ") else re.sub(r"(?<!\\)\|", r"\\|", line) for line in text.split("\n"))
+def _bars(text: str) -> str:
+    return re.sub(r"(?<!\\)\|", r"\\|", text)

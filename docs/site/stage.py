@@ -80,7 +80,7 @@ def place_in(root: Path) -> Place:
         if file.parts[0] == PACKAGE and file.suffix == ".py" and file.stem != "__main__":
             name = file.parent if file.stem == "__init__" else file.with_suffix("")
             return MODULE + ".".join(name.parts)
-        if file.parts[0] == "docs" and file.suffix != ".py" or len(file.parts) == 1 and file.suffix == ".md":
+        if (file.parts[0] == "docs" and file.suffix != ".py") or (len(file.parts) == 1 and file.suffix == ".md"):
             return staged(file)
         return f"{COPIES}/{file}"
 

@@ -1,6 +1,6 @@
 """The versions of the documentation that lie beside each other, each in a folder of its name, and the switch's list.
 
-``versions.json`` lies above the folders and is read by the pages of all of them, so that old pages know newer versions::
+``versions.json`` lies above the folders and is read by the pages of all of them: old pages know newer versions::
 
     versions.json    [{"name": "0.2.0", "folder": "0.2.0"}, {"name": "0.1.0", "folder": "0.1.0"}]
     index.html       to the first of them
@@ -17,7 +17,8 @@ from pathlib import Path
 LIST = "versions.json"
 FRONT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>latentrl</title>
-<meta http-equiv="refresh" content="0; url={folder}/index.html"><a href="{folder}/index.html">latentrl {folder}</a></html>
+<meta http-equiv="refresh" content="0; url={folder}/index.html">
+<a href="{folder}/index.html">latentrl {folder}</a></html>
 """
 
 

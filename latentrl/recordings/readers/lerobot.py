@@ -1,5 +1,7 @@
 """LeRobot data sets on disk, versions 2 and 3, by their documented layout; LeRobot itself is not needed.
 
+Of a data set, below its folder:
+
     meta/info.json                        features, frames a second, where files are
     meta/episodes.jsonl                   version 2: the episodes' lengths
     meta/episodes/chunk-000/*.parquet     version 3: lengths, and where in shared files an episode is
