@@ -213,28 +213,39 @@ def runs(lines: list[str]) -> Iterator[tuple[bool, list[str]]]:
     yield False, said
 
 
+TABLE = re.compile(r"^ *=+(?: +=+)+ *$", re.MULTILINE)
+"""The border of a table, whose columns would not stand below each other with formulas in them."""
+
+
 def formulas_of(lines: list[str]) -> list[str]:
     """A docstring, line by line, with its formulas as reStructuredText has them; bars in sentences are no markup."""
     out: list[str] = []
     for number, (block, run) in enumerate(runs(lines)):
         if block:
             out += display(run)
-            continue
-        text, last = "\n".join(run[1:] if number else run), 0
-        pieces = []
-        for literal in LITERAL.finditer(text):
-            pieces += [prose(text[last : literal.start()]), typeset(literal[0], in_docstring, LITERAL)]
-            last = literal.end()
-        if run[1:] or not number:
-            out += "".join([*pieces, prose(text[last:])]).split("\n")
+        elif run[1:] or not number:
+            # After a block the first line is the blank one that :func:`display` has left already.
+            text = "\n".join(run[1:] if number else run)
+            out += "\n\n".join(sentences(paragraph) for paragraph in text.split("\n\n")).split("\n")
     return out
+
+
+def sentences(paragraph: str) -> str:
+    """A paragraph, its literals and the formulas between them set; a table stays as it is."""
+    if TABLE.search(paragraph):
+        return paragraph
+    pieces, last = [], 0
+    for literal in LITERAL.finditer(paragraph):
+        pieces += [prose(paragraph[last : literal.start()]), typeset(literal[0], in_docstring, LITERAL)]
+        last = literal.end()
+    return "".join([*pieces, prose(paragraph[last:])])
 
 
 SPOKEN = re.compile(
     rf"""(?<![\w`.:/\\$-])(?:
         [pq]\((?:[^()`\n]|\([^()`\n]*\))*\)
       | (?:[A-Za-z]|{"|".join(sorted(GREEK))})
-        _(?:\{{[^{{}}\n]*\}}|[A-Za-z\d](?::[A-Za-z\d])?(?:[-+]\d)?|[A-Z]{{2,}})(?![\w`'])
+        _(?:\{{[^{{}}\n]*\}}|[A-Za-z\d](?::[A-Za-z\d])?(?:[-+]\d)?|[A-Z]{{2,}})(?![\w`':])
         (?:\((?:[^()`\n])*\))?
     )""",
     re.VERBOSE,
