@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo zoo-check quickstart reacher reacher-pixels test test-matrix lint types check bench chaos crowd disk-faults field fuzz rods alarms equations clean
+.PHONY: help install demo zoo-check quickstart reacher reacher-pixels test test-matrix lint types check bench chaos crowd disk-faults field fuzz rods alarms equations docs docs-links package public-types clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,22 @@ zoo-check: $(STAMP) ## evaluate every shipped run again, 50 episodes each, again
 
 equations: ## which function implements which equation: docs/equations.md, from the docstrings
 	$(PYTHON) docs/make_equations.py
+
+docs: $(STAMP) ## the site, with executed notebooks, doctests and links followed -> build/site/VERSION/index.html
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m docs.site.build $(ARGS)
+
+docs-links: $(STAMP) ## follow the site's links to other sites; needs a network
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m docs.site.build --external $(ARGS)
+
+package: $(STAMP) ## build wheel and sources, install the wheel into an empty environment, run the demo, resolve the extras
+	$(BIN)/python -m pip install --quiet build twine
+	$(BIN)/python tools/package.py $(ARGS)
+
+public-types: $(STAMP) ## how much of the public interface has types (pyright --verifytypes); at least 95%
+	$(BIN)/python -m pip install --quiet 'pyright[nodejs]'
+	$(BIN)/python tools/public_types.py $(ARGS)
 
 clean: ## remove .venv and the caches; runs/ and data/ stay
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

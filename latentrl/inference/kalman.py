@@ -63,6 +63,13 @@ def update(
 ) -> Belief:
     """Update step with ``a = H z + r``, ``r ~ N(0, R)``, in Joseph form: ``P = (I - K H) P- (I - K H)' + K R K'``.
 
+    As much is known of a standard normal state as of a reading with noise of variance 1, so that they meet half-way:
+
+    >>> one = torch.ones(1, 1)
+    >>> believed = update(Belief(torch.zeros(1), one), torch.tensor([2.0]), one, one)
+    >>> believed.mean.item(), believed.covariance.item()
+    (1.0, 0.5)
+
     Args:
         belief: predicted belief.
         observation: a ``[..., Da]``.

@@ -9,7 +9,12 @@ from latentrl.numerics.neighbours import nearest_elsewhere
 
 
 def ols_r2(inputs: np.ndarray, target: np.ndarray) -> float:
-    """R^2 of an ordinary least squares fit with intercept of ``target [N]`` on ``inputs [N, D]``."""
+    """R^2 of an ordinary least squares fit with intercept of ``target [N]`` on ``inputs [N, D]``.
+
+    >>> inputs = np.array([[0.0], [1.0], [2.0]])
+    >>> round(ols_r2(inputs, 3 * inputs[:, 0] + 1), 6)
+    1.0
+    """
     design = np.column_stack((np.ones(len(inputs)), inputs)).astype(np.float64)
     coefficients, *_ = np.linalg.lstsq(design, target, rcond=None)
     residual = target - design @ coefficients

@@ -110,6 +110,9 @@ def nested_interval(
 def wilson_interval(successes: int, episodes: int) -> tuple[float, float]:
     """The 95% Wilson score interval of a success rate (Wilson, 1927); it is valid at 0 and at all successes.
 
+    >>> [round(end, 3) for end in wilson_interval(50, 50)]
+    [0.929, 1.0]
+
     Raises:
         ValueError: no episodes, or more successes than episodes.
     """
@@ -127,6 +130,9 @@ def sign_flip_test(differences: ArrayLike) -> float:
 
     The permutation test of paired samples (Fisher 1935): if the two members of a pair are exchangeable, every sign is
     as likely as its opposite. The smallest possible p is 2^-N.
+
+    >>> sign_flip_test([0.1, 0.2, 0.3])
+    0.125
 
     Args:
         differences: ``[N]`` paired differences, N <= 20.

@@ -26,7 +26,7 @@ def step_size(objective: str, bound: float) -> float:
 
 
 class Constrained(Objective):
-    """min R subject to C <= kappa^2 (Eq. 3.4, Algorithm 3), with C smoothed over batches.
+    """min R subject to ``C <= kappa^2`` (Eq. 3.4, Algorithm 3), with C smoothed over batches.
 
     Args:
         bound: kappa^2, squared error per observation dimension.

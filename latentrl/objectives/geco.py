@@ -11,7 +11,7 @@ from latentrl.types import RateDistortion
 
 
 class GECO(Constrained):
-    """Eq. 3.4 (Rezende and Viola 2018): lambda <- lambda exp(nu (C - kappa^2)), written for beta = 1 / lambda.
+    """Eq. 3.4 (Rezende and Viola 2018): ``lambda <- lambda exp(nu (C - kappa^2))``, written for ``beta = 1 / lambda``.
 
     Nothing draws beta to 1: it settles where C equals the bound, above 1 if that is loose. All parameters are trained
     from the first step.

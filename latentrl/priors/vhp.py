@@ -14,7 +14,7 @@ from latentrl.priors.base import InitialDistribution
 
 
 class VHP(InitialDistribution):
-    """The variational hierarchical prior: p(z_1) = int p(z_1 | zeta) N(zeta; 0, I) dzeta, Eq. 4.7.
+    """The variational hierarchical prior: ``p(z_1) = int p(z_1 | zeta) N(zeta; 0, I) dzeta``, Eq. 4.7.
 
     Both conditionals are diagonal normals with MLP parameters. :meth:`bound` is an estimate of F_VHP(z_1) <= log p(z_1)
     from one sample; as in the source, sequence models are trained without importance weights.

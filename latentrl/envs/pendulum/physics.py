@@ -31,7 +31,11 @@ def integration(duration: float) -> tuple[float, int]:
 
 
 def wrap(angle: Floats) -> Floats:
-    """``angle`` in radians, any shape, mapped to [-pi, pi)."""
+    """``angle`` in radians, any shape, mapped to [-pi, pi).
+
+    >>> float(wrap(np.array(1.5 * np.pi)) / np.pi)
+    -0.5
+    """
     return (angle + np.pi) % (2.0 * np.pi) - np.pi
 
 

@@ -1,10 +1,12 @@
 """LeRobot data sets on disk, versions 2 and 3, by their documented layout; LeRobot itself is not needed.
 
-meta/info.json                        features, frames a second, where files are
-meta/episodes.jsonl                   version 2: the episodes' lengths
-meta/episodes/chunk-000/*.parquet     version 3: lengths, and where in shared files an episode is
-data/chunk-000/*.parquet              numbers, and pictures that are no films
-videos/.../*.mp4                      films
+Of a data set, below its folder:
+
+    meta/info.json                        features, frames a second, where files are
+    meta/episodes.jsonl                   version 2: the episodes' lengths
+    meta/episodes/chunk-000/*.parquet     version 3: lengths, and where in shared files an episode is
+    data/chunk-000/*.parquet              numbers, and pictures that are no films
+    videos/.../*.mp4                      films
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ HALF_LOG_2PI = 0.9189385332046727
 
 @part
 def gain_of(gain: Rows, precision: Rows, covariance: Rows, ahead: Rows, transition: Rows, n: int, work: Rows) -> None:
-    """G = P F' (P-)^-1, Eq. 2.26, and (P-)^-1; ``work`` of 2 n²."""
+    """``G = P F' (P-)^-1``, Eq. 2.26, and ``(P-)^-1``; ``work`` of 2 n²."""
     apart()
     invert(precision, ahead, n, work)
     product_t(work, covariance, transition, n, n, n, False, 1.0)

@@ -1,0 +1,84 @@
+"""Sphinx: `make docs` calls it with the pages that `docs/site/stage.py` has put together."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent))
+os.environ.setdefault("MUJOCO_GL", "egl")
+os.environ["LATENTRL_TINY"] = "1"  # the notebooks, in seconds
+
+from sphinx.ext.napoleon.docstring import GoogleDocstring  # noqa: E402
+
+import latentrl  # noqa: E402
+from docs.site.notation import formulas_of  # noqa: E402
+
+project, author = "latentrl", "latentrl authors"
+version = release = latentrl.__version__
+copyright = "latentrl authors, MIT licence"
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.doctest",
+    "myst_nb",
+]
+root_doc = "index"
+default_role = "py:obj"  # `latentrl.types.Belief` in a docstring
+templates_path = ["templates"]
+
+autodoc_inherit_docstrings = False  # of PyTorch too, which are written otherwise
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 100
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+myst_heading_anchors = 4
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(HERE.parent.parent / "build" / "docs" / "notebooks")
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+doctest_global_setup = "import torch"
+
+html_theme = "furo"
+html_title = f"latentrl {version}"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_js_files = [("versions.js", {"defer": "defer"})]
+html_copy_source = False
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "sidebar/version.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
+html_context = {"versions": json.loads(os.environ.get("LATENTRL_VERSIONS", f'["{version}"]'))}
+
+linkcheck_timeout = 20
+linkcheck_anchors = False
+
+
+def render_formulas(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Formulas of a docstring, before it is read as reStructuredText."""
+    lines[:] = formulas_of(lines)
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    # Of "None: all." in the docstring of a property, napoleon would make a type.
+    GoogleDocstring._parse_attribute_docstring = GoogleDocstring._consume_to_end  # type: ignore[method-assign]
+    app.connect("autodoc-process-docstring", render_formulas, priority=400)
