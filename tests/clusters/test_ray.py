@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -46,7 +47,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 def _kill_a_worker(doing: str, when: Path, told: list[int]) -> None:
     """Kill the process of the cluster that is ``doing`` something, once ``when`` is there."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline and not told:
         time.sleep(0.05)
         for entry in Path("/proc").iterdir() if when.exists() else ():
@@ -64,21 +65,19 @@ def test_rounds_on_two_nodes_are_those_of_one_process(
     two_nodes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", two_nodes)
-    options = {"sequences": 24, "test_sequences": 8, "length": 40, "num_envs": 4, "seed": 3}
+    options = {"sequences": 24, "test_sequences": 8, "length": 200, "num_envs": 4, "seed": 3}
     here = collect(CollectOptions(out=tmp_path / "here", **options))  # type: ignore[arg-type]
     killed = list[int]()
     killer = threading.Thread(target=_kill_a_worker, args=("play_there", tmp_path, killed))
     killer.start()
     there = collect(CollectOptions(out=tmp_path / "there", on="ray", **options))  # type: ignore[arg-type]
-    killed.append(0)
     killer.join()
+    assert len(killed) == 1
     assert _files(here) == _files(there) and len(_files(here)) > 30
     assert (here / "metadata.json").read_bytes() == (there / "metadata.json").read_bytes()
 
 
 def test_a_killed_worker_costs_one_try(two_nodes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import json
-
     monkeypatch.setenv("RAY_ADDRESS", two_nodes)
     monkeypatch.chdir(tmp_path)
     collect(CollectOptions(out=Path("data"), sequences=12, test_sequences=20, length=12, num_envs=4))
@@ -91,7 +90,7 @@ def test_a_killed_worker_costs_one_try(two_nodes: str, tmp_path: Path, monkeypat
     killer.start()
     there = study(StudyOptions(out=Path("there"), on="ray", **how))  # type: ignore[arg-type]
     killer.join()
-    assert len(killed) == 1 and killed[0] > 1
+    assert len(killed) == 1
     assert here is not None and there is not None
     name = "test_elbo_per_step"
     assert there.values("short", name) == here.values("short", name) and len(here.values("short", name)) == 2
