@@ -55,7 +55,7 @@ def test_a_bad_address_is_refused_with_a_good_one(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "here", "slurm", "http://head:1", "slurm://head:1"])
 def test_another_place_is_refused_with_those_that_there_are(text: str) -> None:
-    with pytest.raises(UserError, match="there is no such place; give one of local, ray, ray://HOST:PORT$"):
+    with pytest.raises(UserError, match=r"there is no such place; give one of local, ray, ray://HOST:PORT$"):
         where(text, (LOCAL, RAY))
 
 
