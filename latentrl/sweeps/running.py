@@ -27,7 +27,6 @@ FAILED_AT_FIRST = 3
 class _Running:
     trial: Any
     folder: Path
-    seen: float = 0.0
     reported: dict[int, float] = field(default_factory=dict)
     pruned: bool = False
 
@@ -76,6 +75,7 @@ class _Runner:
     def ended(self, job: Job, ending: Ending) -> Job | None:
         one = self.running.pop(job.name)
         if ending.code == 0 and is_finished(one.folder):
+            self._report(one)  # others are compared with all of it
             self._tell(job.name, self._judge(one))
         elif one.pruned:
             self.trials.tell_pruned(one.trial)
@@ -113,8 +113,11 @@ class _Runner:
             return set()
         self.looked = now
         for one in self.running.values():
-            found = {step: loss for step, loss in losses(one.folder).items() if step not in one.reported}
-            if found and not one.pruned:
-                one.reported |= found
-                one.pruned = self.trials.report(one.trial, found)
+            one.pruned = one.pruned or self._report(one)
         return {name for name, one in self.running.items() if one.pruned}
+
+    def _report(self, one: _Running) -> bool:
+        """Note what is new of a trial's losses; whether it is behind."""
+        found = {step: loss for step, loss in losses(one.folder).items() if step not in one.reported}
+        one.reported |= found
+        return self.trials.report(one.trial, found)

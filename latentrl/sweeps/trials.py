@@ -74,12 +74,11 @@ class Trials:
         self._study.set_user_attr("sweep", said)
         self._study.pruner = self._pruner(prune)
         with warnings.catch_warnings():
-            # Constraints and the liar are experimental, which Optuna says every time.
+            # The liar, for trials that run at a time, is experimental, which Optuna says every time.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             # The generator begins anew with every process, and must not suggest again what it did before.
-            self._study.sampler = optuna.samplers.TPESampler(
-                seed=seed + len(self._study.trials), constant_liar=workers > 1, constraints_func=_failed_at
-            )
+            began = seed + len(self._study.trials)
+            self._study.sampler = optuna.samplers.TPESampler(seed=began, constant_liar=workers > 1)
 
     def _pruner(self, prune: bool) -> Any:
         if not prune:
@@ -128,6 +127,8 @@ class Trials:
             self.tell_failed(trial, f"its {self.sweep.figure} is {found.value}: are the sequences too short?")
             return
         trial.set_user_attr("warnings", list(found.warnings))
+        # The search keeps away from where there are any.
+        trial.set_constraint("warnings", len(found.warnings))
         self._study.tell(trial, found.value)
 
     def tell_pruned(self, trial: Any) -> None:
@@ -143,9 +144,7 @@ class Trials:
     def best(self) -> Any | None:
         """The best finished trial: without warnings before those with, then by the figure; None where there is none."""
         done = [one for one in self.ended if one.state.name == "COMPLETE"]
-        return min(done, key=lambda one: (_failed_at(one), self.figure.sign * one.value), default=None)
+        return min(done, key=self._rank, default=None)
 
-
-def _failed_at(trial: Any) -> tuple[float]:
-    """How many warnings a trial has: the search keeps away from where there are any."""
-    return (float(len(trial.user_attrs.get("warnings", ()))),)
+    def _rank(self, trial: Any) -> tuple[int, float]:
+        return len(trial.user_attrs.get("warnings", ())), self.figure.sign * trial.value

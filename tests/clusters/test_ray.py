@@ -25,10 +25,9 @@ def two_nodes() -> Iterator[str]:
     """The address of a cluster of two nodes with a core each; its processes are this one's."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False}
-    )
-    cluster.add_node(num_cpus=1, object_store_memory=STORE)
+    node = {"num_cpus": 1, "object_store_memory": STORE, "node_ip_address": "127.0.0.1"}
+    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    cluster.add_node(**node)
     try:
         yield cluster.address
     finally:
@@ -47,7 +46,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 def _kill_a_worker(doing: str, when: Path, told: list[int]) -> None:
     """Kill the process of the cluster that is ``doing`` something, once ``when`` is there."""
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 900
     while time.monotonic() < deadline and not told:
         time.sleep(0.05)
         for entry in Path("/proc").iterdir() if when.exists() else ():
@@ -81,7 +80,7 @@ def test_a_killed_worker_costs_one_try(two_nodes: str, tmp_path: Path, monkeypat
     monkeypatch.setenv("RAY_ADDRESS", two_nodes)
     monkeypatch.chdir(tmp_path)
     collect(CollectOptions(out=Path("data"), sequences=12, test_sequences=20, length=12, num_envs=4))
-    Path("mine.json").write_text(json.dumps({"rows": [ROW], "columns": ["test_elbo_per_step"], "steps": 60}))
+    Path("mine.json").write_text(json.dumps({"rows": [ROW], "columns": ["test_elbo_per_step"], "steps": 4}))
     how = {"study": "mine.json", "data_dir": Path("data"), "seeds": 2, "recipe": "source"}
     here = study(StudyOptions(out=Path("here"), **how))  # type: ignore[arg-type]
     killed = list[int]()
