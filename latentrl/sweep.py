@@ -111,7 +111,8 @@ def _tell(said: Sweep, trials: Trials, folder: Path) -> str | None:
     for warning in best.user_attrs.get("warnings", ()):
         print(f"warning: {warning}")
     print(f"its run is {trials.place(best)}; the same from the beginning:")
-    line = command("train", *said.words(best.params), "--run", folder / "best")
+    found = {name: best.params[name] for name in said.search if name in best.params}
+    line = command("train", *said.words(found), "--run", folder / "best")
     print(line)
     return line
 

@@ -19,6 +19,7 @@ import difflib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Sweep:
         """Of ``latentrl train``, but for the run folder."""
         return tuple(word for flag, value in (*self.train.items(), *values.items()) for word in _words(flag, value))
 
-    @property
+    @cached_property
     def options(self) -> TrainOptions:
         """What all trials share."""
         return parsed(self.words({}))
@@ -135,29 +136,41 @@ def _section(path: Path, content: Mapping[str, Any], name: str) -> dict[str, Any
 
 
 def _check(path: Path, sweep: Sweep) -> None:
-    """Try what the file says on the options of ``train``, flag by flag, so that no trial fails for a slip."""
+    """Try what the file says on the options of ``train``, so that no trial fails for a slip."""
     for flag, value in sweep.train.items():
         if not isinstance(value, str | int | float):
             raise UserError(f"{path}: [train] {flag}: give one value")
-        _try(path, "train", flag, value)
+    ends = {flag: found.ends for flag, found in sweep.search.items()}
+    tried = [("train", flag, value) for flag, value in sweep.train.items()]
+    tried += [("search", flag, value) for flag, values in ends.items() for value in values]
     try:
-        # Sizes may be searched that suit each other in some trials alone.
-        if not {"state-size", "position-size"} & set(sweep.search):
-            check_options(sweep.options)
-    except UserError as error:
-        raise UserError(f"{path}: [train] {error}") from error
-    for flag, found in sweep.search.items():
-        for value in found.ends:
-            _try(path, "search", flag, value)
+        # Together first: reading a command line takes time.
+        for number in range(max(map(len, ends.values()))):
+            parsed(sweep.words({flag: values[number % len(values)] for flag, values in ends.items()}))
+    except UserError:
+        for section, flag, value in tried:
+            _try(path, section, flag, value)
+        raise
+    for section, flag, value in tried:
+        if isinstance(value, str) and flag in ("model", "objective", "prior"):
+            _refuse(path, section, TrainOptions(**{flag: value}))  # type: ignore[arg-type]
+    # Sizes may be searched that suit each other in some trials alone.
+    if not {"state-size", "position-size"} & set(sweep.search):
+        _refuse(path, "train", sweep.options)
 
 
 def _try(path: Path, section: str, flag: str, value: Value | bool) -> None:
     try:
         parsed(_words(flag, value))
-        if isinstance(value, str) and flag in ("model", "objective", "prior"):
-            check_options(TrainOptions(**{flag: value}))  # type: ignore[arg-type]
     except UserError as error:
         raise UserError(f"{path}: [{section}] {flag}: {error}") from error
+
+
+def _refuse(path: Path, section: str, options: TrainOptions) -> None:
+    try:
+        check_options(options)
+    except UserError as error:
+        raise UserError(f"{path}: [{section}] {error}") from error
 
 
 def parsed(words: tuple[str, ...]) -> TrainOptions:

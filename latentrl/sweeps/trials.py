@@ -111,8 +111,15 @@ class Trials:
         return trial, values, self.place(trial)
 
     def place(self, trial: Any) -> Path:
-        """The run folder of a trial: its own, or that of the one that it goes on with."""
-        return self.folder / "trials" / str(trial.user_attrs.get("folder", trial.number))
+        """The run folder of a trial: its own, or that of the one that it goes on with.
+
+        Raises:
+            UserError: what is stored is no name of such a folder: somebody else's file may lead anywhere.
+        """
+        name = str(trial.user_attrs.get("folder", trial.number))
+        if not (name.isascii() and name.isdecimal()):
+            raise UserError(f"{self.folder / DATABASE} is damaged (the folder of trial {trial.number} is {name!r})")
+        return self.folder / "trials" / name
 
     def report(self, trial: Any, losses: Mapping[int, float]) -> bool:
         """Note what a trial's training has come to by gradient steps; whether it is to be stopped."""

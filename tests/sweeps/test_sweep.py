@@ -111,7 +111,7 @@ def test_a_file_is_read_as_flags_and_ranges(file: Path) -> None:
         ("[search]\nblur = { low = 0, high = 1, log = true }", r"\[search\] blur: log: .* a low above 0"),
         ("[search]\nblur = { low = 0.5, high = 1, step = 2 }", r"\[search\] blur: step: give a whole number"),
         ("[search]\nbatch = { low = 1.5, high = 3.5 }", r"\[search\] batch: `latentrl train --batch 1.5`: it takes no"),
-        ("[search]\nprior = ['vhp', 'vhb']", r"\[search\] prior: --prior vhb: there is no such prior"),
+        ("[search]\nprior = ['vhp', 'vhb']", r"\[search\] --prior vhb: there is no such prior"),
         ("[train]\nbatch = 0\n[search]\nkappa = [1, 2]", r"\[train\] --batch 0"),
         ("[train]\nbatch = [1]\n[search]\nkappa = [1, 2]", r"\[train\] batch: give one value"),
         ("[search", "is no TOML"),
