@@ -15,6 +15,8 @@ import pytest
 from latentrl.collect import CollectOptions, collect
 from latentrl.study import StudyOptions, study
 
+# What Ray does by default on systems without clusters: nothing leaves the loopback interface.
+os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 ray = pytest.importorskip("ray")
 STORE = 80 * 2**20
 ROW = {"name": "short", "model": "ekvae"}
@@ -25,7 +27,7 @@ def two_nodes() -> Iterator[str]:
     """The address of a cluster of two nodes with a core each; its processes are this one's."""
     from ray.cluster_utils import Cluster
 
-    node = {"num_cpus": 1, "object_store_memory": STORE, "node_ip_address": "127.0.0.1"}
+    node = {"num_cpus": 1, "object_store_memory": STORE}
     cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
     cluster.add_node(**node)
     try:
