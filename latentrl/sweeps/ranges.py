@@ -72,7 +72,9 @@ def range_of(found: Any) -> Range:
     unknown = sorted(set(found) - {"low", "high", "log", "step"})
     if unknown:
         raise ValueError(f"{unknown[0]}: there is no such key; there are low, high, log and step")
-    low, high, log, step = (found.get(key) for key in ("low", "high", "log", "step"))
+    low: Any = found.get("low")
+    high: Any = found.get("high")
+    log, step = found.get("log"), found.get("step")
     if not (_is_number(low) and _is_number(high) and low < high):
         raise ValueError("give numbers low and high, the first below the second")
     if log not in (None, True, False) or (log and low <= 0):

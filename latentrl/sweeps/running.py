@@ -93,7 +93,7 @@ class _Runner:
         sweep = self.trials.sweep
         found = judged(one.folder, sweep.options.data, sweep.figure)
         self.trials.tell(one.trial, found)
-        told = f", but {found.warnings[0]}" if found.warnings else ""
+        told = f", with {len(found.warnings)} warning(s)" if found.warnings else ""
         return f"{sweep.figure} {found.value:.4g}{told}"
 
     def _tell(self, name: str, said: str) -> None:
