@@ -73,6 +73,12 @@ def _suite(argv: Sequence[str]) -> None:
     main(argv)
 
 
+def _sweep(argv: Sequence[str]) -> None:
+    from latentrl.sweep import main
+
+    main(argv)
+
+
 def _compare(argv: Sequence[str]) -> None:
     from latentrl.compare import main
 
@@ -128,6 +134,7 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb(_evaluate, "a policy or a planner -> its success in the real environment"),
     "study": Verb(_study, "every row of a table, several seeds each -> the table, its claims tested, its figures"),
     "suite": Verb(_suite, "collect, train, learn, evaluate in many systems -> one table of what is reached"),
+    "sweep": Verb(_sweep, "flags of a training and their ranges -> the best of them, judged without labels"),
     "compare": Verb(_compare, "one table of all agents on all tasks, with the true physics as an upper bound"),
     "export": Verb(_export, "a model and a policy -> ONNX and torch.export graphs for a control loop of your own"),
     "zoo": Verb(_zoo, "trained runs that come with the package: --run zoo:NAME"),

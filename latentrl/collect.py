@@ -16,8 +16,11 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from latentrl.clusters.on_ray import ray_cluster
+from latentrl.clusters.where import LOCAL, RAY, SLURM, where
 from latentrl.data_collection import storage
 from latentrl.data_collection.behaviour import held_uniform
+from latentrl.data_collection.elsewhere import player_on
 from latentrl.data_collection.folders import resumable_folder, settle, unfinished_folder
 from latentrl.data_collection.ground_truth import check_recorded, declaration_in
 from latentrl.data_collection.making import make
@@ -105,7 +108,7 @@ def _agreed(options: CollectOptions, recording: Recording | None) -> CollectOpti
                 f"if you name it: {command('collect', '--out', folder, '--resume', '--env', kept.env)}"
             )
         # A folder that stands there was to be replaced: else the collection would not have begun.
-        return replace(kept, out=folder, processes=options.processes, overwrite=folder.exists())
+        return replace(kept, out=folder, processes=options.processes, on=options.on, overwrite=folder.exists())
     if options.complete().settings != recording.settings:
         raise UserError(
             f"{unfinished_folder(folder)} holds an interrupted collection with other settings: "
@@ -122,6 +125,9 @@ def _check(options: CollectOptions) -> None:
         value = getattr(options, name)
         if value is not None and value < bound:
             raise UserError(f"--{name.replace('_', '-')} {value}: give {bound} or more")
+    if options.on == SLURM:
+        raise UserError(f"--on {SLURM}: a collection is one command: give it to sbatch --wrap '...', without --on")
+    where(options.on, (LOCAL, RAY))
     for flag, given in {"--grey": options.grey, "--crop": options.crop is not None}.items():
         if given and options.pixels is None:
             raise UserError(f"{flag} belongs to --pixels: give its SIZE, or leave {flag} out")
@@ -151,16 +157,16 @@ def _record(options: CollectOptions, recording: Recording, folder: Path) -> None
     train_seed, test_seed = (int(s) for s in np.random.SeedSequence(options.seed).generate_state(2))
     splits = {"train": (options.sequences, train_seed), "test": (options.test_sequences, test_seed)}
     behaviour = partial(held_uniform, hold=options.hold, amplitude=options.amplitude)
-    how = partial(
-        make,
-        options.env_id,
-        options.env_kwargs,
-        options.num_envs,
-        options.pixels,
-        options.grey,
-        options.repeat,
-        options.crop,
-    )
+    arguments: dict[str, Any] = {
+        "env_id": options.env_id,
+        "env_kwargs": options.env_kwargs,
+        "num_envs": options.num_envs,
+        "pixels": options.pixels,
+        "grey": options.grey,
+        "repeat": options.repeat,
+        "crop": options.crop,
+    }
+    how = partial(make, **arguments)
     total, done = ((n * options.length) for n in (options.sequences + options.test_sequences, recording.sequences))
     with ExitStack() as stack:
         envs = stack.enter_context(closing(how()))
@@ -170,7 +176,11 @@ def _record(options: CollectOptions, recording: Recording, folder: Path) -> None
         goal = photograph(envs, options)
         metadata = _metadata(options, envs, coordinates, goal) | ({"tasks": said.tasks} if said.tasks else {})
         play = player(envs, options.reset_options)
-        if options.worker_count > 1:
+        place = where(options.on, (LOCAL, RAY))
+        if place.kind == RAY:
+            cluster = stack.enter_context(ray_cluster(place.address))
+            play = player_on(cluster, arguments, options.reset_options, options.processes or cluster.cores)
+        elif options.worker_count > 1:
             play = stack.enter_context(Workers(how, options.worker_count, options.reset_options)).play
         start = time.perf_counter()
         with tqdm(total=total, initial=done, unit="frame", desc=f"collect {options.env}", disable=None) as bar:

@@ -20,13 +20,13 @@ PACKAGE = "latentrl"
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"types", "numerics", "rewards"}),
-    frozenset({"support", "shipped", "networks", "objectives", "geometry", "envs", "live", "tracking"}),
+    frozenset({"support", "shipped", "clusters", "networks", "objectives", "geometry", "envs", "live", "tracking"}),
     frozenset({"priors", "transitions", "inference", "agents", "data_collection", "figures", "zoo"}),
     frozenset({"models", "collect", "inspection", "recordings"}),
     frozenset({"runs", "metrics", "inspect", "import_recordings"}),
     frozenset({"training", "goals", "studies", "exporting", "imagine"}),
-    frozenset({"evaluation", "hub", "adapters", "train", "learn", "study", "suite"}),
-    frozenset({"evaluate", "compare", "export", "push", "pull", "quickstarts"}),
+    frozenset({"evaluation", "hub", "adapters", "sweeps", "train", "learn", "study", "suite"}),
+    frozenset({"evaluate", "compare", "export", "push", "pull", "quickstarts", "sweep"}),
     frozenset({"quickstart", "demo"}),
     frozenset({"__main__"}),
 )
@@ -34,8 +34,8 @@ FLOORS: tuple[frozenset[str], ...] = (
 EVERYWHERE = frozenset({"support"})
 """Rooms without science: whoever stands on their floor or above may import them."""
 VERBS = frozenset(
-    "collect import_recordings inspect train imagine learn evaluate compare study suite quickstart export demo zoo "
-    "push pull".split()
+    "collect import_recordings inspect train imagine learn evaluate compare study suite sweep quickstart export demo "
+    "zoo push pull".split()
 )
 AT_THE_TOP = VERBS | {"types", "__init__", "__main__"}
 
@@ -56,7 +56,8 @@ ENVIRONMENTS_AND_DATA = frozenset({"gymnasium", "minari"})
 UNPICKLERS = frozenset({"pickle", "dill", "joblib", "cloudpickle", "shelve"})
 FORBIDDEN_OUTSIDE: dict[str, frozenset[str]] = {
     **dict.fromkeys(
-        ("numerics/", "support/", "networks/", "objectives/", "geometry/", "priors/"), ENVIRONMENTS_AND_DATA
+        ("numerics/", "support/", "clusters/", "networks/", "objectives/", "geometry/", "priors/"),
+        ENVIRONMENTS_AND_DATA,
     ),
     **dict.fromkeys(("inspection/",), ENVIRONMENTS_AND_DATA),
     **dict.fromkeys(
@@ -103,6 +104,9 @@ REGISTRIES: tuple[Registry, ...] = (
             "deep_ssm": "shared by dks and dvbs",
             "frame_autoencoder": "shared by ekvae and kvae",
         },
+    ),
+    Registry(
+        "studies/launchers", "studies/launchers/__init__.py", "LAUNCHERS", {"base": "what a launcher is given, and is"}
     ),
     Registry(
         "priors",

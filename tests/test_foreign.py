@@ -91,6 +91,7 @@ COMMANDS = """
     study study.json --dry-run
     study study.json --out study --report
     suite --out suite --quick --report
+    sweep sweep.toml --out swept --report
     quickstart --out quick
     collect --out half --resume
     import log --out imported
@@ -130,6 +131,9 @@ def _foreign(folder: Path) -> Path:
     )
     for name in ("data/pickled.pkl", "run/policy.pkl"):
         (place / name).write_bytes(b"cos\nsystem\n(S'touch was_here'\ntR.")
+    (place / "sweep.toml").write_text("[search]\nbatch = [2, 4]\n")
+    (place / "swept").mkdir()
+    (place / "swept" / "sweep.db").write_bytes(b"cos\nsystem\n(S'touch was_here'\ntR.")
     # A quickstart that says that all but its evaluations is done.
     quick = place / "quick"
     shutil.copytree(place / "data", quick / "data")

@@ -8,10 +8,15 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import signal
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
@@ -23,6 +28,7 @@ from latentrl.collect import CollectOptions, collect
 from latentrl.studies.lock import exclusive
 from latentrl.study import StudyOptions, main, study
 from latentrl.support.errors import UserError
+from tests.clusters.stand_in import StandIn
 
 TRAINER = """
 import json, pathlib, signal, sys, time
@@ -313,3 +319,89 @@ def test_an_interrupted_verb_says_that_it_goes_on(
     with pytest.raises(SystemExit) as exit_code:
         main(["pendulum"])
     assert exit_code.value.code == 130 and "goes on" in capsys.readouterr().err
+
+
+# -- elsewhere ---------------------------------------------------------------------------------------------------------
+
+
+def _as_called(script: Path, number: int) -> list[str]:
+    """The words that a script of an array starts Python with, behind ``-m latentrl.study``, for a task's number."""
+    told = script.with_name("told")
+    subprocess.run(["bash", str(script)], env={"SLURM_ARRAY_TASK_ID": str(number), "TOLD": str(told)}, check=True)
+    words = told.read_text().splitlines()
+    assert words[:2] == ["-m", "latentrl.study"]
+    return words[2:]
+
+
+def test_the_tasks_of_an_array_come_to_what_one_process_does(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = bench.options("good", "broken", jobs=3, out=bench.root / "it's here")
+    python = bench.root / "python 3"
+    python.write_text('#!/bin/bash\nprintf "%s\\n" "$@" > "$TOLD"\n')
+    python.chmod(0o755)
+    folder = bench.root / "it's here" / "slurm"
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", str(python))
+        assert study(replace(options, on="slurm")) is None
+    assert not bench.calls
+    said = capsys.readouterr().out
+    assert "4 tasks in runs.txt; nothing is submitted yet" in said and "--dependency=afterany:$runs" in said
+    script = (folder / "runs.sh").read_text()
+    assert "#SBATCH --array=1-4%3\n" in script and "#SBATCH --requeue\n" in script
+    for name in ("runs", "report", "submit"):
+        subprocess.run(["bash", "-n", str(folder / f"{name}.sh")], check=True)
+    for number in (1, 2, 3, 4, 1, 2):  # two are requeued after their end
+        words = _as_called(folder / "runs.sh", number)
+        with pytest.raises(SystemExit) if number % 2 == 0 else nullcontext():
+            main(words)
+    assert len(bench.calls) == 4 and not (bench.root / "it's here" / "table_1.md").exists()
+    with pytest.raises(SystemExit):
+        main(_as_called(folder / "report.sh", 0))
+    study(replace(options, out=bench.root / "out"))
+    assert (bench.root / "it's here" / "table_1.md").read_text() == bench.table()
+
+
+def test_data_comes_before_the_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = StudyOptions("pendulum", out=tmp_path / "out", seeds=2, rows=("ekvae-co",), on="slurm")
+    assert study(options) is None
+    submit = (tmp_path / "out" / "slurm" / "submit.sh").read_text()
+    assert submit.index("first.sh") < submit.index("--dependency=afterok:$first") < submit.index("afterany:$runs")
+    first = shlex.split((tmp_path / "out" / "slurm" / "first.sh").read_text().splitlines()[-1])
+    make = "import pathlib, sys; out = pathlib.Path(sys.argv[sys.argv.index('--out') + 1]); out.mkdir(parents=True)"
+    code = f"{make}; (out / 'metadata.json').touch()"
+    monkeypatch.setattr(running, "command", lambda verb, words: (sys.executable, "-S", "-E", "-c", code, verb, *words))
+    main(first[4:])
+    assert sorted(path.parent.name for path in tmp_path.rglob("metadata.json")) == ["seed0", "seed1"]
+    assert study(options) is None and "afterok" not in (tmp_path / "out" / "slurm" / "submit.sh").read_text()
+
+
+def test_a_study_on_a_cluster_loses_a_try_and_no_result(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def connected(address: str | None) -> Iterator[StandIn]:
+        assert address == "ray://head:10001"
+        yield StandIn(lost={1})
+
+    monkeypatch.setattr("latentrl.studies.launchers.ray.ray_cluster", connected)
+    there = study(bench.options("good", "other", on="ray://head:10001", jobs=None, out=bench.root / "there"))
+    assert len(bench.calls) == 4
+    here = study(bench.options("good", "other"))
+    assert here is not None and there is not None
+    assert [there.values(row, "score") for row in ("good", "other")] == [{0: 1.0, 1: 2.0}, {0: 0.0, 1: 1.0}]
+    assert (bench.root / "there" / "table_1.md").read_text() == bench.table()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"on": "cloud"}, "--on cloud: there is no such place; give one of local, ray, ray://HOST:PORT, slurm"),
+        ({"on": "ray://head"}, "--on ray://head: give ray://HOST:PORT"),
+        ({"rows": ("good", "good/seed0")}, "--rows good: give single runs alone, NAME/seedK, or none"),
+        ({"rows": ("good/seed2",)}, "--rows good/seed2: there are 2 seeds, from 0; give --seeds 3 or more"),
+        ({"rows": ("god/seed0",)}, "--rows god: there is no such row"),
+    ],
+    ids=["place", "address", "mixed", "seed", "row"],
+)
+def test_places_and_runs_that_there_are_not(bench: Bench, changes: dict[str, object], told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        study(bench.options("good", **changes))

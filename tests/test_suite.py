@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tyro
 
 import latentrl.suite
 from latentrl.studies.launchers import local
@@ -82,6 +84,15 @@ def test_a_seed_of_every_system_comes_before_the_next() -> None:
 def test_what_is_refused(options: SuiteOptions, told: str) -> None:
     with pytest.raises(UserError, match=told):
         suite(options)
+
+
+def test_a_chain_is_a_task_of_an_array(tmp_path: Path) -> None:
+    options = SuiteOptions(out=tmp_path, only=("ball-log",), seeds=2, quick=True, on="slurm")
+    assert suite(options) is None
+    lines = (tmp_path / "slurm" / "runs.txt").read_text().splitlines()
+    called = [chains_of(tyro.cli(SuiteOptions, args=shlex.split(line)[3:])) for line in lines]
+    assert [[chain.name for chain in chains] for chains in called] == [["ball-log/seed0"], ["ball-log/seed1"]]
+    assert [chain for chains in called for chain in chains] == chains_of(options)
 
 
 def test_a_report_of_nothing_says_so(tmp_path: Path) -> None:

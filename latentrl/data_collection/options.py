@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
+from latentrl.clusters.where import LOCAL
 from latentrl.data_collection.workers import usable_cores
 from latentrl.envs import ENVIRONMENTS, environment_named
 from latentrl.envs.description import Collection, Environment, Flag
@@ -19,7 +20,7 @@ from latentrl.support.options import JSON_OBJECT, default_hint
 
 COLLECTED = ("sequences", "test_sequences", "length", "hold", "amplitude", "num_envs")
 """The options whose defaults an environment says."""
-NOT_OF_THE_DATA = ("out", "overwrite", "resume", "processes")
+NOT_OF_THE_DATA = ("out", "overwrite", "resume", "processes", "on")
 MOST_WORKERS = 16
 """More than this write faster than one process reads."""
 
@@ -120,6 +121,9 @@ class CollectOptions:
     """Environments that start together; part of what a seed fixes."""
     processes: Annotated[int | None, default_hint("1; rendered by MuJoCo: as many as there are cores", "INT")] = None
     """Processes that move and render environments; the data does not depend on it."""
+    on: Annotated[str, tyro.conf.arg(metavar="{local,ray,ray://HOST:PORT}")] = LOCAL
+    """Where environments are moved and rendered: here, or on a cluster of Ray (pip install 'latentrl[ray]'), with
+    --processes rounds at a time, by default as many as it has cores; the data does not depend on it."""
     describe: Annotated[str | None, default_hint("what the environment says of itself", "FILE")] = None
     """A TOML or JSON file that declares coordinates of the ground truth, and tasks: see latentrl.envs.declaration."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False

@@ -44,6 +44,11 @@ class Cell:
         return f"{self.row.name}/seed{self.seed}"
 
     @property
+    def gpus(self) -> int:
+        """Of how many GPUs the training says that it wants one."""
+        return gpus_of(self.arguments[self.arguments.index("--device") + 1]) if "--device" in self.arguments else 0
+
+    @property
     def collected(self) -> bool:
         """Whether the study makes the data itself, within its folder."""
         return self.data.is_relative_to(self.folder.parents[1])
@@ -175,6 +180,11 @@ def _arguments(study: Study, row: Row, seed: int, steps: int, recipe: str, devic
         arguments += ["--annealing-steps", str(max(1, round(row.annealing * steps)))]
     arguments += ["--prior", row.prior, "--recipe", recipe, "--steps", str(steps), *study.train, *row.options]
     return (*arguments, "--seed", str(seed), "--device", device)
+
+
+def gpus_of(device: str) -> int:
+    """How many GPUs a training on ``device`` needs."""
+    return int(device.startswith("cuda"))
 
 
 def data_folder(out: Path, given: Path | None, seed: int) -> Path:

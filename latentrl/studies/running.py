@@ -13,8 +13,9 @@ from latentrl.envs import register
 from latentrl.runs.folder import SETTINGS
 from latentrl.studies.cells import Cell, State, command, printed, reason
 from latentrl.studies.definition import Study
-from latentrl.studies.launchers.local import Ending, Job, run_jobs
-from latentrl.studies.lock import exclusive
+from latentrl.studies.launchers.base import Ending, Job, RunsJobs
+from latentrl.studies.launchers.local import run_jobs
+from latentrl.studies.lock import beside_others, exclusive
 from latentrl.studies.progress import Progress, in_words
 from latentrl.support.errors import UserError
 
@@ -59,7 +60,16 @@ def forget_failures(cells: Sequence[Cell]) -> None:
             cell.record_path.unlink()
 
 
-def run_study(study: Study, out: Path, cells: Sequence[Cell], workers: int, retry: bool = False) -> None:
+def run_study(
+    study: Study,
+    out: Path,
+    cells: Sequence[Cell],
+    workers: int,
+    retry: bool = False,
+    runs_jobs: RunsJobs = run_jobs,
+    alone: bool = True,
+    train: bool = True,
+) -> None:
     """Bring every cell to its end, in ``workers`` processes; what is finished, or has failed, stays as it is.
 
     Args:
@@ -68,12 +78,15 @@ def run_study(study: Study, out: Path, cells: Sequence[Cell], workers: int, retr
         cells: what to train.
         workers: processes at a time.
         retry: train failed runs afresh.
+        runs_jobs: says where.
+        alone: nobody else is at work on any run of the study meanwhile, else on none of these.
+        train: else the data that is missing is collected, and no more.
 
     Raises:
         UserError: cells that hold something else, missing data, another study at work in ``out``.
         KeyboardInterrupt: on Ctrl-C, after every process has saved its state.
     """
-    with exclusive(out, "study") as held:
+    with exclusive(out, "study") if alone else beside_others(out, "study", [one.folder for one in cells]) as held:
         for cell in cells:
             cell.check()
             cell.settle()
@@ -82,15 +95,17 @@ def run_study(study: Study, out: Path, cells: Sequence[Cell], workers: int, retr
         todo = [cell for cell in cells if cell.open]
         if not todo:
             return
-        _collect(missing_data(study, todo), out, held)
+        _collect(missing_data(study, todo), out, held, runs_jobs)
+        if not train:
+            return
         progress = Progress(cells, study.minutes, workers)
         try:
-            _train(todo, workers, progress, held)
+            _train(todo, workers, progress, held, runs_jobs)
         finally:
             progress.close()
 
 
-def _collect(missing: FolderArguments, out: Path, held: Sequence[int]) -> None:
+def _collect(missing: FolderArguments, out: Path, held: Sequence[int], runs_jobs: RunsJobs) -> None:
     jobs = []
     for folder, arguments in missing.items():
         print(f"$ {printed('latentrl.collect', arguments)}", flush=True)
@@ -100,16 +115,21 @@ def _collect(missing: FolderArguments, out: Path, held: Sequence[int]) -> None:
         if ending.code and not ending.stopped:
             raise UserError(f"collecting {job.name} failed: {reason(job.log, ending.log_offset, ending.code)}")
 
-    run_jobs(jobs, 1, on_end=ended, inherited=held)
+    if jobs:
+        runs_jobs(jobs, 1, on_end=ended, inherited=held)
 
 
-def _train(cells: Sequence[Cell], workers: int, progress: Progress, held: Sequence[int]) -> None:
+def _job(cell: Cell) -> Job:
+    """What begins with a run, or goes on with it."""
+    if cell.folder.is_dir() and not (cell.folder / SETTINGS).is_file():
+        shutil.rmtree(cell.folder)  # it ended before there was anything to go on with
+    words = command("latentrl.train", cell.next_arguments())
+    return Job(cell.name, words, cell.log, lambda: _job(cell), cell.gpus)
+
+
+def _train(cells: Sequence[Cell], workers: int, progress: Progress, held: Sequence[int], runs_jobs: RunsJobs) -> None:
     by_name = {cell.name: cell for cell in cells}
-    jobs = []
-    for cell in cells:
-        if cell.folder.is_dir() and not (cell.folder / SETTINGS).is_file():
-            shutil.rmtree(cell.folder)  # it ended before there was anything to go on with
-        jobs.append(Job(cell.name, command("latentrl.train", cell.next_arguments()), cell.log))
+    jobs = [_job(cell) for cell in cells]
 
     def started(job: Job) -> None:
         cell = by_name[job.name]
@@ -123,7 +143,7 @@ def _train(cells: Sequence[Cell], workers: int, progress: Progress, held: Sequen
         cell.save_record(state, why, seconds)
         progress.ended(cell, f"finished in {in_words(seconds)}" if why is None else f"{state}: {why}")
 
-    run_jobs(jobs, workers, started, ended, progress.tick, held)
+    runs_jobs(jobs, workers, started, ended, progress.tick, held)
 
 
 def outcome(cell: Cell, ending: Ending) -> tuple[State, str | None]:

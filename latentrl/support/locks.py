@@ -50,22 +50,25 @@ def exclusive(place: Path, refusal: str, make: bool = False) -> Iterator[int | N
 
 
 @contextmanager
-def shared(place: Path, refusal: str) -> Iterator[None]:
+def shared(place: Path, refusal: str) -> Iterator[int | None]:
     """Hold a folder together with others who only read what is in it; who wants it alone is refused meanwhile.
 
     Args:
         place: exists.
         refusal: what is told where another process has it alone.
 
+    Yields:
+        As :func:`exclusive`.
+
     Raises:
         UserError: another process has it alone.
     """
     if fcntl is None:
-        yield
+        yield None
         return
-    descriptor, _ = _locked(place, refusal, make=False, alone=False)
+    descriptor, held = _locked(place, refusal, make=False, alone=False)
     try:
-        yield
+        yield descriptor if held else None
     finally:
         os.close(descriptor)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import tyro
@@ -62,6 +64,27 @@ def check_one_or_more(**values: int | None) -> None:
     for name, value in values.items():
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} {value}: give one or more")
+
+
+def given_words(
+    options: DataclassInstance, skip: Collection[str] = (), names: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
+    """The flags, and their values, of options that are not what they are by default, as they are typed.
+
+    Args:
+        options: of a verb.
+        skip: fields to leave out, those without a default among them.
+        names: flags by their field, where they are not called alike.
+    """
+    found: list[str] = []
+    for one in fields(options):
+        value = getattr(options, one.name)
+        if one.name in skip or value == one.default:
+            continue
+        flag = names.get(one.name, f"--{one.name.replace('_', '-')}")
+        values = () if value is True else value if isinstance(value, tuple) else (value,)
+        found += [flag, *map(str, values)]
+    return found
 
 
 def options_to_json(options: DataclassInstance) -> dict[str, Any]:

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from latentrl.studies import STUDIES
+from latentrl.studies.lock import beside_others, exclusive
 from latentrl.studies.running import run_study
 from latentrl.studies.suite.running import run_suite
 from latentrl.studies.systems import SYSTEMS
 from latentrl.support.errors import UserError
+from latentrl.support.locks import HAS_LOCKS
 from tests.crowd import crowd
 
 
@@ -65,3 +67,20 @@ def test_of_ten_processes_one_wins_and_nine_are_told(
     refused = [line for line in lines if line != "held"]
     assert all(line.startswith(f"{tmp_path / 'out'}: another {name} is at work there") for line in refused)
     assert all(one.exitcode == 0 for one in processes)
+
+
+@pytest.mark.skipif(not HAS_LOCKS, reason="nothing is locked")
+def test_single_runs_are_beside_each_other_and_beside_no_whole(tmp_path: Path) -> None:
+    one, other = (tmp_path / "row" / f"seed{seed}" for seed in range(2))
+    with beside_others(tmp_path, "study", [one]):
+        with beside_others(tmp_path, "study", [other]) as held:
+            assert len(held) == 2
+        with pytest.raises(UserError, match=f"{one}: another study is at work on it"):
+            with beside_others(tmp_path, "study", [other, one]):
+                pass
+        with pytest.raises(UserError, match=f"{tmp_path}: another study is at work there"):
+            with exclusive(tmp_path, "study"):
+                pass
+    with exclusive(tmp_path, "study"), pytest.raises(UserError, match="at work on all of it"):
+        with beside_others(tmp_path, "study", [one]):
+            pass

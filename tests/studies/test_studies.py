@@ -24,7 +24,8 @@ from latentrl.studies.cells import Cell, State, cells_of, reason
 from latentrl.studies.claims import claims_markdown, examine
 from latentrl.studies.definition import Claim, Column, Row, Study, Table, Term
 from latentrl.studies.figures import Barrel, Lengths, annealing_lengths, barrels, strips
-from latentrl.studies.launchers.local import Ending, Job, run_jobs
+from latentrl.studies.launchers.base import Ending, Job
+from latentrl.studies.launchers.local import run_jobs
 from latentrl.studies.own import read_study
 from latentrl.studies.progress import expected_seconds, in_words, left_of, seconds_left
 from latentrl.studies.record import compare

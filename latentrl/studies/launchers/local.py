@@ -7,46 +7,15 @@ import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from latentrl.support.interrupts import INTERRUPTED, ctrl_c_on_termination, deferred_interrupt
+from latentrl.studies.launchers.base import Ending, Job, Plan
+from latentrl.support.interrupts import ctrl_c_on_termination, deferred_interrupt
 
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = (60.0, 10.0)
 """How long a process may take to save its state after SIGINT, and to end after SIGTERM."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A command, and the file that what it prints is appended to."""
-
-    name: str
-    command: tuple[str, ...]
-    log: Path
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a job ended.
-
-    Attributes:
-        code: exit status; negative for a signal.
-        seconds: how long it ran.
-        stopped: whether it was asked to, by Ctrl-C.
-        log_offset: bytes of the log that were there before.
-    """
-
-    code: int
-    seconds: float
-    stopped: bool
-    log_offset: int
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether somebody stopped it: this process, or a signal that it got from elsewhere."""
-        return self.stopped or self.code in (INTERRUPTED, -signal.SIGINT, -signal.SIGTERM)
 
 
 @dataclass
@@ -55,9 +24,16 @@ class _Running:
     process: subprocess.Popen[bytes]
     started: float
     log_offset: int
+    asked: bool = False
 
     def ending(self, stopped: bool) -> Ending:
         return Ending(self.process.wait(), time.monotonic() - self.started, stopped, self.log_offset)
+
+
+def launch(plan: Plan, address: str | None = None) -> bool:
+    """Run a plan on this machine; see `latentrl.studies.launchers.base.Launcher`."""
+    plan.run(run_jobs, plan.workers or 1)
+    return True
 
 
 def run_jobs(
@@ -65,7 +41,7 @@ def run_jobs(
     workers: int,
     on_start: Callable[[Job], object] = lambda job: None,
     on_end: Callable[[Job, Ending], object] = lambda job, ending: None,
-    on_tick: Callable[[Mapping[str, float]], object] = lambda running: None,
+    on_tick: Callable[[Mapping[str, float]], Collection[str] | None] = lambda running: None,
     inherited: Sequence[int] = (),
 ) -> None:
     """Run ``jobs`` in turn, up to ``workers`` at a time, each on one thread.
@@ -78,7 +54,8 @@ def run_jobs(
         workers: processes at a time.
         on_start: told of each job before it starts.
         on_end: told how each ended; a job that it returns is the next to start.
-        on_tick: told several times a second which jobs run, by name, and for how many seconds.
+        on_tick: told several times a second which jobs run, by name, and for how many seconds; those that it names
+            are interrupted, once.
         inherited: file descriptors that the processes keep open.
     """
     waiting, running = deque(jobs), list[_Running]()
@@ -92,11 +69,15 @@ def run_jobs(
                 time.sleep(POLL_SECONDS)
                 for one in [one for one in running if one.process.poll() is not None]:
                     running.remove(one)
-                    following = on_end(one.job, one.ending(stopped=False))
+                    following = on_end(one.job, one.ending(stopped=one.asked))
                     if isinstance(following, Job):
                         waiting.appendleft(following)
                 now = time.monotonic()
-                on_tick({one.job.name: now - one.started for one in running})
+                unwanted = on_tick({one.job.name: now - one.started for one in running}) or ()
+                for one in running:
+                    if one.job.name in unwanted and not one.asked:
+                        one.asked = True
+                        one.process.send_signal(signal.SIGINT)
         except KeyboardInterrupt:
             _stop([one.process for one in running])
             for one in running:

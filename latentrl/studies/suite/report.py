@@ -74,3 +74,10 @@ def failures(found: Mapping[str, Any]) -> list[str]:
         for step, told in seed["steps"].items()
         if told["state"] == "failed"
     ]
+
+
+def told_states(chains: Sequence[Chain]) -> Iterator[str]:
+    """A line for every chain: how many of its steps are done."""
+    for chain in chains:
+        done = sum(state == "finished" for state in chain.states().values())
+        yield f"{chain.name}: {done} of {len(chain.steps)} steps are done"

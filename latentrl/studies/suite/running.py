@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from tqdm import tqdm
 
 from latentrl.studies.cells import reason
-from latentrl.studies.launchers.local import Ending, Job, run_jobs
-from latentrl.studies.lock import exclusive
+from latentrl.studies.launchers.base import Ending, Job, Plan, RunsJobs
+from latentrl.studies.launchers.local import run_jobs
+from latentrl.studies.lock import beside_others, exclusive
 from latentrl.studies.progress import TICK_SECONDS, in_words, remaining_seconds, seconds_left
 from latentrl.studies.suite.chain import Chain, lacking
 from latentrl.studies.suite.commands import Step
@@ -22,7 +24,15 @@ MINUTES: dict[str, float] = {"record": 0.5, "collect": 4, "import": 0.5, "train"
 """Of a step on one core, where neither a finished one nor its system tells."""
 
 
-def run_suite(chains: Sequence[Chain], out: Path, workers: int, retry: bool = False, who: str = "suite") -> None:
+def run_suite(
+    chains: Sequence[Chain],
+    out: Path,
+    workers: int,
+    retry: bool = False,
+    who: str = "suite",
+    runs_jobs: RunsJobs = run_jobs,
+    alone: bool = True,
+) -> None:
     """Do what is left to do of every chain, ``workers`` of them at a time; a step that fails stops what needs it alone.
 
     Args:
@@ -31,12 +41,14 @@ def run_suite(chains: Sequence[Chain], out: Path, workers: int, retry: bool = Fa
         workers: processes at a time.
         retry: do failed steps once more.
         who: asks for them, for people.
+        runs_jobs: says where.
+        alone: nobody else is at work on any chain in ``out`` meanwhile, else on none of these.
 
     Raises:
         UserError: a folder that holds something else, another one at work in ``out``.
         KeyboardInterrupt: on Ctrl-C, after every process has saved its state.
     """
-    with exclusive(out, who) as held:
+    with exclusive(out, who) if alone else beside_others(out, who, [one.folder for one in chains]) as held:
         able = [chain for chain in chains if lacking(chain.system) is None]
         for chain in able:
             chain.check()
@@ -44,9 +56,38 @@ def run_suite(chains: Sequence[Chain], out: Path, workers: int, retry: bool = Fa
                 chain.forget_failures()
         runner = _Runner(able, workers)
         try:
-            run_jobs(runner.first_jobs(), workers, runner.started, runner.ended, runner.tick, held)
+            runs_jobs(runner.first_jobs(), workers, runner.started, runner.ended, runner.tick, held)
         finally:
             runner.bar.close()
+
+
+def plan_of(
+    chains: Sequence[Chain],
+    out: Path,
+    workers: int | None,
+    retry: bool,
+    run: Callable[[RunsJobs, int], object],
+    line: Callable[[Chain], str],
+    report: str,
+) -> Plan:
+    """What a launcher needs to know of chains: each is a command, which does its steps in turn.
+
+    Args:
+        chains: see :func:`run_suite`; so are ``out`` and ``retry``.
+        out: see there.
+        workers: at a time; None: the launcher's own number.
+        retry: see there.
+        run: does all of them.
+        line: the command that does one of them, and goes on with it.
+        report: the command that tells what came of them.
+    """
+    todo = []
+    for chain in chains:
+        if lacking(chain.system) is None:
+            chain.check()
+            if chain.open_steps() or (retry and "failed" in chain.states().values()):
+                todo.append(chain)
+    return Plan(out, workers, run, None, tuple(map(line, todo)), report)
 
 
 def left_of(chains: Sequence[Chain], workers: int, running: Mapping[str, float] = MappingProxyType({})) -> float:
@@ -128,11 +169,13 @@ class _Runner:
 
     def _next(self, chain: Chain) -> Job | None:
         step = chain.next_step()
-        if step is None:
-            return None
+        return None if step is None else self._job(chain, step)
+
+    def _job(self, chain: Chain, step: Step) -> Job:
         name = job_name(chain, step)
         self.at[name] = chain, step
-        return Job(name, (sys.executable, *chain.command(step)), chain.log(step))
+        again = partial(self._job, chain, step)
+        return Job(name, (sys.executable, *chain.command(step)), chain.log(step), again)
 
     def started(self, job: Job) -> None:
         chain, step = self.at[job.name]

@@ -1,0 +1,76 @@
+"""Scripts for Slurm: its arrays, dependencies and requeueing do what a scheduler does, nothing here waits for anything.
+
+A task of the array is one public command, which goes on where it was interrupted; so a task that Slurm requeues does.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from latentrl.studies.launchers.base import Plan
+from latentrl.support.files import write_text
+
+FOLDER = "slurm"
+SAVING_SECONDS = 120
+"""Before the end of its time a task is asked to save its state."""
+
+
+def launch(plan: Plan, address: str | None = None) -> bool:
+    """Write a plan's scripts and print how they are submitted; see `latentrl.studies.launchers.base.Launcher`."""
+    if not plan.runs:
+        return True  # only the report is left, which takes no time
+    folder = plan.folder.resolve() / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    home, log = Path.cwd(), folder / "%x-%j.log"
+    submit = [*_unless(plan.first is None, f"first=$(sbatch --parsable {_quoted(folder / 'first.sh')})")]
+    if plan.first is not None:
+        write_text(folder / "first.sh", _script("first", home, log, [f"exec {python_here(plan.first)}"]))
+    steps = folder / "runs.txt"
+    write_text(steps, "".join(f"{python_here(line)}\n" for line in plan.runs))
+    limit = "" if plan.workers is None else f"%{plan.workers}"
+    array = [f"--array=1-{len(plan.runs)}{limit}", *_unless(not plan.gpus, f"--gres=gpu:{plan.gpus}")]
+    body = [f'step=$(sed -n "${{SLURM_ARRAY_TASK_ID}}p" {_quoted(steps)})', 'eval "exec $step"']
+    write_text(folder / "runs.sh", _script("runs", home, folder / "%x-%A_%a.log", body, array))
+    after = "" if plan.first is None else "--dependency=afterok:$first "
+    submit.append(f"runs=$(sbatch --parsable {after}{_quoted(folder / 'runs.sh')})")
+    write_text(folder / "report.sh", _script("report", home, log, [f"exec {python_here(plan.report)}"]))
+    submit.append(f"sbatch --dependency=afterany:$runs {_quoted(folder / 'report.sh')}")
+    write_text(folder / "submit.sh", "\n".join(["#!/bin/bash", "set -e", *submit, ""]))
+    print(f"{folder}: {len(plan.runs)} tasks in runs.txt; nothing is submitted yet. What submit.sh does:\n")
+    print("\n".join(submit))
+    print(
+        f"\nnext: bash {_quoted(folder / 'submit.sh')}\nPartition, account and time are those of SBATCH_PARTITION, "
+        "SBATCH_ACCOUNT and SBATCH_TIMELIMIT;\nall nodes must share this folder and the one you are in"
+    )
+    return False
+
+
+def python_here(line: str) -> str:
+    """A command as it is printed for people, with this very Python."""
+    return f"{shlex.quote(sys.executable)}{line.removeprefix('python')}" if line.startswith("python ") else line
+
+
+def _script(name: str, home: Path, log: Path, body: list[str], more: list[str] | None = None) -> str:
+    told = [
+        f"--job-name=latentrl-{name}",
+        f"--output={_quoted(log)}",
+        "--open-mode=append",
+        "--ntasks=1",
+        "--cpus-per-task=1",
+        "--requeue",
+        f"--signal=B:TERM@{SAVING_SECONDS}",
+        *(more or []),
+    ]
+    head = ["#!/bin/bash", *(f"#SBATCH {one}" for one in told)]
+    # The command takes the place of the shell, so that it gets the signal.
+    return "\n".join([*head, f"cd {_quoted(home)} || exit 1", "export OMP_NUM_THREADS=1", *body, ""])
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def _unless(condition: bool, word: str) -> tuple[str, ...]:
+    return () if condition else (word,)

@@ -1,0 +1,196 @@
+"""A sweep as its TOML file says it.
+
+figure = "prediction"                   # or "elbo"; see latentrl.sweeps.figures
+trials = 30
+
+[train]                                 # flags of `latentrl train` that all trials share
+data = "data/pendulum"
+steps = 3000
+
+[search]                                # flags that differ
+kappa = { low = 0.01, high = 0.3, log = true }
+batch = { low = 16, high = 64 }
+objective = ["rewo", "geco"]
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from latentrl.support.errors import UserError
+from latentrl.sweeps.figures import FIGURES
+from latentrl.sweeps.ranges import Choice, Range, Value, range_of
+from latentrl.training.options import TrainOptions, check_options
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
+
+KEYS = ("figure", "trials", "train", "search")
+PLACES = ("run", "resume", "overwrite", "strict", "progress", "explain")
+"""Flags of ``train`` that a sweep gives itself, or that train nothing."""
+NOT_SEARCHED = {
+    "data": "figures on other data cannot be compared",
+    "seed": "the best of several seeds is luck; give one to [train]",
+    "device": "it changes no figure but the time; give one to [train]",
+    "steps": "more are better; give one number to [train]",
+}
+"""Flags that are the same in all trials, and why."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is searched.
+
+    Attributes:
+        figure: by which trials are compared, a key of `latentrl.sweeps.figures.FIGURES`.
+        trials: in all.
+        train: flags that all trials share, without their dashes.
+        search: ranges of the others.
+    """
+
+    figure: str
+    trials: int
+    train: Mapping[str, Value | bool] = field(default_factory=dict)
+    search: Mapping[str, Range] = field(default_factory=dict)
+
+    def words(self, values: Mapping[str, Value]) -> tuple[str, ...]:
+        """Of ``latentrl train``, but for the run folder."""
+        return tuple(word for flag, value in (*self.train.items(), *values.items()) for word in _words(flag, value))
+
+    @cached_property
+    def options(self) -> TrainOptions:
+        """What all trials share."""
+        return parsed(self.words({}))
+
+    def as_json(self) -> dict[str, Any]:
+        """What makes two sweeps the same, as JSON values: all but the number of trials."""
+        ranges = {
+            name: (list(one.words) if isinstance(one, Choice) else vars(one)) for name, one in self.search.items()
+        }
+        return {"figure": self.figure, "train": dict(self.train), "search": ranges}
+
+
+def read_sweep(path: Path) -> Sweep:
+    """The sweep that a TOML file describes.
+
+    Raises:
+        UserError: no such file, no TOML, unknown keys or flags, values that ``latentrl train`` does not take.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give a TOML file with [search]") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no TOML ({error})") from error
+    for key in content:
+        if key not in KEYS:
+            raise UserError(f"{path}: {key}: there is no such key; there are {', '.join(KEYS)}{_alike(key, KEYS)}")
+    figure, trials = content.get("figure", next(iter(FIGURES))), content.get("trials", 20)
+    if not isinstance(figure, str) or figure not in FIGURES:
+        raise UserError(f"{path}: figure = {figure!r}: give one of {', '.join(FIGURES)}")
+    if type(trials) is not int or trials < 1:
+        raise UserError(f"{path}: trials = {trials!r}: give one or more")
+    train, search = (_section(path, content, name) for name in ("train", "search"))
+    if not search:
+        raise UserError(f"{path}: [search] names no flag: there is nothing to search")
+    ranges = {}
+    for name, found in search.items():
+        if name in train:
+            raise UserError(f"{path}: {name} is in [train] and in [search]; leave one out")
+        if name in NOT_SEARCHED:
+            raise UserError(f"{path}: [search] {name}: {NOT_SEARCHED[name]}")
+        try:
+            ranges[name] = range_of(found)
+        except ValueError as error:
+            raise UserError(f"{path}: [search] {name}: {error}") from error
+    made = Sweep(figure, trials, train, ranges)
+    _check(path, made)
+    return made
+
+
+def _section(path: Path, content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A table of flags, by the names that they have on a command line."""
+    found = content.get(name, {})
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: {name}: give a table of flags, [{name}]")
+    flags = {one.name.replace("_", "-") for one in fields(TrainOptions)}
+    made = {}
+    for key, value in found.items():
+        flag = key.replace("_", "-").removeprefix("--")
+        if flag not in flags:
+            raise UserError(f"{path}: [{name}] {key}: `latentrl train` has no such flag{_alike(flag, flags)}")
+        if flag in PLACES:
+            raise UserError(f"{path}: [{name}] {key}: the sweep sets this flag itself; leave it out")
+        made[flag] = value
+    return made
+
+
+def _check(path: Path, sweep: Sweep) -> None:
+    """Try what the file says on the options of ``train``, so that no trial fails for a slip."""
+    for flag, value in sweep.train.items():
+        if not isinstance(value, str | int | float):
+            raise UserError(f"{path}: [train] {flag}: give one value")
+    ends = {flag: found.ends for flag, found in sweep.search.items()}
+    tried = [("train", flag, value) for flag, value in sweep.train.items()]
+    tried += [("search", flag, value) for flag, values in ends.items() for value in values]
+    try:
+        # Together first: reading a command line takes time.
+        for number in range(max(map(len, ends.values()))):
+            parsed(sweep.words({flag: values[number % len(values)] for flag, values in ends.items()}))
+    except UserError:
+        for section, flag, value in tried:
+            _try(path, section, flag, value)
+        raise
+    for section, flag, value in tried:
+        if isinstance(value, str) and flag in ("model", "objective", "prior"):
+            _refuse(path, section, TrainOptions(**{flag: value}))  # type: ignore[arg-type]
+    # Sizes may be searched that suit each other in some trials alone.
+    if not {"state-size", "position-size"} & set(sweep.search):
+        _refuse(path, "train", sweep.options)
+
+
+def _try(path: Path, section: str, flag: str, value: Value | bool) -> None:
+    try:
+        parsed(_words(flag, value))
+    except UserError as error:
+        raise UserError(f"{path}: [{section}] {flag}: {error}") from error
+
+
+def _refuse(path: Path, section: str, options: TrainOptions) -> None:
+    try:
+        check_options(options)
+    except UserError as error:
+        raise UserError(f"{path}: [{section}] {error}") from error
+
+
+def parsed(words: tuple[str, ...]) -> TrainOptions:
+    """The options of a command line of ``train``.
+
+    Raises:
+        UserError: it takes no such value.
+    """
+    try:
+        return tyro.cli(TrainOptions, args=list(words), prog="latentrl train", console_outputs=False)
+    except SystemExit as error:
+        raise UserError(f"`latentrl train {' '.join(words)}`: it takes no such value; see its --help") from error
+
+
+def _words(flag: str, value: Value | bool) -> tuple[str, ...]:
+    if isinstance(value, bool):
+        return (f"--{flag}",) if value else (f"--no-{flag}",)
+    return (f"--{flag}", str(value))
+
+
+def _alike(name: str, known: Any) -> str:
+    near = difflib.get_close_matches(name, sorted(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""

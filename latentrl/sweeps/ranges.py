@@ -1,0 +1,89 @@
+"""What a flag may be in a sweep: whole numbers, numbers, or one of several words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Value: TypeAlias = int | float | str
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """From ``low`` to ``high``, both included: whole ones where both are; ``log``: by their logarithm."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of them are whole numbers."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def suggested(self, trial: Any, name: str) -> Value:
+        """What an Optuna trial is to take for ``name``."""
+        if self.whole:
+            return trial.suggest_int(name, self.low, self.high, step=self.step or 1, log=self.log)
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+    @property
+    def ends(self) -> tuple[Value, ...]:
+        """Values that have to be possible."""
+        return (self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of these."""
+
+    words: tuple[Value, ...]
+
+    def suggested(self, trial: Any, name: str) -> Value:
+        """What an Optuna trial is to take for ``name``."""
+        return trial.suggest_categorical(name, list(self.words))
+
+    @property
+    def ends(self) -> tuple[Value, ...]:
+        """Values that have to be possible."""
+        return self.words
+
+
+Range: TypeAlias = Numbers | Choice
+
+
+def range_of(found: Any) -> Range:
+    """The range that a sweep file's value says: ``{ low = .., high = .., log = true }`` or ``["one", "other"]``.
+
+    Raises:
+        ValueError: something else; says what is wrong, as the rest of a sentence.
+    """
+    if isinstance(found, list):
+        if len(found) < 2 or len(set(map(str, found))) < len(found):
+            raise ValueError("give two or more different values to choose from")
+        if not all(_is_number(one) or isinstance(one, str) for one in found):
+            raise ValueError("give numbers or words to choose from")
+        return Choice(tuple(found))
+    if not isinstance(found, Mapping):
+        raise ValueError("give { low = .., high = .. } or a list to choose from; one value for all belongs to [train]")
+    unknown = sorted(set(found) - {"low", "high", "log", "step"})
+    if unknown:
+        raise ValueError(f"{unknown[0]}: there is no such key; there are low, high, log and step")
+    low: Any = found.get("low")
+    high: Any = found.get("high")
+    log, step = found.get("log"), found.get("step")
+    if not (_is_number(low) and _is_number(high) and low < high):
+        raise ValueError("give numbers low and high, the first below the second")
+    if log not in (None, True, False) or (log and low <= 0):
+        raise ValueError("log: give true or false, and a low above 0")
+    made = Numbers(low, high, bool(log), step)
+    if step is not None and (not made.whole or log or type(step) is not int or step < 1):
+        raise ValueError("step: give a whole number, with whole low and high and without log")
+    return made
+
+
+def _is_number(found: Any) -> bool:
+    return isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
