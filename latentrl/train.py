@@ -213,7 +213,7 @@ def _write(situation: Situation, training: Training) -> list[str]:
     else:
         figures = evaluate_static(model, options.data, seed=options.seed)
     untried = situation.entry.has_setting("standardise") and not options.standardise
-    warnings = [*objective_failures(training.trainer.objective, untried), *failures(figures, untried)]
+    warnings = [*objective_failures(training.trainer.objective, untried, situation.static), *failures(figures, untried)]
     write_json(folder / "metrics.json", {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})
     width, held_out = max(map(len, figures)), "frames" if situation.static else "sequences"
     print(f"{folder}: trained in {training.trainer.seconds:.0f} s ({options.backend}); on held-out {held_out}:")

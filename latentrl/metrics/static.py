@@ -23,7 +23,7 @@ from latentrl.types import Sequences, is_image
 AT_ONCE = 1000
 """Frames that are looked at together."""
 LIKELIHOOD_VALUES, FEWEST = 25_600, 20
-"""Observation values of the frames whose likelihood is estimated: those of a hundred small pictures; frames at least."""
+"""Observation values of the frames whose likelihood is estimated, a hundred small pictures; and frames, at least."""
 
 
 def evaluate_static(model: GenerativeModel, folder: Path, seed: int = 0) -> dict[str, float]:
