@@ -17,7 +17,7 @@ import pytest
 
 from latentrl.figures.latents import Colouring
 from latentrl.figures.theme import to_png
-from latentrl.models import MODELS
+from latentrl.models import MODELS, STATICS
 from latentrl.objectives import OBJECTIVES
 from latentrl.studies import STUDIES
 from latentrl.studies.cells import Cell, State, cells_of, reason
@@ -61,7 +61,7 @@ def test_a_studys_rows_tables_and_claims_fit_each_other(study: Study) -> None:
     assert len(set(names)) == len(names)
     assert {row.name for row in study.rows} == {name for table in study.tables for name in table.rows}
     for row in study.all_rows:
-        assert row.model in MODELS and row.objective in OBJECTIVES and row.prior in ("vhp", "normal")
+        assert row.model in {**MODELS, **STATICS} and row.objective in OBJECTIVES and row.prior in ("vhp", "normal")
         assert (row.objective == "annealing") == (row.annealing is not None)
         assert row.model in study.minutes
     for table in study.tables:

@@ -32,7 +32,7 @@ Likelihood = Literal["gaussian", "bernoulli"]
 
 @dataclass(frozen=True)
 class VAESettings:
-    """Sizes and variants of a VAE; the defaults are those of Table A.1's pendulum.
+    """Sizes and variants of a VAE; the defaults are those of Table A.1's first data set.
 
     Attributes:
         position_size: dimensions of z: single frames tell positions, and no more.
