@@ -77,7 +77,7 @@ def test_terms_are_those_of_a_bag_of_frames(model: StaticModel) -> None:
 
 def test_rate_and_distortion_are_minus_the_bound_of_the_weights(name: str, model: StaticModel) -> None:
     """Eq. 2.17, from samples that are drawn once more."""
-    count = STATICS[name].settings().samples
+    count = getattr(STATICS[name].settings(), "samples", 1)
     weighs = name == "iwae"
     terms = model.rate_distortion(single_frames(make_batch()), seeded(3))
     frames = make_batch().observations.flatten(0, 1)
@@ -144,6 +144,8 @@ def test_a_run_folder_gives_the_same_model_and_world_models_are_asked_for_in_vai
 
 @pytest.mark.parametrize("changes", [{"position_size": 0}, {"samples": 0}, {"components": 0}, {"likelihood": "cauchy"}])
 def test_settings_that_make_no_model_are_refused(name: str, changes: dict[str, object]) -> None:
+    if not all(STATICS[name].has_setting(key) for key in changes):
+        pytest.skip("it has no such setting")
     with pytest.raises(ValueError, match=r"must be one or more|there are gaussian and bernoulli"):
         make_model(name, **changes)
 
