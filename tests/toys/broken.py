@@ -141,7 +141,7 @@ def _blank(arrays: Arrays, theme: Theme) -> Figure:
 def pytest_configure() -> None:
     """In the places of the toys."""
     MODELS["toy"] = ModelEntry(UnseededModel, ToySettings)
-    STATICS["toy"] = ModelEntry(UnseededStatic, ToyStaticSettings)
+    STATICS["toy-static"] = ModelEntry(UnseededStatic, ToyStaticSettings)
     PRIORS["toy"] = BoastfulPrior
     OBJECTIVES["toy"] = SummingObjective
     BACKENDS["toy"] = ForgetfulBackend

@@ -69,7 +69,7 @@ REGISTRIES: tuple[dict[str, Any], ...] = (
 def register() -> None:
     """The one line of each; a task stands in its environment's own dictionary."""
     MODELS["toy"] = ModelEntry(ToyModel, ToySettings)
-    STATICS["toy"] = ModelEntry(ToyStatic, ToyStaticSettings)
+    STATICS["toy-static"] = ModelEntry(ToyStatic, ToyStaticSettings)
     PRIORS["toy"] = ToyPrior
     OBJECTIVES["toy"] = ToyObjective
     BACKENDS["toy"] = ToyBackend
