@@ -19,7 +19,9 @@ from latentrl.live.terminal import can_show
 from latentrl.live.training import TrainingView
 from latentrl.metrics.failures import failures
 from latentrl.metrics.held_out import check_held_out, evaluate_model
-from latentrl.runs.folder import CHECKPOINT, MODEL, THREADS, is_finished, load_model, load_settings
+from latentrl.metrics.static import evaluate_static
+from latentrl.models.base import WorldModel
+from latentrl.runs.folder import CHECKPOINT, MODEL, THREADS, is_finished, load_any_model, load_settings
 from latentrl.runs.opening import opened
 from latentrl.runs.tensors import write_tensors
 from latentrl.support.errors import FAILED, UserError, reported
@@ -30,6 +32,7 @@ from latentrl.tracking import DEFAULT, Choice, choice_of, tracked
 from latentrl.training.building import build_training
 from latentrl.training.constraint import objective_failures, raised_bound
 from latentrl.training.explaining import amount, explained, notes, too_few_steps
+from latentrl.training.frames import data_of
 from latentrl.training.joining import aside, joined
 from latentrl.training.kept_target import load_target
 from latentrl.training.memory import CheckpointMemory, finished_stages
@@ -107,7 +110,7 @@ def _is_done(run: Begun) -> bool:
     if not options.resume or not is_finished(options.folder):
         return False
     try:
-        load_model(options.folder)
+        load_any_model(options.folder)
     except UserError as error:
         print(f"{error}\n{options.folder}: trains it once more, with its own settings")
         return False
@@ -136,7 +139,7 @@ def _train(run: Begun, processes: Processes) -> Path:
         check_data(options.folder, data, options.data)
         check_test_data(options.folder, options.data)
     options = with_sizes(options, data)
-    situation = measure(options, data, read_charts=not started)
+    situation = measure(options, data_of(options, data), read_charts=not started)
     recipe = choose(situation, run.settings)
     if run.moved and not options.explain:
         keep_place(options.folder, options.data)
@@ -152,7 +155,7 @@ def _train(run: Begun, processes: Processes) -> Path:
         training = build_training(situation, recipe, options.folder, processes)
         before = load_settings(options.folder).get(THREADS) if options.resume else None
         torch.set_num_threads(training_threads(training.trainer, most, before))
-        write_settings(situation, recipe, training)
+        write_settings(situation, recipe, training, data)
         _check_alike(recipe, training)
         if situation.options.backend in NEEDS:
             rehearse(training.trainer)
@@ -236,15 +239,19 @@ def _write(situation: Situation, training: Training) -> list[str]:
         What the training failed at, in sentences that are printed and stand in ``metrics.json``.
     """
     options, folder = situation.options, training.folder
-    write_tensors(folder / MODEL, training.model.state_dict())
+    model = training.trainer.model
+    write_tensors(folder / MODEL, model.state_dict())
     # A training takes long, in which the data may have been recorded anew.
     check_test_data(folder, options.data)
-    figures = evaluate_model(training.model, options.data, seed=options.seed)
+    if isinstance(model, WorldModel):
+        figures = evaluate_model(model, options.data, seed=options.seed)
+    else:
+        figures = evaluate_static(model, options.data, seed=options.seed)
     untried = situation.entry.has_setting("standardise") and not options.standardise
-    warnings = [*objective_failures(training.trainer.objective, untried), *failures(figures, untried)]
+    warnings = [*objective_failures(training.trainer.objective, untried, situation.static), *failures(figures, untried)]
     write_json(folder / "metrics.json", {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})
-    width = max(map(len, figures))
-    print(f"{folder}: trained in {training.trainer.seconds:.0f} s ({options.backend}); on held-out sequences:")
+    width, held_out = max(map(len, figures)), "frames" if situation.static else "sequences"
+    print(f"{folder}: trained in {training.trainer.seconds:.0f} s ({options.backend}); on held-out {held_out}:")
     for name, value in figures.items():
         print(f"  {name:<{width}}  {value:.4g}")
     for tracker in training.trackers:

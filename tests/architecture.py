@@ -39,7 +39,8 @@ VERBS = frozenset(
 )
 AT_THE_TOP = VERBS | {"types", "__init__", "__main__"}
 
-SHARED_BY_MODELS = frozenset({"__init__", "base", "capabilities", "spec", "over_data"})
+SHARED_BY_MODELS = frozenset({"__init__", "base", "capabilities", "entry", "spec", "over_data"})
+SHARED_BY_STATICS = frozenset({"__init__", "base"})
 """What others may import of `models`; every other file there is a model, or a part of one."""
 SHARED_BY_STAGES = frozenset({"__init__", "base"})
 SHARED_BY_PENALTIES = frozenset({"__init__", "base"})
@@ -98,13 +99,15 @@ REGISTRIES: tuple[Registry, ...] = (
         "MODELS",
         {
             "base": "what a model is",
+            "entry": "what stands in the registry",
             "capabilities": "what a recipe may ask for",
             "spec": "shapes and units of the data",
             "over_data": "any model over a whole data set",
             "deep_ssm": "shared by dks and dvbs",
-            "frame_autoencoder": "shared by ekvae and kvae",
+            "frame_autoencoder": "shared by all that encode frames",
         },
     ),
+    Registry("models/statics", "models/__init__.py", "STATICS", {"base": "what a static model is"}),
     Registry(
         "studies/launchers", "studies/launchers/__init__.py", "LAUNCHERS", {"base": "what a launcher is given, and is"}
     ),
@@ -112,7 +115,11 @@ REGISTRIES: tuple[Registry, ...] = (
         "priors",
         "priors/__init__.py",
         "PRIORS",
-        {"base": "what a prior is", "transformed_normal": "has no density: the dvbs's own"},
+        {
+            "base": "what a prior is",
+            "transformed_normal": "has no density: the dvbs's own",
+            "vamp": "is made of a model's own posterior",
+        },
     ),
     Registry(
         "objectives",
@@ -371,7 +378,10 @@ def files_import_each_other_in_no_circle(sources: Sources) -> list[str]:
 def only_models_know_concrete_models(sources: Sources) -> list[str]:
     """Others ask for a capability, or for a name in MODELS."""
     outside = [path for path in sources if room_of(path) != "models"]
-    return users_of("models", SHARED_BY_MODELS, sources, outside)
+    return [
+        *users_of("models", SHARED_BY_MODELS, sources, outside),
+        *users_of("models/statics", SHARED_BY_STATICS, sources, outside),
+    ]
 
 
 def the_trainer_knows_no_stage_and_no_penalty(sources: Sources) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from latentrl.agents.policies.saving import read_policy
 from latentrl.goals.picture import read_goal
 from latentrl.hub.files import NOTE
-from latentrl.runs.folder import goal_beside, load_model
+from latentrl.runs.folder import goal_beside, load_any_model
 from latentrl.support.errors import UserError
 from latentrl.support.files import read_json, write_json
 
@@ -55,7 +55,7 @@ def check(folder: Path) -> None:
     Raises:
         UserError: names what is amiss.
     """
-    model = load_model(folder)
+    model = load_any_model(folder)
     for path in sorted(folder.glob("*.json")):
         if path.stem != "goal":
             read_json(path, "it is damaged where it comes from")

@@ -63,7 +63,9 @@ def failures(figures: Mapping[str, float], standardise: bool = True) -> list[str
     return found
 
 
-def constraint_failures(error: float, bound: float, began: bool, standardise: bool = True) -> list[str]:
+def constraint_failures(
+    error: float, bound: float, began: bool, standardise: bool = True, waited: str = "the dynamics were"
+) -> list[str]:
     """What a constrained training failed at; empty without a bound.
 
     Args:
@@ -71,10 +73,11 @@ def constraint_failures(error: float, bound: float, began: bool, standardise: bo
         bound: kappa^2 as it was then; NaN for none.
         began: whether the dynamics were trained at all: they wait until the constraint was met once.
         standardise: as in :func:`failures`.
+        waited: what waits so, with its verb.
     """
     if not error > MOST_ERROR * bound:
         return []
-    what = "not met" if began else "never met, so that the dynamics were not trained"
+    what = "not met" if began else f"never met, so that {waited} not trained"
     others = ", --standardise, or" if standardise else ", or"
     return [
         f"the constraint was {what}: C is {error:.2g} where {bound:.2g} is the bound; try more --steps"

@@ -1,42 +1,21 @@
-"""World models: one file each, one line each in ``MODELS``."""
+"""Models: one file each, one line each in ``MODELS``, or in ``STATICS`` if it knows no time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-from latentrl.models.base import WorldModel
+from latentrl.models.base import GenerativeModel, WorldModel
 from latentrl.models.dks import DKS, DKFSettings, DKSSettings
 from latentrl.models.dvbs import DVBS, DVBFSettings, DVBSSettings
 from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.entry import ModelEntry
 from latentrl.models.kvae import KVAE, KVAESettings
 from latentrl.models.rssm import RSSM, RSSMSettings
 from latentrl.models.spec import DataSpec
-
-
-class ModelEntry(NamedTuple):
-    """A model: ``model(spec, settings)``.
-
-    Attributes:
-        model: its class.
-        settings: the dataclass of its settings; ``latentrl train`` sets those that it has a flag of the same name for.
-        source: settings of the source's plain recipe, where they are not the defaults.
-        flags: of ``latentrl train`` that a user chooses for this model alone, though others have such a setting.
-        whole: whether the source's state is not split into position and velocity.
-    """
-
-    model: type[WorldModel]
-    settings: Callable[..., Any]
-    source: Mapping[str, Any] = MappingProxyType({})
-    flags: frozenset[str] = frozenset()
-    whole: bool = False
-
-    def has_setting(self, name: str) -> bool:
-        """Whether the model's settings know ``name``."""
-        return name in {field.name for field in fields(self.settings())}
-
+from latentrl.models.statics.iwae import IWAE, IWAESettings
+from latentrl.models.statics.vae import VAE, VAESettings, VampVAESettings, VHPVAESettings
 
 WHOLE: Mapping[str, Any] = MappingProxyType({"position_size": None, "shortest": 0})
 """The whole state is decoded, and whole sequences are seen."""
@@ -50,16 +29,45 @@ MODELS: dict[str, ModelEntry] = {
     "kvae": ModelEntry(KVAE, KVAESettings, {"emission": "mixed"}, whole=True),
     "rssm": ModelEntry(RSSM, RSSMSettings, WHOLE, whole=True),
 }
+"""World models: what can be filtered, planned with and given goals."""
+
+LIKELIHOOD = frozenset({"likelihood"})
+STATICS: dict[str, ModelEntry] = {
+    "vae": ModelEntry(VAE, VAESettings, flags=LIKELIHOOD),
+    "vhp-vae": ModelEntry(VAE, VHPVAESettings, flags=LIKELIHOOD | {"samples"}),
+    "vamp-vae": ModelEntry(VAE, VampVAESettings, flags=LIKELIHOOD | {"components"}),
+    "iwae": ModelEntry(IWAE, IWAESettings, flags=LIKELIHOOD | {"samples", "layers"}),
+}
+"""Static models: of frames that know nothing of each other."""
 
 
-def build(name: str, spec: DataSpec, settings: dict[str, Any]) -> WorldModel:
-    """A freshly initialised model from settings as JSON holds them.
+def entry_of(name: str) -> ModelEntry:
+    """The model of that name, static or not.
 
     Raises:
         KeyError: no such model.
+    """
+    return MODELS[name] if name in MODELS else STATICS[name]
+
+
+def build(name: str, spec: DataSpec, settings: dict[str, Any]) -> WorldModel:
+    """A freshly initialised world model from settings as JSON holds them.
+
+    Raises:
+        KeyError: no such world model.
         TypeError: a setting the model does not know.
     """
-    entry = MODELS[name]
+    made = _made(MODELS[name], spec, settings)
+    assert isinstance(made, WorldModel)
+    return made
+
+
+def build_any(name: str, spec: DataSpec, settings: dict[str, Any]) -> GenerativeModel:
+    """A freshly initialised model, static or not: see :func:`build`."""
+    return _made(entry_of(name), spec, settings)
+
+
+def _made(entry: ModelEntry, spec: DataSpec, settings: dict[str, Any]) -> GenerativeModel:
     # JSON knows no tuples.
     known: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     return entry.model(spec, entry.settings(**known))

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from latentrl.inference import kalman
 from latentrl.inference.backends import REFERENCE, Backend, Emission, Mixture, StateSpace
+from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import Sampled
 from latentrl.models.frame_autoencoder import FrameAutoencoder
 from latentrl.models.spec import DataSpec
@@ -102,7 +103,7 @@ class RateTerms(NamedTuple):
     posterior: Tensor
 
 
-class EKVAE(FrameAutoencoder):
+class EKVAE(FrameAutoencoder, WorldModel):
     """The extended Kalman variational autoencoder (Latent Matters, 4.2; Table A.2).
 
     The Kalman recursion runs in float64, the networks in float32. ``backend`` computes it, PyTorch unless a training

@@ -1,4 +1,4 @@
-"""What EKVAE and KVAE share: q(a | x) and p(x | a) of single frames, by networks of one's choice."""
+"""What EKVAE, KVAE and static models share: q(a | x) and p(x | a) of single frames, by networks of one's choice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from latentrl.models.base import WorldModel, leading_shape
+from latentrl.models.base import GenerativeModel, leading_shape
 from latentrl.models.spec import DataSpec
 from latentrl.networks import NETWORKS, NetworkName
 from latentrl.networks.standardisation import Standardisation
@@ -16,7 +16,7 @@ from latentrl.numerics.frame_errors import frame_errors
 from latentrl.numerics.pieces import in_pieces
 
 
-class FrameAutoencoder(WorldModel):
+class FrameAutoencoder(GenerativeModel):
     """A model of positions a that are read off single frames. Large frames go through the networks in pieces."""
 
     log_sigma: nn.Parameter

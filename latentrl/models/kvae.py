@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from latentrl.inference import kalman
 from latentrl.inference.backends import REFERENCE, Backend
+from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import Sampled
 from latentrl.models.frame_autoencoder import FrameAutoencoder
 from latentrl.models.spec import DataSpec
@@ -101,7 +102,7 @@ class Parts(NamedTuple):
     memory: Tensor  # (h, c)_{t-1}
 
 
-class KVAE(FrameAutoencoder):
+class KVAE(FrameAutoencoder, WorldModel):
     """The Kalman variational autoencoder, linear given an LSTM's memory (Latent Matters, 4.4.3; Table A.5).
 
     The Kalman recursion runs in float64, the networks in float32; ``backend`` computes it, PyTorch unless a training

@@ -42,6 +42,15 @@ def spread_sample(data: Sequences, count: int = SAMPLE) -> Sequences:
     return data[:: max(1, len(data) // count)]
 
 
+def single_frames(data: Sequences) -> Sequences:
+    """Every frame of ``data [N, T]`` as a sequence of one, ``[N T, 1]``, without an action: for models without time.
+
+    A view, where the observations are contiguous.
+    """
+    frames = data.observations.flatten(0, 1).unsqueeze(1)
+    return Sequences(frames, data.actions.new_zeros(len(frames), 0, data.actions.shape[-1]))
+
+
 @torch.no_grad()
 def smooth(model: WorldModel, data: Sequences) -> Belief:
     """q(z_t | x_1:T, u_1:T-1) over ``[N, T]``, on the model's device; ``data`` may lie on another."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from latentrl.types import Sequences
+from latentrl.types import Sequences, is_image_shape
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,16 @@ class DataSpec:
     action_size: int
     action_scale: tuple[float, ...]
 
+    @property
+    def is_image(self) -> bool:
+        """Whether an observation is a picture, counted in [0, 1]."""
+        return self.observation_dtype == "uint8" and is_image_shape(self.observation_shape)
+
     @classmethod
     def of(cls, data: Sequences) -> DataSpec:
-        """The spec of a training set."""
-        scale = data.actions.abs().amax((0, 1)).clamp(min=1e-6)
+        """The spec of a training set; of single frames, which have no actions, the scale of these is one."""
+        actions = data.actions if data.length > 1 else data.actions.new_ones(1, 1, data.actions.shape[-1])
+        scale = actions.abs().amax((0, 1)).clamp(min=1e-6)
         return cls(
             tuple(data.observations.shape[2:]),
             str(data.observations.dtype).removeprefix("torch."),

@@ -139,6 +139,30 @@ class PixelGaussian:
         return -(0.5 * error + self.sigma.log() + 0.5 * LOG_2PI).flatten(-self.dims).sum(-1)
 
 
+@dataclass(frozen=True)
+class PixelBernoulli:
+    """p(x | z) of values in [0, 1], each of its own probability: ``logits [..., *shape]``, ``dims = len(shape)``."""
+
+    logits: Tensor
+    dims: int
+
+    @property
+    def mean(self) -> Tensor:
+        """The probabilities ``[..., *shape]``."""
+        return self.logits.sigmoid()
+
+    def rsample(self, generator: torch.Generator | None = None) -> Tensor:
+        """Zeros and ones ``[..., *shape]``; no gradient."""
+        drawn = torch.rand(self.logits.shape, dtype=self.logits.dtype, device=self.logits.device, generator=generator)
+        return (drawn < self.mean).to(self.logits.dtype)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Minus the binary cross entropy of ``value [..., *shape]`` in nats, summed over ``shape`` (3.2.2.1)."""
+        values, logits = torch.broadcast_tensors(value, self.logits)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, values, reduction="none")
+        return -loss.flatten(-self.dims).sum(-1)
+
+
 def standard_normal_like(tensor: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Standard normal noise with the shape, dtype and device of ``tensor``, from ``generator`` if one is given."""
     return torch.randn(tensor.shape, dtype=tensor.dtype, device=tensor.device, generator=generator)

@@ -86,7 +86,11 @@ class ObjectiveSettings:
     Attributes:
         bound: kappa^2, for constrained optimisation.
         annealing_steps: updates until beta is 1, for annealing.
+        annealing_period: updates after which annealing begins again; None: never.
+        frames: whether what is learned are independent frames, for which constrained optimisation is another.
     """
 
     bound: float
     annealing_steps: int
+    annealing_period: int | None = None
+    frames: bool = False

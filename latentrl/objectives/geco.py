@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from latentrl.objectives.base import scalar
 from latentrl.objectives.constrained import Constrained, step_size
 from latentrl.types import RateDistortion
 
@@ -21,12 +22,19 @@ class GECO(Constrained):
         nu: step size of log lambda; :func:`step_size` if None. The source gives none for sequences (docs/ekvae.md).
         alpha: weight of the past in the moving average of C.
         limits: smallest and largest beta. Without the first, the exponent of a long violation takes as long to undo.
+        start: the first beta.
     """
 
     def __init__(
-        self, bound: float, nu: float | None = None, alpha: float = 0.9, limits: tuple[float, float] = (1e-6, 1e2)
+        self,
+        bound: float,
+        nu: float | None = None,
+        alpha: float = 0.9,
+        limits: tuple[float, float] = (1e-6, 1e2),
+        start: float = 1.0,
     ) -> None:
         super().__init__(bound, alpha)
+        self.beta = scalar(start)
         self.nu, self.limits = step_size("geco", bound) if nu is None else nu, limits
 
     def update(self, terms: RateDistortion) -> None:

@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentrl.models import MODELS, build
-from latentrl.models.base import WorldModel
+from latentrl.models import MODELS, STATICS, build_any
+from latentrl.models.base import GenerativeModel, WorldModel
 from latentrl.models.spec import DataSpec
 from latentrl.runs.schema import ELSEWHERE, check_settings
 from latentrl.runs.tensors import read_tensors
@@ -37,7 +37,7 @@ SLACK = 10**6
 fills the memory."""
 
 
-def model_settings(name: str, model: WorldModel) -> dict[str, Any]:
+def model_settings(name: str, model: GenerativeModel) -> dict[str, Any]:
     """What :func:`load_model` needs to build the model again, as JSON values."""
     return {"name": name, "settings": asdict(model.settings), "spec": asdict(model.spec)}
 
@@ -88,7 +88,24 @@ def load_settings(folder: Path) -> dict[str, Any]:
 def load_model(
     folder: Path, device: torch.device | str = "cpu", settings: Mapping[str, Any] | None = None
 ) -> WorldModel:
-    """The finished model of a run, in evaluation mode.
+    """The finished world model of a run, in evaluation mode; see :func:`load_any_model`.
+
+    Raises:
+        UserError: as there, or a static model.
+    """
+    model = load_any_model(folder, device, settings)
+    if not isinstance(model, WorldModel):
+        raise UserError(
+            f"{folder}: its model is static: it knows single frames and no motion, and nothing can be filtered, "
+            f"imagined or controlled in it; train one of {', '.join(MODELS)} with --model"
+        )
+    return model
+
+
+def load_any_model(
+    folder: Path, device: torch.device | str = "cpu", settings: Mapping[str, Any] | None = None
+) -> GenerativeModel:
+    """The finished model of a run, static or not, in evaluation mode.
 
     Args:
         folder: the run folder.
@@ -102,8 +119,9 @@ def load_model(
     described = (load_settings(folder) if settings is None else settings).get("model")
     if described is None:
         raise UserError(f"{folder / SETTINGS} is damaged (model is missing): {ELSEWHERE}")
-    if described["name"] not in MODELS:
-        raise UserError(f"{folder / SETTINGS}: no model {described['name']!r}; there are {', '.join(MODELS)}")
+    known = (*MODELS, *STATICS)
+    if described["name"] not in known:
+        raise UserError(f"{folder / SETTINGS}: no model {described['name']!r}; there are {', '.join(known)}")
     weights, _ = read_tensors(folder / MODEL, cure_of(folder))
     for name, value in weights.items():
         if value.is_floating_point() and not value.isfinite().all():
@@ -124,7 +142,7 @@ def cure_of(folder: Path) -> str:
     return f"{how} with {command('train', '--run', folder, '--resume')}"
 
 
-def _check_kinds(model: WorldModel, path: Path) -> None:
+def _check_kinds(model: GenerativeModel, path: Path) -> None:
     """Refuse settings of another kind than the model's defaults, which it would stumble over when it is used.
 
     Raises:
@@ -140,7 +158,7 @@ def _check_kinds(model: WorldModel, path: Path) -> None:
             raise UserError(f"{path} is damaged (model.settings.{field.name} is {value!r}): {ELSEWHERE}")
 
 
-def _built(described: Mapping[str, Any], weights: Mapping[str, Tensor], path: Path) -> WorldModel:
+def _built(described: Mapping[str, Any], weights: Mapping[str, Tensor], path: Path) -> GenerativeModel:
     """The model that settings describe, whose shapes are first compared with the weights': sizes may be absurd."""
     spec = described["spec"]
     data = DataSpec(
@@ -151,7 +169,7 @@ def _built(described: Mapping[str, Any], weights: Mapping[str, Tensor], path: Pa
     )
     try:
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            sketched = build(described["name"], data, described["settings"])
+            sketched = build_any(described["name"], data, described["settings"])
         sketch = sketched.state_dict()
         _check_kinds(sketched, path)
     except UserError:
@@ -168,4 +186,4 @@ def _built(described: Mapping[str, Any], weights: Mapping[str, Tensor], path: Pa
             )
     if sum(map(Tensor.numel, sketch.values())) > SLACK + 2 * sum(map(Tensor.numel, weights.values())):
         raise UserError(f"{path.parent / MODEL} does not fit {path}, which makes a far larger model: {ELSEWHERE}")
-    return build(described["name"], data, described["settings"])
+    return build_any(described["name"], data, described["settings"])

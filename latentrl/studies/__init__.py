@@ -7,6 +7,7 @@ from latentrl.studies.control import CONTROL
 from latentrl.studies.definition import Study
 from latentrl.studies.pendulum import PENDULUM
 from latentrl.studies.reacher_angles import REACHER_ANGLES
+from latentrl.studies.static_pendulum import STATIC_PENDULUM
 
-STUDIES: dict[str, Study] = {study.name: study for study in (PENDULUM, REACHER_ANGLES)}
+STUDIES: dict[str, Study] = {study.name: study for study in (PENDULUM, REACHER_ANGLES, STATIC_PENDULUM)}
 CONTESTS: dict[str, Contest] = {contest.name: contest for contest in (CONTROL,)}

@@ -25,6 +25,23 @@ class Barrel:
 
 
 @dataclass(frozen=True)
+class Plane:
+    """What a static model with two latent dimensions says.
+
+    Attributes:
+        encodings: of held-out frames, ``[N, 2]``.
+        colouring: of the encodings.
+        samples: of the prior, ``[M, 2]``.
+        path: from one frame to another through the samples, ``[P, 2]``.
+    """
+
+    encodings: np.ndarray
+    colouring: Colouring
+    samples: np.ndarray
+    path: np.ndarray
+
+
+@dataclass(frozen=True)
 class Lengths:
     """R² of a model by annealing length, and under constrained optimisation.
 
@@ -56,6 +73,27 @@ def barrels(models: Mapping[str, Barrel], theme: Theme = LIGHT) -> Figure:
             place = (1, len(barrel.colourings), column)
             axes = scatter_solid(part, place, barrel.latents, colouring, size=1.5, zoom=1.3)
             axes.set_title(colouring.title, fontsize=8, color=theme.muted, pad=0)
+    return figure
+
+
+def planes(models: Mapping[str, Plane], theme: Theme = LIGHT) -> Figure:
+    """For every model encodings by colour, below them the prior and a path through it (Figures 3.2, 3.3 and 3.6).
+
+    Raises:
+        ValueError: no models.
+    """
+    if not models:
+        raise ValueError("a picture of planes needs one model or more")
+    figure = Figure(figsize=(2.4 * len(models), 4.9), layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.04))
+    above, below = figure.subplots(2, len(models), squeeze=False)
+    for top, bottom, (label, plane) in zip(above, below, models.items(), strict=True):
+        prepare_axes(top, theme, label)
+        top.scatter(*plane.encodings.T, s=2, linewidths=0, **plane.colouring.look())
+        prepare_axes(bottom, theme, "samples of the prior")
+        bottom.scatter(*plane.samples.T, color=theme.accent, s=2, linewidths=0)
+        bottom.plot(*plane.path.T, color=theme.second, linewidth=1.2)
+        for axes in (top, bottom):
+            axes.set_aspect("equal", "datalim")
     return figure
 
 

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from latentrl.data_collection.storage import load_ground_truth, load_metadata, load_sequences
 from latentrl.envs import coordinates_of
 from latentrl.figures.latents import Colouring
 from latentrl.figures.theme import to_png
+from latentrl.geometry.graph_search import interpolated
 from latentrl.metrics.prediction import predict_images
+from latentrl.models import STATICS
 from latentrl.models.base import WorldModel
-from latentrl.runs.folder import load_model
+from latentrl.models.statics.base import StaticModel
+from latentrl.runs.folder import load_any_model, load_model
 from latentrl.studies.cells import Cell
 from latentrl.studies.definition import Study
-from latentrl.studies.figures import Barrel, Lengths, annealing_lengths, barrels, strips
+from latentrl.studies.figures import Barrel, Lengths, Plane, annealing_lengths, barrels, planes, strips
 from latentrl.studies.results import Results
 from latentrl.types import Sequences
 
 DPI = 110
 POINTS = 4000
 """States of each barrel: more would only be painted over."""
+NODES = 1000
+"""Samples of the prior that a path may lead through, as in the source."""
 SEQUENCE = 1
 """Which held-out sequence the strips show: the same for every study, so that none is picked."""
 
@@ -51,6 +58,8 @@ def _of_models(cells: Sequence[Cell]) -> dict[str, bytes]:
     if not cells:
         return {}
     data, truth = load_sequences(cells[0].data, "test"), load_ground_truth(cells[0].data, "test")
+    if any(cell.row.model in STATICS for cell in cells):
+        return _of_statics(cells, data, truth)
     models = {cell.row.label: load_model(cell.folder) for cell in cells}
     made = {}
     flat = {label: model for label, model in models.items() if model.latent_size == 3}
@@ -73,6 +82,24 @@ def _of_models(cells: Sequence[Cell]) -> dict[str, bytes]:
         }
         made["predictions"] = to_png(strips(clean, predicted), DPI)
     return made
+
+
+@torch.no_grad()
+def _of_statics(cells: Sequence[Cell], data: Sequences, truth: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
+    """Encodings, the prior, and the way through it from a frame at the angle 0 to one at half a turn."""
+    frames = data.observations.flatten(0, 1)
+    known = [one for one in coordinates_of(load_metadata(cells[0].data)) if one.key in truth and one.kind == "angle"]
+    found = {}
+    for cell in cells:
+        model = load_any_model(cell.folder)
+        if not (isinstance(model, StaticModel) and model.position_size == 2 and known):
+            continue
+        angle, seeded = known[0].values(truth).ravel(), torch.Generator().manual_seed(0)
+        ends = [int(np.argmin(known[0].distance(angle, np.asarray(place)))) for place in (0.0, np.pi)]
+        encodings, samples = model.latents(frames, seeded), model.initial_distribution.sample(NODES, seeded)
+        path = interpolated(samples, encodings[ends[0]], encodings[ends[1]])
+        found[cell.row.label] = Plane(encodings.numpy(), Colouring.by(known[0], angle), samples.numpy(), path.numpy())
+    return {"planes": to_png(planes(found), DPI)} if found else {}
 
 
 def _states(model: WorldModel, data: Sequences) -> np.ndarray:

@@ -8,8 +8,8 @@ import torch
 
 from latentrl.geometry.coordinates import read_coordinates
 from latentrl.inference.backends import backend_named
-from latentrl.models import build
-from latentrl.models.base import GenerativeModel, WorldModel
+from latentrl.models import build_any
+from latentrl.models.base import GenerativeModel
 from latentrl.models.capabilities import RunsBackend
 from latentrl.models.spec import DataSpec
 from latentrl.objectives import OBJECTIVES
@@ -28,11 +28,11 @@ STARTS_APART = 1_000_003
 """Between the seeds of two starts."""
 
 
-def build_model(situation: Situation, recipe: Recipe, seed: int) -> WorldModel:
+def build_model(situation: Situation, recipe: Recipe, seed: int) -> GenerativeModel:
     """A freshly initialised model on the training's device; its weights depend on ``seed`` alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = build(situation.options.model, DataSpec.of(situation.data), recipe.model)
+        model = build_any(situation.options.model, DataSpec.of(situation.data), recipe.model)
     model.prepare(situation.data)
     if isinstance(model, RunsBackend):
         model.use_backend(backend_named(situation.options.backend))
@@ -41,8 +41,11 @@ def build_model(situation: Situation, recipe: Recipe, seed: int) -> WorldModel:
 
 def build_objective(situation: Situation, settings: TrainSettings) -> Objective:
     """What weighs rate against distortion."""
-    annealing = situation.options.annealing_steps or settings.steps // 2
-    return OBJECTIVES[situation.options.objective](ObjectiveSettings(situation.kappa**2, annealing))
+    options, period = situation.options, None
+    if options.annealing_cycles is not None:
+        period = max(1, settings.steps // options.annealing_cycles)
+    annealing = options.annealing_steps or max(1, (settings.steps if period is None else period) // 2)
+    return OBJECTIVES[options.objective](ObjectiveSettings(situation.kappa**2, annealing, period, situation.static))
 
 
 def first_target(model: GenerativeModel, data: Sequences, settings: TrainSettings, count: int) -> PositionTarget:

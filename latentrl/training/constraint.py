@@ -7,9 +7,11 @@ from latentrl.objectives.base import Objective
 from latentrl.objectives.constrained import Constrained
 
 
-def objective_failures(objective: Objective, standardise: bool = True) -> list[str]:
+def objective_failures(objective: Objective, standardise: bool = True, static: bool = False) -> list[str]:
     """What a training with ``objective`` failed at, in sentences: see :func:`constraint_failures`."""
-    return constraint_failures(float(objective.constraint), float(objective.bound), not objective.frozen(), standardise)
+    error, bound = float(objective.constraint), float(objective.bound)
+    waited = "the prior was" if static else "the dynamics were"
+    return constraint_failures(error, bound, not objective.frozen(), standardise, waited)
 
 
 def raised_bound(objective: Objective, kappa: float) -> list[str]:

@@ -47,15 +47,16 @@ def explained(situation: Situation, recipe: Recipe, finished: Collection[str] = 
     shape = tuple(data.observations.shape[2:])
     kind = "pictures" if situation.images else "sensors"
     given = "given" if options.kappa is not None else "a sixth of the data's deviation"
+    count = f"{len(data)} single" if situation.static else f"{len(data)} sequences of {data.length}"
     lines = [
         f"recipe {options.recipe} for {options.model}, on {options.data}",
-        f"  data         {len(data)} sequences of {data.length} {kind} {shape}, deviation {situation.deviation:.3g}",
+        f"  data         {count} {kind} {shape}, deviation {situation.deviation:.3g}",
         f"  constraint   kappa {situation.kappa:.3g} ({given}), objective {options.objective}",
         *_pace(situation, recipe),
-        f"  model        {_numbers(recipe.model)}",
+        f"  model        {_numbers(recipe.model, situation.entry.flags)}",
         f"  backend      {_backend(situation)}",
         *_standardised(situation),
-        f"  batch        {settings.batch} sequences",
+        f"  batch        {settings.batch} {'frames' if situation.static else 'sequences'}",
         f"  steps        {amount(settings)}",
         *_penalties(situation, recipe),
         "stages",
@@ -103,8 +104,9 @@ def _standardised(situation: Situation) -> list[str]:
     return [f"  standardise  {'yes' if situation.options.standardise else 'no'}: {situation.standardised}"]
 
 
-def _numbers(model: dict[str, object]) -> str:
+def _numbers(model: dict[str, object], flags: frozenset[str]) -> str:
     shown = ("network", "state_size", "position_size", "prior", "version", "initial_sigma", "standardise")
+    shown += tuple(sorted(flags - {"version"}))
     told = {name: model[name] for name in shown if name in model}
     return ", ".join(
         f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in told.items()

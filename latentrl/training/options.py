@@ -15,7 +15,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from latentrl.inference.backends import AUTO as AUTOMATIC
 from latentrl.inference.backends import BACKENDS, choose
-from latentrl.models import MODELS
+from latentrl.models import MODELS, STATICS, entry_of
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
 from latentrl.shipped.copies import NEW_RUN
@@ -73,15 +73,23 @@ class TrainOptions:
     """A data folder made by `latentrl collect`."""
     run: Annotated[Path | None, NEW_RUN, default_hint("runs/NAME_OF_DATA", "FOLDER")] = None
     """The run folder to make."""
-    model: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(MODELS) + "}")] = next(iter(MODELS))
+    model: Annotated[str, tyro.conf.arg(metavar="{" + ",".join((*MODELS, *STATICS)) + "}")] = next(iter(MODELS))
     """Which state-space model: extended Kalman VAE, deep Kalman smoother or filter, deep variational Bayes s. or f.,
-    Kalman VAE, recurrent state-space model."""
+    Kalman VAE, recurrent state-space model. Or a static one, of single frames: VAE, with the hierarchical prior or the
+    VampPrior, importance-weighted autoencoder (docs/statics.md)."""
     recipe: Literal["latentrl", "source"] = "latentrl"
     """latentrl: coarse to fine, held sigma, several starts, joint posterior. source: the dissertation's, plainly."""
     objective: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(reversed(OBJECTIVES)) + "}")] = "rewo"
-    """rewo, geco: constrained optimisation (Algorithm 3; Eq. 3.4); annealing: beta rises linearly; elbo: beta = 1."""
+    """rewo, geco, reciprocal: constrained optimisation (Algorithm 3, of static models 2; Eq. 3.4; Eq. 3.12); annealing:
+    beta rises linearly; elbo: beta = 1."""
     annealing_steps: Annotated[int | None, default_hint("half of --steps", "INT")] = None
     """Gradient steps that `--objective annealing` takes from beta 0 to 1."""
+    annealing_cycles: Annotated[int | None, default_hint("1", "INT")] = None
+    """Times that `--objective annealing` begins again: cyclical annealing. Half of a cycle is for beta's rise, unless
+    `--annealing-steps` says otherwise."""
+    aggressive_steps: Annotated[int | None, default_hint("0", "INT")] = None
+    """First gradient steps of which ten of eleven train the encoder alone, and the eleventh all else: against a
+    posterior that collapses."""
     kappa: Annotated[float | None, default_hint("a sixth of the data's deviation", "FLOAT")] = None
     """Bound of the constraint: root mean squared error per observation dimension (images in [0, 1])."""
     standardise: Annotated[bool | None, CHOICE] = None
@@ -93,6 +101,16 @@ class TrainOptions:
     lean: few layers, much cheaper; auto: dense up to 32 x 32 pixels, then conv on a GPU and lean without."""
     prior: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(reversed(PRIORS)) + "}")] = "vhp"
     """Initial distribution of the latent state."""
+    likelihood: Annotated[Literal["gaussian", "bernoulli"] | None, default_hint("gaussian", "{gaussian,bernoulli}")] = (
+        None
+    )
+    """p(x | z) of a static model; bernoulli is for values from 0 to 1."""
+    samples: Annotated[int | None, default_hint("16", "INT")] = None
+    """Importance samples: of the prior's bound in a vhp-vae, of the whole bound in an iwae."""
+    layers: Annotated[int | None, default_hint("1", "{1,2}")] = None
+    """Stochastic layers of an iwae."""
+    components: Annotated[int | None, default_hint("100", "INT")] = None
+    """Pseudo-inputs of a vamp-vae."""
     version: Annotated[
         Literal["joint", "smoother", "filter"] | None, default_hint("the recipe's", "{joint,smoother,filter}")
     ] = None
@@ -152,11 +170,12 @@ def check_options(options: TrainOptions) -> None:
         UserError: it names the flag, the value and the cure.
     """
     for flag, name, known in (
-        ("model", options.model, MODELS),
+        ("model", options.model, {**MODELS, **STATICS}),
         ("objective", options.objective, OBJECTIVES),
         ("prior", options.prior, PRIORS),
     ):
-        if name not in known:
+        # The prior of a static model is its own, and said further below.
+        if name not in known and not (flag == "prior" and options.model in STATICS):
             raise UserError(f"--{flag} {name}: there is no such {flag}; give one of {', '.join(known)}")
     if options.resume and options.overwrite:
         raise UserError("--overwrite: begins anew and --resume goes on; give one of the two")
@@ -167,27 +186,73 @@ def check_options(options: TrainOptions) -> None:
     if options.track is not None:
         choice_of(options.track)
     check_seed(options.seed)
-    check_one_or_more(steps=options.steps, batch=options.batch)
+    check_one_or_more(
+        steps=options.steps,
+        batch=options.batch,
+        samples=options.samples,
+        components=options.components,
+        annealing_cycles=options.annealing_cycles,
+    )
     if options.annealing_steps is not None and (options.annealing_steps < 1 or options.objective != "annealing"):
         raise UserError(f"--annealing-steps {options.annealing_steps}: give one or more, with --objective annealing")
-    if options.version is not None and "version" not in MODELS[options.model].flags:
+    if options.annealing_cycles is not None and options.objective != "annealing":
+        raise UserError(f"--annealing-cycles {options.annealing_cycles}: goes with --objective annealing alone")
+    if options.aggressive_steps is not None and options.aggressive_steps < 0:
+        raise UserError(f"--aggressive-steps {options.aggressive_steps}: give 0 or more")
+    if options.version is not None and "version" not in entry_of(options.model).flags:
         having = " and ".join(name for name, entry in MODELS.items() if "version" in entry.flags)
         raise UserError(
             f"--version {options.version}: of the models only {having} has it; others have versions by name"
         )
-    if options.standardise and not MODELS[options.model].has_setting("standardise"):
+    _check_static(options)
+    if options.standardise and not entry_of(options.model).has_setting("standardise"):
         having = " and ".join(name for name, entry in MODELS.items() if entry.has_setting("standardise"))
         raise UserError(f"--standardise: of the models only {having} knows it; leave it out, or give --model {having}")
     if options.kappa is not None and not 0 < options.kappa < math.inf:
         raise UserError(f"--kappa {options.kappa}: give a positive number")
-    if AUTO not in (options.state_size, options.position_size) and not (
-        0 < options.position_size <= options.state_size
+    if (
+        options.model not in STATICS
+        and AUTO not in (options.state_size, options.position_size)
+        and not (0 < options.position_size <= options.state_size)
     ):
         raise UserError(f"--position-size {options.position_size}: give 1 to {options.state_size}, the --state-size")
     if options.state_size > LARGEST_STATE:
         raise UserError(f"--state-size {options.state_size}: give at most {LARGEST_STATE}")
     if options.blur is not None and not 0 <= options.blur <= 1:
         raise UserError(f"--blur {options.blur}: give a fraction of the image's height, 0 to 1")
+
+
+OF_STATICS = ("likelihood", "samples", "layers", "components")
+"""Options that some static models have and no other."""
+
+
+def _check_static(options: TrainOptions) -> None:
+    """Refuse what a model has no use for: options of other static models, and sizes and priors that it does not choose.
+
+    Raises:
+        UserError: it names the flag, the value and the cure.
+    """
+    for flag in OF_STATICS:
+        value = getattr(options, flag)
+        if value is not None and flag not in entry_of(options.model).flags:
+            having = " and ".join(name for name, entry in STATICS.items() if flag in entry.flags)
+            raise UserError(f"--{flag} {value}: {options.model} has no such option; it is one of {having}")
+    if options.layers is not None and options.layers not in (1, 2):
+        raise UserError(f"--layers {options.layers}: give 1 or 2")
+    if options.model not in STATICS:
+        return
+    own = STATICS[options.model].settings().prior
+    if options.prior not in (own, TrainOptions.prior):
+        raise UserError(
+            f"--prior {options.prior}: the prior of {options.model} is {own}; leave it out, or give another --model"
+        )
+    if options.position_size < 1 and options.position_size != AUTO:
+        raise UserError(f"--position-size {options.position_size}: give one or more, or auto")
+    if options.state_size not in (TrainOptions.state_size, options.position_size, AUTO):
+        raise UserError(
+            f"--state-size {options.state_size}: a frame tells no velocity, so that all of {options.model}'s latent "
+            f"space is the position: give --position-size {options.state_size}"
+        )
 
 
 def choose_device(name: str) -> torch.device:

@@ -27,6 +27,8 @@ DRAWN_FRAMES = 6
 """Frames of a sequence of large pictures that a training step on a processor decodes."""
 SHORTEST = 3
 """Frames of a sequence's beginning that a recurrent posterior is trained on, at least: it is asked about five."""
+FRAMES_AT_ONCE = 100
+"""Frames in a batch of a static model; the source names no number."""
 NO_BLUR = Schedule(width=0.0, start=0, end=0)
 
 
@@ -59,7 +61,9 @@ def choose(situation: Situation, settings: TrainSettings | None = None) -> Recip
 def settings_for(situation: Situation) -> TrainSettings:
     """The recipe's numbers with what the data and the options change."""
     options = situation.options
-    settings = RECIPES[options.recipe](situation, TrainSettings(steps=options.steps or TrainSettings.steps))
+    recipes = STATIC_RECIPES if situation.static else RECIPES
+    settings = recipes[options.recipe](situation, TrainSettings(steps=options.steps or TrainSettings.steps))
+    settings = replace(settings, aggressive_steps=options.aggressive_steps or 0)
     blur = settings.blur if options.blur is None else replace(settings.blur, width=options.blur)
     return replace(settings, batch=options.batch or settings.batch, blur=blur)
 
@@ -159,12 +163,28 @@ def for_quiet_sensors(settings: TrainSettings) -> TrainSettings:
     )
 
 
-RECIPES: dict[str, Callable[[Situation, TrainSettings], TrainSettings]] = {"latentrl": latentrl, "source": source}
+def static_source(situation: Situation, settings: TrainSettings) -> TrainSettings:
+    """The source's plain recipe for single frames: Adam with Table A.1's learning rate, which never falls."""
+    rates = dict.fromkeys(settings.learning_rates, 1e-4)
+    return replace(source(situation, settings), batch=FRAMES_AT_ONCE, learning_rates=rates)
+
+
+def static_latentrl(situation: Situation, settings: TrainSettings) -> TrainSettings:
+    """This project's for single frames: with ten times the learning rate, which falls in the second half."""
+    rates = dict.fromkeys(settings.learning_rates, 1e-3)
+    return replace(static_source(situation, settings), learning_rates=rates, decay_from=0.5)
+
+
+Recipes = dict[str, Callable[[Situation, TrainSettings], TrainSettings]]
+RECIPES: Recipes = {"latentrl": latentrl, "source": source}
+STATIC_RECIPES: Recipes = {"latentrl": static_latentrl, "source": static_source}
 
 
 def model_settings(situation: Situation) -> dict[str, Any]:
     """The model's settings: its defaults, and of the options those that it knows."""
     options, entry = situation.options, situation.entry
+    if situation.static:
+        return _static_settings(situation)
     wanted: dict[str, Any] = {
         "state_size": options.state_size,
         "position_size": options.position_size,
@@ -182,6 +202,19 @@ def model_settings(situation: Situation) -> dict[str, Any]:
         wanted |= {"network": options.network, "hidden": NETWORKS[options.network].hidden}
     known = asdict(entry.settings())
     return {**known, **{key: value for key, value in wanted.items() if key in known}}
+
+
+def _static_settings(situation: Situation) -> dict[str, Any]:
+    """Those of a static model: its defaults, and of the options those that it knows."""
+    options = situation.options
+    given = {name: getattr(options, name) for name in situation.entry.flags}
+    wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    wanted |= {"position_size": options.position_size, "standardise": options.standardise}
+    # As large as the data's deviation a model explains nothing yet; the source has 1.
+    wanted["initial_sigma"] = 1.0 if situation.plain else situation.deviation
+    if options.network != "dense":
+        wanted |= {"network": options.network, "hidden": NETWORKS[options.network].hidden}
+    return {**asdict(situation.entry.settings()), **wanted}
 
 
 def initial_sigma(situation: Situation) -> float:

@@ -18,6 +18,7 @@ from latentrl.data_collection.storage import METADATA, load_metadata
 from latentrl.envs import action_limit_of
 from latentrl.inference.backends import AUTO as AUTOMATIC
 from latentrl.inference.backends import PLAIN
+from latentrl.models import STATICS
 from latentrl.runs.folder import (
     PROCESSES,
     SETTINGS,
@@ -280,19 +281,19 @@ def _check_kinds(settings: TrainSettings) -> None:
             raise TypeError(f"training.{field.name} is {value!r}")
 
 
-def write_settings(situation: Situation, recipe: Recipe, training: Training) -> None:
-    """Write ``settings.json``, unless the run has been begun before."""
+def write_settings(situation: Situation, recipe: Recipe, training: Training, data: Sequences) -> None:
+    """Write ``settings.json``, unless the run has been begun before; ``data`` are the sequences as recorded."""
     options, path = situation.options, training.folder / SETTINGS
     if options.resume:
         return
     kept = {name: value for name, value in options_to_json(options).items() if name not in NOT_OF_THE_RUN}
     content = {
         VERSION: SCHEMA,
-        "model": model_settings(options.model, training.model),
+        "model": model_settings(options.model, training.trainer.model),
         "options": kept,
         "training": asdict(recipe.settings),
         "data": _described(load_metadata(options.data)),
-        DATA: data_digest(training.data),
+        DATA: data_digest(data),
         "environment": describe_environment(),
         THREADS: torch.get_num_threads(),
         PROCESSES: training.trainer.processes.count,
@@ -307,6 +308,11 @@ def _described(metadata: dict[str, Any]) -> dict[str, Any]:
 
 def next_command(options: TrainOptions) -> str:
     """What can be done with a finished run: what is printed works as it stands, so that it has a goal or needs none."""
+    if options.model in STATICS:
+        return (
+            f"next: {options.folder} holds a model without time, which no agent can act in; "
+            "latentrl.runs.folder.load_any_model reads it (docs/statics.md)"
+        )
     found = learn_command(options.folder, options.data)
     if found is not None:
         return f"next: {found}"

@@ -35,6 +35,8 @@ class TrainSettings:
         prior_steps: of the prior afresh, after that.
         em_steps: of the transition alone, by expectation-maximisation, after the last.
         matrix_spread: standard deviation of the base matrices around their mean, a prior; 0 for none.
+        aggressive_steps: first steps in which the encoder hurries ahead of all else.
+        aggressive_updates: steps of the encoder alone before each of all else, then.
         blur: the coarse-to-fine schedule for images.
         checkpoint_every: steps between checkpoints.
         log_every: steps between lines of the log.
@@ -69,6 +71,8 @@ class TrainSettings:
     prior_steps: int = 0
     em_steps: int = 0
     matrix_spread: float = 0.0
+    aggressive_steps: int = 0
+    aggressive_updates: int = 10
     blur: Schedule = field(default_factory=Schedule)
     checkpoint_every: int = 500
     log_every: int = 20
@@ -96,6 +100,18 @@ class TrainSettings:
         """What the learning rates are multiplied with at ``step`` (1 .. steps)."""
         start = self.decay_from * self.steps
         return 1.0 if step <= start else 1 - (step - start) / (self.steps - start)
+
+    def hurried(self, step: int, group: str) -> float:
+        """What the learning rate of a parameter group is further multiplied with at ``step`` (1 .. steps): 0 or 1.
+
+        Aggressive updates of the inference network (He et al., 2019, Algorithm 1): it takes several steps for each of
+        all else. The source goes on until the bound no longer rises, and stops where the mutual information of x and z
+        does not; here both are numbers of steps.
+        """
+        if step > self.aggressive_steps:
+            return 1.0
+        others = step % (self.aggressive_updates + 1) == 0
+        return float((group == "encoder") != others)
 
     def settled(self, step: int) -> float:
         """What the learning rates of encoder and decoder are further multiplied with at ``step`` (1 .. steps)."""

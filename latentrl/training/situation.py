@@ -11,7 +11,7 @@ from latentrl.geometry.charts import Charted, chart, needs_chart
 from latentrl.geometry.coordinates import slower_coordinates, telling_coordinates
 from latentrl.geometry.neighbour_graph import NoChartError
 from latentrl.inference.backends import AUTO, PLAIN, choose
-from latentrl.models import MODELS, ModelEntry
+from latentrl.models import MODELS, STATICS, entry_of
 from latentrl.models.capabilities import (
     CAPABILITIES,
     FrameDecoder,
@@ -20,6 +20,7 @@ from latentrl.models.capabilities import (
     LocallyLinear,
     RunsBackend,
 )
+from latentrl.models.entry import ModelEntry
 from latentrl.networks import NetworkName, suggested_network
 from latentrl.networks.standardisation import data_deviation, suggested_standardisation
 from latentrl.priors import PRIORS
@@ -73,6 +74,11 @@ class Situation:
         return self.options.recipe == "source"
 
     @property
+    def static(self) -> bool:
+        """Whether the model knows no time: its data are frames, each a sequence of one."""
+        return self.options.model in STATICS
+
+    @property
     def splits(self) -> bool:
         """Whether the state is to have dimensions for the velocity."""
         return self.options.position_size < self.options.state_size and not (self.plain and self.entry.whole)
@@ -99,7 +105,7 @@ def measure(options: TrainOptions, data: Sequences, read_charts: bool = True) ->
     Raises:
         UserError: a network that does not suit the model or the data, a backend that is not to be had.
     """
-    entry = MODELS[options.model]
+    entry = entry_of(options.model)
     device = choose_device(options.device)
     deviation = data_deviation(data)
     situation = Situation(

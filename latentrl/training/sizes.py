@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from latentrl.inspection.summary import check_enough, suggested_sizes
+from latentrl.models import STATICS
 from latentrl.training.options import AUTO, TrainOptions, check_options
 from latentrl.types import Sequences
 
@@ -17,6 +18,8 @@ def with_sizes(options: TrainOptions, data: Sequences) -> TrainOptions:
     Raises:
         UserError: too little data to estimate from, or sizes that do not fit those given.
     """
+    if options.model in STATICS:
+        return _position_alone(options, data)
     if AUTO not in (options.state_size, options.position_size):
         return options
     check_enough(data, f"{options.data}: --state-size auto")
@@ -31,3 +34,14 @@ def with_sizes(options: TrainOptions, data: Sequences) -> TrainOptions:
     )
     check_options(chosen)
     return chosen
+
+
+def _position_alone(options: TrainOptions, data: Sequences) -> TrainOptions:
+    """The sizes of a static model, whose latent space is the position."""
+    if options.position_size != AUTO:
+        return replace(options, state_size=options.position_size)
+    check_enough(data, f"{options.data}: --position-size auto")
+    found = suggested_sizes(data)
+    size = found.position_size
+    print(f"single frames lie on {found.dimension:.1f} dimensions: --position-size {size}", flush=True)
+    return replace(options, position_size=size, state_size=size)

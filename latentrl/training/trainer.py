@@ -213,7 +213,9 @@ class Trainer:
         settled = {"encoder": self.settings.settled(self.step)}
         settled["decoder"] = settled["encoder"]
         names = [group["name"] for group in self.optimiser.param_groups]
-        self._rates.set([rates[name] * factor * settled.get(name, 1.0) for name in names])
+        hurried = [self.settings.hurried(self.step, name) for name in names]
+        wanted = zip(names, hurried, strict=True)
+        self._rates.set([rates[name] * factor * settled.get(name, 1.0) * share for name, share in wanted])
 
     def _share_learning_rates(self, released: Tensor) -> None:
         """What phase and clock make of it, which the device knows."""

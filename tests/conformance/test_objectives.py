@@ -47,6 +47,7 @@ EXPECTATIONS: dict[str, Expectation] = {
     "annealing": Expectation((0.0, 1.0), constrained=False),
     "geco": Expectation((1e-6, 1e2), constrained=True),
     "rewo": Expectation((0.0, 1.0), constrained=True),
+    "reciprocal": Expectation((0.0, 1.0), constrained=True),
 }
 
 

@@ -12,6 +12,7 @@ from latentrl.objectives.annealing import Annealing
 from latentrl.objectives.base import Objective, ObjectiveSettings
 from latentrl.objectives.elbo import ELBO
 from latentrl.objectives.geco import GECO
+from latentrl.objectives.independent import START, IndependentREWO, ReciprocalREWO
 from latentrl.objectives.rewo import DYNAMICS_GROUPS, REWO
 from latentrl.types import RateDistortion
 
@@ -112,7 +113,11 @@ def test_state_round_trip(name: str) -> None:
 def test_names_stand_for_their_objectives() -> None:
     made = {name: type(make(ObjectiveSettings(0.01, 9))) for name, make in OBJECTIVES.items()}
     expected: dict[str, type[Objective]] = {"elbo": ELBO, "annealing": Annealing, "geco": GECO, "rewo": REWO}
-    assert made == expected
+    assert made == expected | {"reciprocal": ReciprocalREWO}
+    of_frames = {name: make(ObjectiveSettings(0.01, 9, frames=True)) for name, make in OBJECTIVES.items()}
+    assert type(of_frames["rewo"]) is IndependentREWO and all(
+        float(of_frames[name].beta) == pytest.approx(START) for name in ("rewo", "geco", "reciprocal")
+    )
 
 
 @pytest.mark.parametrize("objective", [GECO, REWO])
@@ -144,3 +149,52 @@ def test_beta_does_not_depend_on_the_units_of_data_with_large_errors(objective: 
 def test_an_impossible_annealing_is_refused(steps: int, start: float) -> None:
     with pytest.raises(ValueError, match="annealing"):
         Annealing(steps, start)
+
+
+def test_of_independent_frames_beta_rests_far_below_one_until_the_constraint_is_met_once() -> None:
+    """Algorithm 2 and Eq. 3.11, step by step in plain numbers."""
+    bound, nu, tau, alpha = 0.01, 2.0, 3.0, 0.9
+    objective = IndependentREWO(bound, nu, tau, alpha)
+    beta, smoothed, initial = START, 0.3, True
+    for error in (0.3, 0.2, *[0.001] * 40, 0.5, 0.4, *[0.0] * 30):
+        smoothed = (1 - alpha) * error + alpha * smoothed
+        delta = smoothed - bound
+        initial = initial and delta > 0
+        if not initial:
+            slope = -1.0 if delta > 0 else math.tanh(tau * (beta - 1))
+            beta = min(1.0, beta * math.exp(nu * slope * delta))
+        objective.update(terms(error))
+        assert float(objective.beta) == pytest.approx(beta, rel=1e-5)
+        assert (objective.frozen() == frozenset()) != initial
+    assert not initial and beta != START
+
+
+def test_the_step_sizes_of_frames_are_those_of_the_source_s_table() -> None:
+    assert IndependentREWO(0.02**2).nu == 5.0 and IndependentREWO(0.18**2).nu == pytest.approx(1.0)
+    assert IndependentREWO(100.0**2).nu * 100.0**2 == pytest.approx(0.18**2)
+
+
+@pytest.mark.parametrize("rests", [True, False])
+def test_the_reciprocal_update_is_the_source_s(rests: bool) -> None:
+    """Eq. 3.12 and 3.13, step by step in plain numbers."""
+    bound, nu, tau = 0.01, 20.0, 2.0
+    objective = ReciprocalREWO(bound, nu, tau, alpha=0.0, start=0.2, rests=rests)
+    gamma, initial = (1 / 0.2 - 1) / tau, True
+    for error in (0.1, 0.05, 0.001, 0.002, 0.3, 0.0):
+        initial = initial and error > bound
+        if not (initial and rests):
+            gamma *= math.exp(nu * (error - bound))
+        objective.update(terms(error))
+        assert float(objective.beta) == pytest.approx(1 / (1 + tau * gamma), rel=1e-5)
+        assert (objective.frozen() == frozenset()) != initial
+
+
+def test_cyclical_annealing_begins_again() -> None:
+    objective, path = Annealing(4, period=6), []
+    for _ in range(14):
+        objective.update(terms(1.0))
+        path.append(float(objective.beta))
+    once = [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
+    assert path == [*once, *once, *once[:2]]
+    with pytest.raises(ValueError, match="cycle"):
+        Annealing(4, period=0)

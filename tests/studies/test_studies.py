@@ -17,13 +17,13 @@ import pytest
 
 from latentrl.figures.latents import Colouring
 from latentrl.figures.theme import to_png
-from latentrl.models import MODELS
+from latentrl.models import MODELS, STATICS
 from latentrl.objectives import OBJECTIVES
 from latentrl.studies import STUDIES
 from latentrl.studies.cells import Cell, State, cells_of, reason
 from latentrl.studies.claims import claims_markdown, examine
 from latentrl.studies.definition import Claim, Column, Row, Study, Table, Term
-from latentrl.studies.figures import Barrel, Lengths, annealing_lengths, barrels, strips
+from latentrl.studies.figures import Barrel, Lengths, Plane, annealing_lengths, barrels, planes, strips
 from latentrl.studies.launchers.base import Ending, Job
 from latentrl.studies.launchers.local import run_jobs
 from latentrl.studies.own import read_study
@@ -62,7 +62,7 @@ def test_a_studys_rows_tables_and_claims_fit_each_other(study: Study) -> None:
     assert len(set(names)) == len(names)
     assert {row.name for row in study.rows} == {name for table in study.tables for name in table.rows}
     for row in study.all_rows:
-        assert row.model in MODELS and row.objective in OBJECTIVES and row.prior in ("vhp", "normal")
+        assert row.model in {**MODELS, **STATICS} and row.objective in OBJECTIVES and row.prior in ("vhp", "normal")
         assert (row.objective == "annealing") == (row.annealing is not None)
         assert row.model in study.minutes
     for table in study.tables:
@@ -368,6 +368,8 @@ def test_the_figures_are_drawn() -> None:
     drawn = (barrels({"a": barrel, "b": barrel, "c": barrel}), strips(true, {"a": true}), annealing_lengths([lengths]))
     assert all(to_png(figure, 40).startswith(b"\x89PNG") for figure in drawn)
     assert [axes.get_title() for axes in drawn[0].axes] == ["by angle", "by speed"] * 3
+    flat = Plane(random.normal(size=(50, 2)), colourings[0], random.normal(size=(9, 2)), random.normal(size=(3, 2)))
+    assert len(planes({"a": flat, "b": flat}).axes) == 4
     labels = [label.get_text() for label in drawn[2].axes[0].get_xticklabels()]
     assert labels == ["0.125", "0.5", "CO"]
 
@@ -375,6 +377,8 @@ def test_the_figures_are_drawn() -> None:
 def test_figures_refuse_what_they_cannot_draw() -> None:
     with pytest.raises(ValueError, match="one model or more"):
         barrels({})
+    with pytest.raises(ValueError, match="one model or more"):
+        planes({})
     with pytest.raises(ValueError, match="one model or more"):
         annealing_lengths([])
     with pytest.raises(ValueError, match="predicted"):

@@ -24,7 +24,7 @@ from latentrl.geometry.topologies import TOPOLOGIES
 from latentrl.goals.parsing import GOALS
 from latentrl.inference.backends import BACKENDS
 from latentrl.inference.kalman import Filtered
-from latentrl.models import MODELS, ModelEntry
+from latentrl.models import MODELS, STATICS, ModelEntry
 from latentrl.models.capabilities import Sampled
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
@@ -50,9 +50,15 @@ from tests.toys.policy import ToyLearner, ToyPolicyOptions
 from tests.toys.prior import ToyPrior
 from tests.toys.reader import ToyReader
 from tests.toys.stage import ToyStage
+from tests.toys.static import ToyStatic, ToyStaticSettings
 from tests.toys.system import TOY_SYSTEM
 from tests.toys.topology import ToyRing
 from tests.toys.tracker import ToyTracker
+
+
+class UnseededStatic(ToyStatic):
+    def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
+        return super().rate_distortion(batch)
 
 
 class UnseededModel(ToyModel):
@@ -144,6 +150,7 @@ def _blank(arrays: Arrays, theme: Theme) -> Figure:
 def pytest_configure() -> None:
     """In the places of the toys."""
     MODELS["toy"] = ModelEntry(UnseededModel, ToySettings)
+    STATICS["toy-static"] = ModelEntry(UnseededStatic, ToyStaticSettings)
     PRIORS["toy"] = BoastfulPrior
     OBJECTIVES["toy"] = SummingObjective
     BACKENDS["toy"] = ForgetfulBackend

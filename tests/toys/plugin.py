@@ -20,7 +20,7 @@ from latentrl.geometry.geodesics import GEODESICS
 from latentrl.geometry.topologies import TOPOLOGIES
 from latentrl.goals.parsing import GOALS
 from latentrl.inference.backends import BACKENDS
-from latentrl.models import MODELS, ModelEntry
+from latentrl.models import MODELS, STATICS, ModelEntry
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
 from latentrl.recordings.readers import READERS
@@ -43,12 +43,14 @@ from tests.toys.policy import ToyLearner, ToyPolicyOptions
 from tests.toys.prior import ToyPrior
 from tests.toys.reader import ToyReader
 from tests.toys.stage import ToyStage
+from tests.toys.static import ToyStatic, ToyStaticSettings
 from tests.toys.system import TOY_SYSTEM
 from tests.toys.topology import ToyRing
 from tests.toys.tracker import ToyTracker
 
 REGISTRIES: tuple[dict[str, Any], ...] = (
     MODELS,
+    STATICS,
     PRIORS,
     OBJECTIVES,
     BACKENDS,
@@ -71,6 +73,7 @@ REGISTRIES: tuple[dict[str, Any], ...] = (
 def register() -> None:
     """The one line of each; a task stands in its environment's own dictionary."""
     MODELS["toy"] = ModelEntry(ToyModel, ToySettings)
+    STATICS["toy-static"] = ModelEntry(ToyStatic, ToyStaticSettings)
     PRIORS["toy"] = ToyPrior
     OBJECTIVES["toy"] = ToyObjective
     BACKENDS["toy"] = ToyBackend

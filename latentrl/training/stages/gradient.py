@@ -30,7 +30,8 @@ class Gradient(Stage):
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         if self.halfway:
             return f"until step {settings.halfway}: everything at once" if settings.warm_start else None
-        return f"until step {settings.steps}: everything at once, {settings.batch} sequences a step"
+        what = "frames" if situation.static else "sequences"
+        return f"until step {settings.steps}: everything at once, {settings.batch} {what} a step"
 
     def run(self, training: Training) -> None:
         settings = training.settings

@@ -1,0 +1,62 @@
+"""The VampPrior against a mixture of torch.distributions, and where its pseudo-inputs are."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.priors.vamp import VampPrior
+
+
+class Encoder(nn.Module):
+    """q(z | u) with two dimensions of u [3]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean, self.spread = nn.Linear(3, 2), nn.Linear(3, 2)
+        self.prior = VampPrior(2, 4, (3,), self.encode, images=True)
+
+    def encode(self, inputs: Tensor) -> DiagonalGaussian:
+        return DiagonalGaussian(self.mean(inputs), self.spread(inputs).exp())
+
+
+def mixture(model: Encoder) -> torch.distributions.MixtureSameFamily:
+    parts = model.encode(model.prior.pseudo_inputs.clamp(0, 1))
+    each = torch.distributions.Independent(torch.distributions.Normal(parts.mean, parts.variance.sqrt()), 1)
+    return torch.distributions.MixtureSameFamily(torch.distributions.Categorical(torch.ones(4)), each)
+
+
+def made() -> Encoder:
+    torch.manual_seed(0)
+    model = Encoder()
+    model.prior.begin_at(2 * torch.rand(4, 3) - 0.5)
+    return model
+
+
+@torch.no_grad()
+def test_its_density_and_its_samples_are_those_of_the_mixture_of_posteriors() -> None:
+    model, states = made(), torch.randn(2, 5, 2)
+    torch.testing.assert_close(model.prior.bound(states, samples=3), mixture(model).log_prob(states))
+    drawn = model.prior.sample(20_000, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(drawn.mean(0), mixture(model).mean, rtol=0, atol=0.03)
+    torch.testing.assert_close(drawn.var(0), mixture(model).variance, rtol=0.05, atol=0.02)
+
+
+def test_gradients_reach_pseudo_inputs_and_posterior() -> None:
+    model = made()
+    with torch.no_grad():
+        model.prior.pseudo_inputs.clamp_(0.1, 0.9)
+    model.prior.bound(torch.randn(6, 2)).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+    assert [name for name, _ in model.prior.named_parameters()] == ["pseudo_inputs"], "the posterior stays the model's"
+
+
+def test_a_copy_of_a_model_has_a_prior_of_its_own_posterior() -> None:
+    model = made()
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        other.mean.bias.add_(1.0)
+    torch.testing.assert_close(other.prior.components().mean, model.prior.components().mean + 1.0)
