@@ -28,7 +28,8 @@ from latentrl.models.over_data import smooth
 from latentrl.numerics.regression import neighbour_r2
 from latentrl.runs.folder import is_finished, load_model
 from latentrl.studies.cells import METRICS, WARNINGS, reason
-from latentrl.studies.launchers.local import Ending, Job, run_jobs
+from latentrl.studies.launchers.base import Ending, Job
+from latentrl.studies.launchers.local import run_jobs
 from latentrl.studies.lock import exclusive
 from latentrl.studies.tables import NONE
 from latentrl.support.errors import UserError, reported
