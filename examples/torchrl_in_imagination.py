@@ -53,7 +53,7 @@ dream = load_imagination(options.run)
 episodes = dream.episodes(ENVS, seed=options.seed)
 env = ImaginedTorchRLEnv(episodes)
 mean = network(episodes.feature_size, episodes.action_size)
-nn.init.zeros_(mean[-1].weight)
+nn.init.zeros_(list(mean.parameters())[-2])  # the last layer's weights
 policy = TensorDictModule(Gaussian(mean, episodes.action_size), ["observation"], ["loc", "scale"])
 actor = ProbabilisticActor(
     policy, in_keys=["loc", "scale"], distribution_class=IndependentNormal, return_log_prob=True, spec=env.action_spec
@@ -88,10 +88,10 @@ agent = dream.agent(episodes, mean)
 real = gymnasium.make_vec(
     "latentrl.envs:latentrl/Pendulum-v0", EPISODES, "vector_entry_point", torque_limit=dream.bounds.high.item()
 )
-picture, _ = real.reset(seed=1000 + options.seed, options={"angle": math.pi, "velocity": 0.0})
+picture = real.reset(seed=1000 + options.seed, options={"angle": math.pi, "velocity": 0.0})[0]
 angles = []
 for _ in range(200):
-    picture, *_, truth = real.step(agent.act(picture))
+    picture, *rest, truth = real.step(agent.act(picture))
     angles.append(np.abs(truth["angle"]))
 up = (np.array(angles[-50:]) < 0.2).all(0).sum()
 print(f"seed {options.seed}: {up} of {EPISODES} swing-ups; {learned:.0f} s of processor time to learn")
