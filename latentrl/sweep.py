@@ -112,7 +112,7 @@ def _tell(said: Sweep, trials: Trials, folder: Path) -> str | None:
         print(f"warning: {warning}")
     print(f"its run is {trials.place(best)}; the same from the beginning:")
     found = {name: best.params[name] for name in said.search if name in best.params}
-    line = command("train", *said.words(found), "--run", folder / "best")
+    line = command("train", *said.words(found), "--run", folder / f"best-{best.number}")
     print(line)
     return line
 
