@@ -19,7 +19,7 @@ from latentrl.agents.planners.riccati import Gains
 from latentrl.agents.rollout import rollout
 from latentrl.types import ConcaveReward, Dynamics, FeedbackDynamics, Reward, SmoothDynamics
 
-RENEWED = 3
+RENEWED = 2
 """Iterations that a feedback is kept for: a newer one fits better, but costs as much as an iteration."""
 REGULARISATION = 1e-3
 """Of the gains, relative to the largest curvature in an action: a reward that asks nothing of actions has any gain."""
@@ -27,6 +27,11 @@ REGULARISATION = 1e-3
 
 class Samples(Protocol):
     """The samples of one call of a planner, from states ``[B, Dz]``."""
+
+    @property
+    def held(self) -> bool:
+        """Whether feedback holds some of them."""
+        ...
 
     def judge(self, candidates: Tensor, held: int) -> Tensor:
         """Returns ``[B, S]`` of ``candidates [B, S, H, Du]`` around the plan, of which the first ``held`` may be
@@ -72,6 +77,8 @@ def samples_around(
 class FreeSamples:
     """Action sequences; see `Samples`."""
 
+    held = False
+
     def __init__(self, dynamics: Dynamics, reward: Reward, state: Tensor, low: Tensor, high: Tensor) -> None:
         self.dynamics, self.reward, self.state, self.low, self.high = dynamics, reward, state, low, high
 
@@ -106,6 +113,8 @@ class HeldSamples:
         high: largest action ``[Du]``.
         backward: as `latentrl.agents.planners.riccati.backward_pass`.
     """
+
+    held = True
 
     def __init__(
         self,
@@ -172,7 +181,9 @@ class HeldSamples:
     def _settled(self, mean: Tensor) -> tuple[Tensor, Tensor]:
         given = self.state, mean, self._feedback, self._before, self.low, self.high
         actions, path = self.dynamics.rollout_feedback(*given)
-        return torch.where(actions.isfinite(), actions, mean.clamp(self.low, self.high)), path
+        # A mean that breaks the model is told as it is: where samples are all lost, the plan stays what it was.
+        whole = path.isfinite().all(2).all(1)[:, None, None]
+        return torch.where(whole, actions, mean.clamp(self.low, self.high)), path
 
     def _around(self, plan: Tensor, path: Tensor) -> None:
         """Samples deviate from ``plan [B, H, Du]``, which leads along ``path [B, H, Dz]``."""
