@@ -263,7 +263,7 @@ def test_what_is_faster_finds_the_same_plan(monkeypatch: pytest.MonkeyPatch) -> 
         return planner.plan(dynamics, reward, starts(), None, generator)
 
     fast = plan(frozen, goal)
-    monkeypatch.setattr("latentrl.agents.planners.ilqr.can_compile", lambda: False)
+    monkeypatch.setattr("latentrl.agents.planners.riccati.can_compile", lambda: False)
     slow = plan(Alone(), lambda state, action: goal(state, action))
     torch.testing.assert_close(fast, slow, rtol=1e-6, atol=1e-6)
 

@@ -1,6 +1,7 @@
 """The cross-entropy method: sample action sequences, keep the best, sample around them (Rubinstein, 1999).
 
-Everything is batched: all samples for all start states go through the model in one call per time step.
+Everything is batched: all samples for all start states go through the model in one call per time step. Where the model
+knows its derivatives, samples are held near the plan by feedback (`latentrl.agents.planners.sampling`).
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from latentrl.agents.planners.common import BoundedPlanner, check_positive, first_plan, returns, within
+from latentrl.agents.planners.common import BoundedPlanner, check_positive, first_plan
 from latentrl.agents.planners.noise import coloured_noise
+from latentrl.agents.planners.riccati import fastest_backward
+from latentrl.agents.planners.sampling import RENEWED, samples_around
 from latentrl.types import Dynamics, Reward
 
 
@@ -35,6 +38,9 @@ class CEMOptions:
         noise_beta: colour of all other noise.
         kept_elites: how many of an iteration's elites are among the next one's samples (iCEM, Pinneri et al., 2020), at
             most all of them.
+        feedback: hold samples near the plan by feedback, bold ones and kept elites excepted, where the model and the
+            reward know their own derivatives (docs/planners.md).
+        held_iterations: how often the distribution is refitted where samples are held, which need fewer.
     """
 
     horizon: int = 20
@@ -44,12 +50,14 @@ class CEMOptions:
     initial_std: float = 0.5
     warm_std: float = 0.1
     bold: float = 0.5
-    bold_beta: float = 1.0
+    bold_beta: float = 2.0
     noise_beta: float = 0.0
     kept_elites: int = 8
+    feedback: bool = True
+    held_iterations: int = 4
 
     def __post_init__(self) -> None:
-        check_positive(self, "horizon", "samples", "iterations", "elites", "initial_std", "warm_std")
+        check_positive(self, "horizon", "samples", "iterations", "elites", "initial_std", "warm_std", "held_iterations")
         if not 0.0 <= self.bold <= 1.0:
             raise ValueError(f"bold must lie in [0, 1], not {self.bold}")
         if self.elites > self.samples:
@@ -72,6 +80,7 @@ class CEM(BoundedPlanner[CEMOptions]):
 
     def __init__(self, low: Tensor, high: Tensor, options: CEMOptions | None = None) -> None:
         super().__init__(low, high, options or CEMOptions())
+        self._backward = fastest_backward(low)
 
     @torch.no_grad()
     def plan(
@@ -96,17 +105,24 @@ class CEM(BoundedPlanner[CEMOptions]):
         mean = first_plan(state, options.horizon, low, high, warm_start)
         known = warm_start is not None
         std = ((options.warm_std if known else options.initial_std) * (high - low)).expand_as(mean)
+        samples = samples_around(mean, dynamics, reward, state, low, high, self._backward, options.feedback)
         kept = mean.unsqueeze(1)[:, :0]
-        for iteration in range(options.iterations):
+        for iteration in range(options.held_iterations if samples.held else options.iterations):
+            if iteration and iteration % RENEWED == 0:
+                mean = samples.renew(mean)
             count = options.samples - kept.shape[1]
             noise = self._noise((*mean.shape[:1], count, *mean.shape[1:]), iteration == 0, known, mean, generator)
-            drawn = within(torch.addcmul(mean[:, None], std[:, None], noise), low, high)
-            candidates = torch.cat((drawn, kept), 1)
-            top = returns(dynamics, reward, state, candidates).topk(options.elites, dim=1)
-            elites = candidates.gather(1, top.indices[:, :, None, None].expand(-1, -1, *mean.shape[1:]))
+            drawn = torch.addcmul(mean[:, None], std[:, None], noise)
+            near = count - (self._bold(count) if iteration == 0 else 0)
+            top = samples.judge(torch.cat((drawn, kept), 1), near).topk(options.elites, dim=1)
+            elites, actions = samples.best(top.indices)
             mean, std = _refit(elites, top.values.isfinite(), mean, std)
-            kept = elites[:, : min(options.kept_elites, options.samples - 1)]
-        return mean.clamp(low, high)  # a mean may leave the bounds by a rounding error
+            kept = actions[:, : min(options.kept_elites, options.samples - 1)]
+        return samples.settle(mean).clamp(low, high)  # a mean may leave the bounds by a rounding error
+
+    def _bold(self, count: int) -> int:
+        """How many of the first iteration's ``count`` samples are bold; they are the last ones."""
+        return round(self.options.bold * count)
 
     def _noise(
         self, shape: Sequence[int], first: bool, warm: bool, like: Tensor, generator: torch.Generator | None
@@ -121,7 +137,7 @@ class CEM(BoundedPlanner[CEMOptions]):
             generator: source of the noise.
         """
         options, (batch, count, *plan) = self.options, shape
-        bold = round(options.bold * count) if first else 0
+        bold = self._bold(count) if first else 0
         kinds = [(options.noise_beta, count - bold), (options.bold_beta, bold)]
         noise = torch.cat(
             [

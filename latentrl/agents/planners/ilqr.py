@@ -6,7 +6,6 @@ programming, tried in the model itself, and taken if it is better.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,9 +22,8 @@ from latentrl.agents.planners.common import (
 )
 from latentrl.agents.planners.derivatives import LinearSteps, jacobians, path_expansion
 from latentrl.agents.planners.noise import coloured_noise
-from latentrl.agents.planners.riccati import Gains, backward_pass
+from latentrl.agents.planners.riccati import Gains, fastest_backward
 from latentrl.agents.rollout import rollout, rollout_feedback
-from latentrl.support.compiling import can_compile
 from latentrl.types import Dynamics, LinearDynamics, Reward
 
 STEP_SIZES = (1.0, 0.5, 0.2, 0.05)
@@ -74,7 +72,7 @@ class ILQR(BoundedPlanner[ILQROptions]):
 
     def __init__(self, low: Tensor, high: Tensor, options: ILQROptions | None = None) -> None:
         super().__init__(low, high, options or ILQROptions())
-        self._backward = _fastest_backward(low)
+        self._backward = fastest_backward(low)
 
     @torch.no_grad()
     def plan(
@@ -142,19 +140,7 @@ class ILQR(BoundedPlanner[ILQROptions]):
             steps = jacobians(dynamics, before, plan)
         expansion = path_expansion(reward, path, plan)
         low, high = self.low.to(plan), self.high.to(plan)
-        backward = self._backward if type(plan) is Tensor and plan.device.type == "cpu" else backward_pass
-        return backward(steps, expansion, low - plan, high - plan, regularisation)
-
-
-def _fastest_backward(low: Tensor) -> Callable[..., Gains]:
-    """The backward pass for plans on ``low``'s device; a kernel is compiled now, if never before on this machine."""
-    if low.device.type != "cpu" or not can_compile():
-        return backward_pass
-    # Late, for it takes half a second, and numba may not be installed.
-    from latentrl.agents.planners.kernels import backward_kernel, kernel
-
-    kernel()
-    return lambda *given: Gains(*backward_kernel(*given))
+        return self._backward(steps, expansion, low - plan, high - plan, regularisation)
 
 
 def _line_search(

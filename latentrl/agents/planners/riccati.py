@@ -6,12 +6,14 @@ l(z_{t+1}, u_t), so a step's cost and the cost-to-go of where it leads are expan
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from latentrl.agents.planners.derivatives import LinearSteps, QuadraticReward
+from latentrl.support.compiling import can_compile
 
 
 class Gains(NamedTuple):
@@ -66,6 +68,30 @@ def backward_pass(
         changes.append(change)
         feedbacks.append(feedback)
     return Gains(torch.stack(changes[::-1], 1).squeeze(-1), torch.stack(feedbacks[::-1], 1))
+
+
+def fastest_backward(low: Tensor) -> Callable[..., Gains]:
+    """`backward_pass` for plans on ``low``'s device; a kernel is compiled now, if never before on this machine.
+
+    A tensor of another class (a fake one, a traced one), or elsewhere, is given to the reference.
+    """
+    if low.device.type != "cpu" or not can_compile():
+        return backward_pass
+    # Late, for it takes half a second, and numba may not be installed.
+    from latentrl.agents.planners.kernels import kernel
+
+    kernel()
+    return _compiled_backward
+
+
+def _compiled_backward(
+    steps: LinearSteps, reward: QuadraticReward, lower: Tensor, upper: Tensor, regularisation: Tensor
+) -> Gains:
+    from latentrl.agents.planners.kernels import backward_kernel
+
+    given = steps, reward, lower, upper, regularisation
+    readable = type(lower) is Tensor and lower.device.type == "cpu"
+    return Gains(*backward_kernel(*given)) if readable else backward_pass(*given)
 
 
 def solve_box(q_uu: Tensor, q_u: Tensor, q_ux: Tensor, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:

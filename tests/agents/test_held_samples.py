@@ -1,0 +1,137 @@
+"""Samples that are held near a plan by feedback: what balances at 20 steps does at 40, and comes to the LQR's cost."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from latentrl.agents.planners import CEM, ILQR, CEMOptions, ILQROptions
+from latentrl.agents.planners.common import returns
+from latentrl.agents.planners.riccati import backward_pass
+from latentrl.agents.planners.sampling import FreeSamples, HeldSamples, samples_around
+from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.numerics.feedback import follow_feedback
+from latentrl.rewards.position import PositionReward
+from latentrl.types import FeedbackDynamics, Reward, SmoothDynamics
+
+LOW, HIGH = torch.tensor([-1.0]), torch.tensor([1.0])
+UPRIGHT = PositionReward(torch.zeros(1), action_penalty=0.01)
+# Angle and speed of a pendulum near upright: a deviation grows by a third in a step, by 100,000 in 40.
+FALL = torch.tensor([[1.04, 0.29], [0.29, 1.04]])
+PUSH = torch.tensor([[0.05], [0.3]])
+LEANING = torch.tensor([[0.3, 0.0], [-0.2, 0.1], [0.1, -0.3]])
+
+
+class Falling:
+    """z' = A z + B u, A unstable, with everything that `FrozenTransition` offers of it."""
+
+    def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+        return DiagonalGaussian(state @ FALL.T + action @ PUSH.T, torch.ones(2))
+
+    def jacobians(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        lead = state.shape[:-1]
+        return FALL.expand(*lead, -1, -1), PUSH.expand(*lead, -1, -1)
+
+    def rollout_feedback(
+        self, state: Tensor, base: Tensor, feedback: Tensor, around: Tensor, low: Tensor, high: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        return follow_feedback(lambda z, u: self.transition(z, u).mean, state, base, feedback, around, low, high)
+
+
+def value(plan: Tensor) -> float:
+    return float(returns(Falling(), UPRIGHT, LEANING, plan[:, None]).mean())
+
+
+def plan(horizon: int, feedback: bool, times: int = 1) -> Tensor:
+    planner, generator = CEM(LOW, HIGH, CEMOptions(horizon, feedback=feedback)), torch.Generator().manual_seed(0)
+    found = None
+    for _ in range(times):
+        found = planner.plan(Falling(), UPRIGHT, LEANING, found, generator)
+    assert found is not None
+    return found
+
+
+def optimum() -> float:
+    """What the best plan within the limits costs, of any length that is enough to stand: iLQR is exact here."""
+    return value(ILQR(LOW, HIGH, ILQROptions(20, 20)).plan(Falling(), UPRIGHT, LEANING))
+
+
+@pytest.mark.parametrize(("horizon", "near"), [(20, 1.1), (40, 4.0)])
+def test_a_balancing_plan_is_found_at_any_horizon(horizon: int, near: float) -> None:
+    best, feedback, free = optimum(), value(plan(horizon, True, 3)), value(plan(horizon, False, 3))
+    assert near * best < feedback < 0.9 * best
+    assert free < 2 * feedback
+
+
+def test_more_horizon_costs_little_where_the_model_is_the_world() -> None:
+    def cost(horizon: int, feedback: bool = True) -> float:
+        planner = CEM(LOW, HIGH, CEMOptions(horizon, samples=64, elites=12, feedback=feedback))
+        generator = torch.Generator().manual_seed(0)
+        state, last, total = LEANING, None, 0.0
+        for _ in range(25):
+            last = planner.plan(Falling(), UPRIGHT, state, last, generator)
+            action = last[:, 0]
+            state = Falling().transition(state, action).mean
+            total += float(UPRIGHT(state, action).mean())
+            last = torch.cat((last[:, 1:], last[:, -1:]), 1)
+        return total
+
+    assert 1.5 * optimum() < cost(20)
+    assert 2.5 * optimum() < cost(40) < 0.9 * optimum()
+    assert cost(40, feedback=False) < 5 * optimum()
+
+
+def held() -> HeldSamples:
+    made = samples_around(torch.zeros(3, 10, 1), Falling(), UPRIGHT, LEANING, LOW, HIGH, backward_pass)
+    assert isinstance(made, HeldSamples)
+    return made
+
+
+def test_every_sample_is_told_in_terms_of_the_feedback_and_is_the_same_when_told_again() -> None:
+    """The held ones are what was asked for unless a limit cut them; the free ones become held ones."""
+    samples = held()
+    asked = 0.05 * torch.randn(3, 8, 10, 1, generator=torch.Generator().manual_seed(0))
+    first = samples.judge(asked, 4)
+    told, actions = samples.best(torch.arange(8).expand(3, -1))
+    torch.testing.assert_close(actions[:, 4:], asked[:, 4:])
+    inside = (actions[:, :4].abs() < 1).all(2, keepdim=True).expand(-1, -1, 10, -1)
+    torch.testing.assert_close(told[:, :4][inside], asked[:, :4][inside], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(samples.judge(told, 8), first, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(samples.settle(told[:, 6]), actions[:, 6], rtol=1e-3, atol=1e-3)
+
+
+def test_nothing_is_asked_of_a_model_or_a_reward_that_knows_no_derivatives() -> None:
+    class Bare:
+        transition = Falling.transition
+
+    def unknown(state: Tensor, action: Tensor) -> Tensor:
+        return UPRIGHT(state, action)
+
+    assert isinstance(Falling(), SmoothDynamics) and isinstance(Falling(), FeedbackDynamics)
+    given: list[tuple[Falling | Bare, Reward, bool]] = [
+        (Bare(), UPRIGHT, True),
+        (Falling(), unknown, True),
+        (Falling(), UPRIGHT, False),
+    ]
+    for dynamics, reward, wanted in given:
+        made = samples_around(torch.zeros(3, 10, 1), dynamics, reward, LEANING, LOW, HIGH, backward_pass, wanted)
+        assert isinstance(made, FreeSamples)
+
+
+@pytest.mark.parametrize("poison", [math.nan, math.inf])
+def test_a_plan_that_breaks_the_model_is_left(poison: float) -> None:
+    class Breaking(Falling):
+        def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+            mean = super().transition(state, action).mean
+            return DiagonalGaussian(torch.where(action > 0.5, poison, mean), torch.ones(2))
+
+    broken = torch.zeros(3, 10, 1)
+    broken[:, 4] = 0.9
+    found = CEM(LOW, HIGH, CEMOptions(10, 64, 6, 8)).plan(
+        Breaking(), UPRIGHT, LEANING, broken, torch.Generator().manual_seed(0)
+    )
+    assert (found.abs() <= 1).all() and (found <= 0.5).all()
+    assert returns(Breaking(), UPRIGHT, LEANING, found[:, None]).isfinite().all()
