@@ -71,3 +71,6 @@ def _made(entry: ModelEntry, spec: DataSpec, settings: dict[str, Any]) -> Genera
     # JSON knows no tuples.
     known: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     return entry.model(spec, entry.settings(**known))
+
+
+__all__ = ["MODELS", "STATICS", "ModelEntry", "build", "build_any", "entry_of"]

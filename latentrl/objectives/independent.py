@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
 from latentrl.objectives.base import scalar
 from latentrl.objectives.rewo import REWO
@@ -86,7 +85,7 @@ class ReciprocalREWO(REWO):
         before = torch.as_tensor(self.log_gamma)
         smallest, largest = (limit - math.log(self.tau) for limit in self.LIMITS)
         moved = (before + self.nu * delta).clamp(smallest, largest)
-        self.log_gamma: Tensor = torch.where(self.initial_phase & self.rests, before, moved)
+        self.log_gamma = torch.where(self.initial_phase & self.rests, before, moved)
         self.beta = 1 / (1 + self.tau * self.log_gamma.exp())
 
     def state(self) -> dict[str, float]:

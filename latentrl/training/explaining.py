@@ -105,7 +105,15 @@ def _standardised(situation: Situation) -> list[str]:
 
 
 def _numbers(model: dict[str, object], flags: frozenset[str]) -> str:
-    shown = ("network", "state_size", "position_size", "prior", "version", "initial_sigma", "standardise")
+    shown: tuple[str, ...] = (
+        "network",
+        "state_size",
+        "position_size",
+        "prior",
+        "version",
+        "initial_sigma",
+        "standardise",
+    )
     shown += tuple(sorted(flags - {"version"}))
     told = {name: model[name] for name in shown if name in model}
     return ", ".join(

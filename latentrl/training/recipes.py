@@ -212,7 +212,7 @@ def _static_settings(situation: Situation) -> dict[str, Any]:
     wanted |= {"position_size": options.position_size, "standardise": options.standardise}
     # As large as the data's deviation a model explains nothing yet; the source has 1.
     wanted["initial_sigma"] = 1.0 if situation.plain else situation.deviation
-    if options.network != "dense":
+    if options.network != "auto" and options.network != "dense":
         wanted |= {"network": options.network, "hidden": NETWORKS[options.network].hidden}
     return {**asdict(situation.entry.settings()), **wanted}
 

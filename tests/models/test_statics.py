@@ -12,6 +12,7 @@ from latentrl.metrics.likelihood import active_units, log_likelihood, unit_rates
 from latentrl.models.spec import DataSpec
 from latentrl.models.statics.iwae import IWAE, IWAESettings
 from latentrl.models.statics.vae import VAE, VAESettings
+from latentrl.networks.dense import VectorDecoder, VectorEncoder
 from latentrl.numerics.distributions import DiagonalGaussian, PixelBernoulli, diagonal_kl
 from latentrl.priors.vhp import VHP
 from latentrl.types import Sequences
@@ -31,7 +32,9 @@ def seeded(seed: int = 0) -> torch.Generator:
 def linear(kind: type[VAE], settings: VAESettings, wrong: float = 0.0) -> VAE:
     """A linear-Gaussian model with its exact posterior, whose mean is ``wrong`` off in each dimension."""
     model = kind(SPEC, settings)
+    assert isinstance(model.decoder, VectorDecoder) and isinstance(model.encoder, VectorEncoder)
     decoder, encoder = model.decoder.body[-1], model.encoder.body.network[-1]
+    assert isinstance(decoder, torch.nn.Linear) and isinstance(encoder, torch.nn.Linear)
     decoder.weight.copy_(WEIGHT)
     decoder.bias.copy_(OFFSET)
     model.log_sigma.fill_(math.log(SIGMA))

@@ -27,6 +27,8 @@ class ToyStatic(StaticModel):
 
     def __init__(self, spec: DataSpec, settings: ToyStaticSettings) -> None:
         super().__init__()
+        if settings.position_size < 1:
+            raise ValueError(f"position_size must be one or more; got {settings.position_size}")
         self.spec, self.settings = spec, settings
         self.state_size = self.position_size = size = settings.position_size
         self.read = nn.Linear(math.prod(spec.observation_shape), size)
