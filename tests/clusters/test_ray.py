@@ -17,6 +17,8 @@ from latentrl.study import StudyOptions, study
 
 # What Ray does by default on systems without clusters: nothing leaves the loopback interface.
 os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+# By default Ray's workers stand back behind everything else.
+os.environ.setdefault("RAY_worker_niceness", "0")
 ray = pytest.importorskip("ray")
 STORE = 80 * 2**20
 ROW = {"name": "short", "model": "ekvae"}
