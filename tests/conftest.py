@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -38,6 +39,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Workers begin with the tests of whole verbs, which take longest: at the end, none waits long for another."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.path.parent != HERE)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays to the end: whoever looks for garbage need not walk through all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
