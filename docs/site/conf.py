@@ -83,5 +83,5 @@ def render_formulas(app: Any, what: str, name: str, obj: Any, options: Any, line
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     # Of "None: all." in the docstring of a property, napoleon would make a type.
-    GoogleDocstring._parse_attribute_docstring = GoogleDocstring._consume_to_end  # type: ignore[method-assign]
+    GoogleDocstring._parse_attribute_docstring = GoogleDocstring._consume_to_end
     app.connect("autodoc-process-docstring", render_formulas, priority=400)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -99,7 +101,7 @@ def test_a_plan_that_is_given_is_searched_around_closely_by_one_half_and_boldly_
     ],
     ids=str,
 )
-def test_options_that_cannot_work_are_refused(wrong: dict[str, int]) -> None:
+def test_options_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(reversed(wrong))):
         CEMOptions(**wrong)
 

@@ -27,7 +27,9 @@ def made(name: str, split: bool = True) -> WorldModel:
     settings = replace(entry.settings(), state_size=3)
     if hasattr(settings, "position_size"):
         settings = replace(settings, position_size=2 if split else 3)
-    return entry.model(SPEC, settings).requires_grad_(False).eval()
+    model = entry.model(SPEC, settings).requires_grad_(False).eval()
+    assert isinstance(model, WorldModel)
+    return model
 
 
 def sequences(count: int = 12, length: int = 8, seed: int = 0) -> Sequences:
