@@ -28,7 +28,7 @@ from benchmarks.planning import (
 from benchmarks.recursion import compare_recursions
 from benchmarks.shares import KINDS, shares
 from benchmarks.training_step import LENGTH, Version, compare_steps, make_model
-from latentrl.agents.planners import PLANNERS
+from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.policies import AnalyticGradientOptions
 from latentrl.inference.backends import AUTO, BACKENDS, choose, is_installed
 from latentrl.support.files import write_json
@@ -128,7 +128,7 @@ def thread_rows(quick: bool) -> list[dict[str, Any]]:
     batch, goals, repeats = (2, 1, 2) if quick else (SENSOR_BATCH, GOALS, 30)
     work = {
         f"training step, batch {batch}": sensor_threads.training_step(batch),
-        f"CEM, {goals} goals": sensor_threads.plan(goals),
+        f"CEM, {goals} goals": sensor_threads.plan(goals, CEMOptions(3, 20, 2, 2) if quick else None),
     }
     rows = []
     for name, one in work.items():

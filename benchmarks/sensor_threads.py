@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.timing import Comparison, compare, one_thread
 from latentrl.agents import PlannerController
-from latentrl.agents.planners import CEM
+from latentrl.agents.planners import CEM, CEMOptions
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.objectives.rewo import REWO
@@ -44,10 +44,10 @@ def training_step(batch: int, length: int = LENGTH) -> Callable[[], object]:
     return trainer_for(model, REWO(1.0), data, settings, seed=0).advance
 
 
-def plan(goals: int) -> Callable[[], object]:
-    """A command of CEM with default options for as many arms as there are ``goals``."""
+def plan(goals: int, options: CEMOptions | None = None) -> Callable[[], object]:
+    """A command of CEM, with default options if there are none, for as many arms as there are ``goals``."""
     model = make_model().requires_grad_(False).eval()
-    planner = CEM(-torch.ones(2), torch.ones(2))
+    planner = CEM(-torch.ones(2), torch.ones(2), options)
     controller = PlannerController(planner, model.frozen(), PositionReward(torch.tensor([0.5, -0.5])))
     belief = Belief(torch.zeros(goals, 4), 1e-4 * torch.eye(4).expand(goals, -1, -1))
     return lambda: controller(belief)
