@@ -170,7 +170,8 @@ REGISTRIES: tuple[Registry, ...] = (
             "common": "shared by all",
             "noise": "shared by the samplers",
             "derivatives": "of ilqr",
-            "riccati": "of ilqr",
+            "riccati": "of ilqr and cem",
+            "sampling": "of cem",
         },
     ),
     Registry(

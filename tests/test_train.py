@@ -704,7 +704,7 @@ def test_settings_are_read_once_when_a_run_goes_on(run: Path, monkeypatch: pytes
     assert reads == [run]
     stored = json.loads((run / SETTINGS).read_text())
     (run / SETTINGS).write_text(json.dumps({**stored, "training": {"steps": 3}}))
-    with pytest.raises(UserError, match=r"settings\.json is damaged \(training\.alignment is missing"):
+    with pytest.raises(UserError, match=r"settings\.json is damaged \(training\.aggressive_steps is missing"):
         train(TrainOptions(run=run, resume=True))
     (run / SETTINGS).write_text(json.dumps({**stored, "training": {"steps": 3}, "schema": 0}))
     with pytest.raises(UserError, match=r"settings\.json is damaged \(KeyError\('blur'\)\): start afresh"):

@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import tyro
-
 from latentrl.support.errors import UserError
 from latentrl.support.files import refuse_link
 from latentrl.support.interrupts import INTERRUPTED
+from latentrl.support.options import default_hint
 from latentrl.tracking.base import Beginning, Ending, Kind, Scalars, Tracker
 from latentrl.tracking.guarded import Guarded
 from latentrl.tracking.kept import Kept, path_of
@@ -32,7 +31,7 @@ PROJECT = "latentrl"
 """Where nobody names one."""
 PROJECT_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 """What all of them take for a project's name."""
-TRACK = tyro.conf.arg(metavar="{" + ",".join(TRACKERS) + "}[:PROJECT]")
+TRACK = default_hint("nowhere else", "{" + ",".join(TRACKERS) + "}[:PROJECT]")
 """How ``--track`` is shown."""
 
 
