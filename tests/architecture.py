@@ -158,8 +158,9 @@ REGISTRIES: tuple[Registry, ...] = (
         {
             "common": "shared by all",
             "noise": "shared by the samplers",
-            "derivatives": "of ilqr",
-            "riccati": "of ilqr",
+            "sampling": "of cem",
+            "derivatives": "of ilqr and cem",
+            "riccati": "of ilqr and cem",
         },
     ),
     Registry(
