@@ -169,9 +169,9 @@ REGISTRIES: tuple[Registry, ...] = (
         {
             "common": "shared by all",
             "noise": "shared by the samplers",
-            "derivatives": "of ilqr",
-            "riccati": "of ilqr and cem",
             "sampling": "of cem",
+            "derivatives": "of ilqr and cem",
+            "riccati": "of ilqr and cem",
         },
     ),
     Registry(

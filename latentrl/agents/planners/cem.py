@@ -40,7 +40,6 @@ class CEMOptions:
             most all of them.
         feedback: hold samples near the plan by feedback, bold ones and kept elites excepted, where the model and the
             reward know their own derivatives (docs/planners.md).
-        held_iterations: how often the distribution is refitted where samples are held, which need fewer.
     """
 
     horizon: int = 20
@@ -54,10 +53,9 @@ class CEMOptions:
     noise_beta: float = 0.0
     kept_elites: int = 8
     feedback: bool = True
-    held_iterations: int = 4
 
     def __post_init__(self) -> None:
-        check_positive(self, "horizon", "samples", "iterations", "elites", "initial_std", "warm_std", "held_iterations")
+        check_positive(self, "horizon", "samples", "iterations", "elites", "initial_std", "warm_std")
         if not 0.0 <= self.bold <= 1.0:
             raise ValueError(f"bold must lie in [0, 1], not {self.bold}")
         if self.elites > self.samples:
@@ -107,7 +105,7 @@ class CEM(BoundedPlanner[CEMOptions]):
         std = ((options.warm_std if known else options.initial_std) * (high - low)).expand_as(mean)
         samples = samples_around(mean, dynamics, reward, state, low, high, self._backward, options.feedback)
         kept = mean.unsqueeze(1)[:, :0]
-        for iteration in range(options.held_iterations if samples.held else options.iterations):
+        for iteration in range(options.iterations):
             if iteration and iteration % RENEWED == 0:
                 mean = samples.renew(mean)
             count = options.samples - kept.shape[1]

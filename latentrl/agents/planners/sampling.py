@@ -28,11 +28,6 @@ REGULARISATION = 1e-3
 class Samples(Protocol):
     """The samples of one call of a planner, from states ``[B, Dz]``."""
 
-    @property
-    def held(self) -> bool:
-        """Whether feedback holds some of them."""
-        ...
-
     def judge(self, candidates: Tensor, held: int) -> Tensor:
         """Returns ``[B, S]`` of ``candidates [B, S, H, Du]`` around the plan, of which the first ``held`` may be
         held by feedback; the others are actions."""
@@ -77,8 +72,6 @@ def samples_around(
 class FreeSamples:
     """Action sequences; see `Samples`."""
 
-    held = False
-
     def __init__(self, dynamics: Dynamics, reward: Reward, state: Tensor, low: Tensor, high: Tensor) -> None:
         self.dynamics, self.reward, self.state, self.low, self.high = dynamics, reward, state, low, high
 
@@ -113,8 +106,6 @@ class HeldSamples:
         high: largest action ``[Du]``.
         backward: as `latentrl.agents.planners.riccati.backward_pass`.
     """
-
-    held = True
 
     def __init__(
         self,
