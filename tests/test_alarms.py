@@ -17,7 +17,7 @@ def test_a_run_is_judged_by_its_own_figures_and_by_labels() -> None:
     assert fine["warned"] == fine["wrong"] == {"fold": False, "motion": False, "anything": False}
     folded = verdict({**WELL, "untold_share": 0.5, "warnings": ["frames that look different ..."]}, 0.4, 0.95)
     assert folded["warned"] == folded["wrong"] == {"fold": True, "motion": False, "anything": True}
-    for bad in ({"told_displacement": 0.2}, {"mse_predict_near": 3.0}, {"mse_mean_image": 0.5}):
+    for bad in ({"told_displacement": 0.2}, {"mse_predict_near": 3.0}, {"mse_mean_near": 0.5}):
         assert verdict({**WELL, **bad}, 0.99, 0.2)["warned"]["motion"], bad
     bare = verdict(WELL, None, None)
     assert bare["wrong"] == {"fold": None, "motion": None, "anything": None}

@@ -94,7 +94,7 @@ def verdict(metrics: Mapping[str, Any], position: float | None, velocity: float 
     """
     said = list(metrics.get(WARNINGS) or ())
     near = metrics.get("mse_predict_near", 0.0)
-    yardsticks = [metrics[name] for name in ("mse_still_near", "mse_mean_image") if name in metrics]
+    yardsticks = [metrics[name] for name in ("mse_still_near", "mse_mean_near") if name in metrics]
     return {
         "position": position,
         "velocity": velocity,

@@ -52,8 +52,7 @@ def failures(figures: Mapping[str, float], standardise: bool = True) -> list[str
     predicted = figures.get("mse_predict_near", 0.0)
     for yardstick, what in (
         ("mse_still_near", "that nothing moves"),
-        ("mse_mean_image", "the mean picture"),
-        ("mse_mean_observation", "the mean observation"),
+        ("mse_mean_near", "the mean observation"),
     ):
         if predicted > figures.get(yardstick, math.inf):
             found.append(

@@ -118,7 +118,7 @@ def held_out_figures(
     figures = coordinate_r2(belief.mean[..., : model.latent_size], model.position_size, truth, coordinates)
     seeded = torch.Generator(device=device).manual_seed(seed)
     figures |= prediction_figures(model, data, belief, _noise_free(data, truth), seeded)
-    figures |= motion_figures(model, data, belief, _noise_free(data, truth))
+    figures |= motion_figures(model, data, belief)
     if len(data) >= FEWEST_SEQUENCES:
         figures["untold_share"] = _untold_share(model, data, belief)
         # A generator of its own: these figures are those of `imagine` with the same seed.
@@ -162,28 +162,30 @@ def prediction_figures(
 
 
 @torch.no_grad()
-def motion_figures(model: WorldModel, data: Sequences, belief: Belief, frames: Tensor) -> dict[str, float]:
+def motion_figures(model: WorldModel, data: Sequences, belief: Belief) -> dict[str, float]:
     """Is any motion learned? Predictions a few steps ahead, beside those that nothing moves; none of short sequences.
 
     ``mse_predict_near`` is the error of up to `NEAR_STEPS` predictions from the mean of the filtered z_5,
-    ``mse_still_near`` that of z_5 held still; ``told_displacement`` the R^2 of how far positions move in them, of
-    models whose state has positions.
+    ``mse_still_near`` that of z_5 held still, ``mse_mean_near`` that of the same frames' average: all of what was
+    observed, noise included, for they are warned by, which takes no truth. ``told_displacement`` is the R^2 of how far
+    positions move in them, of models whose state has positions.
 
     Args:
         model: a trained model.
         data: held-out sequences.
         belief: their smoothed states, ``[N, T]``.
-        frames: what there is to predict, ``[N, T, *shape]``.
     """
     start, first = filtered_belief(model, data, belief.mean.device)
     last = min(first + NEAR_STEPS, data.length - 1)
     if last == first:
         return {}
     states = open_loop(model, start.mean.float(), data.actions[:, first:last])
-    ahead, still, seen = states[:, 1:], states[:, :1].expand(-1, last - first, -1), frames[:, first + 1 : last + 1]
+    ahead, still = states[:, 1:], states[:, :1].expand(-1, last - first, -1)
+    seen = data.observations[:, first + 1 : last + 1]
     found = {
         "mse_predict_near": float(sequence_errors(model, ahead, seen).mean()),
         "mse_still_near": float(sequence_errors(model, still, seen).mean()),
+        "mse_mean_near": mean_frame_error(model, seen),
     }
     if isinstance(model, SplitState):
         positions = belief.mean[:, first : last + 1, : model.position_size].float()

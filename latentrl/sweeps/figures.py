@@ -1,6 +1,6 @@
 """By what trials are compared: figures of held-out sequences that need neither labels nor rewards.
 
-Ground truth is not read here, nor are frames without noise: predictions are compared with what the camera saw.
+Of a run's figures these are of observations alone; those that tell of ground truth are not read here.
 """
 
 from __future__ import annotations
@@ -9,16 +9,13 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from latentrl.data_collection.storage import load_sequences
-from latentrl.metrics.failures import failures
-from latentrl.metrics.held_out import held_out_figures
-from latentrl.runs.folder import HISTORY, load_model
+from latentrl.runs.folder import HISTORY
 from latentrl.support.files import read_json
-from latentrl.support.threads import few_threads
 from latentrl.training.settings import TrainSettings
 
+METRICS = "metrics.json"
 EVERY = TrainSettings.checkpoint_every
 """Steps after which a training writes its history."""
 
@@ -61,30 +58,21 @@ class Judged:
     warnings: tuple[str, ...]
 
 
-def judged(run: Path, data: Path, figure: str) -> Judged:
-    """Judge a finished run.
+def judged(run: Path, figure: str) -> Judged:
+    """Judge a finished run by its ``metrics.json``.
 
     Raises:
-        UserError: a damaged run, data that is gone, sequences that are too short for the figure.
+        UserError: a damaged run.
     """
-    with few_threads():
-        found = held_out_figures(load_model(run), load_sequences(data, "test"), {}, ())
-    return Judged(value_of(found, figure), (*_of_training(run), *failures(found)))
+    found = read_json(run / METRICS, f"remove {run} to train it again")
+    return Judged(value_of(found, figure), tuple(found.get("warnings", ())))
 
 
-def value_of(found: Mapping[str, float], figure: str) -> float:
+def value_of(found: Mapping[str, Any], figure: str) -> float:
     """A figure of held-out ones; NaN where the data has too few steps for it."""
     names = FIGURES[figure].over
     first = found.get(names[0], float("nan"))
     return first if len(names) == 1 else first / found.get(names[1], float("nan"))
-
-
-def _of_training(run: Path) -> list[str]:
-    """The warnings of a training that come from no held-out figure: of those others are made here, without labels."""
-    stored = read_json(run / "metrics.json", f"remove {run} to train it again")
-    numbers = {name: value for name, value in stored.items() if isinstance(value, int | float)}
-    of_figures = {line for standardise in (True, False) for line in failures(numbers, standardise)}
-    return [line for line in stored.get("warnings", ()) if line not in of_figures]
 
 
 def losses(run: Path) -> dict[int, float]:

@@ -91,7 +91,7 @@ class _Runner:
 
     def _judge(self, one: _Running) -> str:
         sweep = self.trials.sweep
-        found = judged(one.folder, sweep.options.data, sweep.figure)
+        found = judged(one.folder, sweep.figure)
         self.trials.tell(one.trial, found)
         told = f", with {len(found.warnings)} warning(s)" if found.warnings else ""
         return f"{sweep.figure} {found.value:.4g}{told}"

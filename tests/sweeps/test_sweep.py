@@ -11,7 +11,6 @@ import pytest
 import tyro
 
 import latentrl.sweeps.running as running
-from latentrl.metrics.failures import failures
 from latentrl.runs.folder import HISTORY
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
@@ -73,7 +72,7 @@ def _trainer(monkeypatch: pytest.MonkeyPatch, how: str = "") -> list[tuple[str, 
         calls.append(words)
         return (sys.executable, "-S", "-E", "-c", TRAINER.format(how=how), *words)
 
-    def found(run: Path, data: Path, figure: str) -> Judged:
+    def found(run: Path, figure: str) -> Judged:
         return Judged(-abs(float((run / "settings.json").read_text()) - 0.1), ())
 
     monkeypatch.setattr(running, "command", command)
@@ -206,21 +205,7 @@ def test_losses_are_means_of_whole_blocks(tmp_path: Path) -> None:
     assert losses(tmp_path) == {500: 376.0, 1000: 876.0}
 
 
-def test_a_run_is_judged_without_its_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Warnings that come of labelled figures are made anew, without the labels; the objective's stay."""
-    labelled = {"mse_predict_near": 2.0, "mse_still_near": 1.0}
-    write_json(tmp_path / "metrics.json", {**labelled, "warnings": ["the constraint was not met", *failures(labelled)]})
-    given = dict[str, object]()
-
-    def figures(model: object, data: object, truth: object, coordinates: object) -> dict[str, float]:
-        given.update(truth=truth, coordinates=coordinates)
-        return {"mse_predict_near": 1.0, "mse_still_near": 2.0, "told_displacement": 0.1}
-
-    module = "latentrl.sweeps.figures"
-    monkeypatch.setattr(f"{module}.held_out_figures", figures)
-    monkeypatch.setattr(f"{module}.load_model", lambda run: None)
-    monkeypatch.setattr(f"{module}.load_sequences", lambda data, split: None)
-    found = judged(tmp_path, tmp_path, "prediction")
-    assert given == {"truth": {}, "coordinates": ()} and found.value == 0.5
-    assert found.warnings[0] == "the constraint was not met" and len(found.warnings) == 2
-    assert "the motion is hardly learned" in found.warnings[1]
+def test_a_run_is_judged_by_its_own_figures_and_warnings(tmp_path: Path) -> None:
+    figures = {"mse_predict_near": 1.0, "mse_still_near": 2.0, "r2_angle": 0.1}
+    write_json(tmp_path / "metrics.json", {**figures, "warnings": ["the constraint was not met"]})
+    assert judged(tmp_path, "prediction") == Judged(0.5, ("the constraint was not met",))
