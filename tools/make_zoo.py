@@ -23,10 +23,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from latentrl.runs.folder import MODEL
+from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.shipped.entries import ENTRY, HOME, LARGEST, PREFIX, entry_of, names, outcome, told, within
 from latentrl.support.files import read_json, write_json
 
 TAKEN = ("settings.json", "model.safetensors", "metrics.json", "velocity.json", "policy.json", "policy.safetensors")
+ROOM = 0.97 * LARGEST
+"""Bytes that a run may take so that there is room for the rest."""
+LARGE = 4096
+"""Numbers from which on a matrix counts as large."""
 EVALUATE = "latentrl evaluate --run zoo:{name} --agent policy --episodes 50 --seed 0 --no-video"
 
 
@@ -96,6 +104,23 @@ PLANS: Mapping[str, Plan] = {
         "runs/mountain-car",
         {"classic-control": "pygame"},
     ),
+    "cartpole": Plan(
+        "a cart swings up a pole and balances it (dm_control), seen in grey 32 x 48 pictures; large matrices in half "
+        "precision",
+        (
+            'latentrl collect --env dm_control/cartpole-swingup --env-kwargs \'{"height": 128, "width": 192}\' '
+            "--pixels 32x48 --grey --repeat 5 --sequences 2200 --test-sequences 500 --length 20 --hold 0.8 "
+            '--reset-options \'{"qpos": {"slider": [-1, 1], "hinge_1": [-3.1416, 3.1416]}, '
+            '"qvel": {"slider": [-1.5, 1.5], "hinge_1": [-8, 8]}}\' '
+            '--goal-options \'{"qpos": {"slider": 0, "hinge_1": 0}, "qvel": {"slider": 0, "hinge_1": 0}}\' '
+            "--out data/cartpole --seed 0",
+            "latentrl train --data data/cartpole --run runs/cartpole --position-size 3 --state-size 6 --device cpu "
+            "--seed 0",
+            "latentrl learn --run runs/cartpole --goal data/cartpole/goal.png --seed 0",
+        ),
+        "runs/cartpole",
+        {"dm-control": "dm_control"},
+    ),
 }
 
 
@@ -127,6 +152,8 @@ def pack(name: str, plan: Plan, run: Path, home: Path = HOME) -> Path:
         for file in TAKEN:
             shutil.copyfile(run / file, place / file)
         shutil.copyfile(goal, place / goal.name)
+        if sum(one.stat().st_size for one in place.iterdir()) > ROOM:
+            halve(place / MODEL)
         files = {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in sorted(place.iterdir())}
         about = {
             "title": plan.title,
@@ -146,6 +173,16 @@ def pack(name: str, plan: Plan, run: Path, home: Path = HOME) -> Path:
         target.chmod(0o755)
     print(f"{target}: {size:,} bytes; {told(about['evaluation']['outcome'])}")
     return target
+
+
+def halve(path: Path) -> None:
+    """Store the large matrices of a model, which are its encoder's and its decoder's, in half precision.
+
+    Whoever loads them gets single precision as ever; the entry's evaluation is that of the numbers that are left.
+    """
+    tensors, notes = read_tensors(path, "train the run again")
+    large = {name for name, value in tensors.items() if value.dtype == torch.float32 and value.numel() >= LARGE}
+    write_tensors(path, {name: value.half() if name in large else value for name, value in tensors.items()}, notes)
 
 
 def check() -> int:

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from latentrl.__main__ import main
 from latentrl.evaluation.loading import load_agent
-from latentrl.runs.folder import load_model, load_settings
+from latentrl.runs.folder import MODEL, load_model, load_settings
+from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.shipped.copies import COPIES, copy, is_copy, readable, writable
 from latentrl.shipped.entries import (
     ENTRY,
@@ -30,9 +32,10 @@ from latentrl.shipped.entries import (
 )
 from latentrl.support.errors import UserError
 from latentrl.support.files import read_json
+from tools.make_zoo import halve
 
-LONG = {"point-mass"}
-"""Whose pictures are rendered one by one, 42 seconds of a core: `make zoo-check` evaluates them again."""
+LONG = {"cartpole", "point-mass"}
+"""Whose pictures are rendered one by one, some 40 seconds of a core each: `make zoo-check` evaluates them again."""
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -57,6 +60,20 @@ def test_an_entry_is_whole_small_and_says_how_it_was_made(name: str) -> None:
     assert entry.evaluation["command"].startswith(f"latentrl evaluate --run {PREFIX}{name} ")
     for path in entry.folder.glob("*.json"):
         assert not re.search(r'"/|/tmp|/home|/root', path.read_text()), f"{path.name} names a place of some machine"
+
+
+def test_what_is_large_is_shipped_in_half_precision(tmp_path: Path) -> None:
+    path, generator = tmp_path / MODEL, torch.Generator().manual_seed(0)
+    large, small = torch.randn(64, 64, generator=generator), torch.randn(64, 63, generator=generator)
+    write_tensors(path, {"large": large, "small": small, "double": large.double()}, {"made": "here"})
+    halve(path)
+    found, notes = read_tensors(path, "")
+    assert torch.equal(found["large"], large.half()) and notes == {"made": "here"}
+    assert torch.equal(found["small"], small) and torch.equal(found["double"], large.double())
+    # Who loads them has single precision.
+    layer = torch.nn.Linear(64, 64, bias=False)
+    layer.load_state_dict({"weight": found["large"]})
+    assert layer.weight.dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name not in LONG])
@@ -162,7 +179,7 @@ def test_a_run_is_copied_once(
     ("words", "problem"),
     [
         (["get"], "which one"),
-        (["get", "nothing"], "zoo:nothing: there is no such run; choose one of mountain-car, pendulum"),
+        (["get", "nothing"], "zoo:nothing: there is no such run; choose one of cartpole, mountain-car"),
         (["get", "../pendulum"], "no such run"),
         (["list", "pendulum"], "list takes nothing"),
     ],
