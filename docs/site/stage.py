@@ -33,10 +33,10 @@ CONTENTS: Mapping[str, tuple[str, ...]] = {
         "comparison",
         MAP,
     ),
-    "Models": ("models", "ekvae", "dks", "dvbs", "kvae", "rssm", "geometry"),
+    "Models": ("models", "ekvae", "dks", "dvbs", "kvae", "rssm", "statics", "geometry"),
     "Control": ("choosing-an-agent", "planners", "policies", "rewards", "control", "reacher"),
-    "Your own": ("own-environment", "own-recordings", "own-model", "declarations", "environments", "inspect"),
-    "In use": ("deploy", "reliability", "several-processes", "benchmarks", "security"),
+    "Your own": ("own-environment", "own-recordings", "own-model", "declarations", "environments", "inspect", "interoperability"),
+    "In use": ("tracking", "deploy", "reliability", "several-processes", "clusters", "benchmarks", "security"),
     "Results": ("results/index", "results/control", "results/systems", "results/rods", "study"),
     "Reference": ("api/latentrl", "equations", "contributing", "changelog"),
 }
