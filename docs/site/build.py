@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -23,7 +24,8 @@ from docs.site.dead_links import dead_links
 from docs.site.stage import ROOT, stage
 
 BUILD = ROOT / "build"
-SITE, SOURCE, WORK = BUILD / "site", BUILD / "docs" / "source", BUILD / "docs"
+SITE, WORK = BUILD / "site", BUILD / "docs"
+SOURCE, PAGES = WORK / "source", WORK / "html"
 
 
 def sphinx(builder: str, out: Path, known: Sequence[str], more: Sequence[str] = ()) -> int:
@@ -46,9 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     stage(ROOT, SOURCE)
     if options.external:
         return sphinx("linkcheck", WORK / "linkcheck", known, options.sphinx)
-    for builder, out in (("html", SITE / version), ("doctest", WORK / "doctest")):
+    for builder, out in (("html", PAGES), ("doctest", WORK / "doctest")):
         if code := sphinx(builder, out, known, options.sphinx):
             return code
+    # What is published never lies beside what a notebook left, and is never half built.
+    shutil.rmtree(SITE / version, ignore_errors=True)
+    shutil.copytree(PAGES, SITE / version)
     if found := dead_links(SITE):
         print("\n".join(found), file=sys.stderr)
         return 1

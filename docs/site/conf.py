@@ -13,6 +13,8 @@ sys.path.insert(0, str(HERE.parent.parent))
 os.environ.setdefault("MUJOCO_GL", "egl")
 os.environ["LATENTRL_TINY"] = "1"  # the notebooks, in seconds
 
+from docutils import nodes  # noqa: E402
+from sphinx import addnodes  # noqa: E402
 from sphinx.ext.napoleon.docstring import GoogleDocstring  # noqa: E402
 
 import latentrl  # noqa: E402
@@ -35,6 +37,7 @@ default_role = "py:obj"  # `latentrl.types.Belief` in a docstring
 templates_path = ["templates"]
 
 autodoc_inherit_docstrings = False  # of PyTorch too, which are written otherwise
+autodoc_mock_imports = ["tensordict", "torchrl"]  # too large for pages' sake
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
@@ -47,7 +50,9 @@ nb_execution_mode = "cache"
 nb_execution_cache_path = str(HERE.parent.parent / "build" / "docs" / "notebooks")
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
+nb_execution_in_temp = True  # what they write is no page
 nb_merge_streams = True
+nb_output_stderr = "remove"  # bars of progress, each state of which would be a line
 doctest_global_setup = "import torch"
 
 html_theme = "furo"
@@ -68,9 +73,6 @@ html_sidebars = {
 }
 html_context = {"versions": json.loads(os.environ.get("LATENTRL_VERSIONS", f'["{version}"]'))}
 
-# Two rooms have an `Evaluation`, an `Outcome`, a `STEPS`: where a signature says no more, Sphinx links to the first.
-suppress_warnings = ["ref.python"]
-
 linkcheck_timeout = 20
 linkcheck_anchors = False
 
@@ -80,8 +82,22 @@ def render_formulas(app: Any, what: str, name: str, obj: Any, options: Any, line
     lines[:] = formulas_of(lines)
 
 
+def follow_imports(app: Any, doctree: nodes.document) -> None:
+    """A type that a signature names without its module is what that module means, not any of the name."""
+    for node in list(doctree.findall(addnodes.pending_xref)):
+        name = node["reftarget"]
+        if node.get("refdomain") != "py" or "refspecific" not in node or not name.isidentifier():
+            continue
+        meant = getattr(sys.modules.get(node.get("py:module") or ""), name, None)
+        if isinstance(meant, type):
+            node["reftarget"] = f"{meant.__module__}.{meant.__qualname__}"
+        elif meant is None and name.isupper():  # what a flag's help calls its value, `--horizon STEPS`
+            node.replace_self(node.children)
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     # Of "None: all." in the docstring of a property, napoleon would make a type.
     GoogleDocstring._parse_attribute_docstring = GoogleDocstring._consume_to_end
     app.connect("autodoc-process-docstring", render_formulas, priority=400)
+    app.connect("doctree-read", follow_imports)
