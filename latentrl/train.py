@@ -150,7 +150,7 @@ def _train(run: Begun, processes: Processes) -> Path:
         keep_backend(options.folder, situation.options.backend)
     told = [amount(recipe.settings), *notes(situation, recipe)]
     print("".join(f"{line}\n" for line in told), end="", flush=True)
-    view = TrainingView(f"{options.folder}, {options.model}", told) if can_show(options.live) else None
+    view = TrainingView(f"{options.folder}, {options.model}", told[1:]) if can_show(options.live) else None
     with few_threads() as most:
         training = build_training(situation, recipe, options.folder, processes)
         before = load_settings(options.folder).get(THREADS) if options.resume else None
@@ -243,6 +243,7 @@ def _write(situation: Situation, training: Training) -> list[str]:
     write_tensors(folder / MODEL, model.state_dict())
     # A training takes long, in which the data may have been recorded anew.
     check_test_data(folder, options.data)
+    print("measuring on held-out data", flush=True)
     if isinstance(model, WorldModel):
         figures = evaluate_model(model, options.data, seed=options.seed)
     else:

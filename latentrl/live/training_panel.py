@@ -90,7 +90,7 @@ def training_rows(state: TrainingState, progress: Progress | None, width: int) -
 def curve_rows(history: History, width: int) -> list[Row]:
     """The four curves, each with its last figure."""
     if not history:
-        return [Row("no curves yet: the first figures come with the gradient steps", "dim")]
+        return [Row("no curves yet: a figure comes every few gradient steps", "dim")]
     last = history[-1]
     curves = [DISTORTION if one.column == "sigma" and not math.isfinite(last["sigma"]) else one for one in CURVES]
     beside = [one.beside(last) for one in curves]

@@ -47,7 +47,7 @@ class NeverSeen:
             (
                 "torque",
                 f"at most {self.data_torque:.1f} N m",
-                f"{self.torque:.1f}; {self.beyond:.0%} beyond the data's",
+                f"up to {self.torque:.1f}; more than the data has in {self.beyond:.0%} of the steps",
             ),
             ("speed", f"at most {self.data_speed:.1f} rad/s", f"{self.speed:.1f}"),
             ("one look", f"{self.data_seconds:.1f} s", f"{self.seconds:.1f} s"),

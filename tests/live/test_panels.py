@@ -125,7 +125,7 @@ def test_the_panel_before_there_are_figures() -> None:
     assert texts(training_rows(TrainingState(), None, 60)) == [
         "getting ready",
         "",
-        "no curves yet: the first figures come with the gradient steps",
+        "no curves yet: a figure comes every few gradient steps",
         "",
         "no warnings so far",
     ]

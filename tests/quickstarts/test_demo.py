@@ -65,7 +65,7 @@ def test_what_was_never_seen_is_counted() -> None:
     assert (found.data_torque, found.torque, found.beyond) == (2.0, 3.0, 0.5)
     assert (found.data_seconds, found.seconds) == pytest.approx((0.3, 0.4))
     assert (found.data_upright, found.upright) == pytest.approx((0.2, 0.3))
-    assert found.rows()[0] == ("torque", "at most 2.0 N m", "3.0; 50% beyond the data's")
+    assert found.rows()[0] == ("torque", "at most 2.0 N m", "up to 3.0; more than the data has in 50% of the steps")
 
 
 @pytest.mark.parametrize(
