@@ -376,6 +376,18 @@ def test_data_comes_before_the_array(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert study(options) is None and "afterok" not in (tmp_path / "out" / "slurm" / "submit.sh").read_text()
 
 
+def test_names_that_a_script_cannot_hold_are_refused_and_slurm_s_own_signs_are_not_read_in_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = StudyOptions("pendulum", out=tmp_path / "a\n$(touch b)", seeds=1, rows=("ekvae-co",), on="slurm")
+    with pytest.raises(UserError, match="has a line break or the like"):
+        study(options)
+    assert not list(tmp_path.rglob("*.sh"))
+    assert study(replace(options, out=tmp_path / "a%j")) is None
+    runs = (tmp_path / "a%j" / "slurm" / "runs.sh").read_text()
+    assert "/a%%j/slurm/%x-%A_%a.log" in runs and "/a%j/slurm/runs.txt" in runs
+
+
 def test_a_study_on_a_cluster_loses_a_try_and_no_result(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
     def connected(address: str | None) -> Iterator[StandIn]:

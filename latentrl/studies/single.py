@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from latentrl.support.errors import UserError
 
-RUN = re.compile(r"(?P<name>.+)/seed(?P<seed>\d+)")
+RUN = re.compile(r"(?P<name>.+)/seed(?P<seed>\d{1,9})")
 
 
 def single_runs(words: Sequence[str], flag: str, seeds: int | None = None) -> tuple[tuple[str, int], ...]:

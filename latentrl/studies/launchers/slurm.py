@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from latentrl.studies.launchers.base import Plan
+from latentrl.support.errors import UserError
 from latentrl.support.files import write_text
 
 FOLDER = "slurm"
@@ -22,8 +23,12 @@ def launch(plan: Plan, address: str | None = None) -> bool:
     if not plan.runs:
         return True  # only the report is left, which takes no time
     folder = plan.folder.resolve() / FOLDER
+    for text in (str(folder), str(Path.cwd()), plan.first or "", *plan.runs, plan.report):
+        # In a script each would begin a line of its own.
+        if not text.isprintable():
+            raise UserError(f"--on slurm: {text!r} has a line break or the like: give folders whose names have none")
     folder.mkdir(parents=True, exist_ok=True)
-    home, log = Path.cwd(), folder / "%x-%j.log"
+    home, log = Path.cwd(), _log(folder, "%x-%j")
     submit = [*_unless(plan.first is None, f"first=$(sbatch --parsable {_quoted(folder / 'first.sh')})")]
     if plan.first is not None:
         write_text(folder / "first.sh", _script("first", home, log, [f"exec {python_here(plan.first)}"]))
@@ -32,7 +37,7 @@ def launch(plan: Plan, address: str | None = None) -> bool:
     limit = "" if plan.workers is None else f"%{plan.workers}"
     array = [f"--array=1-{len(plan.runs)}{limit}", *_unless(not plan.gpus, f"--gres=gpu:{plan.gpus}")]
     body = [f'step=$(sed -n "${{SLURM_ARRAY_TASK_ID}}p" {_quoted(steps)})', 'eval "exec $step"']
-    write_text(folder / "runs.sh", _script("runs", home, folder / "%x-%A_%a.log", body, array))
+    write_text(folder / "runs.sh", _script("runs", home, _log(folder, "%x-%A_%a"), body, array))
     after = "" if plan.first is None else "--dependency=afterok:$first "
     submit.append(f"runs=$(sbatch --parsable {after}{_quoted(folder / 'runs.sh')})")
     write_text(folder / "report.sh", _script("report", home, log, [f"exec {python_here(plan.report)}"]))
@@ -66,6 +71,11 @@ def _script(name: str, home: Path, log: Path, body: list[str], more: list[str] |
     head = ["#!/bin/bash", *(f"#SBATCH {one}" for one in told)]
     # The command takes the place of the shell, so that it gets the signal.
     return "\n".join([*head, f"cd {_quoted(home)} || exit 1", "export OMP_NUM_THREADS=1", *body, ""])
+
+
+def _log(folder: Path, name: str) -> Path:
+    """A file of Slurm's own making, whose name it fills in; a percent sign of the folder's is none of its."""
+    return Path(str(folder).replace("%", "%%")) / f"{name}.log"
 
 
 def _quoted(path: Path) -> str:
