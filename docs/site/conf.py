@@ -13,7 +13,6 @@ sys.path.insert(0, str(HERE.parent.parent))
 os.environ.setdefault("MUJOCO_GL", "egl")
 os.environ["LATENTRL_TINY"] = "1"  # the notebooks, in seconds
 
-from docutils import nodes  # noqa: E402
 from sphinx import addnodes  # noqa: E402
 from sphinx.ext.napoleon.docstring import GoogleDocstring  # noqa: E402
 
@@ -82,7 +81,7 @@ def render_formulas(app: Any, what: str, name: str, obj: Any, options: Any, line
     lines[:] = formulas_of(lines)
 
 
-def follow_imports(app: Any, doctree: nodes.document) -> None:
+def follow_imports(app: Any, doctree: Any) -> None:
     """A type that a signature names without its module is what that module means, not any of the name."""
     for node in list(doctree.findall(addnodes.pending_xref)):
         name = node["reftarget"]
