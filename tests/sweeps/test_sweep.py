@@ -116,14 +116,33 @@ def test_a_file_is_read_as_flags_and_ranges(file: Path) -> None:
         ("[search]\nprior = ['vhp', 'vhb']", r"\[search\] --prior vhb: there is no such prior"),
         ("[train]\nbatch = 0\n[search]\nkappa = [1, 2]", r"\[train\] --batch 0"),
         ("[train]\nbatch = [1]\n[search]\nkappa = [1, 2]", r"\[train\] batch: give one value"),
+        (f"[search]\nbatch = {{ low = 1, high = {10**400} }}", r"\[search\] batch: give whole numbers from -9007"),
+        (f"[search]\nbatch = [1, {10**400}]", r"\[search\] batch: give whole numbers from -9007"),
+        (f"[train]\nsteps = {10**400}\n[search]\nbatch = [1, 2]", r"\[train\] steps: give a number from -9007"),
+        ("[search]\nposition_size = [1, 2]\nposition-size = [2, 3]", "position-size is there twice"),
+        ("[search]\nbatch = { low = 4, high = 8, step = 5 }", r"\[search\] batch: step: 5 is more than .* high, 4"),
+        ("[search]\nkappa = { low = -1.0, high = 0.5 }", r"\[search\] --kappa -1.0: give a positive number"),
+        ("[search]\ntrack = ['tensorboard', 'nope']", r"\[search\] --track nope: there is no such tracker"),
+        ("[search]\nbatch = { low = 0, high = 8 }", r"\[search\] --batch 0: give one or more"),
+        ("[search]\nstate-size = [1, 3]", r"\[search\] state-size = 1: --position-size 2: give 1 to 1"),
+        ("[train]\nblur = 2.0\n[search]\nstate-size = [2, 3]", r"\[train\] --blur 2.0: give a fraction"),
         ("[search", "is no TOML"),
     ],
-    ids=range(19),
+    ids=range(29),
 )
 def test_what_a_file_cannot_say(tmp_path: Path, content: str, told: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(content)
     with pytest.raises(UserError, match=f"{path}.*{told}"):
+        read_sweep(path)
+
+
+def test_values_may_suit_each_other_in_some_trials_alone(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[search]\nstate-size = { low = 2, high = 9, step = 4 }\nposition-size = { low = 2, high = 6 }")
+    assert read_sweep(path).search["state-size"].ends == (2, 6)
+    path.write_text(path.read_text().replace("high = 6", "high = 7"))
+    with pytest.raises(UserError, match=r"\[search\] --position-size 7: give 1 to"):
         read_sweep(path)
 
 
