@@ -183,18 +183,18 @@ def _check_value(path: Path, sweep: Sweep, flag: str, value: Value, trials: Iter
     if next(trials, None) is not None:
         return  # too many to say so
     # Of several reasons the one that names the value.
-    error = min(errors, key=lambda one: not one.startswith(f"--{flag} "))
-    named = error.removeprefix("--").split(" ")[0].rstrip(":")
+    told = min(errors, key=lambda one: not one.startswith(f"--{flag} "))
+    named = told.removeprefix("--").split(" ")[0].rstrip(":")
     if named in sweep.train:
-        raise UserError(f"{path}: [train] {error}")
-    raise UserError(f"{path}: [search] {error if named == flag else f'{flag} = {value!r}: {error}'}")
+        raise UserError(f"{path}: [train] {told}")
+    raise UserError(f"{path}: [search] {told if named == flag else f'{flag} = {value!r}: {told}'}")
 
 
 def _try(path: Path, section: str, flag: str, value: Value | bool) -> None:
     try:
         parsed(_words(flag, value))
     except UserError as error:
-        raise UserError(f"{path}: [{section}] {flag}: {error}") from error
+        raise UserError(f"{path}: [{section}] {flag}: {told}") from error
 
 
 def parsed(words: tuple[str, ...]) -> TrainOptions:
