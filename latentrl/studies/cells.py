@@ -205,7 +205,7 @@ def printed(module: str, arguments: tuple[str, ...]) -> str:
 
 
 def reason(log: Path, offset: int, code: int) -> str:
-    """Why a process failed, of what ``log`` has after ``offset`` bytes: an error line, an exception, or the last line."""
+    """Why a process failed, by its ``log`` after ``offset`` bytes: an error line, an exception, or the last line."""
     if code < 0:
         return f"ended by signal {-code}" + (" (out of memory?)" if code == -9 else "")
     lines = log.read_bytes()[offset:].decode(errors="replace").splitlines() if log.is_file() else []

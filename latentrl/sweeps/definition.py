@@ -194,7 +194,7 @@ def _try(path: Path, section: str, flag: str, value: Value | bool) -> None:
     try:
         parsed(_words(flag, value))
     except UserError as error:
-        raise UserError(f"{path}: [{section}] {flag}: {told}") from error
+        raise UserError(f"{path}: [{section}] {flag}: {error}") from error
 
 
 def parsed(words: tuple[str, ...]) -> TrainOptions:
