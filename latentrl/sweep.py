@@ -20,7 +20,7 @@ from latentrl.support.options import check_one_or_more, check_seed, default_hint
 from latentrl.sweeps.definition import Sweep, read_sweep
 from latentrl.sweeps.figures import FIGURES
 from latentrl.sweeps.running import run_sweep
-from latentrl.sweeps.trials import Trials
+from latentrl.sweeps.trials import DATABASE, Trials
 
 TABLE = "trials.csv"
 
@@ -64,7 +64,7 @@ def sweep(options: SweepOptions) -> str | None:
     check_one_or_more(trials=options.trials, jobs=options.jobs)
     check_seed(options.seed)
     count, folder = options.trials or said.trials, options.folder
-    if options.report and not folder.is_dir():
+    if options.report and not (folder / DATABASE).exists():
         raise UserError(f"--report: there is no sweep in {folder}; leave --report out")
     data = said.options.data
     if not options.report and not (data / METADATA).is_file():

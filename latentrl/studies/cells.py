@@ -205,10 +205,23 @@ def printed(module: str, arguments: tuple[str, ...]) -> str:
 
 
 def reason(log: Path, offset: int, code: int) -> str:
-    """Why a process failed: its last error line, or else what it last wrote to ``log`` after ``offset`` bytes."""
+    """Why a process failed, by its ``log`` after ``offset`` bytes: an error line, an exception, or the last line."""
     if code < 0:
         return f"ended by signal {-code}" + (" (out of memory?)" if code == -9 else "")
     lines = log.read_bytes()[offset:].decode(errors="replace").splitlines() if log.is_file() else []
-    written = [line.strip() for line in lines if line.strip()]
-    errors = [line for line in written if line.startswith("error: ")]
-    return (errors or written or [f"exit code {code}"])[-1].removeprefix("error: ")
+    written = [line.rstrip() for line in lines if line.strip()]
+    errors = [line.strip().removeprefix("error: ") for line in written if line.strip().startswith("error: ")]
+    return (errors or _raised(written) or [line.strip() for line in written] or [f"exit code {code}"])[-1]
+
+
+def _raised(lines: list[str]) -> list[str]:
+    """The exception of the last traceback, with its message's second line where the first says nothing; else none."""
+    began = [number for number, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+    if not began:
+        return []
+    after = lines[began[-1] + 1 :]
+    # Calls are indented; the exception is not, but later lines of its message may be anything.
+    first = next((number for number, line in enumerate(after) if not line[0].isspace()), None)
+    if first is None:
+        return []
+    return [" ".join(line.strip() for line in after[first : first + 1 + after[first].endswith(":")])]

@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ import tyro
 
 from latentrl.support.errors import UserError
 from latentrl.sweeps.figures import FIGURES
-from latentrl.sweeps.ranges import Choice, Range, Value, range_of
+from latentrl.sweeps.ranges import LARGEST, Choice, Range, Value, range_of
 from latentrl.training.options import TrainOptions, check_options
 
 if sys.version_info >= (3, 11):
@@ -36,7 +37,7 @@ else:
     import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 KEYS = ("figure", "trials", "train", "search")
-PLACES = ("run", "resume", "overwrite", "strict", "progress", "explain")
+PLACES = ("run", "resume", "overwrite", "strict", "progress", "live", "explain")
 """Flags of ``train`` that a sweep gives itself, or that train nothing."""
 NOT_SEARCHED = {
     "data": "figures on other data cannot be compared",
@@ -45,6 +46,8 @@ NOT_SEARCHED = {
     "steps": "more are better; give one number to [train]",
 }
 """Flags that are the same in all trials, and why."""
+COMBINATIONS = 1000
+"""Of other flags' values, with which a value is tried at most before it is let pass."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,8 @@ def _section(path: Path, content: Mapping[str, Any], name: str) -> dict[str, Any
             raise UserError(f"{path}: [{name}] {key}: `latentrl train` has no such flag{_alike(flag, flags)}")
         if flag in PLACES:
             raise UserError(f"{path}: [{name}] {key}: the sweep sets this flag itself; leave it out")
+        if flag in made:
+            raise UserError(f"{path}: [{name}] {key}: {flag} is there twice, with - and with _; leave one out")
         made[flag] = value
     return made
 
@@ -140,23 +145,49 @@ def _check(path: Path, sweep: Sweep) -> None:
     for flag, value in sweep.train.items():
         if not isinstance(value, str | int | float):
             raise UserError(f"{path}: [train] {flag}: give one value")
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise UserError(f"{path}: [train] {flag}: give a number from -{LARGEST} to {LARGEST}")
     ends = {flag: found.ends for flag, found in sweep.search.items()}
     tried = [("train", flag, value) for flag, value in sweep.train.items()]
     tried += [("search", flag, value) for flag, values in ends.items() for value in values]
     try:
-        # Together first: reading a command line takes time.
-        for number in range(max(map(len, ends.values()))):
+        # Together: reading a command line takes time.
+        read = [
             parsed(sweep.words({flag: values[number % len(values)] for flag, values in ends.items()}))
+            for number in range(max(map(len, ends.values())))
+        ]
     except UserError:
         for section, flag, value in tried:
             _try(path, section, flag, value)
         raise
-    for section, flag, value in tried:
-        if isinstance(value, str) and flag in ("model", "objective", "prior"):
-            _refuse(path, section, TrainOptions(**{flag: value}))  # type: ignore[arg-type]
-    # Sizes may be searched that suit each other in some trials alone.
-    if not {"state-size", "position-size"} & set(sweep.search):
-        _refuse(path, "train", sweep.options)
+    fields_of = {flag: flag.replace("-", "_") for flag in ends}
+    found = {name: [getattr(one, name) for one in read[: len(ends[flag])]] for flag, name in fields_of.items()}
+    for flag, name in fields_of.items():
+        for value, meant in zip(ends[flag], found[name], strict=True):
+            others = {**found, name: [meant]}
+            _check_value(
+                path, sweep, flag, value, (dict(zip(others, one, strict=True)) for one in product(*others.values()))
+            )
+
+
+def _check_value(path: Path, sweep: Sweep, flag: str, value: Value, trials: Iterator[Mapping[str, Any]]) -> None:
+    """Refuse a value that ``train`` refuses whatever the others are: some may suit each other in some trials alone."""
+    errors = list[str]()
+    for options in islice(trials, COMBINATIONS):
+        try:
+            check_options(replace(sweep.options, **options))
+        except UserError as error:
+            errors.append(str(error))
+        else:
+            return
+    if next(trials, None) is not None:
+        return  # too many to say so
+    # Of several reasons the one that names the value.
+    told = min(errors, key=lambda one: not one.startswith(f"--{flag} "))
+    named = told.removeprefix("--").split(" ")[0].rstrip(":")
+    if named in sweep.train:
+        raise UserError(f"{path}: [train] {told}")
+    raise UserError(f"{path}: [search] {told if named == flag else f'{flag} = {value!r}: {told}'}")
 
 
 def _try(path: Path, section: str, flag: str, value: Value | bool) -> None:
@@ -164,13 +195,6 @@ def _try(path: Path, section: str, flag: str, value: Value | bool) -> None:
         parsed(_words(flag, value))
     except UserError as error:
         raise UserError(f"{path}: [{section}] {flag}: {error}") from error
-
-
-def _refuse(path: Path, section: str, options: TrainOptions) -> None:
-    try:
-        check_options(options)
-    except UserError as error:
-        raise UserError(f"{path}: [{section}] {error}") from error
 
 
 def parsed(words: tuple[str, ...]) -> TrainOptions:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 Value: TypeAlias = int | float | str
+LARGEST = 2**53
+"""Whole numbers up to it, and from its negative, are kept exactly: Optuna stores all numbers as floating-point ones."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Numbers:
 
     @property
     def ends(self) -> tuple[Value, ...]:
-        """Values that have to be possible."""
-        return (self.low, self.high)
+        """Values that have to be possible: the least and the largest."""
+        return (self.low, self.high if self.step is None else self.high - (self.high - self.low) % self.step)
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ def range_of(found: Any) -> Range:
     Raises:
         ValueError: something else; says what is wrong, as the rest of a sentence.
     """
+    if any(isinstance(one, int) and abs(one) > LARGEST for one in _parts(found)):
+        raise ValueError(f"give whole numbers from -{LARGEST} to {LARGEST}")
     if isinstance(found, list):
         if len(found) < 2 or len(set(map(str, found))) < len(found):
             raise ValueError("give two or more different values to choose from")
@@ -82,7 +86,15 @@ def range_of(found: Any) -> Range:
     made = Numbers(low, high, bool(log), step)
     if step is not None and (not made.whole or log or type(step) is not int or step < 1):
         raise ValueError("step: give a whole number, with whole low and high and without log")
+    if step is not None and step > high - low:
+        raise ValueError(f"step: {step} is more than there is from low to high, {high - low}")
     return made
+
+
+def _parts(found: Any) -> Iterable[Any]:
+    if isinstance(found, Mapping):
+        return found.values()
+    return found if isinstance(found, list) else (found,)
 
 
 def _is_number(found: Any) -> bool:

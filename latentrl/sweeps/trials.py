@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from latentrl.support.errors import UserError, one_line
+from latentrl.support.errors import UserError, message_of, one_line
 from latentrl.sweeps.definition import Sweep
 from latentrl.sweeps.figures import FIGURES, Judged
 from latentrl.sweeps.ranges import Value
@@ -38,6 +39,19 @@ def optuna_here() -> Any:
     return optuna
 
 
+class _Odd(ValueError):
+    """Something stored that no sweep stores; the message says what."""
+
+
+def _storage(optuna: Any, path: Path) -> Any:
+    """The database in ``path``, whatever its name: in a URL ``?``, ``#``, ``%`` and ``{`` would mean something."""
+    whole = str(path.resolve())
+    return optuna.storages.RDBStorage(
+        f"sqlite:///{DATABASE}",
+        engine_kwargs={"creator": lambda: sqlite3.connect(whole, check_same_thread=False)},
+    )
+
+
 class Trials:
     """All trials of a sweep; those that another process has left behind wait to be gone on with.
 
@@ -56,19 +70,23 @@ class Trials:
         self.sweep, self.folder, self.figure = sweep, folder, FIGURES[sweep.figure]
         self._optuna = optuna = optuna_here()
         path = folder / DATABASE
+        self._check_whole(path)
         try:
-            storage = optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}")
             self._study = optuna.create_study(
-                storage=storage, study_name=NAME, direction=self.figure.direction, load_if_exists=True
+                storage=_storage(optuna, path), study_name=NAME, direction=self.figure.direction, load_if_exists=True
             )
-            begun = self._study.user_attrs.get("sweep")
         except Exception as error:  # SQLAlchemy's, Alembic's and Optuna's have nothing in common
             raise UserError(f"{path} cannot be used ({one_line(error)}): give another --out") from error
         said = json.loads(json.dumps(sweep.as_json()))
+        try:
+            begun = self._study.user_attrs.get("sweep")
+            self._check_stored(begun, said.keys())
+        except Exception as error:  # of what is stored anything may be odd, and each fails in its own way
+            raise self._damaged(message_of(error) if isinstance(error, _Odd) else one_line(error)) from error
         if begun is not None and begun != said:
-            odd = next(key for key in said if begun.get(key) != said[key])
+            odd = next(key for key in said if begun[key] != said[key])
             raise UserError(
-                f"{folder} was begun with {odd} = {json.dumps(begun.get(odd))}, now it would be "
+                f"{folder} was begun with {odd} = {json.dumps(begun[odd])}, now it would be "
                 f"{json.dumps(said[odd])}: give another --out"
             )
         self._study.set_user_attr("sweep", said)
@@ -80,6 +98,40 @@ class Trials:
             began = seed + len(self._study.trials)
             self._study.sampler = optuna.samplers.TPESampler(seed=began, constant_liar=workers > 1)
 
+    def _damaged(self, why: str) -> UserError:
+        return UserError(f"{self.folder / DATABASE} is damaged ({why}): put back a copy, or give another --out")
+
+    def _check_whole(self, path: Path) -> None:
+        """Refuse to begin anew where there are trials: their table would be written over."""
+        if path.is_file() and not path.stat().st_size:
+            raise self._damaged("it is empty")
+        if not path.exists() and (self.folder / "trials").is_dir():
+            raise self._damaged("it is gone, and its trials are not")
+
+    def _check_stored(self, begun: Any, keys: Iterable[str]) -> None:
+        """Read all that is read later.
+
+        Raises:
+            Exception: of any kind, by what is odd.
+        """
+        trials = self._study.trials
+        if begun is None and not trials:
+            return
+        if not isinstance(begun, dict) or begun.keys() != set(keys):
+            raise _Odd("it does not say what is searched")
+        for one in trials:
+            attributes, state = one.user_attrs, one.state.name
+            told, fixed = attributes.get("warnings", []), one.system_attrs.get("fixed_params", {})
+            if not isinstance(told, list) or not all(isinstance(line, str) for line in told):
+                raise _Odd(f"the warnings of trial {one.number} are {told!r}")
+            if not isinstance(attributes.get("reason", ""), str):
+                raise _Odd(f"the reason of trial {one.number} is {attributes['reason']!r}")
+            if not isinstance(fixed, dict):
+                raise _Odd(f"the values of trial {one.number} are {fixed!r}")
+            if state == "COMPLETE" and not (isinstance(one.value, float) and math.isfinite(one.value)):
+                raise _Odd(f"the {self.sweep.figure} of trial {one.number} is {one.value!r}")
+            self.place(one)
+
     def _pruner(self, prune: bool) -> Any:
         if not prune:
             return self._optuna.pruners.NopPruner()
@@ -90,8 +142,13 @@ class Trials:
         """Let trials that ran when a process ended be the next; how many they are."""
         state = self._optuna.trial.TrialState
         left = self._study.get_trials(states=(state.RUNNING,))
+        # A process that was killed in here has enqueued one already: no two may train in one folder.
+        waiting = {self.place(one).name for one in self._study.get_trials(states=(state.WAITING,))}
         for one in left:
-            self._study.enqueue_trial(one.params, user_attrs={"folder": self.place(one).name})
+            name = self.place(one).name
+            if name not in waiting:
+                self._study.enqueue_trial(one.params, user_attrs={"folder": name})
+                waiting.add(name)
             # Without a reason: another trial stands for it.
             self._study.tell(one.number, state=state.FAIL)
         return len(left)
@@ -114,11 +171,11 @@ class Trials:
         """The run folder of a trial: its own, or that of the one that it goes on with.
 
         Raises:
-            UserError: what is stored is no name of such a folder: somebody else's file may lead anywhere.
+            ValueError: what is stored is no name of such a folder: somebody else's file may lead anywhere.
         """
         name = str(trial.user_attrs.get("folder", trial.number))
         if not (name.isascii() and name.isdecimal()):
-            raise UserError(f"{self.folder / DATABASE} is damaged (the folder of trial {trial.number} is {name!r})")
+            raise _Odd(f"the folder of trial {trial.number} is {name!r}")
         return self.folder / "trials" / name
 
     def report(self, trial: Any, losses: Mapping[int, float]) -> bool:

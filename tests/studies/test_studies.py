@@ -267,6 +267,24 @@ def test_a_reason_is_the_last_error_of_this_try(tmp_path: Path) -> None:
     assert "out of memory" in reason(log, offset, -signal.SIGKILL)
 
 
+def test_a_reason_is_the_exception_of_the_last_traceback(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    lines = "Traceback (most recent call last):\n  File 'x', line 3, in f\n    f(\n    ^^\n{}\nwarning: slow\n"
+    for said, told in (
+        ("json.JSONDecodeError: no 'end\nof text\n'", "json.JSONDecodeError: no 'end"),
+        (
+            "RuntimeError: errors in loading:\n\tkey missing: 'a'\n\tothers",
+            "RuntimeError: errors in loading: key missing: 'a'",
+        ),
+    ):
+        log.write_text(
+            lines.format("KeyError: 3") + "\nDuring handling of it another occurred:\n\n" + lines.format(said)
+        )
+        assert reason(log, 0, 1) == told
+    log.write_text("Traceback (most recent call last):\n  File 'x', line 3\n")
+    assert reason(log, 0, 1) == "File 'x', line 3"
+
+
 def test_jobs_run_as_many_at_a_time_as_asked_for(tmp_path: Path) -> None:
     code = "import os, time; print(os.environ['OMP_NUM_THREADS']); time.sleep(0.3)"
     jobs = [Job(str(n), (sys.executable, "-S", "-E", "-c", code), tmp_path / f"{n}.log") for n in range(3)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import shlex
+import shutil
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from latentrl.sweep import SweepOptions, main, sweep
 from latentrl.sweeps.definition import read_sweep
 from latentrl.sweeps.figures import FIGURES, Judged, judged, losses, value_of
 from latentrl.sweeps.ranges import Choice, Numbers
+from latentrl.sweeps.trials import DATABASE, Trials
 from latentrl.training.options import TrainOptions, check_options
 
 FILE = """
@@ -113,14 +116,33 @@ def test_a_file_is_read_as_flags_and_ranges(file: Path) -> None:
         ("[search]\nprior = ['vhp', 'vhb']", r"\[search\] --prior vhb: there is no such prior"),
         ("[train]\nbatch = 0\n[search]\nkappa = [1, 2]", r"\[train\] --batch 0"),
         ("[train]\nbatch = [1]\n[search]\nkappa = [1, 2]", r"\[train\] batch: give one value"),
+        (f"[search]\nbatch = {{ low = 1, high = {10**400} }}", r"\[search\] batch: give whole numbers from -9007"),
+        (f"[search]\nbatch = [1, {10**400}]", r"\[search\] batch: give whole numbers from -9007"),
+        (f"[train]\nsteps = {10**400}\n[search]\nbatch = [1, 2]", r"\[train\] steps: give a number from -9007"),
+        ("[search]\nposition_size = [1, 2]\nposition-size = [2, 3]", "position-size is there twice"),
+        ("[search]\nbatch = { low = 4, high = 8, step = 5 }", r"\[search\] batch: step: 5 is more than .* high, 4"),
+        ("[search]\nkappa = { low = -1.0, high = 0.5 }", r"\[search\] --kappa -1.0: give a positive number"),
+        ("[search]\ntrack = ['tensorboard', 'nope']", r"\[search\] --track nope: there is no such tracker"),
+        ("[search]\nbatch = { low = 0, high = 8 }", r"\[search\] --batch 0: give one or more"),
+        ("[search]\nstate-size = [1, 3]", r"\[search\] state-size = 1: --position-size 2: give 1 to 1"),
+        ("[train]\nblur = 2.0\n[search]\nstate-size = [2, 3]", r"\[train\] --blur 2.0: give a fraction"),
         ("[search", "is no TOML"),
     ],
-    ids=range(19),
+    ids=range(29),
 )
 def test_what_a_file_cannot_say(tmp_path: Path, content: str, told: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(content)
     with pytest.raises(UserError, match=f"{path}.*{told}"):
+        read_sweep(path)
+
+
+def test_values_may_suit_each_other_in_some_trials_alone(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[search]\nstate-size = { low = 2, high = 9, step = 4 }\nposition-size = { low = 2, high = 6 }")
+    assert read_sweep(path).search["state-size"].ends == (2, 6)
+    path.write_text(path.read_text().replace("high = 6", "high = 7"))
+    with pytest.raises(UserError, match=r"\[search\] --position-size 7: give 1 to"):
         read_sweep(path)
 
 
@@ -186,6 +208,89 @@ def test_where_the_first_trials_fail_all_would(file: Path, monkeypatch: pytest.M
     with pytest.raises(SystemExit) as stopped:
         main([str(file), "--out", str(file.parent / "out"), "--report"])
     assert stopped.value.code == 3
+
+
+# -- what is stored ----------------------------------------------------------------------------------------------------
+
+
+def _trials(file: Path, name: str = "out") -> Trials:
+    """A sweep's trials, of which none has been asked for."""
+    (file.parent / name).mkdir(exist_ok=True)
+    return Trials(read_sweep(file), file.parent / name)
+
+
+def _killed(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_the_database_lies_in_its_folder_whatever_the_name(file: Path) -> None:
+    name = "a {b}#%20c?mode=memory"
+    _trials(file, name).ask()
+    assert sorted(one.name for one in file.parent.iterdir()) == sorted(["data", file.name, name])
+    assert [one.name for one in (file.parent / name).iterdir()] == [DATABASE]
+    assert _trials(file, name).take_up() == 1
+
+
+def test_a_database_that_is_empty_or_gone_is_damaged(file: Path) -> None:
+    out = file.parent / "out"
+    (out / "trials").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"sweep.db is damaged \(it is gone.*give another --out"):
+        _trials(file)
+    with pytest.raises(UserError, match="there is no sweep in"):
+        sweep(SweepOptions(file, out, report=True))
+    (out / DATABASE).touch()
+    (out / "trials.csv").write_text("mine")
+    for report in (True, False):
+        with pytest.raises(UserError, match=r"sweep.db is damaged \(it is empty\).*give another --out"):
+            sweep(SweepOptions(file, out, report=report))
+    assert (out / "trials.csv").read_text() == "mine" and not (out / DATABASE).stat().st_size
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A sweep's file, and its database with one finished trial."""
+    folder = tmp_path_factory.mktemp("sweep")
+    path = folder / "mine.toml"
+    path.write_text("[search]\nbatch = { low = 4, high = 8 }")
+    found = _trials(path)
+    found.tell(found.ask()[0], Judged(0.5, ("slow",)))
+    return path, folder / "out" / DATABASE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update study_user_attributes set value_json = '[1]'",
+        "update study_user_attributes set value_json = json_insert(value_json, '$.more', 1)",
+        "delete from study_user_attributes",
+        "update trial_user_attributes set value_json = '7' where key = 'warnings'",
+        "update trial_user_attributes set value_json = '[7]' where key = 'warnings'",
+        "update trial_user_attributes set value_json = '\"../x\"', key = 'folder' where key = 'warnings'",
+        "delete from trial_values",
+        "update trials set state = 'NOPE'",
+        "update trial_params set distribution_json = '{'",
+    ],
+    ids=range(9),
+)
+def test_an_odd_database_is_damaged(tmp_path: Path, database: tuple[Path, Path], change: str) -> None:
+    file, sound = database
+    shutil.copy(sound, tmp_path)
+    with sqlite3.connect(tmp_path / DATABASE) as changed:
+        changed.execute(change)
+    changed.close()
+    with pytest.raises(UserError, match=r"sweep.db is damaged \(.*give another --out"):
+        Trials(read_sweep(file), tmp_path)
+
+
+def test_a_kill_while_trials_are_taken_up_doubles_none(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _trials(file)
+    values = found.ask()[1]
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(found._study, "tell", _killed)
+        found.take_up()
+    again = _trials(file)
+    assert again.take_up() == 1 and again.ask()[1:] == (values, again.folder / "trials" / "0")
+    assert again.ask()[2].name == "2" and not again.ended
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------
