@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from latentrl.agents.planners import CEM, ILQR, CEMOptions, ILQROptions
 from latentrl.agents.planners.common import returns
 from latentrl.agents.planners.riccati import backward_pass
-from latentrl.agents.planners.sampling import FreeSamples, HeldSamples, samples_around
+from latentrl.agents.planners.sampling import FreeSamples, HeldSamples, Samples, samples_around
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.numerics.feedback import follow_feedback
 from latentrl.rewards.position import PositionReward
@@ -84,6 +85,23 @@ def test_more_horizon_costs_little_where_the_model_is_the_world() -> None:
     assert cost(40, feedback=False) < 5 * optimum()
 
 
+@pytest.mark.parametrize(("given", "kind"), [(20, FreeSamples), (21, HeldSamples)])
+def test_short_plans_are_found_by_action_sequences_unless_it_is_said_otherwise(
+    given: int, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def seen(*arguments: Any) -> Samples:
+        made.append(samples_around(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr("latentrl.agents.planners.cem.samples_around", seen)
+    for feedback in (None, True, False):
+        options = CEMOptions(given, samples=8, iterations=1, elites=2, feedback=feedback)
+        CEM(LOW, HIGH, options).plan(Falling(), UPRIGHT, LEANING, None, torch.Generator().manual_seed(0))
+    assert [type(one) for one in made] == [kind, HeldSamples, FreeSamples]
+
+
 def held() -> HeldSamples:
     made = samples_around(torch.zeros(3, 10, 1), Falling(), UPRIGHT, LEANING, LOW, HIGH, backward_pass)
     assert isinstance(made, HeldSamples)
@@ -130,7 +148,7 @@ def test_a_plan_that_breaks_the_model_is_left(poison: float) -> None:
 
     broken = torch.zeros(3, 10, 1)
     broken[:, 4] = 0.9
-    found = CEM(LOW, HIGH, CEMOptions(10, 64, 6, 8)).plan(
+    found = CEM(LOW, HIGH, CEMOptions(10, 64, 6, 8, feedback=True)).plan(
         Breaking(), UPRIGHT, LEANING, broken, torch.Generator().manual_seed(0)
     )
     assert (found.abs() <= 1).all() and (found <= 0.5).all()

@@ -1,7 +1,7 @@
 """The cross-entropy method: sample action sequences, keep the best, sample around them (Rubinstein, 1999).
 
 Everything is batched: all samples for all start states go through the model in one call per time step. Where the model
-knows its derivatives, samples are held near the plan by feedback (`latentrl.agents.planners.sampling`).
+knows its derivatives, samples of long plans are held near the plan by feedback (`latentrl.agents.planners.sampling`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from latentrl.agents.planners.noise import coloured_noise
 from latentrl.agents.planners.riccati import fastest_backward
 from latentrl.agents.planners.sampling import RENEWED, samples_around
 from latentrl.types import Dynamics, Reward
+
+FREE_STEPS = 20
+"""How far plans are found by action sequences alone, even where something has to be balanced."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class CEMOptions:
         kept_elites: how many of an iteration's elites are among the next one's samples (iCEM, Pinneri et al., 2020), at
             most all of them.
         feedback: hold samples near the plan by feedback, bold ones and kept elites excepted, where the model and the
-            reward know their own derivatives (docs/planners.md).
+            reward know their own derivatives; None: with horizons of more than `FREE_STEPS` (docs/planners.md).
     """
 
     horizon: int = 20
@@ -52,7 +55,7 @@ class CEMOptions:
     bold_beta: float = 2.0
     noise_beta: float = 0.0
     kept_elites: int = 8
-    feedback: bool = True
+    feedback: bool | None = None
 
     def __post_init__(self) -> None:
         check_positive(self, "horizon", "samples", "iterations", "elites", "initial_std", "warm_std")
@@ -103,7 +106,7 @@ class CEM(BoundedPlanner[CEMOptions]):
         mean = first_plan(state, options.horizon, low, high, warm_start)
         known = warm_start is not None
         std = ((options.warm_std if known else options.initial_std) * (high - low)).expand_as(mean)
-        samples = samples_around(mean, dynamics, reward, state, low, high, self._backward, options.feedback)
+        samples = samples_around(mean, dynamics, reward, state, low, high, self._backward, self._holds())
         kept = mean.unsqueeze(1)[:, :0]
         for iteration in range(options.iterations):
             if iteration and iteration % RENEWED == 0:
@@ -117,6 +120,11 @@ class CEM(BoundedPlanner[CEMOptions]):
             mean, std = _refit(elites, top.values.isfinite(), mean, std)
             kept = actions[:, : min(options.kept_elites, options.samples - 1)]
         return samples.settle(mean).clamp(low, high)  # a mean may leave the bounds by a rounding error
+
+    def _holds(self) -> bool:
+        """Whether samples are to be held where they can be."""
+        wanted = self.options.feedback
+        return self.options.horizon > FREE_STEPS if wanted is None else wanted
 
     def _bold(self, count: int) -> int:
         """How many of the first iteration's ``count`` samples are bold; they are the last ones."""
