@@ -20,7 +20,7 @@ from latentrl.figures.video import side_by_side, write_gif
 from latentrl.metrics.generation import FEWEST_SEQUENCES, FEWEST_TO_COMPARE, generation_metrics, imagine
 from latentrl.models.base import WorldModel
 from latentrl.models.spec import DataSpec
-from latentrl.runs.folder import SETTINGS, learn_command, load_model, load_settings
+from latentrl.runs.folder import METRICS, SETTINGS, learn_command, load_model, load_settings
 from latentrl.runs.opening import in_use
 from latentrl.runs.schema import require
 from latentrl.shipped.copies import RUN
@@ -30,7 +30,7 @@ from latentrl.support.locks import claimed
 from latentrl.support.options import check_one_or_more, check_seed, default_hint
 from latentrl.types import is_image_shape
 
-STRIP, ANIMATION, METRICS = "imagined.png", "imagined.gif", "metrics.json"
+STRIP, ANIMATION = "imagined.png", "imagined.gif"
 FRAMES_PER_SECOND = 10
 DEFAULT_LENGTH = 15
 

@@ -21,7 +21,7 @@ from latentrl.metrics.failures import failures
 from latentrl.metrics.held_out import check_held_out, evaluate_model
 from latentrl.metrics.static import evaluate_static
 from latentrl.models.base import WorldModel
-from latentrl.runs.folder import CHECKPOINT, MODEL, THREADS, is_finished, load_any_model, load_settings
+from latentrl.runs.folder import CHECKPOINT, METRICS, MODEL, THREADS, is_finished, load_any_model, load_settings
 from latentrl.runs.opening import opened
 from latentrl.runs.tensors import write_tensors
 from latentrl.support.errors import FAILED, UserError, reported
@@ -250,7 +250,7 @@ def _write(situation: Situation, training: Training) -> list[str]:
         figures = evaluate_static(model, options.data, seed=options.seed)
     untried = situation.entry.has_setting("standardise") and not options.standardise
     warnings = [*objective_failures(training.trainer.objective, untried, situation.static), *failures(figures, untried)]
-    write_json(folder / "metrics.json", {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})
+    write_json(folder / METRICS, {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})
     width, held_out = max(map(len, figures)), "frames" if situation.static else "sequences"
     print(f"{folder}: trained in {training.trainer.seconds:.0f} s ({options.backend}); on held-out {held_out}:")
     for name, value in figures.items():

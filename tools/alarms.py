@@ -26,8 +26,8 @@ from latentrl.metrics.coordinates import coordinate_values
 from latentrl.metrics.failures import LEAST_TOLD, MOST_UNTOLD
 from latentrl.models.over_data import smooth
 from latentrl.numerics.regression import neighbour_r2
-from latentrl.runs.folder import is_finished, load_model
-from latentrl.studies.cells import METRICS, WARNINGS, reason
+from latentrl.runs.folder import CHECKPOINT, METRICS, SETTINGS, is_finished, load_model
+from latentrl.studies.cells import WARNINGS, reason
 from latentrl.studies.launchers.base import Ending, Job
 from latentrl.studies.launchers.local import run_jobs
 from latentrl.studies.lock import exclusive
@@ -179,7 +179,7 @@ def made_to_fail(runs: Mapping[str, tuple[Path, Path]], out: Path) -> dict[str, 
     for name, (run, data) in runs.items():
         if not name.endswith("seed 0"):
             continue
-        model = read_json(run / "settings.json", CURE)["model"]["settings"]
+        model = read_json(run / SETTINGS, CURE)["model"]["settings"]
         given = [word for flag in SIZES for word in (flag, str(model[flag[2:].replace("-", "_")]))]
         for kind, options in POOR.items():
             place = out / f"{run.parent.parent.name}-{kind.replace(' ', '-').replace(chr(39), '')}"
@@ -221,7 +221,7 @@ def _train(poor: Mapping[str, tuple[Path, Path, tuple[str, ...]]], out: Path, wo
     left = {}
     for name, (run, _, words) in poor.items():
         if not is_finished(run):
-            resumed = ("--resume",) if (run / "checkpoint.safetensors").is_file() else ("--overwrite",)
+            resumed = ("--resume",) if (run / CHECKPOINT).is_file() else ("--overwrite",)
             left[name] = Job(name, (sys.executable, *words, *resumed), run.with_suffix(".log"))
 
     def ended(job: Job, ending: Ending) -> None:

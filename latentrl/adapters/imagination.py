@@ -20,6 +20,7 @@ from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
 from latentrl.runs.folder import goal_of, load_model, load_settings, without_goal
 from latentrl.shipped.copies import readable
+from latentrl.support.devices import usable_device
 from latentrl.support.errors import UserError
 from latentrl.types import Reward
 
@@ -150,12 +151,7 @@ def load_imagination(
 
 
 def _device(device: torch.device | str, distance: str) -> torch.device:
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise UserError(f"device {device!r}: {str(error).splitlines()[0]}") from error
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"device {device}: PyTorch finds no such GPU here; leave device out")
+    found = usable_device(device)
     if found.type != "cpu" and distance != EUCLID:
         raise UserError(f"device {device}: the distance {distance} is measured on the processor; leave one of them out")
     return found

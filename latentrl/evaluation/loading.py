@@ -31,6 +31,7 @@ from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
 from latentrl.runs.folder import goal_beside, goal_of, load_model, load_settings, without_goal
 from latentrl.shipped.copies import readable
+from latentrl.support.devices import usable_device
 from latentrl.support.errors import UserError
 
 GoalLike = str | Path | NDArray[Any]
@@ -104,12 +105,7 @@ def load_agent(
 
 
 def _device(device: torch.device | str, agent: str) -> torch.device:
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise UserError(f"device {device!r}: {str(error).splitlines()[0]}") from error
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"device {device}: PyTorch finds no such GPU here; leave device out")
+    found = usable_device(device)
     if found.type != "cpu" and agent != "policy":
         raise UserError(f"device {device}: only a policy acts there; leave device out for agent {agent!r}")
     return found

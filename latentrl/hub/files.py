@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from latentrl.runs.evaluated import EVALUATED
-from latentrl.runs.folder import MODEL, SETTINGS, goal_of, load_settings
+from latentrl.runs.folder import METRICS, MODEL, SETTINGS, goal_of, load_settings
 from latentrl.shipped.entries import ENTRY
 from latentrl.support.errors import UserError
 from latentrl.support.files import read_json, refuse_link
 
 CARD, NOTE = "README.md", "hub.json"
 """What the hub shows of a run; where a fetched run came from."""
-METRICS, FIGURES = "metrics.json", "evaluation_*.json"
+FIGURES = "evaluation_*.json"
 NAMES = (
     *(SETTINGS, MODEL, METRICS, "velocity.json", "policy*.json", "policy*.safetensors"),
     *("goal.png", "goal.json", FIGURES, ENTRY, CARD),

@@ -15,7 +15,7 @@ from latentrl.data_collection.options import CollectOptions
 from latentrl.data_collection.storage import load_metadata
 from latentrl.evaluation.options import EvaluateOptions, trial_of
 from latentrl.evaluation.run import Run
-from latentrl.runs.folder import HISTORY
+from latentrl.runs.folder import HISTORY, METRICS
 from latentrl.support.files import read_json
 from latentrl.training.options import TrainOptions
 
@@ -91,7 +91,7 @@ class Showcase:
 
     def summary(self, plan: Plan, wall_seconds: float) -> dict[str, Any]:
         """What the verbs wrote, as in ``summary.json``; ``wall_seconds`` is the time of all verbs together."""
-        figures = read_json(plan.train.folder / "metrics.json", CURE)
+        figures = read_json(plan.train.folder / METRICS, CURE)
         splits = load_metadata(plan.collect.folder)["splits"]
         control: dict[str, Any] = {}
         for key in plan.evaluations:

@@ -30,6 +30,7 @@ from latentrl.support.errors import UserError, one_line
 from latentrl.support.files import read_json
 
 SETTINGS, MODEL, CHECKPOINT, HISTORY = "settings.json", "model.safetensors", "checkpoint.safetensors", "history.csv"
+METRICS = "metrics.json"
 THREADS, PROCESSES = "threads", "processes"
 """Of the settings: what a run was begun with, and goes on with."""
 SLACK = 10**6

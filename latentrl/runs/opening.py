@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 
-from latentrl.runs.folder import CHECKPOINT, HISTORY, MODEL, SETTINGS
+from latentrl.runs.folder import CHECKPOINT, HISTORY, METRICS, MODEL, SETTINGS
 from latentrl.support import locks
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError
 
 OF_A_RUN = (
-    *(SETTINGS, CHECKPOINT, MODEL, HISTORY, "metrics.json", "velocity.json", "*.safetensors", "events.out.tfevents.*"),
+    *(SETTINGS, CHECKPOINT, MODEL, HISTORY, METRICS, "velocity.json", "*.safetensors", "events.out.tfevents.*"),
     *("policy*", "imagined.*", "evaluation_*", "compare*", "export*", "*.partial"),
     *("tracking*", "wandb"),
     *("goal.*", "entry.json", "hub.json", "README.md"),

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from latentrl.data_collection.storage import METADATA
-from latentrl.runs.folder import SETTINGS, is_finished
+from latentrl.runs.folder import METRICS, SETTINGS, is_finished
 from latentrl.studies.definition import Row, Study
 from latentrl.support.errors import UserError
 from latentrl.support.files import check_kinds, read_json, write_json
 
 State = Literal["finished", "failed", "interrupted", "waiting"]
 STATES: tuple[State, ...] = get_args(State)
-METRICS, WARNINGS = "metrics.json", "warnings"
+WARNINGS = "warnings"
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from latentrl.runs.folder import HISTORY
+from latentrl.runs.folder import HISTORY, METRICS
 from latentrl.support.files import read_json
 from latentrl.training.settings import TrainSettings
 
-METRICS = "metrics.json"
 EVERY = TrainSettings.checkpoint_every
 """Steps after which a training writes its history."""
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from latentrl.data_collection.storage import METADATA
-from latentrl.runs.folder import SETTINGS
+from latentrl.runs.folder import METRICS, SETTINGS
 from latentrl.runs.versions import describe_environment
-from latentrl.studies.cells import METRICS, WARNINGS
+from latentrl.studies.cells import WARNINGS
 from latentrl.studies.suite.chain import Chain, lacking
 from latentrl.studies.suite.commands import evaluation_name
 from latentrl.support.files import read_json
