@@ -33,6 +33,8 @@ class DMEnvironment(dm_env.Environment):
         ValueError: other spaces.
     """
 
+    env: gymnasium.Env[Any, Any]
+
     def __init__(self, env: gymnasium.Env[Any, Any], seed: int | None = None) -> None:
         self._observation_spec = _spec(env.observation_space, "observation")
         self._action_spec = _spec(env.action_space, "action")
@@ -84,7 +86,10 @@ class GymnasiumEnvironment(gymnasium.Env[Any, Any]):
         ValueError: several observations, or one without a shape.
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
+    env: dm_env.Environment
+    observation_space: Box
+    action_space: Box
 
     def __init__(self, env: dm_env.Environment) -> None:
         self.env = env

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium
+import numpy as np
+from gymnasium.spaces import Box
 
 from latentrl.adapters.imagined_vector_env import STATE, Floats, ImaginedVectorEnv
 from latentrl.agents.imagined_episodes import ImaginedEpisodes
@@ -20,17 +22,16 @@ class ImaginedSingleEnv(gymnasium.Env[Floats, Floats]):
         ValueError: there are several.
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
+    observation_space: Box[np.float32]
+    action_space: Box[np.float32]
 
     def __init__(self, episodes: ImaginedEpisodes) -> None:
         if episodes.count != 1:
             raise ValueError(f"there are {episodes.count} imagined episodes: give one, or take ImaginedVectorEnv")
         self.episodes = episodes
         self._one = ImaginedVectorEnv(episodes, "Disabled")
-        self.observation_space, self.action_space = (
-            self._one.single_observation_space,
-            self._one.single_action_space,
-        )
+        self.observation_space, self.action_space = self._one.single_observation_space, self._one.single_action_space
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Floats, dict[str, Any]]:
         """Begin an episode; observation ``[F]`` and info. There are no options."""

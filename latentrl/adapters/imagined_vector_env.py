@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from gymnasium.spaces import Box, Space
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
@@ -42,6 +43,13 @@ class ImaginedVectorEnv(VectorEnv[Floats, Floats, NDArray[Any]]):
     """
 
     metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+    episodes: ImaginedEpisodes
+    num_envs: int
+    autoreset_mode: AutoresetMode
+    single_observation_space: Box[np.float32]
+    single_action_space: Box[np.float32]
+    observation_space: Space[Floats]
+    action_space: Space[Floats]
 
     def __init__(
         self, episodes: ImaginedEpisodes, autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP

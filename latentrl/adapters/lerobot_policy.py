@@ -36,6 +36,8 @@ class LeRobotPolicy(nn.Module):
     """
 
     name = "latentrl"
+    agent: LatentAgent
+    key: str | None
 
     def __init__(self, agent: LatentAgent, key: str | None = None) -> None:
         super().__init__()

@@ -37,11 +37,11 @@ class ImaginedTorchRLEnv(EnvBase):
         def shaped(**entries: object) -> Composite:
             return Composite(**entries, shape=(count,), device=device)
 
-        self.observation_spec = shaped(observation=Unbounded((count, episodes.feature_size), device, kind))
-        self.action_spec = shaped(action=Bounded(-1.0, 1.0, (count, episodes.action_size), device, kind))
-        self.reward_spec = shaped(reward=Unbounded((count, 1), device, kind))
+        self.observation_spec: Composite = shaped(observation=Unbounded((count, episodes.feature_size), device, kind))
+        self.action_spec: Composite = shaped(action=Bounded(-1.0, 1.0, (count, episodes.action_size), device, kind))
+        self.reward_spec: Composite = shaped(reward=Unbounded((count, 1), device, kind))
         flags = {name: Binary(1, (count, 1), device, torch.bool) for name in ("done", "terminated", "truncated")}
-        self.done_spec = shaped(**flags)
+        self.done_spec: Composite = shaped(**flags)
 
     def _reset(self, tensordict: TensorDictBase | None = None, **kwargs: object) -> TensorDict:
         which = None if tensordict is None else tensordict.get("_reset", None)

@@ -32,6 +32,9 @@ class PolicyController:
         goal: what a policy for any goal is to reach, ``[Da]`` or ``[N, Da]``; None for a policy that knows its own.
     """
 
+    policy: Callable[[Belief], Tensor]
+    goal: Tensor | None
+
     def __init__(self, policy: Callable[[Belief], Tensor], goal: Tensor | None = None) -> None:
         self.policy, self.goal = policy, goal
 
@@ -53,6 +56,10 @@ class PlannerController:
         dynamics: the model to search in.
         reward: what to search for.
     """
+
+    planner: Planner
+    dynamics: Dynamics
+    reward: Reward
 
     def __init__(self, planner: Planner, dynamics: Dynamics, reward: Reward) -> None:
         self.planner, self.dynamics, self.reward = planner, dynamics, reward
@@ -77,6 +84,9 @@ class RandomController:
         low: smallest action ``[Du]``, in the environment's units.
         high: largest action ``[Du]``.
     """
+
+    low: Tensor
+    high: Tensor
 
     def __init__(self, low: Tensor, high: Tensor) -> None:
         self.low, self.high = low, high

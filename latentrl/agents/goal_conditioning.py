@@ -26,6 +26,9 @@ class CarriedGoal:
         goal: ``[..., Da]``, known.
     """
 
+    state: Distribution
+    goal: Tensor
+
     def __init__(self, state: Distribution, goal: Tensor) -> None:
         self.state, self.goal = state, goal
 
@@ -52,6 +55,10 @@ class GoalConditioned:
         goal_size: ``Da``, how many leading dimensions of a state are its position.
         dynamics: the same transition, only faster (see ``WorldModel.frozen``); ``model`` itself if None.
     """
+
+    model: Dynamics
+    goal_size: int
+    dynamics: Dynamics
 
     def __init__(
         self,

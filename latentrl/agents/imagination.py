@@ -85,6 +85,11 @@ class Imagination:
         ValueError: beliefs of a model that has no filter or emission, or a drop without beliefs or outside [0, 1).
     """
 
+    goal_size: int
+    model: Dynamics
+    start_states: StartStates
+    drop: float
+
     def __init__(
         self, model: Dynamics, start_states: StartStates, kind: PolicyInput = "mean", drop: float = 0.0
     ) -> None:

@@ -29,6 +29,10 @@ class ImaginedEnv(VecEnv):
             anew, from the next reset on.
     """
 
+    render_mode: str | None
+    length: int
+    discount: float
+
     def __init__(self, episodes: ImaginedEpisodes) -> None:
         self.render_mode = None
         self.episodes = episodes

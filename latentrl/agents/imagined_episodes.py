@@ -59,6 +59,18 @@ class ImaginedEpisodes:
         ValueError: a count or a length below 1, or start states that are not finite.
     """
 
+    imagination: Imagination
+    reward: Reward
+    low: Tensor
+    high: Tensor
+    count: int
+    length: int
+    discount: float
+    generator: torch.Generator
+    centre: Tensor
+    scale: Tensor
+    reward_scale: float
+
     def __init__(
         self,
         imagination: Imagination,

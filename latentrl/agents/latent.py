@@ -28,6 +28,10 @@ class LatentAgent:
         device: where the model is.
     """
 
+    model: Filter
+    controller: Controller
+    device: torch.device
+
     def __init__(self, model: Filter, controller: Controller, device: torch.device | str = "cpu") -> None:
         self.model, self.controller, self.device = model, controller, torch.device(device)
         self._expected = Expected.by(model)

@@ -28,6 +28,10 @@ class LearningInterrupted(KeyboardInterrupt):
         kept: the weights of what there is, beside the policy that it was to be; None: nothing was done.
     """
 
+    done: int
+    budget: int
+    kept: Path | None
+
     def __init__(self, done: int, budget: int, kept: Path | None) -> None:
         super().__init__(f"after {done} of {budget}")
         self.done, self.budget, self.kept = done, budget, kept

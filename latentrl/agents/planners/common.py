@@ -33,6 +33,9 @@ class BoundedPlanner(Generic[Options]):
         ValueError: bounds that are not finite, not both ``[Du]``, or not low < high throughout.
     """
 
+    low: Tensor
+    high: Tensor
+
     def __init__(self, low: Tensor, high: Tensor, options: Options) -> None:
         check_bounds(low, high)
         self.low, self.high, self.options = low, high, options

@@ -72,6 +72,12 @@ def samples_around(
 class FreeSamples:
     """Action sequences; see `Samples`."""
 
+    dynamics: Dynamics
+    reward: Reward
+    state: Tensor
+    low: Tensor
+    high: Tensor
+
     def __init__(self, dynamics: Dynamics, reward: Reward, state: Tensor, low: Tensor, high: Tensor) -> None:
         self.dynamics, self.reward, self.state, self.low, self.high = dynamics, reward, state, low, high
 
@@ -106,6 +112,12 @@ class HeldSamples:
         high: largest action ``[Du]``.
         backward: as `latentrl.agents.planners.riccati.backward_pass`.
     """
+
+    dynamics: FeedbackDynamics
+    reward: Reward
+    state: Tensor
+    low: Tensor
+    high: Tensor
 
     def __init__(
         self,

@@ -121,6 +121,11 @@ class AnalyticGradient:
         seed: of the policy's weights, the start states and the transition noise.
     """
 
+    options: AnalyticGradientOptions
+    dynamics: Dynamics
+    reward: Reward
+    policy: MLPPolicy
+
     def __init__(
         self,
         dynamics: Dynamics,

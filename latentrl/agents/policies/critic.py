@@ -49,6 +49,12 @@ class Critic(nn.Module):
 
     state_mean: Tensor
     state_scale: Tensor
+    discount: float
+    trace: float
+    follow: float
+    goal_size: int
+    network: nn.Sequential
+    target: nn.Sequential
 
     def __init__(
         self,

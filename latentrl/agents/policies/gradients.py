@@ -41,6 +41,11 @@ class StateGuard:
         max_norm: largest norm of a sample's gradient, per ``scale``.
     """
 
+    low: Tensor
+    high: Tensor
+    scale: Tensor
+    max_norm: float
+
     def __init__(self, centre: Tensor, scale: Tensor, radius: float, max_norm: float) -> None:
         self.low, self.high = centre - radius * scale, centre + radius * scale
         self.scale, self.max_norm = scale, max_norm

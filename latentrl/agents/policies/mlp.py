@@ -31,6 +31,8 @@ class MLPPolicy(nn.Module):
     high: Tensor
     state_mean: Tensor
     state_scale: Tensor
+    hidden: tuple[int, ...]
+    layers: nn.Sequential
 
     def __init__(
         self,

@@ -45,6 +45,8 @@ class StableBaselines:
         ValueError: no such algorithm, or none for continuous actions, or settings that it does not take.
     """
 
+    options: StableBaselinesOptions
+
     def __init__(
         self,
         dynamics: Dynamics,

@@ -44,6 +44,8 @@ class StableBaselinesPolicy(nn.Module):
     high: Tensor
     centre: Tensor
     scale: Tensor
+    algorithm: str
+    policy_kwargs: dict[str, Any]
 
     def __init__(
         self,
