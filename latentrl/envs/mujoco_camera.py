@@ -36,6 +36,11 @@ class MuJoCoCamera:
         ValueError: no pixels, or the model has no such camera.
     """
 
+    model: mujoco.MjModel
+    height: int
+    width: int
+    finer: int
+
     def __init__(self, model: mujoco.MjModel, height: int, width: int, camera: str | int = 0, finer: int = 1) -> None:
         if min(height, width) < 1:
             raise ValueError(f"height={height!r}, width={width!r}: give a number of pixels, one or more")

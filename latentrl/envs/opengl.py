@@ -9,13 +9,18 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from gymnasium.error import DependencyNotInstalled
 
 from latentrl.support.errors import message_of
 
-BACKENDS = {"linux": ("egl", "osmesa", "glfw"), "darwin": ("cgl", "glfw"), "win32": ("glfw",)}
+BACKENDS: Mapping[str, tuple[str, ...]] = {
+    "linux": ("egl", "osmesa", "glfw"),
+    "darwin": ("cgl", "glfw"),
+    "win32": ("glfw",),
+}
 CURE = (
     "OpenGL: no off-screen backend works ({tried}); {cure}install one, on Debian or Ubuntu: "
     "apt-get install libegl1 libgl1 libosmesa6, or observe sensors in place of pictures"

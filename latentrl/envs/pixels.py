@@ -62,6 +62,10 @@ class PixelObservation(gymnasium.Wrapper[NDArray[np.uint8], Any, Any, Any]):
         UserError: when a picture is taken, the environment renders none, or one that the crop goes beyond.
     """
 
+    size: tuple[int, int]
+    grey: bool
+    crop: Sequence[int] | None
+
     def __init__(
         self,
         env: gymnasium.Env[Any, Any],

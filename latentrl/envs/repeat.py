@@ -23,7 +23,7 @@ class ActionRepeat(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def __init__(self, env: gymnasium.Env[Any, Any], repeat: int) -> None:
         super().__init__(env)
-        self.repeat = _checked(repeat)
+        self.repeat: int = _checked(repeat)
         self.metadata = _slower(env.metadata, repeat)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -53,7 +53,7 @@ class VectorActionRepeat(VectorWrapper):
 
     def __init__(self, env: VectorEnv, repeat: int) -> None:
         super().__init__(env)
-        self.repeat = _checked(repeat)
+        self.repeat: int = _checked(repeat)
         self.metadata = _slower(env.metadata, repeat)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:

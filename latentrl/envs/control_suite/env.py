@@ -46,7 +46,10 @@ class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         DependencyNotInstalled: MuJoCo or dm_control are missing; when rendering, also where there is no OpenGL.
     """
 
-    metadata = {"render_modes": RENDER_MODES, "ground_truth": (QPOS, QVEL)}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": RENDER_MODES, "ground_truth": (QPOS, QVEL)}  # noqa: RUF012
+    render_mode: str | None
+    observation_space: Box[np.float32]
+    action_space: Box[np.float32]
 
     def __init__(
         self,

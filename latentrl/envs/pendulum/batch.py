@@ -94,9 +94,9 @@ class PendulumBatch:
 
     def __init__(self, count: int, settings: PendulumSettings) -> None:
         self.settings = settings
-        self.angle = np.zeros(count)
-        self.velocity = np.zeros(count)
-        self.torque = np.zeros(count)
+        self.angle: NDArray[np.float64] = np.zeros(count)
+        self.velocity: NDArray[np.float64] = np.zeros(count)
+        self.torque: NDArray[np.float64] = np.zeros(count)
 
     def reset(
         self, rng: np.random.Generator, options: dict[str, Any] | None = None, which: NDArray[np.bool_] | None = None

@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.spaces import Box
 from numpy.typing import ArrayLike, NDArray
 
 from latentrl.envs.pendulum.batch import GROUND_TRUTH, RENDER_MODES, PendulumBatch, PendulumSettings
@@ -26,11 +27,15 @@ class PendulumEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     The keyword arguments are those of :class:`~latentrl.envs.pendulum.batch.PendulumSettings`.
     """
 
-    metadata = {  # noqa: RUF012
+    metadata: dict[str, Any] = {  # noqa: RUF012
         "render_modes": RENDER_MODES,
         **PendulumSettings().timing,
         "ground_truth": GROUND_TRUTH,
     }
+    settings: PendulumSettings
+    render_mode: str | None
+    observation_space: Box
+    action_space: Box
 
     def __init__(self, **settings: Any) -> None:
         self.settings = PendulumSettings(**settings)

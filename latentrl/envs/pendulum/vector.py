@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Box, Space
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
@@ -22,12 +23,18 @@ class PendulumVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
     The other keyword arguments are those of :class:`~latentrl.envs.pendulum.batch.PendulumSettings`.
     """
 
-    metadata = {  # noqa: RUF012
+    metadata: dict[str, Any] = {  # noqa: RUF012
         "render_modes": RENDER_MODES,
         **PendulumSettings().timing,
         "ground_truth": GROUND_TRUTH,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
+    settings: PendulumSettings
+    render_mode: str | None
+    single_observation_space: Box
+    single_action_space: Box
+    observation_space: Space[NDArray[Any]]
+    action_space: Space[NDArray[Any]]
 
     def __init__(self, num_envs: int = 1, max_episode_steps: int | None = None, **settings: Any) -> None:
         if num_envs < 1:

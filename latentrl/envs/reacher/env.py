@@ -49,11 +49,16 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         DependencyNotInstalled: MuJoCo or dm_control are missing; with "pixels" also where there is no OpenGL.
     """
 
-    metadata = {  # noqa: RUF012
+    metadata: dict[str, Any] = {  # noqa: RUF012
         "render_modes": RENDER_MODES,
         "render_fps": 25,
         "ground_truth": GROUND_TRUTH,
     }
+    noise: float
+    radius: float
+    render_mode: str | None
+    observation_space: Box
+    action_space: Box
 
     def __init__(
         self,
@@ -83,7 +88,7 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
             self._camera = beside._camera if beside else ReacherCamera(self._physics.model)
         self._stage: tuple[ReacherPhysics, ReacherCamera] | None = None
         if self._camera is None:
-            self.observation_space: Box = Box(-MANY_TURNS, MANY_TURNS, (2,), np.float32)
+            self.observation_space = Box(-MANY_TURNS, MANY_TURNS, (2,), np.float32)
         else:
             self.observation_space = Box(0, 255, (SIZE, SIZE, 3), np.uint8)
             self.metadata = {**self.metadata, "ground_truth": GROUND_TRUTH[:2]}

@@ -22,6 +22,8 @@ class ServoAgent:
     """
 
     STIFFNESS, DAMPING = 1.0, 0.1
+    goals: NDArray[np.float64]
+    torque: float
 
     def __init__(self, goals: NDArray[np.float64], torque: float) -> None:
         self.goals, self.torque = goals, torque

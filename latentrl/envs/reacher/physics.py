@@ -49,6 +49,11 @@ class ReacherPhysics:
         radius: the target's, in metres.
     """
 
+    model: mujoco.MjModel
+    data: mujoco.MjData
+    target: Floats
+    radius: float
+
     def __init__(self, model: mujoco.MjModel | None = None) -> None:
         self.model = load_model() if model is None else model
         self.data = mujoco.MjData(self.model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Box, Space
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +22,13 @@ class ReacherVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
 
     The other keyword arguments are those of :class:`~latentrl.envs.reacher.env.ReacherEnv`.
     """
+
+    metadata: dict[str, Any]
+    render_mode: str | None
+    single_observation_space: Box
+    single_action_space: Box
+    observation_space: Space[NDArray[Any]]
+    action_space: Space[NDArray[Any]]
 
     def __init__(self, num_envs: int = 1, max_episode_steps: int | None = None, **settings: Any) -> None:
         if num_envs < 1:
