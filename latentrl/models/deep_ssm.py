@@ -42,6 +42,12 @@ class DeepStateSpaceModel(WorldModel):
         initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
     """
 
+    spec: DataSpec
+    state_size: int
+    position_size: int
+    decoder: VectorDecoder
+    log_sigma: nn.Parameter
+
     def __init__(
         self,
         spec: DataSpec,

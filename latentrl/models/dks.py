@@ -25,6 +25,7 @@ from latentrl.networks.dense import DiagonalGaussianMLP, mlp_jacobian
 from latentrl.networks.recognition import RecurrentRecognition
 from latentrl.numerics.distributions import DiagonalGaussian, diagonal_kl
 from latentrl.priors import PRIORS
+from latentrl.priors.base import InitialDistribution
 from latentrl.transitions.residual import FrozenResidual, continued, moved
 from latentrl.types import Belief
 
@@ -79,6 +80,9 @@ class DKS(DeepStateSpaceModel):
     """
 
     settings: DKSSettings
+    recognition: RecurrentRecognition
+    dynamics: DiagonalGaussianMLP
+    initial_distribution: InitialDistribution
 
     def __init__(self, spec: DataSpec, settings: DKSSettings | None = None) -> None:
         settings = settings or DKSSettings()

@@ -25,6 +25,7 @@ from latentrl.networks.dense import DiagonalGaussianMLP, VectorEncoder, mlp_jaco
 from latentrl.networks.recognition import RecurrentFeatures
 from latentrl.numerics.distributions import DiagonalGaussian, Gaussian, diagonal_kl
 from latentrl.priors import PRIORS
+from latentrl.priors.base import InitialDistribution
 from latentrl.priors.transformed_normal import TransformedNormal
 from latentrl.transitions.frozen import FrozenTransition
 from latentrl.transitions.locally_linear import LocallyLinearTransition
@@ -88,6 +89,12 @@ class DVBS(DeepStateSpaceModel):
 
     settings: DVBSSettings
     backend: Backend = REFERENCE
+    dynamics: LocallyLinearTransition
+    recurrent: RecurrentFeatures
+    first_head: DiagonalGaussianMLP
+    initial_distribution: InitialDistribution
+    frame_encoder: VectorEncoder | None
+    factor_head: DiagonalGaussianMLP | None
 
     def __init__(self, spec: DataSpec, settings: DVBSSettings | None = None) -> None:
         settings = settings or DVBSSettings()

@@ -34,6 +34,7 @@ from latentrl.numerics.distributions import (
     sample_gaussian,
 )
 from latentrl.priors import PRIORS
+from latentrl.priors.base import InitialDistribution
 from latentrl.transitions.frozen import FrozenTransition
 from latentrl.transitions.locally_linear import LocallyLinearGaussian, LocallyLinearTransition
 from latentrl.types import Belief, RateDistortion, Sequences
@@ -116,6 +117,15 @@ class EKVAE(FrameAutoencoder, WorldModel):
 
     settings: EKVAESettings
     backend: Backend = REFERENCE
+    spec: DataSpec
+    state_size: int
+    position_size: int
+    dynamics: LocallyLinearTransition
+    initial_distribution: InitialDistribution
+    log_sigma: nn.Parameter
+    log_emission_noise: nn.Parameter
+    filter_mean: nn.Parameter
+    log_filter_variance: nn.Parameter
 
     def __init__(self, spec: DataSpec, settings: EKVAESettings | None = None) -> None:
         super().__init__()

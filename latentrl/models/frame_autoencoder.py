@@ -20,6 +20,9 @@ class FrameAutoencoder(GenerativeModel):
     """A model of positions a that are read off single frames. Large frames go through the networks in pieces."""
 
     log_sigma: nn.Parameter
+    encoder: nn.Module
+    decoder: nn.Module
+    standard: Standardisation | None
 
     def make_networks(
         self, spec: DataSpec, network: NetworkName, hidden: tuple[int, ...], size: int, standardise: bool = False

@@ -41,6 +41,7 @@ from latentrl.numerics.distributions import (
     sample_gaussian,
 )
 from latentrl.priors import PRIORS
+from latentrl.priors.base import InitialDistribution
 from latentrl.types import Belief, RateDistortion, Sequences
 
 
@@ -115,6 +116,19 @@ class KVAE(FrameAutoencoder, WorldModel):
 
     settings: KVAESettings
     backend: Backend = REFERENCE
+    spec: DataSpec
+    recurrence: Recurrence
+    gate: nn.Sequential
+    state_size: int
+    position_size: int
+    state_matrices: nn.Parameter
+    control_matrices: nn.Parameter
+    log_noise: nn.Parameter
+    log_emission_noise: nn.Parameter
+    filter_mean: nn.Parameter
+    log_filter_variance: nn.Parameter
+    initial_distribution: InitialDistribution
+    log_sigma: nn.Parameter
 
     def __init__(self, spec: DataSpec, settings: KVAESettings | None = None) -> None:
         super().__init__()

@@ -35,6 +35,7 @@ from latentrl.numerics.distributions import (
     standard_normal_like,
 )
 from latentrl.priors import PRIORS
+from latentrl.priors.base import InitialDistribution
 from latentrl.types import Belief, RateDistortion, Sequences
 
 
@@ -80,6 +81,16 @@ class RSSM(WorldModel):
     """
 
     settings: RSSMSettings
+    spec: DataSpec
+    recurrence: Recurrence
+    prior_network: DiagonalGaussianMLP
+    recurrent: RecurrentFeatures
+    head: DiagonalGaussianMLP
+    position_size: int
+    decoder: VectorDecoder
+    initial_distribution: InitialDistribution
+    log_sigma: nn.Parameter
+    state_size: int
 
     def __init__(self, spec: DataSpec, settings: RSSMSettings | None = None) -> None:
         super().__init__()

@@ -88,6 +88,11 @@ class VAE(FrameAutoencoder, StaticModel):
     """
 
     settings: VAESettings
+    spec: DataSpec
+    state_size: int
+    position_size: int
+    initial_distribution: InitialDistribution
+    log_sigma: nn.Parameter
 
     def __init__(self, spec: DataSpec, settings: VAESettings | None = None) -> None:
         super().__init__()
