@@ -53,6 +53,9 @@ class ConvEncoder(nn.Module):
         ValueError: ``shape`` is not that of an image.
     """
 
+    convolutions: nn.Sequential
+    body: DiagonalGaussianMLP
+
     def __init__(self, shape: Sequence[int], hidden: Sequence[int], size: int) -> None:
         super().__init__()
         height, width, channels = image_shape(shape, "conv")
@@ -69,6 +72,10 @@ class ConvEncoder(nn.Module):
 
 class ConvDecoder(nn.Module):
     """The mean of p(x | a) for images: ``[N, size]`` -> ``[N, H, W, C]``; see :class:`ConvEncoder`."""
+
+    grid: tuple[int, int, int]
+    body: nn.Sequential
+    convolutions: nn.Sequential
 
     def __init__(self, size: int, hidden: Sequence[int], shape: Sequence[int]) -> None:
         super().__init__()

@@ -51,7 +51,7 @@ class DiagonalGaussianMLP(nn.Module):
         log_variance_range: tuple[float, float] = (-16.0, 4.0),
     ) -> None:
         super().__init__()
-        self.network = mlp((n_in, *hidden, 2 * n_out))
+        self.network: nn.Sequential = mlp((n_in, *hidden, 2 * n_out))
         self.range = log_variance_range
         last = self.network[-1]
         assert isinstance(last, nn.Linear)
@@ -66,6 +66,8 @@ class DiagonalGaussianMLP(nn.Module):
 class VectorEncoder(nn.Module):
     """q(a | x) for images or sensors of any shape, flattened: ``[N, *shape]`` -> diagonal normal ``[N, size]``."""
 
+    body: DiagonalGaussianMLP
+
     def __init__(self, shape: Sequence[int], hidden: Sequence[int], size: int) -> None:
         super().__init__()
         self.body = DiagonalGaussianMLP(int(torch.Size(shape).numel()), hidden, size, log_variance=-4.0)
@@ -79,8 +81,8 @@ class VectorDecoder(nn.Module):
 
     def __init__(self, size: int, hidden: Sequence[int], shape: Sequence[int]) -> None:
         super().__init__()
-        self.shape = tuple(shape)
-        self.body = mlp((size, *hidden, int(torch.Size(shape).numel())))
+        self.shape: tuple[int, ...] = tuple(shape)
+        self.body: nn.Sequential = mlp((size, *hidden, int(torch.Size(shape).numel())))
 
     def forward(self, latents: Tensor) -> Tensor:
         return self.body(latents).unflatten(-1, self.shape)

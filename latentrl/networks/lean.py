@@ -59,6 +59,8 @@ class Waves(nn.Module):
         count: waves.
     """
 
+    linear: nn.Linear
+
     def __init__(self, size: int, count: int) -> None:
         super().__init__()
         self.linear = nn.Linear(size, count)
@@ -80,6 +82,13 @@ class PatchDecoder(nn.Module):
     Raises:
         ValueError: ``shape`` is not that of an image.
     """
+
+    height: int
+    width: int
+    grid: tuple[int, int, int]
+    waves: Waves
+    body: nn.Sequential
+    layers: nn.ModuleList
 
     def __init__(self, size: int, hidden: Sequence[int], shape: Sequence[int]) -> None:
         super().__init__()

@@ -38,10 +38,10 @@ class RecurrentFeatures(nn.Module):
 
     def __init__(self, n_in: int, action_size: int, hidden: int, direction: Direction) -> None:
         super().__init__()
-        self.features = 2 * hidden if direction == "both" else hidden
+        self.features: int = 2 * hidden if direction == "both" else hidden
         past, future = direction != "backward", direction != "forward"
-        self.past = nn.LSTM(n_in + action_size, hidden, batch_first=True) if past else None
-        self.future = nn.LSTM(n_in + action_size, hidden, batch_first=True) if future else None
+        self.past: nn.LSTM | None = nn.LSTM(n_in + action_size, hidden, batch_first=True) if past else None
+        self.future: nn.LSTM | None = nn.LSTM(n_in + action_size, hidden, batch_first=True) if future else None
 
     def forward(self, observations: Tensor, controls: Tensor) -> Tensor:
         """Features for ``observations [B, T, ...]`` (scaled, floating point) and ``controls [B, T - 1, Du]``."""
@@ -65,6 +65,9 @@ class RecurrentRecognition(nn.Module):
         size: dimensions of the normal.
         direction: which frames a time step knows.
     """
+
+    recurrent: RecurrentFeatures
+    head: DiagonalGaussianMLP
 
     def __init__(
         self, n_in: int, action_size: int, hidden: int, head: tuple[int, ...], size: int, direction: Direction

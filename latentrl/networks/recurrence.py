@@ -17,6 +17,10 @@ class Recurrence(nn.Module):
     leading shape and can be mapped over; both compute the same.
     """
 
+    input_size: int
+    hidden: int
+    lstm: nn.LSTM
+
     def __init__(self, input_size: int, hidden: int) -> None:
         super().__init__()
         self.input_size, self.hidden = input_size, hidden

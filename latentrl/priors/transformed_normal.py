@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from latentrl.networks.dense import mlp
 from latentrl.numerics.distributions import standard_normal_like
@@ -21,7 +21,7 @@ class TransformedNormal(InitialDistribution):
     def __init__(self, size: int, hidden: Sequence[int] = (64, 64)) -> None:
         super().__init__()
         self.size = size
-        self.network = mlp((size, *hidden, size))
+        self.network: nn.Sequential = mlp((size, *hidden, size))
 
     def forward(self, zeta: Tensor) -> Tensor:
         """f(zeta) for ``zeta [..., Dz]``."""

@@ -25,6 +25,11 @@ class VampPrior(InitialDistribution):
         images: whether pseudo-inputs stay in [0, 1].
     """
 
+    size: int
+    posterior: Callable[[Tensor], DiagonalGaussian]
+    images: bool
+    pseudo_inputs: nn.Parameter
+
     def __init__(
         self,
         size: int,

@@ -21,6 +21,10 @@ class VHP(InitialDistribution):
     """
 
     tied = False
+    size: int
+    hidden: tuple[int, ...]
+    encoder: DiagonalGaussianMLP
+    decoder: DiagonalGaussianMLP
 
     def __init__(self, size: int, hidden: Sequence[int] = (64, 64)) -> None:
         super().__init__()
