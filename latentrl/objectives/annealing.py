@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from latentrl.objectives.base import Objective, batch_error, scalar
+from torch import Tensor
+
+from latentrl.objectives.base import Objective, Scalar, batch_error, scalar
 from latentrl.types import RateDistortion
 
 
@@ -18,6 +20,13 @@ class Annealing(Objective):
         start: beta at the first of them.
         period: updates after which all begins again; None: never.
     """
+
+    steps: int
+    start: float
+    beta: Scalar
+    period: int | None
+    updates: Tensor
+    constraint: Scalar
 
     def __init__(self, steps: int, start: float = 0.0, period: int | None = None) -> None:
         if steps < 1 or not 0 <= start <= 1:

@@ -33,6 +33,11 @@ class Constrained(Objective):
         alpha: weight of the past in the moving average of C.
     """
 
+    beta: Scalar
+    constraint: Scalar
+    bound: Scalar
+    alpha: float
+
     def __init__(self, bound: float, alpha: float) -> None:
         if bound <= 0:
             raise ValueError(f"the constraint's bound kappa^2 must be positive; got {bound}")

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from latentrl.objectives.base import scalar
+from latentrl.objectives.base import Scalar, scalar
 from latentrl.objectives.constrained import Constrained, step_size
 from latentrl.types import RateDistortion
 
@@ -24,6 +24,10 @@ class GECO(Constrained):
         limits: smallest and largest beta. Without the first, the exponent of a long violation takes as long to undo.
         start: the first beta.
     """
+
+    beta: Scalar
+    nu: float
+    limits: tuple[float, float]
 
     def __init__(
         self,

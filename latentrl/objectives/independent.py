@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
-from latentrl.objectives.base import scalar
+from latentrl.objectives.base import Scalar, scalar
 from latentrl.objectives.rewo import REWO
 from latentrl.types import RateDistortion
 
@@ -39,7 +40,7 @@ class IndependentREWO(REWO):
         self, bound: float, nu: float | None = None, tau: float = 3.0, alpha: float = 0.9, start: float = START
     ) -> None:
         super().__init__(bound, frame_step_size(bound) if nu is None else nu, tau, 1.0, alpha)
-        self.beta = scalar(start)
+        self.beta: Scalar = scalar(start)
 
     def update(self, terms: RateDistortion) -> None:
         before = torch.as_tensor(self.beta)
@@ -64,6 +65,11 @@ class ReciprocalREWO(REWO):
 
     LIMITS = (-30.0, 30.0)
     """Of log (tau gamma): the exponent of a long violation would take as long to undo."""
+    tau: float
+    rests: bool
+    log_gamma: Tensor
+    beta: Scalar
+    initial_phase: Tensor
 
     def __init__(
         self,

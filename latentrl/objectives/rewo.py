@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from latentrl.objectives.base import Scalar
 from latentrl.objectives.constrained import Constrained, step_size
@@ -28,6 +29,14 @@ class REWO(Constrained):
         floor: smallest beta; the source has none (0).
         freeze_dynamics: as the source; False trains all parameters from the first step.
     """
+
+    nu: float
+    tau1: float
+    tau2: float
+    floor: float
+    freeze_dynamics: bool
+    initial_phase: Tensor
+    beta: Scalar
 
     def __init__(
         self,
