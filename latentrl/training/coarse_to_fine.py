@@ -92,7 +92,7 @@ class CoarseToFine:
         self, schedule: Schedule, observations: Tensor, device: torch.device | None = None, sample: int = 8000
     ) -> None:
         self.schedule = schedule
-        self.frames = evenly_spread(observations.flatten(0, 1), sample).to(device or observations.device)
+        self.frames: Tensor = evenly_spread(observations.flatten(0, 1), sample).to(device or observations.device)
         self._last: tuple[float, Blurring] | None = None
         self._every: tuple[Tensor, Blurring] | None = None
 

@@ -34,6 +34,8 @@ class Fitting:
         error: running mean of the reported errors, over about ten steps; NaN before the first.
     """
 
+    error: float
+
     def __init__(
         self,
         optimiser: Optimizer,

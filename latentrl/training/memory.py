@@ -41,6 +41,10 @@ class CheckpointMemory:
         known: the names of all stages.
     """
 
+    training: Training
+    begun: tuple[str, ...]
+    known: frozenset[str]
+
     def __init__(self, training: Training, begun: Sequence[str], known: Collection[str]) -> None:
         self.training, self.begun, self.known = training, tuple(begun), frozenset(known)
 

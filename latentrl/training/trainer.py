@@ -61,6 +61,25 @@ class Trainer:
             after a schedule's end, and when a training that diverged ends.
     """
 
+    model: GenerativeModel
+    objective: Objective
+    data: Sequences
+    settings: TrainSettings
+    penalties: tuple[Penalty, ...]
+    processes: Processes
+    step: int
+    seconds: float
+    device: torch.device
+    generator: torch.Generator
+    batches: torch.Generator
+    optimiser: torch.optim.Adam
+    watch: Watch
+    looks_every: int
+    blur: CoarseToFine | None
+    pace: Pace
+    sharpening: Sharpening
+    replayed: Replayed
+
     def __init__(
         self,
         model: GenerativeModel,

@@ -34,8 +34,8 @@ class Watch:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self.steps = torch.zeros((), dtype=torch.float64, device=device)
-        self.first = torch.zeros(len(Divergence._fields), dtype=torch.float64, device=device)
+        self.steps: Tensor = torch.zeros((), dtype=torch.float64, device=device)
+        self.first: Tensor = torch.zeros(len(Divergence._fields), dtype=torch.float64, device=device)
 
     def begin(self, step: int) -> None:
         """So many steps were taken, and all their gradients finite."""

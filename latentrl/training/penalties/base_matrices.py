@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from latentrl.models.base import GenerativeModel
@@ -14,7 +16,9 @@ from latentrl.training.settings import TrainSettings
 class BaseMatricesPenalty(Penalty):
     """The negative logarithm of a normal prior of the base matrices, as a part of the rate."""
 
-    needs = (LocallyLinear,)
+    needs: ClassVar[tuple[type, ...]] = (LocallyLinear,)
+    model: LocallyLinear
+    spread: float
 
     def __init__(self, model: LocallyLinear, spread: float) -> None:
         self.model, self.spread = model, spread

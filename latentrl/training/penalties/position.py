@@ -26,6 +26,10 @@ class PositionPenalty(Penalty):
     """
 
     reads_states = True
+    model: GenerativeModel
+    target: PositionTarget
+    weight: float
+    until: int
 
     def __init__(self, model: GenerativeModel, target: PositionTarget, weight: float, until: int) -> None:
         self.model, self.target, self.weight, self.until = model, target, weight, until

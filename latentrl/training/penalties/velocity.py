@@ -6,6 +6,8 @@ in the position's own coordinates, and the next control does not act on it yet. 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -26,8 +28,11 @@ class VelocityPenalty(Penalty):
     sequences, where a position may hide the velocity (docs/dks.md); for those with a memory, which may (docs/kvae.md).
     """
 
-    needs = (StateSampler,)
+    needs: ClassVar[tuple[type, ...]] = (StateSampler,)
     reads_states = True
+    position_size: int
+    target: PositionTarget
+    weight: float
 
     def __init__(self, position_size: int, target: PositionTarget, weight: float) -> None:
         self.position_size, self.target, self.weight = position_size, target, weight

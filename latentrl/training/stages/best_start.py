@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -30,7 +31,7 @@ CURE = "start afresh with --overwrite"
 class BestStart(Stage):
     """Several trainings are begun with different weights; the one with the lowest rate goes on."""
 
-    leaves = (SO_FAR,)
+    leaves: ClassVar[tuple[str, ...]] = (SO_FAR,)
     continues = True
 
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:

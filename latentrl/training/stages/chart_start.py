@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -102,8 +103,8 @@ def _velocities(frame: Tensor, affine: Tensor, moved: Tensor) -> Tensor:
 class ChartStart(Stage):
     """Encoder, decoder and transition begin on a chart of the pictures."""
 
-    needs = (FrameEncoder, FrameDecoder, LocallyLinear)
-    leaves = (CHART,)
+    needs: ClassVar[tuple[type, ...]] = (FrameEncoder, FrameDecoder, LocallyLinear)
+    leaves: ClassVar[tuple[str, ...]] = (CHART,)
 
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         if not settings.warm_start:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -42,8 +43,8 @@ DECODER = "decoder.safetensors"
 class DecoderAlone(Stage):
     """The decoder is fitted to single frames from all over the data, then sigma to the error that is left."""
 
-    needs = (FrameDecoder,)
-    leaves = (DECODER,)
+    needs: ClassVar[tuple[type, ...]] = (FrameDecoder,)
+    leaves: ClassVar[tuple[str, ...]] = (DECODER,)
     continues = True
 
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:

@@ -8,6 +8,8 @@ model's distribution over observations stays the same: only the coordinates of i
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -29,7 +31,7 @@ class VelocityCoordinates(Stage):
     coordinates the range alone is measured, and a velocity that controls push downwards gets a negative top.
     """
 
-    needs = (SplitState,)
+    needs: ClassVar[tuple[type, ...]] = (SplitState,)
 
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         if not situation.splits:

@@ -9,6 +9,7 @@ afresh is a departure from the source.
 from __future__ import annotations
 
 import time
+from typing import ClassVar
 
 import torch
 
@@ -35,7 +36,7 @@ LEARNING_RATE = 3e-3
 class PriorAfresh(Stage):
     """The initial distribution is begun afresh and fitted to the smoothed first states."""
 
-    needs = (FreshPrior,)
+    needs: ClassVar[tuple[type, ...]] = (FreshPrior,)
 
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         if not settings.prior_steps or not PRIORS[situation.options.prior].can_begin_afresh():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import ClassVar
 
 from latentrl.geometry.descriptors import LANDMARKS
 from latentrl.geometry.topologies import topology_of
@@ -19,7 +20,7 @@ from latentrl.training.training import Training
 class Straighten(Stage):
     """The model's own positions, straightened, take the place of the chart that they began on."""
 
-    needs = (FrameEncoder,)
+    needs: ClassVar[tuple[type, ...]] = (FrameEncoder,)
 
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         return "the positions are straighter by now than the chart that they began on" if settings.warm_start else None

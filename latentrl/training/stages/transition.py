@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -39,7 +40,7 @@ Unexplained = Callable[[Tensor, Tensor], Tensor]
 class TransitionAlone(Stage):
     """Transition and noises are fitted to the encoder's positions by the bound; velocities stay aligned."""
 
-    needs = (FrameEncoder, LatentRate)
+    needs: ClassVar[tuple[type, ...]] = (FrameEncoder, LatentRate)
 
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         if not settings.transition_steps:

@@ -9,7 +9,7 @@ Neal and Hinton, 1998). Encoder, decoder and prior stay. A departure from the so
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -46,7 +46,7 @@ class Pairs(NamedTuple):
 class TransitionByEM(Stage):
     """Transition and noises are fitted to trajectories drawn from the model's own posterior."""
 
-    needs = (FrameEncoder, LocallyLinear, PathSampler)
+    needs: ClassVar[tuple[type, ...]] = (FrameEncoder, LocallyLinear, PathSampler)
 
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         if not settings.em_steps or situation.data.length < 2:
