@@ -138,6 +138,14 @@ class LocallyLinearTransition(nn.Module):
             the start, so that the velocity begins as displacement and not as any mixture of states.
     """
 
+    state_size: int
+    action_size: int
+    noise_floor: float
+    gate: nn.Sequential
+    state_matrices: nn.Parameter
+    control_matrices: nn.Parameter
+    log_noise: nn.Parameter
+
     def __init__(
         self,
         state_size: int,

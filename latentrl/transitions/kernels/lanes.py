@@ -18,8 +18,10 @@ from numba.core.typing.templates import ConcreteTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
 LANES = 16
-NUMBER, INDEX = ir.FloatType(), ir.IntType(32)
-VECTOR, WORDS = ir.VectorType(NUMBER, LANES), ir.VectorType(INDEX, LANES)
+NUMBER: ir.FloatType = ir.FloatType()
+INDEX: ir.IntType = ir.IntType(32)
+VECTOR: ir.VectorType = ir.VectorType(NUMBER, LANES)
+WORDS: ir.VectorType = ir.VectorType(INDEX, LANES)
 CONTRACT = ("contract",)
 
 Rows: TypeAlias = Any
@@ -38,7 +40,9 @@ class _PlainModel(models.PrimitiveModel):
         super().__init__(manager, kind, VECTOR if kind == lanes else NUMBER.as_pointer())
 
 
-lanes, rows, numbers = _Plain("SingleLanes"), _Plain("SingleRows"), _Plain("SingleNumbers")
+lanes: _Plain = _Plain("SingleLanes")
+rows: _Plain = _Plain("SingleRows")
+numbers: _Plain = _Plain("SingleNumbers")
 
 
 def part(function: F) -> F:

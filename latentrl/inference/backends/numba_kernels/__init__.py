@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentrl.inference.backends.base import Backend, Emission, Joint, StateSpace, Transition
@@ -36,12 +37,17 @@ class Mixed:
 
     def __init__(self, transition: Transition) -> None:
         layers = [layer for layer in transition.gate.children() if isinstance(layer, nn.Linear)]
-        self.widths = np.array([layer.out_features for layer in layers])
+        self.widths: NDArray[np.int_] = np.array([layer.out_features for layer in layers])
         flat = [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
-        self.given = transition.state_matrices, transition.control_matrices, transition.log_noise, *flat
-        self.floor = transition.noise_floor
-        self.gauge = transition.gauge.double()
-        self.control_scale = transition.control_scale.double()
+        self.given: tuple[Tensor, ...] = (
+            transition.state_matrices,
+            transition.control_matrices,
+            transition.log_noise,
+            *flat,
+        )
+        self.floor: float = transition.noise_floor
+        self.gauge: Tensor = transition.gauge.double()
+        self.control_scale: Tensor = transition.control_scale.double()
 
     @cached_property
     def read(self) -> tuple[Tensor, Tensor]:
@@ -61,6 +67,8 @@ class Mixed:
 
 class Numba(Backend):
     """Kernels for float64 on the processor; anything else goes to the reference."""
+
+    otherwise: Reference
 
     def __init__(self) -> None:
         self.otherwise = Reference()

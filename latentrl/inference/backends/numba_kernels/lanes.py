@@ -24,8 +24,9 @@ from numba.core.typing.templates import ConcreteTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
 LANES = 8
-DOUBLE, INDEX = ir.DoubleType(), ir.IntType(32)
-VECTOR = ir.VectorType(DOUBLE, LANES)
+DOUBLE: ir.DoubleType = ir.DoubleType()
+INDEX: ir.IntType = ir.IntType(32)
+VECTOR: ir.VectorType = ir.VectorType(DOUBLE, LANES)
 CONTRACT = ("contract",)
 
 Rows: TypeAlias = Any
@@ -44,7 +45,9 @@ class _PlainModel(models.PrimitiveModel):
         super().__init__(manager, kind, VECTOR if kind == lanes else DOUBLE.as_pointer())
 
 
-lanes, rows, numbers = _Plain("Lanes"), _Plain("Rows"), _Plain("Numbers")
+lanes: _Plain = _Plain("Lanes")
+rows: _Plain = _Plain("Rows")
+numbers: _Plain = _Plain("Numbers")
 
 
 def part(function: F) -> F:
@@ -209,7 +212,7 @@ def _chosen(builder: Any, condition: str, left: Any, right: Any, chosen: Any, ot
     return builder.select(builder.fcmp_ordered(condition, left, right), chosen, other)
 
 
-ZERO = ir.Constant(VECTOR, [0.0] * LANES)
+ZERO: ir.Constant = ir.Constant(VECTOR, [0.0] * LANES)
 
 
 @intrinsic
@@ -254,8 +257,8 @@ def root(typing: Any, value: Any) -> Any:
     return lanes(lanes), generate
 
 
-WORD = ir.IntType(64)
-WORDS = ir.VectorType(WORD, LANES)
+WORD: ir.IntType = ir.IntType(64)
+WORDS: ir.VectorType = ir.VectorType(WORD, LANES)
 ROUNDING = 6755399441055744.0
 """1.5 2^52: what is added to it and taken away again is rounded to a whole number, which its lowest bits hold."""
 LOG_2E, LN_2_HIGH, LN_2_LOW = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10
