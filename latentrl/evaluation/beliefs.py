@@ -24,6 +24,9 @@ class BeliefNotes:
         model: the one that the agent acts in.
     """
 
+    agent: Agent | TruthAgent
+    model: WorldModel
+
     def __init__(self, agent: Agent | TruthAgent, model: WorldModel) -> None:
         self.agent, self.model = agent, model
         self._covariances: list[Tensor] = []

@@ -30,6 +30,11 @@ class Nearness:
         run: its folder: where it says the range of velocities, these are given as shares of the top speed.
     """
 
+    model: WorldModel
+    is_position: bool
+    observation: Floats | None
+    goal: Tensor
+
     def __init__(
         self, model: WorldModel, goal: Tensor, is_position: bool, observation: NDArray[Any] | None, run: Path
     ) -> None:

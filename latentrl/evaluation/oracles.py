@@ -107,6 +107,9 @@ class OracleAgent:
         physics: knows the state that ground truth stands for.
     """
 
+    controller: Controller
+    physics: TruePhysics
+
     def __init__(self, controller: Controller, physics: TruePhysics) -> None:
         self.controller, self.physics = controller, physics
 

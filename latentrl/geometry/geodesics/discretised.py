@@ -34,6 +34,12 @@ class DiscretisedCurve:
         width: see `latentrl.geometry.geodesics.starts.bezier_curves`; wider than the source's, to get around holes.
     """
 
+    decoder: Decoder
+    points: int
+    iterations: int
+    starts: int
+    width: float
+
     def __init__(
         self,
         decoder: Decoder,

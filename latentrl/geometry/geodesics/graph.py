@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from latentrl.geometry.geodesics.base import Curves, check_ends
-from latentrl.geometry.graph_search import NEIGHBOURS, LatentGraph, decoded_lengths, shortest_path
+from latentrl.geometry.graph_search import NEIGHBOURS, LatentGraph, Lengths, decoded_lengths, shortest_path
 from latentrl.geometry.metric import Decoder, decoded
 from latentrl.numerics.neighbours import squared_distances
 
@@ -29,6 +29,12 @@ class GraphGeodesics:
     Raises:
         ValueError: no nodes.
     """
+
+    decoder: Decoder
+    points: int
+    neighbours: int
+    lengths: Lengths
+    graph: LatentGraph
 
     @torch.no_grad()
     def __init__(

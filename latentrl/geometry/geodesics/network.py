@@ -61,6 +61,10 @@ class NetworkCurve:
         options: of the learning.
     """
 
+    decoder: Decoder
+    points: int
+    options: NetworkOptions
+
     def __init__(
         self,
         decoder: Decoder,
