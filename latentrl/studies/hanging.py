@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.envs.classic_control.pendulum import PendulumEnv
+from numpy.typing import NDArray
 
 ENV_ID = "latentrl/HangingPendulum-v1"
 NEAR = 0.1
@@ -20,6 +21,8 @@ STEPS = 200
 
 class HangingPendulum(PendulumEnv):
     """``Pendulum-v1`` but for where episodes begin."""
+
+    state: NDArray[np.float64]
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin within `NEAR` of hanging at rest; ``options`` are ignored."""

@@ -19,7 +19,7 @@ given, and ``columns`` names figures of ``metrics.json``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ from latentrl.studies.definition import Column, Row, Study, Table
 from latentrl.support.errors import UserError
 from latentrl.support.files import read_json
 
-KEYS = {"name": str, "steps": int, "collect": list, "train": list, "columns": list, "rows": list}
-ROW_KEYS = {
+KEYS: Mapping[str, type] = {"name": str, "steps": int, "collect": list, "train": list, "columns": list, "rows": list}
+ROW_KEYS: Mapping[str, type] = {
     "name": str,
     "label": str,
     "model": str,
@@ -138,7 +138,7 @@ def _is_folder(name: str) -> bool:
     return bool(name) and not set(name) & set("/\\") and name not in (".", "..")
 
 
-def _check(content: Any, known: dict[str, type], where: str) -> None:
+def _check(content: Any, known: Mapping[str, type], where: str) -> None:
     if not isinstance(content, dict):
         raise UserError(f"{where}: give a JSON object with {', '.join(known)}")
     for key, value in content.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -74,6 +75,13 @@ class Progress:
         minutes: of a run, by model, until one is measured.
         workers: processes at a time.
     """
+
+    cells: Sequence[Cell]
+    minutes: Mapping[str, float]
+    workers: int
+    ticked: float
+    done: int
+    bar: tqdm[NoReturn]
 
     def __init__(self, cells: Sequence[Cell], minutes: Mapping[str, float], workers: int) -> None:
         self.cells, self.minutes, self.workers = cells, minutes, workers

@@ -12,7 +12,7 @@ from typing import Any
 
 from latentrl.support.errors import UserError, message_of, one_line
 from latentrl.sweeps.definition import Sweep
-from latentrl.sweeps.figures import FIGURES, Judged
+from latentrl.sweeps.figures import FIGURES, Figure, Judged
 from latentrl.sweeps.ranges import Value
 from latentrl.training.settings import TrainSettings
 
@@ -65,6 +65,10 @@ class Trials:
     Raises:
         UserError: Optuna is missing, the file is damaged, or of a sweep with something else in it.
     """
+
+    sweep: Sweep
+    folder: Path
+    figure: Figure
 
     def __init__(self, sweep: Sweep, folder: Path, seed: int = 0, workers: int = 1, prune: bool = True) -> None:
         self.sweep, self.folder, self.figure = sweep, folder, FIGURES[sweep.figure]

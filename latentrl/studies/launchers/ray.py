@@ -45,6 +45,9 @@ class Jobs:
         folder: shared, as is the one that this process is in.
     """
 
+    cluster: Cluster
+    folder: Path
+
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.cluster, self.folder = cluster, folder
 
