@@ -33,6 +33,10 @@ class Split:
         UserError: it is damaged, or not what ``metadata`` say; names the file, what is wrong and the cure.
     """
 
+    data: Path
+    cure: str
+    count: int
+
     def __init__(self, data: Path, folder: Path, split: str, metadata: Mapping[str, Any]) -> None:
         self.data, self.cure = data, how_to_record_again(folder, metadata)
         self.count = int(metadata["splits"][split]["sequences"])

@@ -72,6 +72,9 @@ class SplitWriter:
         UserError: a trajectory to keep is missing or incomplete.
     """
 
+    sequences: int
+    varied: Varied
+
     def __init__(
         self, folder: Path, action_low: ArrayLike, action_high: ArrayLike, kept: int = 0, layout: Layout | None = None
     ) -> None:

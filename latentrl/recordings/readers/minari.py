@@ -72,6 +72,9 @@ class Episodes:
         storage: Minari's, opened.
     """
 
+    path: Path
+    storage: MinariStorage
+
     def __init__(self, path: Path, storage: MinariStorage) -> None:
         self.path, self.storage = path, storage
         self._read: tuple[int, dict[str, NDArray[Any]]] | None = None
