@@ -35,6 +35,9 @@ class Begin(nn.Module):
         controller: asks the policy.
     """
 
+    model: WorldModel
+    controller: PolicyController
+
     def __init__(self, model: WorldModel, controller: PolicyController) -> None:
         super().__init__()
         self.model, self.controller = model, controller

@@ -28,6 +28,8 @@ class EvaluationView:
         seconds: the clock.
     """
 
+    state: EvaluationState
+
     def __init__(
         self,
         title: str,

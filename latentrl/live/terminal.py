@@ -90,7 +90,7 @@ class Display:
         self, title: str, rows: Callable[[int], Sequence[Row]], by_itself: bool, console: Console | None = None
     ) -> None:
         self._title, self._rows = title, rows
-        self.console = console or Console(stderr=True)
+        self.console: Console = console or Console(stderr=True)
         self._live = Live(
             console=self.console,
             auto_refresh=by_itself,

@@ -26,6 +26,8 @@ class TrainingView:
         seconds: the clock.
     """
 
+    state: TrainingState
+
     def __init__(
         self,
         title: str,

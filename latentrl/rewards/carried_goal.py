@@ -21,7 +21,7 @@ class CarriedGoalReward:
         if goal_size < 1:
             raise ValueError(f"goal_size must be at least 1, not {goal_size}")
         self.goal_size = goal_size
-        self.action_penalty = penalty_weight(action_penalty)
+        self.action_penalty: float = penalty_weight(action_penalty)
 
     def __call__(self, state: Tensor, action: Tensor) -> Tensor:
         """Rewards ``[...]`` for ``state [..., Dz + Da]``, its goal last, and ``action [..., Du]``."""

@@ -28,8 +28,8 @@ class PositionReward:
     """
 
     def __init__(self, goal: Tensor, action_penalty: float = 0.0, distance: Distance | None = None) -> None:
-        self.goal = goal_vectors(goal) if goal.ndim == 2 else goal_vector(goal)
-        self.action_penalty = penalty_weight(action_penalty)
+        self.goal: Tensor = goal_vectors(goal) if goal.ndim == 2 else goal_vector(goal)
+        self.action_penalty: float = penalty_weight(action_penalty)
         if distance is not None and not distance.goal.equal(self.goal):
             raise ValueError(f"the distance is to {distance.goal.tolist()}, but the goal is {self.goal.tolist()}")
         self.distance = distance

@@ -22,9 +22,9 @@ class VelocityReward:
     def __init__(self, goal: Tensor, position_size: int, action_penalty: float = 0.0) -> None:
         if position_size < 0:
             raise ValueError(f"position_size must be at least 0, not {position_size}")
-        self.goal = goal_vector(goal)
+        self.goal: Tensor = goal_vector(goal)
         self.position_size = position_size
-        self.action_penalty = penalty_weight(action_penalty)
+        self.action_penalty: float = penalty_weight(action_penalty)
 
     def __call__(self, state: Tensor, action: Tensor) -> Tensor:
         """Rewards ``[...]`` for ``state [..., Dz]`` and ``action [..., Du]``."""

@@ -69,6 +69,8 @@ class Steps:
         memory: what is finished in it is not done again.
     """
 
+    memory: Memory
+
     def __init__(self, memory: Memory) -> None:
         self.memory, self._record = memory, memory.load()
 
@@ -109,6 +111,9 @@ class FileMemory:
         path: the file; made at once if it is not there.
         identity: what makes two jobs the same, as JSON values; another job's file is refused.
     """
+
+    path: Path
+    identity: dict[str, object]
 
     def __init__(self, path: Path, identity: Mapping[str, object]) -> None:
         self.path, self.identity = path, dict(identity)
