@@ -195,3 +195,12 @@ def test_unknown_types_are_counted_by_module() -> None:
         {"name": "latentrl.a._h", "isExported": False, "isTypeKnown": False},
     ]
     assert public_types.unknown_by_module({"symbols": symbols}) == {"latentrl.a": 1}
+
+
+def test_a_share_of_known_types_below_what_is_asked_for_fails(tmp_path: Path) -> None:
+    here = {"completenessScore": 0.95, "packageRootDirectory": str(tmp_path)}
+    assert public_types.complaints(here, 0.95, tmp_path) == []
+    (too_few,) = public_types.complaints({**here, "completenessScore": 0.949}, 0.95, tmp_path)
+    assert "95%" in too_few
+    (elsewhere,) = public_types.complaints(here, 0.95, tmp_path / "another")
+    assert str(tmp_path / "another") in elsewhere
