@@ -20,13 +20,13 @@ def training_warnings(run: Path) -> list[str]:
 
 
 def repeated(run: Path) -> list[str]:
-    """A line for each of these warnings in short, and what to think of them; empty without any."""
+    """A line that says these warnings in short, and what they mean for whoever goes on; none without any."""
     warnings = training_warnings(run)
     if not warnings:
         return []
     # What is amiss comes first in each; figures and cures follow.
     short = "; ".join(one.partition(":")[0] for one in warnings)
     return [
-        f"the training of {run} warned: {short}; what is learned or planned in such a model seldom works "
+        f"the training of {run} warned: {short}; a policy or a plan in such a model may be wasted time "
         f"({run / METRICS} has the figures and what to try)"
     ]

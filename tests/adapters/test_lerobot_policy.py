@@ -104,7 +104,7 @@ def test_it_has_all_that_lerobot_asks_a_policy_for(agent: LatentAgent) -> None:
             assert [(one.name, one.kind) for one in inspect.signature(asked).parameters.values()] == [
                 (one.name, one.kind) for one in own.values()
             ], name
-    assert set(PreTrainedPolicy.__annotations__) <= {name for name in dir(LeRobotPolicy)} and not policy.supports_rtc()
+    assert set(PreTrainedPolicy.__annotations__) <= set(dir(LeRobotPolicy)) and not policy.supports_rtc()
     # `eval_policy` asks for this; an abstract class takes others as its own.
     assert not isinstance(policy, PreTrainedPolicy)
     PreTrainedPolicy.register(LeRobotPolicy)
