@@ -260,7 +260,7 @@ def _write(situation: Situation, training: Training) -> list[str]:
     warnings = [*objective_failures(training.trainer.objective, untried, situation.static), *failures(figures, untried)]
     write_json(folder / METRICS, {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})
     held_out = "frames" if situation.static else "sequences"
-    print(
+    say(
         f"{folder}: trained in {training.trainer.seconds:.0f} s ({options.backend}); on held-out {held_out} "
         f"({METRICS} has the figures by key):"
     )

@@ -63,9 +63,9 @@ class AgentConfig:
         return next((one for one in self.input_features.values() if one.type == "STATE"), None)
 
     @property
-    def action_feature(self) -> Feature:
-        """The action."""
-        return self.output_features[ACTION]
+    def action_feature(self) -> Feature | None:
+        """The action, if the model says how many numbers it has."""
+        return self.output_features.get(ACTION)
 
 
 class LeRobotPolicy(nn.Module):
@@ -94,8 +94,10 @@ class LeRobotPolicy(nn.Module):
         self._pictures, self._bytes = len(expected.shape) == 3, expected.dtype == np.uint8
         channels_first = (expected.shape[-1], *expected.shape[:-1]) if self._pictures else expected.shape
         seen = Feature("VISUAL" if self._pictures else "STATE", channels_first)
-        acted = Feature("ACTION", (agent.model.spec.action_size,))
-        self.config = AgentConfig({key or (IMAGE if self._pictures else STATE): seen}, {ACTION: acted})
+        # A filter of a user's own need not say it.
+        size = getattr(getattr(agent.model, "spec", None), "action_size", None)
+        acted = {} if size is None else {ACTION: Feature("ACTION", (size,))}
+        self.config = AgentConfig({key or (IMAGE if self._pictures else STATE): seen}, acted)
 
     def reset(self) -> None:
         """New episodes begin."""

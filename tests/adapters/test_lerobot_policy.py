@@ -115,6 +115,7 @@ def test_it_has_all_that_lerobot_asks_a_policy_for(agent: LatentAgent) -> None:
         "observation.image": ("VISUAL", (1, 16, 16))
     }
     assert config.image_features == config.input_features and config.robot_state_feature is None
+    assert config.action_feature is not None
     assert (config.action_feature.type, config.action_feature.shape) == ("ACTION", (1,))
 
 
