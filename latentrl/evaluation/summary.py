@@ -104,8 +104,9 @@ def _successes(summary: Mapping[str, Any]) -> list[str]:
     """How often it succeeded."""
     low, high = summary["wilson_95"]
     agent, task = (max(len(name), len(summary[name])) for name in ("agent", "task"))
+    counted = f"{'successes':>10} {'rate':>6}  {'95% interval':<15} {'control rate':>12}"
     return [
-        f"{'agent':<{agent}}  {'task':<{task}} {'successes':>10} {'rate':>6}  {'95% interval':<15} {'control rate':>12}",
+        f"{'agent':<{agent}}  {'task':<{task}} {counted}",
         f"{summary['agent']:<{agent}}  {summary['task']:<{task}} {summary['successes']:>4} of {summary['episodes']:<3}"
         f"{summary['success_rate']:>6.0%}  {low:.3f} to {high:.3f} {summary['control_rate']['hz_median']:>10.0f} Hz",
     ]
