@@ -33,6 +33,8 @@ RANGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
 INPUTS = 6000
 """Of a layer that are looked at, at most."""
 SEQUENCES = 150
+LARGE = 4096
+"""Numbers from which on a matrix counts as large."""
 
 
 def scales_of(weight: Tensor, bits: int) -> Tensor:
@@ -70,7 +72,7 @@ def in_few_bits(run: Path, data: Path, bits: Mapping[str, int], path: Path) -> N
     Args:
         run: its folder.
         data: of which training sequences are looked at.
-        bits: of a number, by the beginning of a layer's name.
+        bits: of a number, by the beginning of a layer's name, of its large ones; the first that fits counts.
         path: replaced.
     """
     model = load_model(run)
@@ -82,7 +84,7 @@ def in_few_bits(run: Path, data: Path, bits: Mapping[str, int], path: Path) -> N
     shapes: dict[str, tuple[int, int, int]] = {}
     for name, layer in model.named_modules():
         wanted = next((count for start, count in bits.items() if name.startswith(start)), None)
-        if wanted is None or not isinstance(layer, nn.Linear):
+        if wanted is None or not isinstance(layer, nn.Linear) or layer.weight.numel() < LARGE:
             continue
         codes, scales = rounded(layer.weight.detach(), _moments(model, layer, some), wanted)
         layer.weight.data = codes.float() * scales.float()[:, None]
