@@ -34,6 +34,7 @@ from latentrl.envs.coordinates import Coordinate
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.options import check_seed
+from latentrl.support.printing import say
 from latentrl.types import Trajectory
 
 __all__ = ["CollectOptions", "collect", "main"]
@@ -196,7 +197,7 @@ def _record(options: CollectOptions, recording: Recording, folder: Path) -> None
     episodes = sum(recording.tally(split).rounds for split in splits) * envs.num_envs
     dropped = sum(recording.tally(split).dropped for split in splits)
     if dropped:
-        print(
+        say(
             f"{dropped:,} of {episodes:,} episodes ({dropped / episodes:.1%} of what was played) were dropped: they "
             f"ended before --length {options.length}"
         )

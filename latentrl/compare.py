@@ -32,6 +32,7 @@ from latentrl.support.commands import command
 from latentrl.support.errors import reported
 from latentrl.support.files import read_json, refuse_link, write_json, write_text
 from latentrl.support.locks import claimed
+from latentrl.support.printing import say
 from latentrl.support.threads import few_threads
 
 TRIALS, TABLE = "compare", "compare.json"
@@ -90,7 +91,7 @@ def _compare(
     table = rows(summaries)
     for one in summaries:
         for warning in warnings(one):
-            print(f"warning: {one['agent']}, {one['task']}: {warning}")
+            say(f"warning: {one['agent']}, {one['task']}: {warning}")
     horizon = next((trial.horizon for trial in trials if trial.horizon is not None), None)
     distance = next((trial.distance for trial in trials if trial.distance is not None), None)
     _write(

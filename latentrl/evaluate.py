@@ -33,11 +33,13 @@ from latentrl.live.evaluation import EvaluationView
 from latentrl.live.terminal import can_show
 from latentrl.runs.evaluated import EVALUATED, acted
 from latentrl.runs.opening import in_use
+from latentrl.runs.warned import repeated
 from latentrl.support.commands import command
 from latentrl.support.errors import reported
 from latentrl.support.files import write_bytes, write_json
 from latentrl.support.locks import claimed
 from latentrl.support.options import options_to_json
+from latentrl.support.printing import say
 from latentrl.support.threads import few_threads
 from latentrl.tracking import Guarded, choice_of, tracked
 
@@ -73,13 +75,19 @@ def _claimed(options: EvaluateOptions) -> dict[str, Any]:
     trial = {"trial": setting.trial.as_json(), "options": options_to_json(options)}
     part = _figures(setting).stem
     with claimed(_figures(setting)), tracked(choice, setting.run.folder, trial, part) as tracker:
-        return _evaluate(options, setting, tracker)
+        summary = _evaluate(options, setting, tracker)
+    # The last line: what is tracked is said when that is finished.
+    print(_next_command(options))
+    return summary
 
 
 def _evaluate(options: EvaluateOptions, setting: Setting, tracker: Guarded | None) -> dict[str, Any]:
     model = setting.run.load_model()
     who = contestant(setting, model)
     folder, trial = setting.run.folder, setting.trial
+    if trial.agent in PLANNERS and trial.physics != "true":
+        for warning in repeated(folder):
+            say(f"warning: {warning}", flush=True)
     digests = acted(folder, policy_path(folder, trial.policy) if trial.agent == "policy" else None)
     film = options.video and setting.task.film
     goals = film and setting.own_goals is not None
@@ -97,15 +105,15 @@ def _evaluate(options: EvaluateOptions, setting: Setting, tracker: Guarded | Non
                 tracker.log_file(path)
     finally:
         # Whatever happens to the files, the figures were worked for.
-        print(as_text(summary), flush=True)
+        for line in as_text(summary, setting.task.measure.headings).splitlines():
+            say(line, flush=True)
     if setting.task.near:
-        print(f"task {setting.trial.task}: {setting.task.description}; goal {setting.goal}; {_length(setting)}")
+        say(f"task {setting.trial.task}: {setting.task.description}; goal {setting.goal}; {_length(setting)}")
     if setting.task.near and summary["successes"] is None:
-        print("no success is counted: nobody has said how near is near enough (--describe FILE, docs/declarations.md)")
+        say("no success is counted: nobody has said how near is near enough (--describe FILE, docs/declarations.md)")
     print("; ".join(f"{path}: {what}" for path, what in written.items()))
     if options.video and not film:
         print(f"no video: {setting.task.env_id} has no render_mode rgb_array")
-    print(_next_command(options))
     return summary
 
 

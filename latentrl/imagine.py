@@ -18,6 +18,7 @@ from latentrl.figures.imagined import CHANNELS, image_strips, sensor_curves
 from latentrl.figures.theme import to_png
 from latentrl.figures.video import side_by_side, write_gif
 from latentrl.metrics.generation import FEWEST_SEQUENCES, FEWEST_TO_COMPARE, generation_metrics, imagine
+from latentrl.metrics.told import told
 from latentrl.models.base import WorldModel
 from latentrl.models.spec import DataSpec
 from latentrl.runs.folder import METRICS, SETTINGS, learn_command, load_model, load_settings
@@ -28,6 +29,7 @@ from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_bytes, write_json
 from latentrl.support.locks import claimed
 from latentrl.support.options import check_one_or_more, check_seed, default_hint
+from latentrl.support.printing import say
 from latentrl.types import is_image_shape
 
 STRIP, ANIMATION = "imagined.png", "imagined.gif"
@@ -91,8 +93,8 @@ def _imagine(options: ImagineOptions) -> dict[str, float]:
     said += _keep(known, figures, options)
     # All is kept before anything is printed, for nobody may read it.
     print("\n".join(said))
-    for name, value in figures.items():
-        print(f"  {name:<{max(map(len, figures))}}  {value:.4g}")
+    if figures:
+        print("\n".join(told(figures)))
     following = learn_command(options.run, Path(load_settings(options.run)["options"]["data"]))
     if following is not None:
         print(f"next: {following}")
@@ -130,7 +132,7 @@ def _actions(options: ImagineOptions, spec: DataSpec, recorded: Mapping[str, Any
         )
     largest = np.abs(given).max((0, 1))
     if (largest > 1.01 * scale).any():
-        print(f"note: {options.actions} reaches {largest}, the data no more than {scale}: the model extrapolates")
+        say(f"note: {options.actions} reaches {largest}, the data no more than {scale}: the model extrapolates")
     return given
 
 

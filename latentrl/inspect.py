@@ -21,6 +21,7 @@ from latentrl.support.errors import UserError, reported
 from latentrl.support.files import write_json
 from latentrl.support.locks import claimed
 from latentrl.support.options import default_hint
+from latentrl.support.printing import say
 from latentrl.types import Sequences
 
 PAGE, FIGURES = "inspection.html", "inspection.json"
@@ -70,8 +71,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _inspect(options: InspectOptions, data: Sequences, metadata: dict[str, Any], out: Path) -> Inspection:
     bounds = check_bounds(metadata, str(options.data / METADATA))
     found = inspect_sequences(data, *bounds, control_step_in(metadata), metadata.get("repeat") or 1)
-    print("\n".join(lines(found)))
-    print("".join(f"- {line}\n" for line in found.advice), end="")
+    for line in lines(found):
+        say(line)
+    for advice in found.advice:
+        say(advice, "- ")
     following = command("train", "--data", options.data, *found.size_flags)
     with _told(out):
         write_inspection(out / PAGE, options.data.resolve().name, found, data, bounds, following)

@@ -24,11 +24,13 @@ from latentrl.models.base import WorldModel
 from latentrl.runs.folder import SETTINGS, goal_of, load_model, load_settings, without_goal
 from latentrl.runs.opening import in_use
 from latentrl.runs.schema import require
+from latentrl.runs.warned import repeated
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, refuse_link
 from latentrl.support.locks import claimed
 from latentrl.support.options import check_seed
+from latentrl.support.printing import say
 from latentrl.support.threads import few_threads
 from latentrl.tracking import DEFAULT, choice_of, tracked
 
@@ -66,6 +68,8 @@ def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
     settings = _settings(options, kind, goal)
     model = load_model(options.run).requires_grad_(False)
     bounds = _bounds(options, model)
+    for warning in repeated(options.run):
+        say(f"warning: {warning}", flush=True)
     _warn_of_large_actions(options, model)
     try:
         learner, target = _learner(options, kind, goal, settings, model, bounds)
@@ -114,11 +118,11 @@ def _say_replaced(run: Path, path: Path, goal: str) -> None:
         return
     before = _learned_for(run, path.with_suffix(".json"))
     which = "the policy that is there" if before in (None, goal) else f"the policy that was learned for --goal {before}"
-    print(f"{path}: replaces {which}; --name NAME keeps both")
+    say(f"{path}: replaces {which}; --name NAME keeps both")
     stems = [f"evaluation_{path.stem}", f"evaluation_{path.stem}_"]
     of_it = [one for one in sorted(run.glob(f"{stems[0]}*.json")) if one.stem == stems[0] or stems[1] in one.stem]
     if of_it:
-        print(f"{', '.join(map(str, of_it))}: of the policy that is replaced, until it is evaluated again")
+        say(f"{', '.join(map(str, of_it))}: of the policy that is replaced, until it is evaluated again")
 
 
 def _learned_for(run: Path, notes: Path) -> str | None:
@@ -191,7 +195,7 @@ def _warn_of_large_actions(options: LearnOptions, model: WorldModel) -> None:
         return
     most = max(model.spec.action_scale)
     if options.torque > FAR_ACTION * most:
-        print(
+        say(
             f"warning: --action-limit {options.torque:g}: the data's largest action is {most:g}; of larger ones "
             "the model has seen none"
         )
@@ -211,7 +215,7 @@ def _warn_of_far_goal(text: str, goal: Goal, target: list[float] | None, model: 
     low, high = starts.amin(0), starts.amax(0)
     beyond = torch.maximum(low - torch.tensor(target), torch.tensor(target) - high) / (high - low).clamp(min=1e-6)
     if beyond.max() > 1.0:
-        print(
+        say(
             f"warning: --goal {text}: lies far outside of what the data shows, by {beyond.max():.1f} times its range; "
             "is it in the units and from the camera of the data?"
         )

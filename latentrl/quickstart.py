@@ -26,6 +26,7 @@ from latentrl.support.errors import UserError, message_of, reported
 from latentrl.support.files import partial_of, read_json, refuse_links, write_json
 from latentrl.support.locks import exclusive
 from latentrl.support.options import check_seed, default_hint
+from latentrl.support.printing import say
 from latentrl.support.steps import FileMemory, Record, Steps
 from latentrl.train import train
 
@@ -196,7 +197,7 @@ def _next_commands_hidden() -> Iterator[None]:
     finally:
         for line in said.getvalue().splitlines():
             if not line.startswith("next: "):
-                print(f"      {line}")
+                say(line, "      ")
 
 
 def _tell(options: QuickstartOptions, summary: dict[str, Any]) -> None:

@@ -262,9 +262,9 @@ def _show(plan: Study, cells: Sequence[Cell], options: StudyOptions) -> None:
 def _tell(plan: Study, results: Results, folders: Sequence[Path]) -> None:
     for table in plan.tables:
         print("\n" + (folders[0] / f"table_{table.number.replace('.', '_')}.md").read_text(encoding="utf-8"))
-    _tell_failures(results, "trains them afresh")
     for folder in folders:
         print(f"{folder}: tables, claims, figures, settings.json")
+    _tell_failures(results, "trains them afresh")
 
 
 def _tell_failures(results: Results, cure: str) -> None:

@@ -12,11 +12,13 @@ from typing import Annotated
 import tyro
 
 from latentrl.data_collection.storage import METADATA
+from latentrl.runs.folder import learn_command
 from latentrl.studies.lock import exclusive
 from latentrl.support.commands import command
 from latentrl.support.errors import FAILED, UserError, reported
 from latentrl.support.files import replacing
 from latentrl.support.options import check_one_or_more, check_seed, default_hint
+from latentrl.support.printing import say
 from latentrl.sweeps.definition import Sweep, read_sweep
 from latentrl.sweeps.figures import FIGURES
 from latentrl.sweeps.running import run_sweep
@@ -107,13 +109,16 @@ def _tell(said: Sweep, trials: Trials, folder: Path) -> str | None:
         print("no trial is finished, so that none is best")
         return None
     figure = FIGURES[said.figure]
-    print(f"best: trial {best.number}, {said.figure} {best.value:.4g} ({figure.unit})")
+    say(f"best: trial {best.number}, {said.figure} {best.value:.4g} ({figure.unit})")
     for warning in best.user_attrs.get("warnings", ()):
-        print(f"warning: {warning}")
+        say(f"warning: {warning}")
     print(f"its run is {trials.place(best)}; the same from the beginning:")
     found = {name: best.params[name] for name in said.search if name in best.params}
     line = command("train", *said.words(found), "--run", folder / f"best-{best.number}")
     print(line)
+    place = trials.place(best)
+    following = learn_command(place, said.options.data) or command("imagine", "--run", place)
+    print(f"next: {following}")
     return line
 
 

@@ -20,12 +20,14 @@ from latentrl.live.training import TrainingView
 from latentrl.metrics.failures import failures
 from latentrl.metrics.held_out import check_held_out, evaluate_model
 from latentrl.metrics.static import evaluate_static
+from latentrl.metrics.told import told as told_figures
 from latentrl.models.base import WorldModel
 from latentrl.runs.folder import CHECKPOINT, METRICS, MODEL, THREADS, is_finished, load_any_model, load_settings
 from latentrl.runs.opening import opened
 from latentrl.runs.tensors import write_tensors
 from latentrl.support.errors import FAILED, UserError, reported
 from latentrl.support.files import write_json
+from latentrl.support.printing import say
 from latentrl.support.steps import Steps
 from latentrl.support.threads import few_threads
 from latentrl.tracking import DEFAULT, Choice, choice_of, tracked
@@ -65,6 +67,10 @@ OWN_TO_A_PROCESS = ("data", "run", "device", "progress", "track", "resume", "ove
 """Options that may differ between the processes of one training: where things are, and what is shown."""
 TOLD = ("model", "options", "training", "environment", "threads", "processes")
 """Of a run's settings, what a tracker is told; how the data was recorded stays in the run folder."""
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C; the message says where it met the training."""
 
 
 def train(options: TrainOptions, processes: Processes = ALONE) -> Path:
@@ -149,7 +155,8 @@ def _train(run: Begun, processes: Processes) -> Path:
     if options.resume:
         keep_backend(options.folder, situation.options.backend)
     told = [amount(recipe.settings), *notes(situation, recipe)]
-    print("".join(f"{line}\n" for line in told), end="", flush=True)
+    for line in told:
+        say(line, flush=True)
     view = TrainingView(f"{options.folder}, {options.model}", told[1:]) if can_show(options.live) else None
     with few_threads() as most:
         training = build_training(situation, recipe, options.folder, processes)
@@ -159,18 +166,28 @@ def _train(run: Begun, processes: Processes) -> Path:
         _check_alike(recipe, training)
         if situation.options.backend in NEEDS:
             rehearse(training.trainer)
-        with tracked(_beside(options), options.folder, _described(options.folder), resume=options.resume) as tracker:
-            training.trackers = () if tracker is None else (tracker,)
-            training.progress = options.progress if view is None else view
-            run_stages(recipe, training)
-            if processes.rank > 0:
-                return options.folder
-            try:
-                warnings = _write(situation, training)
-            except KeyboardInterrupt:
-                when = "while the model was measured on held-out sequences; it is trained"
-                _say_interrupted(options.folder, when, processes)
-                raise SystemExit(130) from None
+        try:
+            with tracked(
+                _beside(options), options.folder, _described(options.folder), resume=options.resume
+            ) as tracker:
+                training.trackers = () if tracker is None else (tracker,)
+                training.progress = options.progress if view is None else view
+                run_stages(recipe, training)
+                if processes.rank > 0:
+                    return options.folder
+                try:
+                    warnings = _write(situation, training)
+                except KeyboardInterrupt:
+                    when = "while the model was measured on held-out sequences; it is trained"
+                    raise TrainingInterrupted(when) from None
+        except TrainingInterrupted as stopped:
+            # Behind the ^C that a terminal shows.
+            print()
+            say(f"{options.folder}: interrupted {stopped}")
+            print(f"next: {go_on_command(options.folder, processes.count)}")
+            raise SystemExit(130) from None
+    # The last line: what is tracked is said when that is finished.
+    print(next_command(options))
     if warnings and options.strict:
         raise SystemExit(FAILED)
     return options.folder
@@ -202,7 +219,7 @@ def run_stages(recipe: Recipe, training: Training) -> None:
 
     Raises:
         UserError: a training that diverges; what an interrupted run has left is damaged.
-        SystemExit: on Ctrl-C, with the code 130.
+        TrainingInterrupted: on Ctrl-C.
     """
     load_target(training)
     steps = Steps(CheckpointMemory(training, STARTS, STAGES))
@@ -218,18 +235,9 @@ def run_stages(recipe: Recipe, training: Training) -> None:
                 steps.run(name, partial(STAGES[name].run, training))
     except KeyboardInterrupt:
         how = "goes on from its last step" if STAGES[name].continues else "begins again"
-        _say_interrupted(
-            training.folder,
-            f"in the stage '{name}', which {how}; what came before it is kept",
-            training.trainer.processes,
-        )
-        raise SystemExit(130) from None
+        raise TrainingInterrupted(f"in the stage '{name}', which {how}; what came before it is kept") from None
     except DivergedError as error:
         raise UserError(f"{training.folder}: {error}") from error
-
-
-def _say_interrupted(folder: Path, when: str, processes: Processes) -> None:
-    print(f"\n{folder}: interrupted {when}\nnext: {go_on_command(folder, processes.count)}")
 
 
 def _write(situation: Situation, training: Training) -> list[str]:
@@ -251,22 +259,23 @@ def _write(situation: Situation, training: Training) -> list[str]:
     untried = situation.entry.has_setting("standardise") and not options.standardise
     warnings = [*objective_failures(training.trainer.objective, untried, situation.static), *failures(figures, untried)]
     write_json(folder / METRICS, {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})
-    width, held_out = max(map(len, figures)), "frames" if situation.static else "sequences"
-    print(f"{folder}: trained in {training.trainer.seconds:.0f} s ({options.backend}); on held-out {held_out}:")
-    for name, value in figures.items():
-        print(f"  {name:<{width}}  {value:.4g}")
+    held_out = "frames" if situation.static else "sequences"
+    say(
+        f"{folder}: trained in {training.trainer.seconds:.0f} s ({options.backend}); on held-out {held_out} "
+        f"({METRICS} has the figures by key):"
+    )
+    print("\n".join(told_figures(figures)))
     for tracker in training.trackers:
         tracker.log({f"held_out/{name}": value for name, value in figures.items()}, training.trainer.step + 1)
     for note in raised_bound(training.trainer.objective, situation.kappa):
-        print(f"note: {note}")
+        say(f"note: {note}")
     for warning in warnings:
-        print(f"warning: {warning}")
+        say(f"warning: {warning}")
     for cause in too_few_steps(situation, training.trainer.settings) if warnings else ():
-        print(f"note: {cause}")
+        say(f"note: {cause}")
     # The checkpoint last: a run without it is finished, and nobody would remove the others.
     for passing in (*(left for stage in STAGES.values() for left in stage.leaves), CHECKPOINT):
         (folder / passing).unlink(missing_ok=True)
-    print(next_command(options))
     return warnings
 
 

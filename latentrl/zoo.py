@@ -1,4 +1,4 @@
-"""List the trained runs that come with the package, or copy one of them."""
+"""List the trained runs that come with the package, say how one was made, or copy it."""
 
 from __future__ import annotations
 
@@ -15,37 +15,44 @@ from latentrl.shipped.entries import PREFIX, Entry, entry_of, names, told
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.options import default_hint
+from latentrl.support.printing import columns, fitted, say
+
+IN_A_FILE = 80
+"""Columns of the list where it does not go to a terminal."""
 
 
 @dataclass(frozen=True)
 class ZooOptions:
     """Trained runs that come with the package. Every verb takes them by name, as --run zoo:NAME."""
 
-    what: tyro.conf.Positional[Literal["list", "get"]] = "list"
-    """list: all of them, how each was made and what it reached; get: copy one."""
+    what: tyro.conf.Positional[Literal["list", "show", "get"]] = "list"
+    """list: all of them, and what each reached; show: how one was made; get: copy one."""
     name: Annotated[tyro.conf.Positional[str | None], default_hint("none", "NAME")] = None
-    """With get: which."""
+    """With show and get: which."""
     out: Annotated[Path | None, default_hint("runs/zoo/NAME", "FOLDER")] = None
     """With get: where to; a new folder."""
 
 
 def zoo(options: ZooOptions) -> Path | None:
-    """Print the list, or copy a run; returns the copy.
+    """Print the list, or how a run was made, or copy it; returns the copy.
 
     Raises:
         UserError: no such run, a folder that holds something else.
     """
+    if options.what != "get" and options.out is not None:
+        raise UserError(f"{options.what} --out: it copies nothing; give get NAME to copy one")
     if options.what == "list":
-        if options.name is not None or options.out is not None:
-            raise UserError(f"list {options.name or '--out'}: list takes nothing; give get NAME to copy one")
-        entries = [entry_of(name) for name in names()]
-        print("\n\n".join(map(_described, entries)))
-        first = next((one for one in entries if not one.needs), entries[0])
-        print(f"\nnext: {command('evaluate', '--run', PREFIX + first.name)}")
+        if options.name is not None:
+            raise UserError(f"list {options.name}: list takes nothing; give show NAME for one of them, or get NAME")
+        _list([entry_of(name) for name in names()])
         return None
     if options.name is None:
-        raise UserError(f"get: which one? give one of {', '.join(names())}")
-    return _get(entry_of(options.name.removeprefix(PREFIX)), options.out)
+        raise UserError(f"{options.what}: which one? give one of {', '.join(names())}")
+    entry = entry_of(options.name.removeprefix(PREFIX))
+    if options.what == "get":
+        return _get(entry, options.out)
+    _show(entry)
+    return None
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -54,16 +61,33 @@ def main(argv: Sequence[str] | None = None) -> None:
         zoo(tyro.cli(ZooOptions, args=argv, prog="latentrl zoo"))
 
 
-def _described(entry: Entry) -> str:
-    lines = [
-        f"{entry.name}: {entry.title} ({entry.size / 1000:,.0f} kB)",
-        f"  {told(entry.evaluation['outcome'])}",
-        f"  seed {entry.seed}, commit {entry.commit[:12]}:",
-        *(f"    {one}" for one in (*entry.commands, entry.evaluation["command"])),
-    ]
+def _list(entries: Sequence[Entry]) -> None:
+    """A short entry for each, as wide as the terminal."""
+    width, names_wide = columns() or IN_A_FILE, max(len(entry.name) for entry in entries)
+    for entry in entries:
+        print(f"{entry.name:<{names_wide}}  {_size(entry):>6}  {told(entry.evaluation['outcome'])}")
+        print(fitted(entry.title, width, "  ", hang=""))
+    print("\n(A TO B): the 95% interval of the share of successes, or of the mean return")
+    print(f"how one was made: {command('zoo', 'show', 'NAME')}")
+    first = next((one for one in entries if not one.needs), entries[0])
+    print(f"next: {command('evaluate', '--run', PREFIX + first.name)}")
+
+
+def _show(entry: Entry) -> None:
+    """How an entry was made; its commands stay whole, so that they can be pasted."""
+    say(f"{entry.name}: {entry.title} ({_size(entry)})")
+    print(f"  {told(entry.evaluation['outcome'])}")
+    print(f"  seed {entry.seed}, commit {entry.commit[:12]}:")
+    for one in (*entry.commands, entry.evaluation["command"]):
+        print(f"    {one}")
     missing = [extra for extra, module in entry.needs.items() if importlib.util.find_spec(module) is None]
-    lines += [f"  to evaluate it: pip install 'latentrl[{','.join(missing)}]'"] if missing else []
-    return "\n".join(lines)
+    if missing:
+        print(f"  to evaluate it: pip install 'latentrl[{','.join(missing)}]'")
+    print(f"next: {command('evaluate', '--run', PREFIX + entry.name)}")
+
+
+def _size(entry: Entry) -> str:
+    return f"{entry.size / 1000:,.0f} kB"
 
 
 def _get(entry: Entry, out: Path | None) -> Path:

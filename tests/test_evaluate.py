@@ -48,6 +48,7 @@ def given(goal: str) -> GivenGoal:
 
 @pytest.mark.parametrize("agent", ["policy", "cem", "random"])
 def test_evaluate_writes_figures_and_video(pendulum_run: Path, agent: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (pendulum_run / "metrics.json").write_text('{"warnings": ["the motion is hardly learned: 3%"]}')
     summary = evaluate(EvaluateOptions(run=pendulum_run, agent=agent))
     assert (summary["episodes"], summary["successes"], summary["success"]) == (2, 0, [False, False])
     assert summary["wilson_95"] == pytest.approx(wilson_interval(0, 2))
@@ -59,7 +60,8 @@ def test_evaluate_writes_figures_and_video(pendulum_run: Path, agent: str, capsy
     assert (pendulum_run / f"evaluation_{agent}.gif").read_bytes().startswith(b"GIF89a")
     assert not list(pendulum_run.glob("*.partial")) and not list(pendulum_run.glob("*_belief.png"))
     printed = capsys.readouterr().out
-    assert "0 of 2" in printed and "next: " in printed
+    assert "0 of 2" in printed and printed.splitlines()[-1].startswith("next: ")
+    assert ("warned: the motion is hardly learned;" in printed) == (agent == "cem"), "of what plans in the model alone"
 
 
 def test_the_next_agent_is_judged_as_this_one_was(pendulum_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

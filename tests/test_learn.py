@@ -145,11 +145,12 @@ def test_the_end_is_said_and_a_return_that_never_rose_is_a_warning(returns: tupl
 def test_the_goal_is_written_down_and_the_next_command_names_the_policy(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    write_json(run / "metrics.json", {"warnings": ["the motion is hardly learned: 3%"]})
     path = verb.learn(options(run, name="mine"))
     assert notes(path)["goal"] == str(run / "goal.png") and notes(path)["target"] == [pytest.approx(0.2)]
-    assert f"next: python -m latentrl.evaluate --run {run} --goal {run / 'goal.png'} --policy policy-mine" in (
-        capsys.readouterr().out
-    )
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(f"warning: the training of {run} warned: the motion is hardly learned;")
+    assert said[-1] == f"next: python -m latentrl.evaluate --run {run} --goal {run / 'goal.png'} --policy policy-mine"
 
 
 def test_a_policy_for_any_goal_is_told_it_when_it_acts(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

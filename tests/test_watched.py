@@ -71,7 +71,11 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 
 def test_a_training_is_the_same_and_goes_on_in_its_tracked_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toys: list[Toy], screen: io.StringIO
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    toys: list[Toy],
+    screen: io.StringIO,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     data = collect(CollectOptions(out=tmp_path / "data", sequences=12, test_sequences=10, length=5, num_envs=4))
     options = TrainOptions(data, recipe="source", kappa=0.3, steps=40, batch=2, device="cpu", backend="reference")
@@ -88,7 +92,9 @@ def test_a_training_is_the_same_and_goes_on_in_its_tracked_run(
         patched.setattr(Trainer, "advance", stops)
         train(replace(options, run=run, overwrite=True, live=True, track="toy:mine"))
     assert toys[0].ending == "interrupted" and "live" not in load_settings(run)["options"]
+    _next_comes_last(capsys, f"--run {run} --resume")
     train(TrainOptions(run=run, resume=True, live=True, device="cpu"))
+    _next_comes_last(capsys, f"learn --run {run} ")
     first, second = toys
     assert second.beginning.run == first.run == "r1" and second.ending == "finished"
     assert first.beginning.settings["options"]["steps"] == 40 and first.beginning.project == "mine"
@@ -104,13 +110,24 @@ def test_a_training_is_the_same_and_goes_on_in_its_tracked_run(
     assert (run / MODEL).read_bytes() == (plain / MODEL).read_bytes(), "to be watched changes nothing"
 
 
+def _next_comes_last(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    *before, tracked, last = capsys.readouterr().out.splitlines()
+    assert tracked.startswith("tracked: ") or any(line.startswith("tracked: ") for line in before)
+    assert last.startswith("next: ") and command in last
+
+
 def test_an_evaluation_is_the_same_and_its_film_goes_along(
-    pendulum_run: Path, monkeypatch: pytest.MonkeyPatch, toys: list[Toy], screen: io.StringIO
+    pendulum_run: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    toys: list[Toy],
+    screen: io.StringIO,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     for name, task in list(TASKS.items()):
         monkeypatch.setitem(TASKS, name, replace(task, steps=6, seconds=None, episodes=3))
     plain = evaluate(EvaluateOptions(run=pendulum_run, agent="random", video=False))
     watched = evaluate(EvaluateOptions(run=pendulum_run, agent="random", live=True, track="toy"))
+    _next_comes_last(capsys, "compare")
     for name in ("success", "measures", "wilson_95", "target"):
         assert watched[name] == plain[name]
     (toy,) = toys

@@ -29,12 +29,11 @@ from latentrl.runs.folder import MODEL
 from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.shipped.entries import ENTRY, HOME, LARGEST, PREFIX, entry_of, names, outcome, told, within
 from latentrl.support.files import read_json, write_json
+from tools.few_bits import LARGE, in_few_bits
 
 TAKEN = ("settings.json", "model.safetensors", "metrics.json", "velocity.json", "policy.json", "policy.safetensors")
 ROOM = 0.97 * LARGEST
 """Bytes that a run may take so that there is room for the rest."""
-LARGE = 4096
-"""Numbers from which on a matrix counts as large."""
 EVALUATE = "latentrl evaluate --run zoo:{name} --agent policy --episodes 50 --seed 0 --no-video"
 
 
@@ -47,12 +46,15 @@ class Plan:
         commands: that make the run, in turn.
         run: the run folder that they make.
         needs: extras of the package that its environment takes, and a module of each.
+        bits: of a number of its model's large matrices, by the beginning of a layer's name, where half precision is too
+            much: see :func:`tools.few_bits.in_few_bits`.
     """
 
     title: str
     commands: tuple[str, ...]
     run: str
     needs: Mapping[str, str] = field(default_factory=dict)
+    bits: Mapping[str, int] = field(default_factory=dict)
 
 
 PLANS: Mapping[str, Plan] = {
@@ -121,6 +123,19 @@ PLANS: Mapping[str, Plan] = {
         "runs/cartpole",
         {"dm-control": "dm_control"},
     ),
+    "reacher-pixels": Plan(
+        "a two-link arm comes to any pictured pose and stays, seen in 64 x 64 pictures; large matrices in 4 to 8 bits",
+        (
+            "latentrl collect --env reacher --observation pixels --sequences 1600 --test-sequences 400 --length 30 "
+            "--out data/reacher-pixels --seed 0",
+            "latentrl train --data data/reacher-pixels --run runs/reacher-pixels --position-size 3 --state-size 5 "
+            "--device cpu --seed 0",
+            "latentrl learn --run runs/reacher-pixels --goal any --action-limit 0.5 --seed 0",
+        ),
+        "runs/reacher-pixels",
+        {"reacher": "dm_control"},
+        {"encoder.body.network.0": 5, "encoder": 8, "decoder": 4},
+    ),
 }
 
 
@@ -152,6 +167,8 @@ def pack(name: str, plan: Plan, run: Path, home: Path = HOME) -> Path:
         for file in TAKEN:
             shutil.copyfile(run / file, place / file)
         shutil.copyfile(goal, place / goal.name)
+        if plan.bits:
+            in_few_bits(run, data, plan.bits, place / MODEL)
         if sum(one.stat().st_size for one in place.iterdir()) > ROOM:
             halve(place / MODEL)
         files = {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in sorted(place.iterdir())}

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from latentrl.agents.policies import Learner, policy_path, save_policy
 from latentrl.support.files import partial_of, replacing
 from latentrl.support.interrupts import deferred_interrupt
+from latentrl.support.printing import say
 from latentrl.tracking.base import Scalars
 from latentrl.tracking.tensorboard import Board
 
@@ -86,7 +87,7 @@ def learn_into(
         # First, for nobody may read what is printed; what fails here is told after what was reached.
         path = _save(folder, learner, {**notes, **found}, history, name)
     finally:
-        print(how_it_ended(done, learner.budget, learner.returns), flush=True)
+        say(how_it_ended(done, learner.budget, learner.returns), flush=True)
     _remove_part(folder, name)
     return path
 

@@ -17,6 +17,7 @@ from gymnasium.vector import VectorEnv
 from gymnasium.wrappers import FlattenObservation
 
 from latentrl import envs as environments
+from latentrl.envs.drawn_unseen import draw_unseen
 from latentrl.envs.pixels import PixelObservation
 from latentrl.envs.repeat import ActionRepeat, VectorActionRepeat
 from latentrl.support.errors import UserError, message_of
@@ -56,6 +57,7 @@ def make(
             arrays.
     """
     environments.register()
+    draw_unseen()
     try:
         name = _import(env_id)
         if pixels is None and gymnasium.spec(name).vector_entry_point is not None:

@@ -15,6 +15,10 @@ from latentrl.numerics.statistics import bootstrap_interval, wilson_interval
 
 REWARD_SUM = "return"
 """The figure that counts most where no success does."""
+TENTH = "_p90"
+"""What the names of figures end with that a tenth of the episodes exceed."""
+NONE = "–"
+"""In the place of a figure that there is not."""
 
 
 def summarise(setting: Setting, judged: Judged, alone: Alone) -> dict[str, Any]:
@@ -75,8 +79,11 @@ def _not_finite(truth: Truth) -> dict[str, int]:
     return {"rewards_not_finite": lost} if lost else {}
 
 
-def as_text(summary: Mapping[str, Any]) -> str:
-    """A summary as the few lines that `latentrl evaluate` prints."""
+def as_text(summary: Mapping[str, Any], headings: Mapping[str, str] | None = None) -> str:
+    """A summary as the few lines that `latentrl evaluate` prints.
+
+    ``headings`` are those of the task's measure, where the summary does not hold them: figures and their units.
+    """
     early = summary.get("ended_early") or 0.0
     ends = (
         f"\n{early:.0%} of the episodes ended early, after {summary['mean_length']:.4g} of {summary['steps']} steps"
@@ -89,52 +96,67 @@ def as_text(summary: Mapping[str, Any]) -> str:
             "beginnings (let them begin in different places)"
         )
     ends += "".join(f"\nwarning: {warning}" for warning in warnings(summary))
-    return (_figures(summary) if summary["successes"] is None else _successes(summary)) + ends
+    first = _counted(summary) if summary["successes"] is None else _successes(summary)
+    return "\n".join([*first, *_figures(summary, summary.get("headings") or headings or {})]) + ends
 
 
-def _successes(summary: Mapping[str, Any]) -> str:
-    """How often it succeeded, and all other figures in two lines."""
+def _successes(summary: Mapping[str, Any]) -> list[str]:
+    """How often it succeeded."""
     low, high = summary["wilson_95"]
-    medians = {name: values["median"] for name, values in summary["measures"].items()}
-    measures = [f"{name} {median:.3g}" for name, median in medians.items() if median is not None]
-    # An interval is written behind what it is of.
-    overall = [
-        f"{name} {value:.3g}{_interval(name, summary['overall'])}"
-        for name, value in summary.get("overall", {}).items()
-        if not (name.endswith(("_low", "_high")) and "headings" in summary)
+    agent, task = (max(len(name), len(summary[name])) for name in ("agent", "task"))
+    counted = f"{'successes':>10} {'rate':>6}  {'95% interval':<15} {'control rate':>12}"
+    return [
+        f"{'agent':<{agent}}  {'task':<{task}} {counted}",
+        f"{summary['agent']:<{agent}}  {summary['task']:<{task}} {summary['successes']:>4} of {summary['episodes']:<3}"
+        f"{summary['success_rate']:>6.0%}  {low:.3f} to {high:.3f} {summary['control_rate']['hz_median']:>10.0f} Hz",
     ]
-    return (
-        f"{'agent':<18} {'task':<25} {'successes':>10} {'rate':>6}  {'95% interval':<15} {'control rate':>12}\n"
-        f"{summary['agent']:<18} {summary['task']:<25} {summary['successes']:>4} of {summary['episodes']:<3}"
-        f"{summary['success_rate']:>6.0%}  {low:.3f} to {high:.3f} {summary['control_rate']['hz_median']:>10.0f} Hz\n"
-        f"medians: {', '.join(measures) or 'none'}" + (f"\noverall: {', '.join(overall)}" if overall else "")
-    )
 
 
-def _figures(summary: Mapping[str, Any]) -> str:
-    """A line for each figure, the return first, where nobody has said what a success is."""
-    headings, overall = summary.get("headings", {}), dict(summary.get("overall", {}))
-    lines = [
+def _counted(summary: Mapping[str, Any]) -> list[str]:
+    """Of how many episodes the figures are, where nobody has said what a success is."""
+    return [
         f"{summary['agent']}, {summary['task']}: {summary['episodes']} episodes, control rate "
-        f"{summary['control_rate']['hz_median']:.0f} Hz",
-        f"  {'':<36} {'mean':>9}  {'95% interval':<20} {'median':>9}",
+        f"{summary['control_rate']['hz_median']:.0f} Hz"
     ]
+
+
+def _figures(summary: Mapping[str, Any], headings: Mapping[str, str]) -> list[str]:
+    """A line for each figure over the episodes, the return first; then those that all of them have together."""
+    overall, rows = dict(summary.get("overall", {})), []
     for name, values in sorted(summary["measures"].items(), key=lambda one: one[0] != REWARD_SUM):
         mean, low, high = (overall.pop(f"{name}_{end}", None) for end in ("mean", "low", "high"))
         between = "" if low is None or high is None else f"{low:.3g} to {high:.3g}"
-        said = headings.get(name) or headings.get(f"{name}_mean") or name
-        lines.append(f"  {said:<36} {_short(mean):>9}  {between:<20} {_short(values['median']):>9}")
-    lines += [f"  {headings.get(name) or name:<36} {_short(value):>9}" for name, value in overall.items()]
+        rows.append((_label(name, headings), _short(values["median"]), "" if mean is None else _short(mean), between))
+    # Where no mean counts, medians are all there is.
+    means = any(mean for _, _, mean, _ in rows)
+    rows.insert(0, ("", "median", "mean", "95% interval"))
+    lines = [
+        f"  {said:<36}{f' {mean or NONE:>9}  {between:<20}' if means else ''} {median:>9}"
+        for said, median, mean, between in rows
+    ]
+    lines = lines if summary["measures"] else []
+    if overall:
+        lines.append("  all episodes together")
+        lines += [f"  {_label(name, headings):<36} {_short(value):>9}" for name, value in overall.items()]
     if any(name.startswith((OBSERVED, ENCODED)) for name in summary["measures"]):
         lines.append(
             f"{OBSERVED}: how much what is seen differs from the goal's observation; {ENCODED}: how far the model puts "
             "them apart"
         )
-    return "\n".join(lines)
+    return lines
+
+
+def _label(name: str, headings: Mapping[str, str]) -> str:
+    """How a figure is called in a line of its own: by its column's heading, which says the unit, else by its key."""
+    stem = name.removesuffix(TENTH)
+    if stem != name:
+        return f"{_label(stem, headings)}: 90% below"
+    said = headings.get(name) or headings.get(f"{name}_mean") or name.replace("_", " ")
+    return said.replace("s to ", "seconds to ", 1) if said.startswith("s to ") else said
 
 
 def _short(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+    return NONE if value is None else f"{value:.3g}"
 
 
 def warnings(summary: Mapping[str, Any]) -> list[str]:
@@ -148,12 +170,6 @@ def all_alike(summary: Mapping[str, Any]) -> bool:
     each = [values["per_episode"] for values in summary["measures"].values()]
     told = [values for values in each if any(value is not None for value in values)]
     return summary["episodes"] > 1 and bool(told) and all(len(set(values)) == 1 for values in told)
-
-
-def _interval(name: str, overall: Mapping[str, float]) -> str:
-    stem = name.removesuffix("_mean")
-    low, high = (overall.get(f"{stem}_{end}") for end in ("low", "high"))
-    return "" if name == stem or low is None or high is None else f" ({low:.3g} to {high:.3g})"
 
 
 def control_rate(seconds: Floats) -> dict[str, float]:

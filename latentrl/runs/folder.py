@@ -23,6 +23,7 @@ from torch import Tensor
 from latentrl.models import MODELS, STATICS, build_any
 from latentrl.models.base import GenerativeModel, WorldModel
 from latentrl.models.spec import DataSpec
+from latentrl.runs.packed import unpacked
 from latentrl.runs.schema import ELSEWHERE, check_settings
 from latentrl.runs.tensors import read_tensors
 from latentrl.support.commands import command
@@ -123,7 +124,7 @@ def load_any_model(
     known = (*MODELS, *STATICS)
     if described["name"] not in known:
         raise UserError(f"{folder / SETTINGS}: no model {described['name']!r}; there are {', '.join(known)}")
-    weights, _ = read_tensors(folder / MODEL, cure_of(folder))
+    weights = unpacked(*read_tensors(folder / MODEL, cure_of(folder)), folder / MODEL, cure_of(folder))
     for name, value in weights.items():
         if value.is_floating_point() and not value.isfinite().all():
             raise UserError(

@@ -81,8 +81,10 @@ def range_of(found: Any) -> Range:
     log, step = found.get("log"), found.get("step")
     if not (_is_number(low) and _is_number(high) and low < high):
         raise ValueError("give numbers low and high, the first below the second")
-    if log not in (None, True, False) or (log and low <= 0):
-        raise ValueError("log: give true or false, and a low above 0")
+    if not (log is None or isinstance(log, bool)):
+        raise ValueError(f"log = {log!r}: give true or false")
+    if log and low <= 0:
+        raise ValueError("log: give a low above 0, or leave log out")
     made = Numbers(low, high, bool(log), step)
     if step is not None and (not made.whole or log or type(step) is not int or step < 1):
         raise ValueError("step: give a whole number, with whole low and high and without log")

@@ -12,6 +12,7 @@ from latentrl.support.errors import UserError
 from latentrl.support.files import refuse_link
 from latentrl.support.interrupts import INTERRUPTED
 from latentrl.support.options import default_hint
+from latentrl.support.printing import say
 from latentrl.tracking.base import Beginning, Ending, Kind, Scalars, Tracker
 from latentrl.tracking.guarded import Guarded
 from latentrl.tracking.kept import Kept, path_of
@@ -113,7 +114,7 @@ def tracked(
         if guarded.where is not None:
             print(f"tracked: {guarded.where}", flush=True)
         if failure is not None:
-            print(f"warning: {choice.flag}: not all was tracked ({failure}); {path} keeps that", flush=True)
+            say(f"warning: {choice.flag}: not all was tracked ({failure}); {path} keeps that", flush=True)
 
 
 __all__ = [

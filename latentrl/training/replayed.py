@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from latentrl.support.printing import say
 from latentrl.training.recording import WARM_UP, Recorder, Recording, Snapshot, Work, alike, held
 
 
@@ -73,7 +74,7 @@ class Replayed:
             self._recordings[structure, _shapes(given)] = recording
         else:
             self.make = None
-            print(f"note: steps are not replayed as a CUDA graph ({why}); they are ordinary ones", flush=True)
+            say(f"note: steps are not replayed as a CUDA graph ({why}); they are ordinary ones", flush=True)
         return found
 
     def _told(self, found: Sequence[Tensor], telling: Sequence[Tensor]) -> list[Tensor]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from latentrl.inspection.summary import check_enough, suggested_sizes
 from latentrl.models import STATICS
+from latentrl.support.printing import say
 from latentrl.training.options import AUTO, TrainOptions, check_options
 from latentrl.types import Sequences
 
@@ -27,7 +28,7 @@ def with_sizes(options: TrainOptions, data: Sequences) -> TrainOptions:
     position = found.position_size if options.position_size == AUTO else options.position_size
     state = position + found.velocities if options.state_size == AUTO else options.state_size
     chosen = replace(options, position_size=position, state_size=state)
-    print(
+    say(
         f"single frames lie on {found.dimension:.1f} dimensions, and move on in {found.velocities} ways that they do "
         f"not show: --position-size {position} --state-size {state}",
         flush=True,
@@ -43,5 +44,5 @@ def _position_alone(options: TrainOptions, data: Sequences) -> TrainOptions:
     check_enough(data, f"{options.data}: --position-size auto")
     found = suggested_sizes(data)
     size = found.position_size
-    print(f"single frames lie on {found.dimension:.1f} dimensions: --position-size {size}", flush=True)
+    say(f"single frames lie on {found.dimension:.1f} dimensions: --position-size {size}", flush=True)
     return replace(options, position_size=size, state_size=size)

@@ -47,3 +47,31 @@ def test_without_a_success_every_figure_has_a_line_with_its_unit_the_return_firs
         ["observed: s to closest", "–", "–"],
     ]
     assert "?" not in said
+
+
+def test_beside_successes_every_figure_is_called_by_its_heading_and_those_of_all_episodes_stand_apart() -> None:
+    measures = {"seconds_to_goal": 1.2, "wrist_error": 0.00241, "beyond_limit": 0.0}
+    said = as_text(
+        {
+            "agent": "policy",
+            "task": "reach",
+            "episodes": 5,
+            "successes": 4,
+            "success_rate": 0.8,
+            "wilson_95": [0.376, 0.964],
+            "measures": {name: {"median": value, "per_episode": [value, 1.0]} for name, value in measures.items()},
+            "overall": {"wrist_error_p90": 0.0043, "collisions": 1.0},
+            "control_rate": {"hz_median": 860.0},
+        },
+        {"seconds_to_goal": "s to goal", "wrist_error": "wrist error, rad", "wrist_error_p90": "90% below, rad"},
+    )
+    assert [re.split(" {2,}", line.strip()) for line in said.splitlines()[1:]] == [
+        ["policy", "reach", "4 of 5", "80%", "0.376 to 0.964", "860 Hz"],
+        ["median"],
+        ["seconds to goal", "1.2"],
+        ["wrist error, rad", "0.00241"],
+        ["beyond limit", "0"],
+        ["all episodes together"],
+        ["wrist error, rad: 90% below", "0.0043"],
+        ["collisions", "1"],
+    ]

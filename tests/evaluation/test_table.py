@@ -32,9 +32,9 @@ HEADINGS = {
     "ripple": "ripple, rad/s",
     "ripple_peak_to_peak": "peak to peak, rad/s",
     "seconds_to_goal": "s to goal",
-    "shoulder_error": "shoulder, rad",
+    "shoulder_error": "shoulder error, rad",
     "shoulder_error_p90": "90% below",
-    "wrist_error": "wrist, rad",
+    "wrist_error": "wrist error, rad",
     "wrist_error_p90": "90% below, rad",
     "collisions": "collisions",
     "there_at_the_end": "there at the end",
@@ -126,7 +126,7 @@ def test_figures_of_the_reacher_have_columns_of_their_own() -> None:
         "return_high",
     ]
     reach, easy = as_markdown(table).split("## reacher-easy")
-    assert "shoulder, rad" in reach and "return" not in reach
+    assert "shoulder error, rad" in reach and "return" not in reach
     assert "| 940 | 930 | 950 |" in easy and "successes" not in easy
     assert as_csv(rows([summary("cem")])).splitlines()[0] == ",".join(COLUMNS)
 

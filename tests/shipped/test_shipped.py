@@ -154,15 +154,24 @@ def test_an_agent_is_loaded_by_name_and_nothing_is_written(tmp_path: Path, monke
     assert not list(tmp_path.iterdir())
 
 
-def test_the_list_says_how_each_was_made(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_fits_80_columns_and_says_what_each_reached(capsys: pytest.CaptureFixture[str]) -> None:
     main(["zoo", "list"])
     said = capsys.readouterr().out
     for name in names():
         entry = entry_of(name)
-        assert f"{name}: {entry.title}" in said and entry.commit[:12] in said
-        assert told(entry.evaluation["outcome"]) in said
-        assert all(command in said for command in (*entry.commands, entry.evaluation["command"]))
+        assert " ".join(entry.title.split()) in " ".join(said.split()) and told(entry.evaluation["outcome"]) in said
+        assert any(line.startswith(f"{name} ") for line in said.splitlines())
+    assert max(map(len, said.splitlines())) <= 80
     assert said.splitlines()[-1] == "next: python -m latentrl.evaluate --run zoo:pendulum", "it needs nothing more"
+
+
+@pytest.mark.parametrize("name", names())
+def test_of_each_it_is_shown_how_it_was_made(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["zoo", "show", name])
+    said, entry = capsys.readouterr().out.splitlines(), entry_of(name)
+    assert said[0].startswith(f"{name}: {entry.title}") and entry.commit[:12] in said[2]
+    assert {f"    {command}" for command in (*entry.commands, entry.evaluation["command"])} <= set(said)
+    assert said[-1] == f"next: python -m latentrl.evaluate --run zoo:{name}"
 
 
 def test_a_run_is_copied_once(
@@ -182,6 +191,9 @@ def test_a_run_is_copied_once(
         (["get", "nothing"], "zoo:nothing: there is no such run; choose one of cartpole, mountain-car"),
         (["get", "../pendulum"], "no such run"),
         (["list", "pendulum"], "list takes nothing"),
+        (["show"], "which one"),
+        (["show", "nothing"], "zoo:nothing: there is no such run"),
+        (["show", "pendulum", "--out", "mine"], "it copies nothing"),
     ],
 )
 def test_what_is_not_there_is_named(words: list[str], problem: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,6 +111,7 @@ def test_a_file_is_read_as_flags_and_ranges(file: Path) -> None:
         ("[search]\nbatch = { low = 3, hi = 4 }", r"\[search\] batch: hi: there is no such key"),
         ("[search]\nbatch = { low = 4, high = 3 }", r"\[search\] batch: give numbers low and high"),
         ("[search]\nblur = { low = 0, high = 1, log = true }", r"\[search\] blur: log: .* a low above 0"),
+        ("[search]\nkappa = { low = 0.1, high = 1, log = 1 }", r"\[search\] kappa: log = 1: give true or false"),
         ("[search]\nblur = { low = 0.5, high = 1, step = 2 }", r"\[search\] blur: step: give a whole number"),
         ("[search]\nbatch = { low = 1.5, high = 3.5 }", r"\[search\] batch: `latentrl train --batch 1.5`: it takes no"),
         ("[search]\nprior = ['vhp', 'vhb']", r"\[search\] --prior vhb: there is no such prior"),
@@ -128,7 +129,7 @@ def test_a_file_is_read_as_flags_and_ranges(file: Path) -> None:
         ("[train]\nblur = 2.0\n[search]\nstate-size = [2, 3]", r"\[train\] --blur 2.0: give a fraction"),
         ("[search", "is no TOML"),
     ],
-    ids=range(29),
+    ids=range(30),
 )
 def test_what_a_file_cannot_say(tmp_path: Path, content: str, told: str) -> None:
     path = tmp_path / "mine.toml"
@@ -161,7 +162,8 @@ def test_the_best_is_found_told_as_a_command_and_kept_between_calls(
     assert len(calls) == len(rows) == 5 and {row["state"] for row in rows} == {"complete"}
     best = min(rows, key=lambda row: abs(float(row["kappa"]) - 0.1))
     assert float(best["elbo"]) == -abs(float(best["kappa"]) - 0.1)
-    assert line is not None and line in capsys.readouterr().out
+    said = capsys.readouterr().out.splitlines()
+    assert line in said and said[-1] == f"next: python -m latentrl.imagine --run {out / 'trials' / best['trial']}"
     words = shlex.split(line)
     assert words[:3] == ["python", "-m", "latentrl.train"]
     options = tyro.cli(TrainOptions, args=words[3:])

@@ -49,7 +49,7 @@ class Held:
             return settling | ({"collisions": "collisions"} if self._limited else {})
         errors: dict[str, str] = {}
         for one in self.coordinates:
-            errors |= {f"{one.name}_error": f"{one.name}, {one.unit}", f"{one.name}_error_p90": "90% below"}
+            errors |= {f"{one.name}_error": f"{one.name} error, {one.unit}", f"{one.name}_error_p90": "90% below"}
         errors[f"{self.coordinates[-1].name}_error_p90"] += f", {self.coordinates[-1].unit}"
         collisions = {"collisions": "collisions"} if self._limited else {}
         return settling | errors | collisions | {"there_at_the_end": "there at the end"}

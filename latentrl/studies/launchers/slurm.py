@@ -46,8 +46,8 @@ def launch(plan: Plan, address: str | None = None) -> bool:
     print(f"{folder}: {len(plan.runs)} tasks in runs.txt; nothing is submitted yet. What submit.sh does:\n")
     print("\n".join(submit))
     print(
-        f"\nnext: bash {_quoted(folder / 'submit.sh')}\nPartition, account and time are those of SBATCH_PARTITION, "
-        "SBATCH_ACCOUNT and SBATCH_TIMELIMIT;\nall nodes must share this folder and the one you are in"
+        "\nPartition, account and time are those of SBATCH_PARTITION, SBATCH_ACCOUNT and SBATCH_TIMELIMIT;\n"
+        f"all nodes must share this folder and the one you are in\nnext: bash {_quoted(folder / 'submit.sh')}"
     )
     return False
 

@@ -18,6 +18,7 @@ from latentrl.models.capabilities import ChangesCoordinates, SplitState
 from latentrl.models.over_data import smooth, spread_sample
 from latentrl.numerics.least_squares import least_squares
 from latentrl.runs.velocity_range import VelocityRange, save_range, velocity_range
+from latentrl.support.printing import say
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
 from latentrl.training.stages.base import Stage
@@ -56,7 +57,7 @@ class VelocityCoordinates(Stage):
             found = velocity_range(states[..., : model.latent_size], model.position_size)
             save_range(VelocityRange(found.rest, turned * found.top), training.folder)
         except ValueError as error:
-            print(f"{training.folder}: no goals of the form velocity:FRACTION for this run: {error}")
+            say(f"{training.folder}: no goals of the form velocity:FRACTION for this run: {error}")
 
 
 def velocity_gauge(states: Tensor, position_size: int) -> Tensor:

@@ -1,0 +1,60 @@
+"""Held-out figures for people: none is lost, each stands below its unit, lines fit 80 columns."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from latentrl.metrics.told import told
+from latentrl.shipped.entries import HOME
+
+OF_A_STATIC_MODEL = {
+    "r2_angle": 0.9829,
+    "polar_error_angle": 0.0794,
+    "test_bound": 16.95,
+    "test_rate": 175.8,
+    "test_distortion": -192.8,
+    "test_log_likelihood": 23.37,
+    "active_units": 2.0,
+    "mse_reconstruction": 0.00498,
+    "mse_mean_image": 0.03,
+}
+
+
+def of_a_run(name: str) -> dict[str, float]:
+    found = json.loads((HOME / name / "metrics.json").read_text())
+    return {key: value for key, value in found.items() if key not in ("warnings", "train_seconds")}
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [of_a_run("cartpole"), of_a_run("reacher"), OF_A_STATIC_MODEL],
+    ids=["pictures", "readings", "static"],
+)
+def test_every_figure_has_a_name_a_value_and_a_unit(figures: dict[str, float]) -> None:
+    lines = told(figures)
+    assert max(map(len, lines)) <= 80 and "  others" not in lines
+    rows = [line for line in lines if line.startswith("    ")]
+    ends = [key for key in figures if key.endswith(("_low", "_high"))]
+    assert len(rows) == len(set(rows)) == len(figures) - len(ends)
+    for key, value in figures.items():
+        written = f"{value:.2g}" if key in ends else f"{value:.4g}"
+        assert any(written in row for row in rows), key
+    assert ("per reading" in "".join(lines)) == ("mse_mean_observation" in figures)
+
+
+def test_each_stands_below_what_it_is() -> None:
+    lines = told(
+        {"generated_off_manifold_high": 0.3, "mse_still_near": 0.5, "generated_off_manifold": 0.25, "new": 2.0}
+    )
+    assert [" ".join(line.split()) for line in lines] == [
+        "squared error per pixel, white being 1 (lower is better)",
+        "for comparison: nothing moves in these 0.5",
+        "imagined sequences, 95% interval (recorded ones themselves: 0.01 and 0)",
+        "share of first states off the data 0.25",
+        "others",
+        "generated_off_manifold_high 0.3",
+        "new 2",
+    ]
+    assert told({}) == []
