@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from docs.site import notation, reference, stage, versions
+from docs.site import listings, notation, reference, stage, versions
 from docs.site.dead_links import dead_links
 from docs.site.links import rewritten
 from tools import package, public_types
@@ -157,6 +157,24 @@ def test_a_dead_link_of_a_built_site_is_found(tmp_path: Path) -> None:
     links = '<a href="in/b.html#there">b</a><a href="https://x.org/y">x</a><a href="#top">'
     (tmp_path / "a.html").write_text(f'<h1 id="top">{links}')
     assert dead_links(tmp_path) == ["a.html: in/b.html#there has no such place", "in/b.html: b.png is not there"]
+
+
+def test_source_is_found_at_its_line(tmp_path: Path) -> None:
+    file, package = tmp_path / "house" / "room" / "__init__.py", tmp_path / "house"
+    file.parent.mkdir(parents=True)
+    file.write_text("SIZE = 3\n\n\nclass Kalman:\n    gain: float\n\n    def step(self): ...\n")
+    (package / "verb.py").write_text('WORD = "<b>"\n')
+    listings.write(package, tmp_path / "site")
+    for name, line in (("", None), ("SIZE", 1), ("Kalman", 4), ("Kalman.gain", 5), ("Kalman.step", 7)):
+        found = listings.address(tmp_path, "house.room", name)
+        assert found == "source/house/room/__init__.html" + (f"#line-{line}" if line else "")
+    assert listings.address(tmp_path, "house.room", "step") is None
+    assert listings.address(tmp_path, "house.attic", "") is None
+    assert listings.address(tmp_path, "house.verb", "WORD") == "source/house/verb.html#line-1"
+    (tmp_path / "site" / "api.html").write_text(f'<a href="{found}"></a><a href="source/house/verb.html#line-2">')
+    assert dead_links(tmp_path / "site") == ["api.html: source/house/verb.html#line-2 has no such place"]
+    page = (tmp_path / "site/source/house/verb.html").read_text()
+    assert "&lt;b&gt;" in page and "<b>" not in page
 
 
 def test_versions_are_kept_in_order(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import latentrl
-from docs.site import versions
+from docs.site import listings, versions
 from docs.site.dead_links import dead_links
 from docs.site.stage import ROOT, stage
 
@@ -51,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for builder, out in (("html", PAGES), ("doctest", WORK / "doctest")):
         if code := sphinx(builder, out, known, options.sphinx):
             return code
+    listings.write(ROOT / "latentrl", PAGES)
     # What is published never lies beside what a notebook left, and is never half built.
     shutil.rmtree(SITE / version, ignore_errors=True)
     shutil.copytree(PAGES, SITE / version)

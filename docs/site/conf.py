@@ -17,6 +17,7 @@ from sphinx import addnodes  # noqa: E402
 from sphinx.ext.napoleon.docstring import GoogleDocstring  # noqa: E402
 
 import latentrl  # noqa: E402
+from docs.site import listings  # noqa: E402
 from docs.site.notation import formulas_of  # noqa: E402
 
 project, author = "latentrl", "latentrl authors"
@@ -26,7 +27,7 @@ copyright = "latentrl authors, MIT licence"
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.viewcode",
+    "sphinx.ext.linkcode",
     "sphinx.ext.mathjax",
     "sphinx.ext.doctest",
     "myst_nb",
@@ -74,6 +75,12 @@ html_context = {"versions": json.loads(os.environ.get("LATENTRL_VERSIONS", f'["{
 
 linkcheck_timeout = 20
 linkcheck_anchors = False
+
+
+def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:
+    """Where [source] leads, from a page of the reference; called by Sphinx."""
+    found = listings.address(HERE.parent.parent, info["module"], info["fullname"]) if info.get("module") else None
+    return found and f"../{found}"
 
 
 def render_formulas(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
