@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from docs.site import listings, notation, reference, stage, versions
-from docs.site.dead_links import dead_links
+from docs.site.dead_links import dead_links, elsewhere
 from docs.site.links import rewritten
 from tools import package, public_types
 
@@ -137,14 +137,19 @@ def test_a_room_has_a_page_with_its_files(tmp_path: Path) -> None:
 
 def test_staging_again_removes_what_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, out = tmp_path / "root", tmp_path / "out"
+    book = json.dumps({"cells": [{"cell_type": "markdown", "source": ["[a](../a.md)"]}]})
     files = {"README.md": "[a](docs/a.md)", "docs/a.md": "[b](../x/y.txt)", "x/y.txt": "y", "latentrl/__init__.py": ""}
+    files["docs/notebooks/n.ipynb"] = book
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     monkeypatch.setattr(stage, "CONTENTS", {"Begin": ("a",)})
     monkeypatch.setattr(stage, "INNER", {})
-    assert stage.stage(root, out) == ["a.md", "api/latentrl.rst", "index.md"]
+    assert stage.stage(root, out) == ["a.md", "api/latentrl.rst", "index.md", "notebooks/n.ipynb"]
     assert (out / "a.md").read_text() == "[b](files/x/y.txt)" and (out / "files/x/y.txt").read_text() == "y"
+    book = json.loads((out / "notebooks/n.ipynb").read_text())["cells"][0]["source"]
+    assert "".join(book) == "[a](../a.md)\n\n[Download this notebook](../files/docs/notebooks/n.ipynb)"
+    assert (out / "files/docs/notebooks/n.ipynb").read_text() == files["docs/notebooks/n.ipynb"]
     assert (out / "index.md").read_text() == "[a](a.md)\n```{toctree}\n:hidden:\n:caption: Begin\n\na\n```\n"
     (root / "docs/a.md").write_text("a")
     stage.stage(root, out)
@@ -157,6 +162,7 @@ def test_a_dead_link_of_a_built_site_is_found(tmp_path: Path) -> None:
     links = '<a href="in/b.html#there">b</a><a href="https://x.org/y">x</a><a href="#top">'
     (tmp_path / "a.html").write_text(f'<h1 id="top">{links}')
     assert dead_links(tmp_path) == ["a.html: in/b.html#there has no such place", "in/b.html: b.png is not there"]
+    assert elsewhere(tmp_path) == {"https://x.org/y"}
 
 
 def test_source_is_found_at_its_line(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ extensions = [
 ]
 root_doc = "index"
 default_role = "py:obj"  # `latentrl.types.Belief` in a docstring
+exclude_patterns = ["files"]  # copies that pages link to, notebooks among them
 templates_path = ["templates"]
 
 autodoc_inherit_docstrings = False  # of PyTorch too, which are written otherwise
@@ -72,6 +73,9 @@ html_sidebars = {
     ]
 }
 html_context = {"versions": json.loads(os.environ.get("LATENTRL_VERSIONS", f'["{version}"]'))}
+
+# From a network: 2 MB that the pages do not bring along. Without one, formulas stay LaTeX (site.css).
+mathjax_path = "https://cdn.jsdelivr.net/npm/mathjax@4.1.3/tex-mml-chtml.js"
 
 linkcheck_timeout = 20
 linkcheck_anchors = False
