@@ -29,6 +29,7 @@ FORMULAS = [
     ("angle'' = g / l", r"\ddot{\mathrm{angle}} = g / l"),
     ("J = sum_t E[r(z_t)]", r"J = \sum_{t} E [ r ( z_{t} ) ]"),
     ("p(z_t+1 | z_t, u_1:t-1)", r"p ( z_{t+1} \mid z_{t} , u_{1:t-1} )"),
+    ("|z - m|^2_{P^-1} / 2", r"| z - m | ^{2}_{P^{-1}} / 2"),
     ("q prop. to p~(a)", r"q \propto \tilde{p} ( a )"),
 ]
 CODE = [
@@ -49,7 +50,7 @@ def test_code_stays_code(literal: str) -> None:
 
 def test_a_docstring_is_set() -> None:
     lines = [
-        "Of |z| and psi_0, p(x_t | z_t) or x_init, ``m- = F m``, from ``settings.json``:",
+        "Of |z| and psi_0, p(x_t | z_t) = N(d(z), R) or x_init, ``m- = F m``, from ``settings.json``:",
         "",
         "    p(x | z)  = N(z, R)   a decoder",
         "              = q(x)",
@@ -68,7 +69,8 @@ def test_a_docstring_is_set() -> None:
         "    not a block",
     ]
     assert notation.formulas_of(lines) == [
-        r"Of \|z\| and :math:`\psi_{0}`, :math:`p ( x_{t} \mid z_{t} )` or x_init, :math:`m^{-} = F m`, "
+        r"Of \|z\| and :math:`\psi_{0}`, :math:`p ( x_{t} \mid z_{t} ) = N ( d ( z ) , R )` or x_init, "
+        r":math:`m^{-} = F m`, "
         "from ``settings.json``:",
         "",
         ".. math::",
