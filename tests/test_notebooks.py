@@ -74,13 +74,14 @@ def jupyter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("LATENTRL_TINY", "1")
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     monkeypatch.chdir(tmp_path)
-    models, environments = dict(MODELS), dict(gymnasium.registry)
+    registries: tuple[dict[str, Any], ...] = (MODELS, gymnasium.registry)
+    before = [dict(registry) for registry in registries]
     plt.switch_backend("agg")
     yield
     plt.close("all")
-    for registry, before in ((MODELS, models), (gymnasium.registry, environments)):
+    for registry, entries in zip(registries, before, strict=True):
         registry.clear()
-        registry.update(before)
+        registry.update(entries)
 
 
 @pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)
