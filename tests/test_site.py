@@ -150,7 +150,7 @@ def test_staging_again_removes_what_is_gone(tmp_path: Path, monkeypatch: pytest.
     assert stage.stage(root, out) == ["a.md", "api/latentrl.rst", "index.md", "notebooks/n.ipynb"]
     assert (out / "a.md").read_text() == "[b](files/x/y.txt)" and (out / "files/x/y.txt").read_text() == "y"
     book = json.loads((out / "notebooks/n.ipynb").read_text())["cells"][0]["source"]
-    assert "".join(book) == "[a](../a.md)\n\n[Download this notebook](../files/docs/notebooks/n.ipynb)"
+    assert "".join(book) == "[a](../a.md)\n\n{download}`Download this notebook <../files/docs/notebooks/n.ipynb>`"
     assert (out / "files/docs/notebooks/n.ipynb").read_text() == files["docs/notebooks/n.ipynb"]
     assert (out / "index.md").read_text() == "[a](a.md)\n```{toctree}\n:hidden:\n:caption: Begin\n\na\n```\n"
     (root / "docs/a.md").write_text("a")

@@ -56,7 +56,7 @@ INNER: Mapping[str, tuple[str, ...]] = {
 """Pages under others."""
 COPIES = "files"
 """Of files that pages link to and that are no pages."""
-_COPIED = re.compile(rf"\]\((?:\.\./)*{COPIES}/([^()\s#]+)")
+_COPIED = re.compile(rf"(?:\]\(|<)(?:\.\./)*{COPIES}/([^()<>\s#]+)")
 
 
 def toctree(names: tuple[str, ...], caption: str = "") -> str:
@@ -103,7 +103,7 @@ def notebook(text: str, page: PurePosixPath, here: str, place: Place) -> str:
         if cell["cell_type"] == "markdown":
             cell["source"] = rewritten("".join(cell["source"]), page, here, place).splitlines(keepends=True)
     file = posixpath.relpath(f"{COPIES}/{page}", posixpath.dirname(here))
-    content["cells"][0]["source"] += ["\n", "\n", f"[Download this notebook]({file})"]
+    content["cells"][0]["source"] += ["\n", "\n", f"{{download}}`Download this notebook <{file}>`"]
     return json.dumps(content, indent=1, ensure_ascii=False)
 
 
