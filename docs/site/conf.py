@@ -29,7 +29,6 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.linkcode",
     "sphinx.ext.mathjax",
-    "sphinx.ext.doctest",
     "myst_nb",
 ]
 root_doc = "index"
@@ -54,7 +53,6 @@ nb_execution_raise_on_error = True
 nb_execution_in_temp = True  # what they write is no page
 nb_merge_streams = True
 nb_output_stderr = "remove"  # bars of progress, each state of which would be a line
-doctest_global_setup = "import torch"
 
 html_theme = "furo"
 html_title = f"latentrl {version}"
