@@ -1,4 +1,4 @@
-"""The notebooks name what is there; `make docs` executes them, for which the tests have no time."""
+"""The notebooks go through at their tiny sizes, in this process; `make docs` executes them in Jupyter's kernel."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ import ast
 import importlib
 import json
 import re
+import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import gymnasium
+import matplotlib.pyplot as plt
 import pytest
+from PIL import Image
 
 from latentrl.agents.options import LearnOptions
 from latentrl.data_collection.options import CollectOptions
 from latentrl.evaluation.options import EvaluateOptions
+from latentrl.models import MODELS
 from latentrl.training.options import TrainOptions
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +55,49 @@ def unknown(text: str) -> Iterator[str]:
             given = {one.arg for one in node.keywords if one.arg}
             given |= sizes if any(one.arg is None for one in node.keywords) else set()
             yield from (f"{node.func.id}.{name}" for name in sorted(given - OPTIONS[node.func.id]))
+
+
+def execute(book: Path) -> dict[str, Any]:
+    """The names that are there after all cells, run one after the other in the working folder; an error ends it."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for number, text in enumerate(cells(book), start=1):
+        exec(compile(MAGIC.sub(r"\1pass", text), f"{book.name}, cell {number} of code", "exec"), names)
+    return names
+
+
+@pytest.fixture
+def jupyter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty folder, tiny sizes, a stand-in for IPython; what cells register is gone afterwards."""
+    display: Any = ModuleType("IPython.display")
+    display.Image = lambda filename: Image.open(filename).load()
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    monkeypatch.setenv("LATENTRL_TINY", "1")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.chdir(tmp_path)
+    registries: tuple[dict[str, Any], ...] = (MODELS, gymnasium.registry)
+    before = [dict(registry) for registry in registries]
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+    for registry, entries in zip(registries, before, strict=True):
+        registry.clear()
+        registry.update(entries)
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)
+def test_goes_through(book: Path, jupyter: None) -> None:
+    assert execute(book)["run"].is_dir()
+
+
+def test_a_broken_cell_is_found(tmp_path: Path) -> None:
+    book = tmp_path / "book.ipynb"
+    sources = ["%pip install x\na = 1", "# words", "b = a / 0"]
+    kinds = ["code", "markdown", "code"]
+    broken = [{"cell_type": kind, "source": [text]} for kind, text in zip(kinds, sources, strict=True)]
+    book.write_text(json.dumps({"cells": broken}))
+    with pytest.raises(ZeroDivisionError) as caught:
+        execute(book)
+    assert traceback.extract_tb(caught.tb)[-1].filename == "book.ipynb, cell 2 of code"
 
 
 @pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)

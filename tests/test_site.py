@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import json
 import re
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from docs.site import notation, reference, stage, versions
-from docs.site.dead_links import dead_links
+from docs.site import examples, listings, notation, reference, stage, versions
+from docs.site.dead_links import dead_links, elsewhere
 from docs.site.links import rewritten
 from tools import package, public_types
 
@@ -29,6 +27,7 @@ FORMULAS = [
     ("angle'' = g / l", r"\ddot{\mathrm{angle}} = g / l"),
     ("J = sum_t E[r(z_t)]", r"J = \sum_{t} E [ r ( z_{t} ) ]"),
     ("p(z_t+1 | z_t, u_1:t-1)", r"p ( z_{t+1} \mid z_{t} , u_{1:t-1} )"),
+    ("|z - m|^2_{P^-1} / 2", r"| z - m | ^{2}_{P^{-1}} / 2"),
     ("q prop. to p~(a)", r"q \propto \tilde{p} ( a )"),
 ]
 CODE = [
@@ -49,7 +48,7 @@ def test_code_stays_code(literal: str) -> None:
 
 def test_a_docstring_is_set() -> None:
     lines = [
-        "Of |z| and psi_0, p(x_t | z_t) or x_init, ``m- = F m``, from ``settings.json``:",
+        "Of |z| and psi_0, p(x_t | z_t) = N(d(z), R) or x_init, ``m- = F m``, from ``settings.json``:",
         "",
         "    p(x | z)  = N(z, R)   a decoder",
         "              = q(x)",
@@ -68,7 +67,8 @@ def test_a_docstring_is_set() -> None:
         "    not a block",
     ]
     assert notation.formulas_of(lines) == [
-        r"Of \|z\| and :math:`\psi_{0}`, :math:`p ( x_{t} \mid z_{t} )` or x_init, :math:`m^{-} = F m`, "
+        r"Of \|z\| and :math:`\psi_{0}`, :math:`p ( x_{t} \mid z_{t} ) = N ( d ( z ) , R )` or x_init, "
+        r":math:`m^{-} = F m`, "
         "from ``settings.json``:",
         "",
         ".. math::",
@@ -137,14 +137,19 @@ def test_a_room_has_a_page_with_its_files(tmp_path: Path) -> None:
 
 def test_staging_again_removes_what_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, out = tmp_path / "root", tmp_path / "out"
+    book = json.dumps({"cells": [{"cell_type": "markdown", "source": ["[a](../a.md)"]}]})
     files = {"README.md": "[a](docs/a.md)", "docs/a.md": "[b](../x/y.txt)", "x/y.txt": "y", "latentrl/__init__.py": ""}
+    files["docs/notebooks/n.ipynb"] = book
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     monkeypatch.setattr(stage, "CONTENTS", {"Begin": ("a",)})
     monkeypatch.setattr(stage, "INNER", {})
-    assert stage.stage(root, out) == ["a.md", "api/latentrl.rst", "index.md"]
+    assert stage.stage(root, out) == ["a.md", "api/latentrl.rst", "index.md", "notebooks/n.ipynb"]
     assert (out / "a.md").read_text() == "[b](files/x/y.txt)" and (out / "files/x/y.txt").read_text() == "y"
+    book = json.loads((out / "notebooks/n.ipynb").read_text())["cells"][0]["source"]
+    assert "".join(book) == "[a](../a.md)\n\n{download}`Download this notebook <../files/docs/notebooks/n.ipynb>`"
+    assert (out / "files/docs/notebooks/n.ipynb").read_text() == files["docs/notebooks/n.ipynb"]
     assert (out / "index.md").read_text() == "[a](a.md)\n```{toctree}\n:hidden:\n:caption: Begin\n\na\n```\n"
     (root / "docs/a.md").write_text("a")
     stage.stage(root, out)
@@ -157,6 +162,25 @@ def test_a_dead_link_of_a_built_site_is_found(tmp_path: Path) -> None:
     links = '<a href="in/b.html#there">b</a><a href="https://x.org/y">x</a><a href="#top">'
     (tmp_path / "a.html").write_text(f'<h1 id="top">{links}')
     assert dead_links(tmp_path) == ["a.html: in/b.html#there has no such place", "in/b.html: b.png is not there"]
+    assert elsewhere(tmp_path) == {"https://x.org/y"}
+
+
+def test_source_is_found_at_its_line(tmp_path: Path) -> None:
+    file, package = tmp_path / "house" / "room" / "__init__.py", tmp_path / "house"
+    file.parent.mkdir(parents=True)
+    file.write_text("SIZE = 3\n\n\nclass Kalman:\n    gain: float\n\n    def step(self): ...\n")
+    (package / "verb.py").write_text('WORD = "<b>"\n')
+    listings.write(package, tmp_path / "site")
+    for name, line in (("", None), ("SIZE", 1), ("Kalman", 4), ("Kalman.gain", 5), ("Kalman.step", 7)):
+        found = listings.address(tmp_path, "house.room", name)
+        assert found == "source/house/room/__init__.html" + (f"#line-{line}" if line else "")
+    assert listings.address(tmp_path, "house.room", "step") is None
+    assert listings.address(tmp_path, "house.attic", "") is None
+    assert listings.address(tmp_path, "house.verb", "WORD") == "source/house/verb.html#line-1"
+    (tmp_path / "site" / "api.html").write_text(f'<a href="{found}"></a><a href="source/house/verb.html#line-2">')
+    assert dead_links(tmp_path / "site") == ["api.html: source/house/verb.html#line-2 has no such place"]
+    page = (tmp_path / "site/source/house/verb.html").read_text()
+    assert "&lt;b&gt;" in page and "<b>" not in page
 
 
 def test_versions_are_kept_in_order(tmp_path: Path) -> None:
@@ -171,15 +195,14 @@ def test_versions_are_kept_in_order(tmp_path: Path) -> None:
     assert versions.add(tmp_path, "0.10.0") == ["0.10.0"], "what was removed is forgotten, and a failed build too"
 
 
-def test_examples_in_docstrings_are_true() -> None:
-    files = [file for file in (ROOT / "latentrl").rglob("*.py") if ">>> " in file.read_text(encoding="utf-8")]
-    tried = 0
-    for file in files:
-        name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
-        failed, attempted = doctest.testmod(importlib.import_module(name))
-        assert not failed, name
-        tried += attempted
-    assert tried >= 8
+def test_examples_in_docstrings_are_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = examples.failures(ROOT / "latentrl")
+    assert [name for name, (failed, _) in found.items() if failed] == []
+    assert sum(attempted for _, attempted in found.values()) >= 8
+    (tmp_path / "lodge").mkdir()
+    (tmp_path / "lodge" / "sums.py").write_text('"""\n>>> TWO + 1\n4\n"""\nTWO = 2\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    assert examples.failures(tmp_path / "lodge") == {"lodge.sums": (1, 1)}
 
 
 def test_a_stranger_in_the_wheel_is_found() -> None:

@@ -17,6 +17,7 @@ from sphinx import addnodes  # noqa: E402
 from sphinx.ext.napoleon.docstring import GoogleDocstring  # noqa: E402
 
 import latentrl  # noqa: E402
+from docs.site import listings  # noqa: E402
 from docs.site.notation import formulas_of  # noqa: E402
 
 project, author = "latentrl", "latentrl authors"
@@ -26,13 +27,13 @@ copyright = "latentrl authors, MIT licence"
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.viewcode",
+    "sphinx.ext.linkcode",
     "sphinx.ext.mathjax",
-    "sphinx.ext.doctest",
     "myst_nb",
 ]
 root_doc = "index"
 default_role = "py:obj"  # `latentrl.types.Belief` in a docstring
+exclude_patterns = ["files"]  # copies that pages link to, notebooks among them
 templates_path = ["templates"]
 
 autodoc_inherit_docstrings = False  # of PyTorch too, which are written otherwise
@@ -52,7 +53,6 @@ nb_execution_raise_on_error = True
 nb_execution_in_temp = True  # what they write is no page
 nb_merge_streams = True
 nb_output_stderr = "remove"  # bars of progress, each state of which would be a line
-doctest_global_setup = "import torch"
 
 html_theme = "furo"
 html_title = f"latentrl {version}"
@@ -72,8 +72,17 @@ html_sidebars = {
 }
 html_context = {"versions": json.loads(os.environ.get("LATENTRL_VERSIONS", f'["{version}"]'))}
 
+# From a network: 2 MB that the pages do not bring along. Without one, formulas stay LaTeX (site.css).
+mathjax_path = "https://cdn.jsdelivr.net/npm/mathjax@4.1.3/tex-mml-chtml.js"
+
 linkcheck_timeout = 20
 linkcheck_anchors = False
+
+
+def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:
+    """Where [source] leads, from a page of the reference; called by Sphinx."""
+    found = listings.address(HERE.parent.parent, info["module"], info["fullname"]) if info.get("module") else None
+    return found and f"../{found}"
 
 
 def render_formulas(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

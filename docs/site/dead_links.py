@@ -60,6 +60,12 @@ def dead_links(site: Path) -> list[str]:
     return complaints
 
 
+def elsewhere(site: Path) -> set[str]:
+    """Addresses of other sites that pages below ``site`` name; nobody has followed them here."""
+    links = {link for file in site.rglob("*.html") for link in read(file).links}
+    return {link for link in links if urlsplit(link).netloc}
+
+
 def main(arguments: list[str]) -> int:
     """1 if a link is dead."""
     found = dead_links(Path(arguments[0]).resolve())

@@ -31,7 +31,7 @@ TOKEN = re.compile(
             (?P<mark>[-+](?=[\s)_,]|$)|~(?=\())?
             (?:_(?P<sub>\{[^{}]*\}|[A-Za-z\d]+(?::[A-Za-z\d]+)?(?:[-+]\d)?)(?P<late>[-+](?=[\s),]|$))?)?(?P<twice>'')?
       | (?P<number>(?<![A-Za-z\d])\d+(?:\.\d+)?(?![A-Za-z\d]))
-      | \^(?P<power>-?\d+|-?[A-Za-z]+|\{[^{}]*\})
+      | (?P<power>\^(?P<exponent>-?\d+|-?[A-Za-z]+|\{[^{}]*\})(?:_(?P<norm>\{[^{}]*\}))?)
       | (?P<prime>(?<=[\w)\]}+-])'(?![\w']))
       | (?P<bar>\|\|?)
       | (?P<sign><=|>=|->|<-|\.\.\.|(?<=\s)[=~<>*/∝](?=\s)|[-+(),;]|(?<=\bE)\[|(?<=\bE_\w)\[|\])
@@ -118,8 +118,10 @@ def tex(literal: str) -> str | None:
         if kind == "number":
             parts.append(found["number"])
         elif kind == "power":
-            above = found["power"].strip("{}")
+            above = found["exponent"].strip("{}")
             parts.append(f"^{{{re.sub(r'[A-Za-z]+', lambda m: named(m[0]).tex, above)}}}")
+            if found["norm"]:
+                parts[-1] += "_{" + re.sub(r"\^(-?\w+)", r"^{\1}", subscript(found["norm"]) or "") + "}"
         elif kind == "prime":
             # A double superscript is an error: what carries a mark is put into braces.
             if parts and "^" in parts[-1]:
@@ -243,7 +245,7 @@ def sentences(paragraph: str) -> str:
 
 SPOKEN = re.compile(
     rf"""(?<![\w`.:/\\$-])(?:
-        [pq]\((?:[^()`\n]|\([^()`\n]*\))*\)
+        [pq]\((?:[^()`\n]|\([^()`\n]*\))*\)(?:\ =\ N\((?:[^()`\n]|\([^()`\n]*\))*\))?
       | (?:[A-Za-z]|{"|".join(sorted(GREEK))})
         _(?:\{{[^{{}}\n]*\}}|[A-Za-z\d](?::[A-Za-z\d])?(?:[-+]\d)?|[A-Z]{{2,}})(?![\w`':])
         (?:\((?:[^()`\n])*\))?

@@ -10,6 +10,7 @@ stays are not touched, so that Sphinx reads again what changed alone.
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import shutil
 import sys
@@ -55,7 +56,7 @@ INNER: Mapping[str, tuple[str, ...]] = {
 """Pages under others."""
 COPIES = "files"
 """Of files that pages link to and that are no pages."""
-_COPIED = re.compile(rf"\]\((?:\.\./)*{COPIES}/([^()\s#]+)")
+_COPIED = re.compile(rf"(?:\]\(|<)(?:\.\./)*{COPIES}/([^()<>\s#]+)")
 
 
 def toctree(names: tuple[str, ...], caption: str = "") -> str:
@@ -96,11 +97,13 @@ def place_in(root: Path) -> Place:
 
 
 def notebook(text: str, page: PurePosixPath, here: str, place: Place) -> str:
-    """A notebook whose words are a page's: the links of its Markdown are turned too."""
+    """A notebook whose words are a page's: links of its Markdown are turned too; the file is there to download."""
     content = json.loads(text)
     for cell in content["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = rewritten("".join(cell["source"]), page, here, place).splitlines(keepends=True)
+    file = posixpath.relpath(f"{COPIES}/{page}", posixpath.dirname(here))
+    content["cells"][0]["source"] += ["\n", "\n", f"{{download}}`Download this notebook <{file}>`"]
     return json.dumps(content, indent=1, ensure_ascii=False)
 
 
@@ -161,11 +164,11 @@ def stage(root: Path, out: Path) -> list[str]:
         write(out / name, text)
     kept = set(texts)
     pictures = [file for file in (root / "docs").rglob("*") if file.suffix in (".png", ".gif", ".csv", ".json")]
-    for file in [*pictures, *(root / name for name in linked_files(texts))]:
-        inside = file.relative_to(root)
-        name = str(inside.relative_to("docs")) if inside.parts[0] == "docs" else f"{COPIES}/{inside.as_posix()}"
+    copies = {file.relative_to(root / "docs").as_posix(): file for file in pictures}
+    copies |= {f"{COPIES}/{name}": root / name for name in linked_files(texts)}
+    for name, file in copies.items():
         copy(file, out / name)
-        kept.add(name)
+    kept |= set(copies)
     for file in [path for path in out.rglob("*") if path.is_file()]:
         if file.relative_to(out).as_posix() not in kept:
             file.unlink()

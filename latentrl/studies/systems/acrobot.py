@@ -18,5 +18,5 @@ ACROBOT = System(
     ),
     train=("--position-size", "4", "--state-size", "8"),
     evaluations=(Evaluation("swingup", "the task's own, 1000 steps", ("--episodes", "20", "--steps", "125")),),
-    others="DreamerV3 26/159/253, DrQ-v2 5/46/168 (100k/500k/1M steps)",
+    others="DreamerV3 39/130/252, DrQ-v2 5/46/168 (100k/500k/1M steps)",
 )

@@ -36,5 +36,5 @@ BALL_IN_CUP = System(
     ),
     seeds=3,
     note="Camera 1 of the model, which sees the ball above the cup; in camera 0's pictures it is out of sight there.",
-    others="DreamerV3 850/967/968, DrQ-v2 359/844/910 (100k/500k/1M steps)",
+    others="DreamerV3 877/970/971, DrQ-v2 359/844/910 (100k/500k/1M steps)",
 )

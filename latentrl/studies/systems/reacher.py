@@ -20,6 +20,6 @@ REACHER = System(
         Evaluation("easy", "dm_control's reacher easy, 1000 steps", ("--task", "reacher-easy", "--episodes", "20")),
         Evaluation("hard", "dm_control's reacher hard, 1000 steps", ("--task", "reacher-hard", "--episodes", "20")),
     ),
-    others="easy: DreamerV3 313/917/930, DrQ-v2 250/751/939; hard: 54/298/882, 86/324/706 (100k/500k/1M steps)",
+    others="easy: DreamerV3 409/849/930, DrQ-v2 250/751/939; hard: 41/317/847, 86/324/706 (100k/500k/1M steps)",
     note="The environment of [the reacher's page](../reacher.md), with half the training and fewer frames than there.",
 )
