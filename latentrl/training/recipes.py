@@ -186,7 +186,7 @@ def flat_weight(situation: Situation) -> float:
 
 
 def kept_flat(settings: TrainSettings) -> TrainSettings:
-    """Without a decoder that is fitted alone, where the space is to be flat: it would bend again. Sigma is set still."""
+    """Without a decoder that is fitted alone, where the space is to be flat: it would bend again. Sigma is set."""
     return replace(settings, decoder_steps=min(1, settings.decoder_steps)) if settings.flat > 0 else settings
 
 

@@ -35,7 +35,7 @@ class TrainSettings:
         prior_steps: of the prior afresh, after that.
         em_steps: of the transition alone, by expectation-maximisation, after the last.
         matrix_spread: standard deviation of the base matrices around their mean, a prior; 0 for none.
-        flat: eta, weight in nats a frame of the penalty that makes the latent space flat, as a part of the rate; 0 for none.
+        flat: eta, weight in nats a frame of the penalty that makes the latent space flat, a part of the rate; 0: none.
         flat_absolute: whether that penalty is in the observations' units, as in the source, and not in units of c^2.
         aggressive_steps: first steps in which the encoder hurries ahead of all else.
         aggressive_updates: steps of the encoder alone before each of all else, then.

@@ -1,4 +1,4 @@
-"""Flat latent spaces: the metric's distance from one that is flat, the penalty on it, and what a little training does."""
+"""Flat latent spaces: how far a metric is from a flat one, the penalty on it, and what a little training does."""
 
 from __future__ import annotations
 
