@@ -54,8 +54,8 @@ def static_figures(
     ``r2_NAME`` of the angles and lines among the coordinates; of angles and two latent dimensions ``polar_error_NAME``
     (Table 3.1); of two or more how flat their space is, ``condition_number`` and ``magnification_spread`` (section
     5.2.3: 1 and 0 where it is); ``test_bound`` is the bound that was trained, ``test_rate`` and ``test_distortion`` are
-    its parts and ``test_log_likelihood`` the estimate of Table 3.2, of at most `LIKELIHOOD_VALUES` values; ``active_units``;
-    ``mse_reconstruction`` per observation dimension beside that of the mean picture.
+    its parts and ``test_log_likelihood`` the estimate of Table 3.2, of at most `LIKELIHOOD_VALUES` values;
+    ``active_units``; ``mse_reconstruction`` per observation dimension beside that of the mean picture.
 
     Args:
         model: a trained model.
