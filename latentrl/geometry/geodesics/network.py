@@ -46,7 +46,7 @@ class NetworkOptions:
 
     hidden: int = 150
     learning_rate: float = 1e-2
-    times: int = 12
+    times: int = 16
     steps: int = 100
     smoothing: float = 1e-3
     starts: int = 8
