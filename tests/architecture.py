@@ -150,6 +150,7 @@ REGISTRIES: tuple[Registry, ...] = (
             "slow_coordinates": "of the graph",
             "coordinates": "which of them tell the pictures",
             "metric": "of a decoder",
+            "flatness": "of a metric",
             "graph_search": "through latent points",
             "geodesics": "a registry of its own",
             "distance_field": "of rewards",

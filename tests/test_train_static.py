@@ -43,7 +43,15 @@ def test_a_static_model_learns_single_frames_and_its_run_says_so(
 ) -> None:
     run = train(options(data, tmp_path / "run", objective="elbo"))
     figures = json.loads((run / "metrics.json").read_text())
-    assert {"r2_angle", "polar_error_angle", "test_bound", "test_log_likelihood", "mse_mean_image"} <= figures.keys()
+    assert {
+        "r2_angle",
+        "polar_error_angle",
+        "condition_number",
+        "magnification_spread",
+        "test_bound",
+        "test_log_likelihood",
+        "mse_mean_image",
+    } <= figures.keys()
     assert figures["test_bound"] == pytest.approx(-figures["test_rate"] - figures["test_distortion"])
     assert not any("velocity" in name or "predict" in name for name in figures), "a frame has none"
     settings = json.loads((run / SETTINGS).read_text())
@@ -88,7 +96,10 @@ def test_what_would_be_done_is_said_in_frames(data: Path, tmp_path: Path, capsys
     ("changes", "said"),
     [
         ({"model": "ekvae", "likelihood": "bernoulli"}, "--likelihood bernoulli: ekvae has no such option"),
-        ({"model": "vae", "samples": 4}, "--samples 4: vae has no such option; it is one of vhp-vae and iwae"),
+        (
+            {"model": "vae", "samples": 4},
+            "--samples 4: vae has no such option; it is one of vhp-vae and fm-vae and iwae",
+        ),
         ({"layers": 2}, "--layers 2: vhp-vae has no such option; it is one of iwae"),
         ({"model": "iwae", "layers": 3}, "--layers 3: give 1 or 2"),
         ({"prior": "normal"}, "--prior normal: the prior of vhp-vae is vhp"),
@@ -98,6 +109,8 @@ def test_what_would_be_done_is_said_in_frames(data: Path, tmp_path: Path, capsys
         ({"annealing_cycles": 2}, "--annealing-cycles 2: goes with --objective annealing"),
         ({"aggressive_steps": -1}, "--aggressive-steps -1: give 0 or more"),
         ({"samples": 0}, "--samples 0: give one or more"),
+        ({"flat": -1.0}, "--flat -1: give a weight of 0 or more"),
+        ({"model": "dks", "flat": 1.0}, "--flat 1: dks has no such option; it is one of ekvae, "),
     ],
 )
 def test_options_that_say_nothing_are_refused(
@@ -112,6 +125,7 @@ def test_the_priors_of_static_models_may_be_named() -> None:
     assert {name: entry.settings().prior for name, entry in STATICS.items()} == {
         "vae": "normal",
         "vhp-vae": "vhp",
+        "fm-vae": "vhp",
         "vamp-vae": "vamp",
         "iwae": "normal",
     }

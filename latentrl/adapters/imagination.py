@@ -117,7 +117,7 @@ def load_imagination(
         input: what of a belief is observed: its mean, or the logarithms of its standard deviations too.
         drop: with the input ``"belief"``, the probability that an imagined observation never arrives.
         action_limit: the largest action to both sides, in the environment's units. None: the task's, else as recorded.
-        distance: how far a position is from the goal: ``"euclid"`` or ``"geodesic"``.
+        distance: how far a position is from the goal: ``"euclid"``, ``"geodesic"`` or ``"flat"``.
         device: where the episodes are imagined.
         data: the run's data folder, if it is no longer where the training found it.
 

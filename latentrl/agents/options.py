@@ -26,9 +26,9 @@ class LearnOptions:
     goal: Annotated[str | None, default_hint("what came with the run's data", "GOAL")] = None
     """A picture of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION; or any, for a policy that is
     told which position to reach when it acts, as in tasks where every episode has a goal of its own."""
-    distance: Annotated[str, tyro.conf.arg(metavar="{euclid,geodesic}")] = "euclid"
-    """How far a position is from the goal: euclid, a straight line in the latent space, or geodesic, the shortest way
-    along the data, by how much the pictures change."""
+    distance: Annotated[str, tyro.conf.arg(metavar="{euclid,geodesic,flat}")] = "euclid"
+    """How far a position is from the goal: euclid, a straight line in the latent space; geodesic, the shortest way
+    along the data, by how much the pictures change; flat, that by one metric, of a model trained with --flat."""
     policy: Annotated[str, tyro.conf.arg(metavar="ALGORITHM")] = "analytic-gradient"
     """How it is learned: analytic-gradient, sac, td3, ppo, or the class name of another stable-baselines3 algorithm."""
     name: Annotated[str | None, default_hint("policy for analytic-gradient, else policy-ALGORITHM", "NAME")] = None

@@ -66,7 +66,7 @@ def load_agent(
             policy's.
         horizon: how far a planner looks ahead: steps, or seconds as ``"1.5s"``. None: its own.
         distance: how far a position is from the goal, for planners: ``"euclid"``, a straight line in the latent space,
-            or ``"geodesic"``, the shortest way along the data.
+            ``"geodesic"``, the shortest way along the data, or ``"flat"``, that by one metric (docs/geometry.md).
         device: where the model goes; planners stay on the CPU.
         seed: of whatever the agent draws.
         data: the run's data folder, for a goal that came with it or was recorded in it, if it is no longer where the

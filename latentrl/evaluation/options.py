@@ -85,8 +85,9 @@ class EvaluateOptions:
     horizon: Annotated[int | str | None, PLANNED_HORIZON] = None
     """How far a planner looks ahead: steps, such as 30, or seconds, such as 1.5s."""
     distance: Annotated[str, DISTANCE] = EUCLID
-    """How far a position is from the goal, for planners: euclid, a straight line in the latent space, or geodesic, the
-    shortest way along the data, by how much the pictures change."""
+    """How far a position is from the goal, for planners: euclid, a straight line in the latent space; geodesic, the
+    shortest way along the data, by how much the pictures change; flat, that by one metric, of a model trained with
+    --flat."""
     env: Annotated[str | None, tyro.conf.arg(help=ENV_HELP), ENV] = None
     repeat: Annotated[int | None, REPEAT] = None
     """Steps of the environment that each action is held for."""
@@ -127,8 +128,9 @@ class CompareOptions:
     horizon: Annotated[int | str | None, PLANNED_HORIZON] = None
     """How far the planners look ahead: steps, such as 30, or seconds, such as 1.5s."""
     distance: Annotated[str, DISTANCE] = EUCLID
-    """How far a position is from the goal, for planners: euclid, a straight line in the latent space, or geodesic, the
-    shortest way along the data, by how much the pictures change."""
+    """How far a position is from the goal, for planners: euclid, a straight line in the latent space; geodesic, the
+    shortest way along the data, by how much the pictures change; flat, that by one metric, of a model trained with
+    --flat."""
     seed: int = 0
     """Of the environment's noise and the agents'."""
     env: Annotated[str | None, tyro.conf.arg(help=ENV_HELP), ENV] = None

@@ -142,6 +142,15 @@ class GeodesicField:
             goal_metric=own.reshape(*goals.shape, -1),
         )
 
+    def mean_metric(self) -> Tensor:
+        """The mean of the metrics at the centres ``[Da, Da]``, in latent units: its diagonal's mean is one.
+
+        Where the space is flat it is the metric everywhere, and the identity (Eq. 5.13).
+        """
+        mean = self.metrics.mean(0)
+        mean = (mean + mean.mT) / 2
+        return mean / mean.diagonal().mean()
+
     def _distances(self, goals: Tensor) -> Tensor:
         """From every node to each of ``goals [N, Da]``, along the graph: ``[L, N]``, float64."""
         lengths, seen = _mixed_lengths(self.decoder, self.scale), decoded(self.decoder, goals)

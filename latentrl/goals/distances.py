@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch import Tensor
 
 from latentrl.models.base import WorldModel
 from latentrl.rewards.distance import Distance
-from latentrl.runs.geodesic_field import geodesic_field
+from latentrl.rewards.quadratic import QuadraticDistance
+from latentrl.runs.folder import load_settings
+from latentrl.runs.geodesic_field import GEODESIC, geodesic_field
 from latentrl.support.errors import UserError
 
-EUCLID = "euclid"
+EUCLID, FLAT = "euclid", "flat"
 
 
 def _euclid(goal: Tensor, model: WorldModel, run: Path, data: Path | None) -> None:
@@ -23,9 +25,20 @@ def _geodesic(goal: Tensor, model: WorldModel, run: Path, data: Path | None) -> 
     return geodesic_field(model, run, data).to(goal)
 
 
+def _flat(goal: Tensor, model: WorldModel, run: Path, data: Path | None) -> Distance:
+    training = load_settings(run).get("training")
+    if not isinstance(training, Mapping) or not training.get("flat"):
+        raise UserError(
+            f"--distance {FLAT}: {run} was not trained to have a flat latent space, where a straight line is the "
+            f"shortest way: train it with --flat, or give --distance geodesic"
+        )
+    return QuadraticDistance(goal, geodesic_field(model, run, data, FLAT).mean_metric())
+
+
 DISTANCES: dict[str, Callable[[Tensor, WorldModel, Path, Path | None], Distance | None]] = {
     EUCLID: _euclid,
-    "geodesic": _geodesic,
+    GEODESIC: _geodesic,
+    FLAT: _flat,
 }
 """By name: from goals ``[Da]`` or ``[N, Da]``, the model, its run folder and its data; None is the straight line."""
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from latentrl.data_collection.storage import METADATA, load_ground_truth, load_metadata, load_sequences
 from latentrl.envs import coordinates_of
 from latentrl.envs.coordinates import Coordinate, positions
+from latentrl.geometry.flatness import flatness_figures
+from latentrl.geometry.metric import metric_tensor
 from latentrl.metrics.coordinates import coordinate_r2, coordinate_values
 from latentrl.metrics.likelihood import active_units, log_likelihood
 from latentrl.models.base import GenerativeModel
@@ -50,9 +52,10 @@ def static_figures(
     """All figures of a static model on held-out frames, by name; what is in nats is per frame.
 
     ``r2_NAME`` of the angles and lines among the coordinates; of angles and two latent dimensions ``polar_error_NAME``
-    (Table 3.1); ``test_bound`` is the bound that was trained, ``test_rate`` and ``test_distortion`` are its parts and
-    ``test_log_likelihood`` the estimate of Table 3.2, of at most `LIKELIHOOD_VALUES` values; ``active_units``;
-    ``mse_reconstruction`` per observation dimension beside that of the mean picture.
+    (Table 3.1); of two or more how flat their space is, ``condition_number`` and ``magnification_spread`` (section
+    5.2.3: 1 and 0 where it is); ``test_bound`` is the bound that was trained, ``test_rate`` and ``test_distortion`` are
+    its parts and ``test_log_likelihood`` the estimate of Table 3.2, of at most `LIKELIHOOD_VALUES` values;
+    ``active_units``; ``mse_reconstruction`` per observation dimension beside that of the mean picture.
 
     Args:
         model: a trained model.
@@ -83,7 +86,11 @@ def static_figures(
             figures[f"polar_error_{name}"] = polar_angle_error(plane, angle)
     some = frames.observations[:, 0]
     wanted = max(FEWEST, LIKELIHOOD_VALUES // some[0].numel())
-    some = some[:: -(-len(some) // wanted)]
+    every = -(-len(some) // wanted)
+    some = some[::every]
+    if model.position_size > 1:
+        flat = flatness_figures(metric_tensor(model.decode, latents[::every]))
+        figures |= {name: flat[name] for name in ("condition_number", "magnification_spread")}
     figures |= {
         "test_bound": -rate - distortion,
         "test_rate": rate,

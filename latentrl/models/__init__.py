@@ -15,7 +15,7 @@ from latentrl.models.kvae import KVAE, KVAESettings
 from latentrl.models.rssm import RSSM, RSSMSettings
 from latentrl.models.spec import DataSpec
 from latentrl.models.statics.iwae import IWAE, IWAESettings
-from latentrl.models.statics.vae import VAE, VAESettings, VampVAESettings, VHPVAESettings
+from latentrl.models.statics.vae import VAE, FMVAESettings, VAESettings, VampVAESettings, VHPVAESettings
 
 WHOLE: Mapping[str, Any] = MappingProxyType({"position_size": None, "shortest": 0})
 """The whole state is decoded, and whole sequences are seen."""
@@ -35,6 +35,7 @@ LIKELIHOOD = frozenset({"likelihood"})
 STATICS: dict[str, ModelEntry] = {
     "vae": ModelEntry(VAE, VAESettings, flags=LIKELIHOOD),
     "vhp-vae": ModelEntry(VAE, VHPVAESettings, flags=LIKELIHOOD | {"samples"}),
+    "fm-vae": ModelEntry(VAE, FMVAESettings, flags=LIKELIHOOD | {"samples"}, flat=True),
     "vamp-vae": ModelEntry(VAE, VampVAESettings, flags=LIKELIHOOD | {"components"}),
     "iwae": ModelEntry(IWAE, IWAESettings, flags=LIKELIHOOD | {"samples", "layers"}),
 }

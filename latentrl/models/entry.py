@@ -19,6 +19,7 @@ class ModelEntry(NamedTuple):
         source: settings of the source's plain recipe, where they are not the defaults.
         flags: of ``latentrl train`` that a user chooses for this model alone, though others have such a setting.
         whole: whether the source's state is not split into position and velocity.
+        flat: whether its latent space is trained to be flat (:mod:`latentrl.geometry.flatness`) unless a user says no.
     """
 
     model: type[GenerativeModel]
@@ -26,6 +27,7 @@ class ModelEntry(NamedTuple):
     source: Mapping[str, Any] = MappingProxyType({})
     flags: frozenset[str] = frozenset()
     whole: bool = False
+    flat: bool = False
 
     def has_setting(self, name: str) -> bool:
         """Whether the model's settings know ``name``."""

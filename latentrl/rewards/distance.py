@@ -45,7 +45,7 @@ def negative_squared_distance(feature: Tensor, goal: Tensor, action: Tensor, pen
 
 
 def distance_expansion(
-    state: Tensor, goal: Tensor, first: int, action: Tensor, penalty: float
+    state: Tensor, goal: Tensor, first: int, action: Tensor, penalty: float, metric: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Gradient ``[..., Dz + Du]`` and Hessian ``[..., Dz + Du, Dz + Du]`` of :func:`negative_squared_distance`.
 
@@ -55,14 +55,19 @@ def distance_expansion(
         first: where in a state the goal's part begins.
         action: ``[..., Du]``.
         penalty: from :func:`penalty_weight`.
+        metric: ``[D, D]``, of ``|feature - goal|^2``, where that is not the Euclidean one.
     """
     end = first + goal.shape[-1]
     gradient = torch.cat((torch.zeros_like(state), -2 * penalty * action), -1)
-    gradient[..., first:end] = -2 * (state[..., first:end] - goal)
+    away = state[..., first:end] - goal
+    gradient[..., first:end] = -2 * (away if metric is None else away @ metric.to(away))
     curvature = torch.zeros_like(gradient)
     curvature[..., first:end] = -2
     curvature[..., state.shape[-1] :] = -2 * penalty
-    return gradient, torch.diag_embed(curvature)
+    hessian = torch.diag_embed(curvature)
+    if metric is not None:
+        hessian[..., first:end, first:end] = -2 * metric.to(hessian)
+    return gradient, hessian
 
 
 def goal_vector(goal: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from latentrl.rewards.distance import (
     negative_squared_distance,
     penalty_weight,
 )
+from latentrl.rewards.quadratic import QuadraticDistance
 
 
 class PositionReward:
@@ -63,13 +64,14 @@ class PositionReward:
 
     def expansion(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor] | None:
         """Gradient ``[..., Dz + Du]`` and Hessian ``[..., Dz + Du, Dz + Du]`` by state and action; None where the
-        distance is not the Euclidean one."""
-        if self.distance is not None:
+        distance is not quadratic."""
+        metric = self.distance.metric if isinstance(self.distance, QuadraticDistance) else None
+        if self.distance is not None and metric is None:
             return None
         goal = self.goal
         if goal.ndim == 2:
             goal = goal.repeat_interleave(state.shape[-2] // len(goal), 0)
-        return distance_expansion(state, goal, 0, action, self.action_penalty)
+        return distance_expansion(state, goal, 0, action, self.action_penalty, metric)
 
     def _rewarded(self, position: Tensor, action: Tensor, goal: Tensor) -> Tensor:
         if self.distance is None or position.shape[-1] != goal.shape[-1]:

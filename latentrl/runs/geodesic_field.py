@@ -35,20 +35,24 @@ OF_MODEL, OF_DATA = "model", "data"
 """Of the file's metadata: the digest of the model's weights, and that of the training split; "" where it has none."""
 
 
-def geodesic_field(model: WorldModel, run: Path, data: Path | None = None) -> GeodesicField:
+GEODESIC = "geodesic"
+
+
+def geodesic_field(model: WorldModel, run: Path, data: Path | None = None, distance: str = GEODESIC) -> GeodesicField:
     """The distances of ``model`` along its training data.
 
     Args:
         model: of the run.
         run: its folder, where the field is kept.
         data: the data folder; the one that the run was trained on if None. Not needed once the field is there.
+        distance: what ``--distance`` says, for messages.
 
     Raises:
         UserError: a model without position dimensions, no data, or data that shows no two positions.
     """
     if model.position_size == model.latent_size:
         raise UserError(
-            "--distance geodesic: this model's state has no position dimensions of its own, so its pictures tell no "
+            f"--distance {distance}: this model's state has no position dimensions of its own, so its pictures tell no "
             "distance; leave it out, or train the model with --recipe latentrl"
         )
     decoder, weights, path = position_decoder(model), digest(model.state_dict()), run / FILE
@@ -62,11 +66,11 @@ def geodesic_field(model: WorldModel, run: Path, data: Path | None = None) -> Ge
             except (KeyError, ValueError, IndexError) as error:
                 raise UserError(f"{path} is damaged ({error!r}): remove it, and it is made again") from error
     try:
-        field = GeodesicField.of(decoder, _positions(model, data))
+        field = GeodesicField.of(decoder, _positions(model, data, distance))
     except UserError:
         raise
     except ValueError as error:
-        raise UserError(f"--distance geodesic: {error}; is the model trained?") from error
+        raise UserError(f"--distance {distance}: {error}; is the model trained?") from error
     # What comes with the package stays as it came.
     if not path.resolve().is_relative_to(HOME.resolve()):
         write_tensors(path, field.tensors(), {OF_MODEL: weights, OF_DATA: recorded or ""})
@@ -113,17 +117,17 @@ def _recorded(data: Path) -> str | None:
     return known_digest(load_metadata(data), "train") if (data / METADATA).is_file() else None
 
 
-def _positions(model: WorldModel, data: Path) -> Tensor:
+def _positions(model: WorldModel, data: Path, distance: str) -> Tensor:
     from latentrl.data_collection.storage import load_sequences
 
     try:
         sequences = load_sequences(data, "train")
     except UserError as error:
-        raise UserError(f"--distance geodesic: is measured along the run's data, once: {error}") from error
+        raise UserError(f"--distance {distance}: is measured along the run's data, once: {error}") from error
     shown, wanted = tuple(sequences.observations.shape[2:]), tuple(model.spec.observation_shape)
     if shown != wanted:
         raise UserError(
-            f"--distance geodesic: {data} holds observations of {shown}, but the model has {wanted}: say with --data "
+            f"--distance {distance}: {data} holds observations of {shown}, but the model has {wanted}: say with --data "
             "where the data is that it was trained on"
         )
     return training_positions(model, sequences)

@@ -16,6 +16,8 @@ from tyro.constructors import PrimitiveConstructorSpec
 from latentrl.inference.backends import AUTO as AUTOMATIC
 from latentrl.inference.backends import BACKENDS, choose
 from latentrl.models import MODELS, STATICS, entry_of
+from latentrl.models.base import GenerativeModel
+from latentrl.models.capabilities import FrameDecoder, FrameEncoder
 from latentrl.objectives import OBJECTIVES
 from latentrl.priors import PRIORS
 from latentrl.shipped.copies import NEW_RUN
@@ -75,8 +77,8 @@ class TrainOptions:
     """The run folder to make."""
     model: Annotated[str, tyro.conf.arg(metavar="{" + ",".join((*MODELS, *STATICS)) + "}")] = next(iter(MODELS))
     """Which state-space model: extended Kalman VAE, deep Kalman smoother or filter, deep variational Bayes s. or f.,
-    Kalman VAE, recurrent state-space model. Or a static one, of single frames: VAE, with the hierarchical prior or the
-    VampPrior, importance-weighted autoencoder (docs/statics.md)."""
+    Kalman VAE, recurrent state-space model. Or a static one, of single frames: VAE, with the hierarchical prior, with
+    it and flat, or with the VampPrior, importance-weighted autoencoder (docs/statics.md)."""
     recipe: Literal["latentrl", "source"] = "latentrl"
     """latentrl: coarse to fine, held sigma, several starts, joint posterior. source: the dissertation's, plainly."""
     objective: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(reversed(OBJECTIVES)) + "}")] = "rewo"
@@ -106,11 +108,14 @@ class TrainOptions:
     )
     """p(x | z) of a static model; bernoulli is for values from 0 to 1."""
     samples: Annotated[int | None, default_hint("16", "INT")] = None
-    """Importance samples: of the prior's bound in a vhp-vae, of the whole bound in an iwae."""
+    """Importance samples: of the prior's bound in a vhp-vae or an fm-vae, of the whole bound in an iwae."""
     layers: Annotated[int | None, default_hint("1", "{1,2}")] = None
     """Stochastic layers of an iwae."""
     components: Annotated[int | None, default_hint("100", "INT")] = None
     """Pseudo-inputs of a vamp-vae."""
+    flat: Annotated[float | None, default_hint("0, or that of an fm-vae's recipe", "FLOAT")] = None
+    """Weight of a penalty that makes the Euclidean distance of latent positions that of their pictures, of models that
+    read positions off single frames (docs/statics.md)."""
     version: Annotated[
         Literal["joint", "smoother", "filter"] | None, default_hint("the recipe's", "{joint,smoother,filter}")
     ] = None
@@ -205,6 +210,7 @@ def check_options(options: TrainOptions) -> None:
             f"--version {options.version}: of the models only {having} has it; others have versions by name"
         )
     _check_static(options)
+    _check_flat(options)
     if options.standardise and not entry_of(options.model).has_setting("standardise"):
         having = " and ".join(name for name, entry in MODELS.items() if entry.has_setting("standardise"))
         raise UserError(f"--standardise: of the models only {having} knows it; leave it out, or give --model {having}")
@@ -253,6 +259,26 @@ def _check_static(options: TrainOptions) -> None:
             f"--state-size {options.state_size}: a frame tells no velocity, so that all of {options.model}'s latent "
             f"space is the position: give --position-size {options.state_size}"
         )
+
+
+def _check_flat(options: TrainOptions) -> None:
+    """Refuse a weight that is none, and models whose decoder is not asked about positions of single frames.
+
+    Raises:
+        UserError: it names the flag, the value and the cure.
+    """
+    if options.flat is None:
+        return
+    if not 0 <= options.flat < math.inf:
+        raise UserError(f"--flat {options.flat:g}: give a weight of 0 or more")
+    able = [name for name, entry in {**MODELS, **STATICS}.items() if has_flat(entry.model)]
+    if options.model not in able:
+        raise UserError(f"--flat {options.flat:g}: {options.model} has no such option; it is one of {', '.join(able)}")
+
+
+def has_flat(model: type[GenerativeModel]) -> bool:
+    """Whether positions are read off frames and frames drawn from them alone, so that the latter's metric is one."""
+    return issubclass(model, FrameEncoder) and issubclass(model, FrameDecoder)
 
 
 def choose_device(name: str) -> torch.device:

@@ -29,6 +29,8 @@ SHORTEST = 3
 """Frames of a sequence's beginning that a recurrent posterior is trained on, at least: it is asked about five."""
 FRAMES_AT_ONCE = 100
 """Frames in a batch of a static model; the source names no number."""
+FLAT = {"latentrl": 300.0, "source": 8000.0}
+"""eta: nats a frame for a metric that is off by as much as it is large; the source's is Table A.8's, in its units."""
 NO_BLUR = Schedule(width=0.0, start=0, end=0)
 
 
@@ -64,6 +66,7 @@ def settings_for(situation: Situation) -> TrainSettings:
     recipes = STATIC_RECIPES if situation.static else RECIPES
     settings = recipes[options.recipe](situation, TrainSettings(steps=options.steps or TrainSettings.steps))
     settings = replace(settings, aggressive_steps=options.aggressive_steps or 0)
+    settings = kept_flat(replace(settings, flat=flat_weight(situation), flat_absolute=situation.plain))
     blur = settings.blur if options.blur is None else replace(settings.blur, width=options.blur)
     return replace(settings, batch=options.batch or settings.batch, blur=blur)
 
@@ -173,6 +176,18 @@ def static_latentrl(situation: Situation, settings: TrainSettings) -> TrainSetti
     """This project's for single frames: with ten times the learning rate, which falls in the second half."""
     rates = dict.fromkeys(settings.learning_rates, 1e-3)
     return replace(static_source(situation, settings), learning_rates=rates, decay_from=0.5)
+
+
+def flat_weight(situation: Situation) -> float:
+    """eta of the penalty that makes the latent space flat: as given, or the recipe's where the model is to be flat."""
+    if situation.options.flat is not None:
+        return situation.options.flat
+    return FLAT[situation.options.recipe] if situation.entry.flat else 0.0
+
+
+def kept_flat(settings: TrainSettings) -> TrainSettings:
+    """Without a decoder that is fitted alone, where the space is to be flat: it would bend again. Sigma is set."""
+    return replace(settings, decoder_steps=min(1, settings.decoder_steps)) if settings.flat > 0 else settings
 
 
 Recipes = dict[str, Callable[[Situation, TrainSettings], TrainSettings]]

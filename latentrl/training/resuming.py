@@ -274,7 +274,7 @@ def _check_kinds(settings: TrainSettings) -> None:
         kinds = (int, float) if isinstance(default, int | float) else type(default)
         if (
             not isinstance(value, kinds)
-            or isinstance(value, bool)
+            or isinstance(value, bool) != isinstance(default, bool)
             or (value != value)
             or value in (math.inf, -math.inf)
         ):

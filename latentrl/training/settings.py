@@ -35,6 +35,8 @@ class TrainSettings:
         prior_steps: of the prior afresh, after that.
         em_steps: of the transition alone, by expectation-maximisation, after the last.
         matrix_spread: standard deviation of the base matrices around their mean, a prior; 0 for none.
+        flat: eta, weight in nats a frame of the penalty that makes the latent space flat, a part of the rate; 0: none.
+        flat_absolute: whether that penalty is in the observations' units, as in the source, and not in units of c^2.
         aggressive_steps: first steps in which the encoder hurries ahead of all else.
         aggressive_updates: steps of the encoder alone before each of all else, then.
         blur: the coarse-to-fine schedule for images.
@@ -71,6 +73,8 @@ class TrainSettings:
     prior_steps: int = 0
     em_steps: int = 0
     matrix_spread: float = 0.0
+    flat: float = 0.0
+    flat_absolute: bool = False
     aggressive_steps: int = 0
     aggressive_updates: int = 10
     blur: Schedule = field(default_factory=Schedule)

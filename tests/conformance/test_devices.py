@@ -39,7 +39,7 @@ ACTIONS, COUNT, LENGTH = 2, 4, 3
 MAY_WAIT = {"ilqr": {"_linalg_eigh", "new_tensor"}}
 """Where planners wait all the same: PyTorch sees whether eigenvalues were found, and the step sizes are made anew."""
 EVERYTHING = TrainSettings(
-    steps=20, batch=3, sigma_hold=10, sigma_floor=0.01, patience=5, alignment=3.0, matrix_spread=0.3,
+    steps=20, batch=3, sigma_hold=10, sigma_floor=0.01, patience=5, alignment=3.0, matrix_spread=0.3, flat=4.0,
     blur=Schedule(start=3, end=12),
 )  # fmt: skip
 """A blur, its wait, sigma's hold and floor, and every penalty."""

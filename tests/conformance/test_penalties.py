@@ -18,7 +18,7 @@ from latentrl.training.penalties import PENALTIES, Penalty, PositionTarget, Step
 from latentrl.training.settings import TrainSettings
 from tests.arms import wander
 
-WANTED = TrainSettings(sigma_hold=10, alignment=3.0, velocity_alignment=2.0, matrix_spread=0.3)
+WANTED = TrainSettings(sigma_hold=10, alignment=3.0, velocity_alignment=2.0, matrix_spread=0.3, flat=4.0)
 """Settings that want every penalty of this package."""
 
 
@@ -124,7 +124,7 @@ def test_every_penalty(name: str, check: object) -> None:
 
 def test_every_penalty_of_this_package_is_weighed_above() -> None:
     """The battery passes over a penalty that its settings do not want: here they want all of them."""
-    known = {"position", "velocity", "base matrices"}
+    known = {"position", "velocity", "base matrices", "flat"}
     assert known <= penalties_of(make_model(), WANTED, PositionTarget(torch.zeros(6, 5, 2))).keys()
 
 
@@ -153,7 +153,7 @@ def test_a_penalty_that_draws_or_points_up_is_found_out() -> None:
 
 
 def test_a_penalty_that_is_not_wanted_is_not_made(tmp_path: Path) -> None:
-    none = replace(WANTED, alignment=0.0, velocity_alignment=0.0, matrix_spread=0.0)
-    known = {"position", "velocity", "base matrices"}
+    none = replace(WANTED, alignment=0.0, velocity_alignment=0.0, matrix_spread=0.0, flat=0.0)
+    known = {"position", "velocity", "base matrices", "flat"}
     assert not known & penalties_of(make_model(), none, PositionTarget()).keys()
     assert all(PENALTIES[name].described(none) is None for name in known)

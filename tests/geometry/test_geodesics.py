@@ -123,7 +123,7 @@ def test_neighbours_need_no_detour_through_a_node() -> None:
 @pytest.mark.parametrize("boundary", ["shift", "scale"])
 def test_a_network_s_ends_are_met_either_way(boundary: str) -> None:
     start, end = double([0.8, 0.3]), double([1.4, 1.9])
-    options = NetworkOptions(hidden=20, times=16, steps=60, fit_steps=60, boundary=boundary)  # type: ignore[arg-type]
+    options = NetworkOptions(hidden=20, times=16, steps=60, boundary=boundary)  # type: ignore[arg-type]
     curves = NetworkCurve(sphere, options=options)(start, end)
     assert torch.equal(NetworkCurve(sphere, options=options)(start, end).points, curves.points)
     assert torch.equal(curves.points[:, 0], start) and torch.equal(curves.points[:, -1], end)
@@ -131,6 +131,15 @@ def test_a_network_s_ends_are_met_either_way(boundary: str) -> None:
     # The ends are met by the curve itself: what it would be without being put there is near.
     jump = curves.points.diff(dim=1).norm(dim=-1)
     assert float(jump.max() / jump.median()) < 3
+
+
+@pytest.mark.parametrize("boundary", ["shift", "scale"])
+def test_a_network_begins_as_the_curve_that_it_is_fitted_to(boundary: str) -> None:
+    """A step of length nothing leaves it so: the fit in the last layer is the whole pre-training."""
+    start, end = double([0.8, 0.3], [0.5, 1.0]), double([1.4, 1.9], [1.9, 2.2])
+    options = NetworkOptions(steps=1, learning_rate=0.0, boundary=boundary)  # type: ignore[arg-type]
+    wanted = best_start(sphere, start, end, options.starts, 33, options.width)
+    torch.testing.assert_close(NetworkCurve(sphere, options=options)(start, end).points, wanted, rtol=0, atol=1e-3)
 
 
 def test_the_source_s_scaling_cannot_bend_a_coordinate_in_which_both_ends_agree() -> None:

@@ -12,6 +12,7 @@ from latentrl.agents.planners.noise import coloured_noise
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.rewards.carried_goal import CarriedGoalReward
 from latentrl.rewards.position import PositionReward
+from latentrl.rewards.quadratic import QuadraticDistance
 from latentrl.rewards.velocity import VelocityReward
 from latentrl.types import Planner, Reward
 
@@ -174,3 +175,30 @@ def test_another_distance_takes_the_place_of_the_euclidean_one() -> None:
         PositionReward(goal, distance=Doubled(goal + 1))
     with pytest.raises(ValueError, match="2 dimensions"):
         PositionReward(goal, distance=Doubled(goal))(STATE[:, :1], ACTION)
+
+
+def test_a_quadratic_distance_is_the_euclidean_one_of_coordinates_in_which_its_metric_is_one() -> None:
+    """With M = A' A: |A z - A g|^2, for one goal or for several; its derivatives are autograd's."""
+    map_ = torch.tensor([[2.0, 0.5], [0.0, 0.8]])
+    metric = map_.T @ map_
+    for goal in (torch.tensor([1.0, 0.0]), torch.tensor([[1.0, 0.0], [-2.0, 3.0]])):
+        moved = torch.cat((STATE[:, :2] @ map_.T, STATE[:, 2:]), 1)
+        reward = PositionReward(goal, 0.1, QuadraticDistance(goal, metric))
+        torch.testing.assert_close(reward(STATE, ACTION), PositionReward(goal @ map_.T, 0.1)(moved, ACTION))
+        found = reward.expansion(STATE, ACTION)
+        assert found is not None
+        for index in range(2):
+            one = PositionReward(goal, 0.1, reward.distance) if goal.ndim == 1 else reward.only(index)
+
+            def told(both: torch.Tensor, one: PositionReward = one) -> torch.Tensor:
+                return one(both[None, :3], both[None, 3:])[0]
+
+            both = torch.cat((STATE[index], ACTION[index]))
+            torch.testing.assert_close(found[0][index], torch.func.grad(told)(both))
+            torch.testing.assert_close(found[1][index], torch.autograd.functional.hessian(told, both))
+
+
+@pytest.mark.parametrize("metric", [torch.eye(3), -torch.eye(2), torch.tensor([[1.0, 0.2], [0.0, 1.0]])])
+def test_what_is_no_metric_is_refused(metric: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="a metric"):
+        QuadraticDistance(torch.zeros(2), metric)

@@ -9,12 +9,15 @@ import torch
 
 from latentrl.data_collection.storage import write
 from latentrl.geometry.distance_field import GeodesicField
+from latentrl.goals.distances import DISTANCES
 from latentrl.models import MODELS
 from latentrl.models.base import WorldModel
 from latentrl.models.spec import DataSpec
+from latentrl.rewards.quadratic import QuadraticDistance
 from latentrl.runs.geodesic_field import FILE, geodesic_field, position_decoder, training_positions
 from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
+from latentrl.support.files import write_json
 from latentrl.types import Sequences, Trajectory
 
 SPEC = DataSpec((6, 6, 1), "uint8", 1, (2.0,))
@@ -126,3 +129,36 @@ def test_what_cannot_be_measured_is_a_clear_error(run: Path, data: Path, tmp_pat
     (run / FILE).write_bytes(b"nonsense")
     with pytest.raises(UserError, match="remove it, and it is made again"):
         geodesic_field(made("ekvae"), run, data)
+
+
+def test_the_flat_distance_is_the_riemannian_one_where_the_decoder_is_linear() -> None:
+    """And goes by how the decoder stretches the space, in latent units: M = A' A over its diagonal's mean."""
+    stretch = torch.tensor([[2.0, 0.4], [0.0, 0.7], [0.3, 0.0]])
+    nodes = torch.rand(300, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    field = GeodesicField.of(lambda z: z @ stretch.T, nodes)
+    metric = stretch.T @ stretch
+    expected = metric / metric.diagonal().mean()
+    torch.testing.assert_close(field.mean_metric(), 0.95 * expected + 0.05 * torch.eye(2), rtol=1e-4, atol=1e-4)
+    goal = nodes[0]
+    flat = QuadraticDistance(goal, field.mean_metric()).squared(nodes)
+    away = nodes - goal
+    exact = (away @ stretch.T).square().sum(-1) / metric.diagonal().mean()
+    torch.testing.assert_close(flat, 0.95 * exact + 0.05 * away.square().sum(-1), rtol=1e-3, atol=1e-5)
+    # Paths through a graph have corners: they are longer, all of them by about as much.
+    geodesic = field.to(goal).squared(nodes)
+    assert torch.corrcoef(torch.stack((flat, geodesic)))[0, 1] > 0.98
+
+
+def test_only_a_run_that_was_trained_flat_has_the_flat_distance(run: Path, data: Path) -> None:
+    model, goal = made("ekvae"), torch.zeros(2)
+    for training in ({}, {"flat": 0.0}):
+        write_json(run / "settings.json", {"training": training})
+        with pytest.raises(UserError, match=r"--distance flat: .* was not trained to have a flat latent space.*--flat"):
+            DISTANCES["flat"](goal, model, run, data)
+    write_json(run / "settings.json", {"training": {"flat": 30.0}})
+    with pytest.raises(UserError, match="--distance flat: is measured along the run's data, once"):
+        DISTANCES["flat"](goal, model, run, data / "nowhere")
+    found = DISTANCES["flat"](goal, model, run, data)
+    assert found is not None and torch.equal(found.goal, goal)
+    squared = found.squared(torch.eye(2))
+    assert (squared > 0).all() and float(squared.mean()) == pytest.approx(1, abs=1e-5), "latent units"

@@ -2,11 +2,12 @@
 
 A network for every pair of points maps a time in [0, 1] to a latent point. It is fitted to a Bezier curve first, and
 then its Riemannian length is descended at random times, by a metric that is smoothed so that narrow ridges between
-two times are not jumped. All pairs are learned at once, and independently of each other.
+two times are not jumped. All pairs are learned at once, and independently of each other, until each gains no more.
 
 Departures: ends are met by adding what is missing, evenly over time, for the source's scaling divides by nothing
 where a network's ends coincide and cannot bend a coordinate in which both ends agree (``boundary="scale"`` is the
-source's); of the Bezier curves the shortest is fitted, and not each.
+source's); of the Bezier curves the shortest is fitted, and not each, by least squares in the last layer; the random
+times of a step are one in each of as many even parts of [0, 1], so that a few tell a length as well as many.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from latentrl.geometry.geodesics.starts import best_start
 from latentrl.geometry.metric import Decoder, curve_length, metric_tensor, smoothed
 
 SMALL = 1e-6
+RIDGE = 1e-8
+"""Of the fit to the first curve, in mean squares of what the last layer sees."""
+MEASURED_EVERY, PATIENCE, SETTLED = 10, 3, 5e-4
+"""Steps between two measures of a curve, which is done after so many in a row that shorten it by less than a share."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,8 @@ class NetworkOptions:
     Attributes:
         hidden: units of each of the two layers (Table A.7).
         learning_rate: of Adam (Table A.7).
-        times: at which a length is estimated, in every step; 500 in the source (Table A.7).
-        steps: of descent.
-        fit_steps: of fitting the Bezier curve.
+        times: at which a length is estimated, in every step; 500 in the source (Table A.7), not spread evenly.
+        steps: of descent, at most.
         smoothing: lambda_s of Eq. 5.10, in mean squared singular values of the metric on the curve at the start.
         starts: Bezier curves that are tried beside the straight line.
         width: see `latentrl.geometry.geodesics.starts.bezier_curves`.
@@ -42,9 +46,8 @@ class NetworkOptions:
 
     hidden: int = 150
     learning_rate: float = 1e-2
-    times: int = 32
-    steps: int = 200
-    fit_steps: int = 200
+    times: int = 16
+    steps: int = 100
     smoothing: float = 1e-3
     starts: int = 8
     width: float = 0.5
@@ -82,42 +85,45 @@ class NetworkCurve:
         first = best_start(decoder, start, end, options.starts, self.points, options.width)
         grid = torch.linspace(0, 1, self.points, dtype=start.dtype).expand(len(start), -1)
         network = _Networks(start, end, options, generator)
+        network.fit(grid, first)
+        with torch.no_grad():
+            strength = options.smoothing * metric_tensor(decoder, first).square().sum((-1, -2)).mean()
         with torch.enable_grad():
-            _fit(network, grid, first, options)
-            with torch.no_grad():
-                strength = options.smoothing * metric_tensor(decoder, first).square().sum((-1, -2)).mean()
-            best = self._descend(network, grid, strength / start.shape[-1], generator)
-        return best
+            return self._descend(network, grid, strength / start.shape[-1], generator)
 
     def _descend(self, network: _Networks, grid: Tensor, strength: Tensor, generator: torch.Generator) -> Curves:
         """The shortest of what comes by, for a length that is estimated at random times goes up and down."""
         decoder, options = self.decoder, self.options
-        best = self._measured(network, grid)
+        every = torch.arange(len(grid))
+        best, active, idle = self._measured(network, grid, every), every, torch.zeros(len(grid))
         optimiser = torch.optim.Adam(network.weights, options.learning_rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, options.steps)
-        every = max(1, options.steps // 20)
+        parts = torch.arange(options.times, dtype=grid.dtype)
         for step in range(1, options.steps + 1):
-            times = torch.rand(len(grid), options.times, generator=generator, dtype=grid.dtype)
-            places, velocity = network(times)
+            drawn = torch.rand(len(grid), options.times, generator=generator, dtype=grid.dtype)
+            places, velocity = network((parts + drawn[active]) / options.times, active)
             metric = smoothed(metric_tensor(decoder, places), strength)
             squared = (velocity.unsqueeze(-2) @ metric @ velocity.unsqueeze(-1)).squeeze((-1, -2))
             optimiser.zero_grad()
             (squared + SMALL * strength.sqrt().detach()).clamp(min=1e-20).sqrt().mean(-1).sum().backward()
             optimiser.step()
             schedule.step()
-            if step % every == 0:
-                now = self._measured(network, grid)
-                shorter = now.lengths < best.lengths
-                best = Curves(
-                    torch.where(shorter[:, None, None], now.points, best.points),
-                    torch.where(shorter, now.lengths, best.lengths),
-                )
+            if step % MEASURED_EVERY == 0 or step == options.steps:
+                now, before = self._measured(network, grid, active), best.lengths[active]
+                shorter = now.lengths < before
+                best.points[active[shorter]] = now.points[shorter]
+                best.lengths[active[shorter]] = now.lengths[shorter]
+                idle[active] = torch.where(now.lengths < (1 - SETTLED) * before, 0.0, idle[active] + 1)
+                # Those that are done cost nothing more.
+                active = active[idle[active] < PATIENCE]
+                if not len(active):
+                    break
         return best
 
     @torch.no_grad()
-    def _measured(self, network: _Networks, grid: Tensor) -> Curves:
-        places = network(grid)[0]
-        places[:, 0], places[:, -1] = network.start, network.end
+    def _measured(self, network: _Networks, grid: Tensor, some: Tensor) -> Curves:
+        places = network(grid[some], some)[0]
+        places[:, 0], places[:, -1] = network.start[some], network.end[some]
         return Curves(places, curve_length(self.decoder, places))
 
 
@@ -141,13 +147,24 @@ class _Networks:
             drawn(hidden, size, scale=hidden**-0.5),
         ]
 
-    def __call__(self, times: Tensor) -> tuple[Tensor, Tensor]:
-        """Points and velocities ``[B, T, d]`` at ``times [B, T]``."""
+    @torch.no_grad()
+    def fit(self, times: Tensor, curves: Tensor) -> None:
+        """Pre-training: become ``curves [B, K, d]`` at ``times [B, K]``, by the last layer alone."""
+        seen = self._seen(times.unsqueeze(-1), self.weights)[0].double()
+        products = seen @ seen.mT
+        ridge = RIDGE * products.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(times.shape[1])
+        found = seen.mT @ torch.linalg.solve(products + ridge, curves.double())
+        self.weights[-1].copy_(found)
+
+    def __call__(self, times: Tensor, some: Tensor) -> tuple[Tensor, Tensor]:
+        """Points and velocities ``[A, T, d]`` of the curves ``some [A]`` at ``times [A, T]``."""
         ends = torch.tensor([0.0, 1.0], dtype=times.dtype).expand(len(times), 2)
-        value, rate = self._free(torch.cat((ends, times), 1).unsqueeze(-1))
+        weights = self.weights if len(some) == len(self.start) else [values[some] for values in self.weights]
+        seen, rate = self._seen(torch.cat((ends, times), 1).unsqueeze(-1), weights)
+        value, rate = seen @ weights[-1], rate @ weights[-1]
         (first, last), value, rate = value[:, :2].unbind(1), value[:, 2:], rate[:, 2:]
         first, last = first.unsqueeze(1), last.unsqueeze(1)
-        start, end = self.start.unsqueeze(1), self.end.unsqueeze(1)
+        start, end = self.start[some].unsqueeze(1), self.end[some].unsqueeze(1)
         if self.boundary == "scale":
             scale = (start - end) / (first - last)
             return scale * value - (start * last - end * first) / (first - last), scale * rate
@@ -155,19 +172,10 @@ class _Networks:
         missing_first, missing_last = start - first, end - last
         return value + (1 - time) * missing_first + time * missing_last, rate + missing_last - missing_first
 
-    def _free(self, time: Tensor) -> tuple[Tensor, Tensor]:
-        inner, offset, middle, bias, outer = self.weights
+    @staticmethod
+    def _seen(time: Tensor, weights: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """What the last layer sees at ``time [A, T, 1]``, and its derivative, ``[A, T, hidden]``."""
+        inner, offset, middle, bias, _ = weights
         first = torch.tanh(time * inner + offset)
         second = torch.tanh(first @ middle + bias)
-        rate = (1 - second.square()) * (((1 - first.square()) * inner) @ middle)
-        return second @ outer, rate @ outer
-
-
-def _fit(network: _Networks, grid: Tensor, curves: Tensor, options: NetworkOptions) -> None:
-    """Pre-training: ``network`` becomes ``curves [B, K, d]`` at the times ``grid [B, K]``."""
-    optimiser = torch.optim.Adam(network.weights, options.learning_rate)
-    usual = (curves - curves.mean(1, keepdim=True)).square().mean((1, 2), keepdim=True).clamp(min=1e-12)
-    for _ in range(options.fit_steps):
-        optimiser.zero_grad()
-        ((network(grid)[0] - curves).square() / usual).mean((1, 2)).sum().backward()
-        optimiser.step()
+        return second, (1 - second.square()) * (((1 - first.square()) * inner) @ middle)

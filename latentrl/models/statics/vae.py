@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from latentrl.models.capabilities import Sampled
 from latentrl.models.frame_autoencoder import FrameAutoencoder
 from latentrl.models.spec import DataSpec
 from latentrl.models.statics.base import Drawn, StaticModel
@@ -66,6 +67,11 @@ class VHPVAESettings(VAESettings):
 
     prior: str = "vhp"
     samples: int = 16
+
+
+@dataclass(frozen=True)
+class FMVAESettings(VHPVAESettings):
+    """Those of a VHP-VAE; what makes its latent space flat is a penalty of its training: see :class:`VAESettings`."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,9 @@ class VAE(FrameAutoencoder, StaticModel):
         return Drawn(latents, likelihood, ratio, errors)
 
     def rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> RateDistortion:
+        return self.sampled_rate_distortion(batch, generator).terms
+
+    def sampled_rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> Sampled:
         """Rate and distortion of the bound in use, Eq. 2.17: their sum is minus that bound, whatever K is.
 
         The distortion is the mean of -log p(x | z) under the normalised weights, the rate what is left. With K = 1 they
@@ -157,7 +166,8 @@ class VAE(FrameAutoencoder, StaticModel):
         rate = math.log(len(log_weights)) - log_weights.logsumexp(0) - distortion
         errors = (shares * drawn.errors).sum(0)
         shape = batch.observations.shape[:2]
-        return RateDistortion(rate.view(shape).sum(1), distortion.view(shape).sum(1), errors.view(shape).mean(1))
+        terms = RateDistortion(rate.view(shape).sum(1), distortion.view(shape).sum(1), errors.view(shape).mean(1))
+        return Sampled(terms, drawn.latents[0].reshape(*shape, -1))
 
     def _explained(self, latents: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         """log p(x | z) in nats and the squared error, each ``[...]``, of ``latents [..., Dz]`` and ``frames``."""

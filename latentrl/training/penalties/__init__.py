@@ -5,6 +5,7 @@ from __future__ import annotations
 from latentrl.models.base import GenerativeModel
 from latentrl.training.penalties.base import Penalty, Step
 from latentrl.training.penalties.base_matrices import BaseMatricesPenalty
+from latentrl.training.penalties.flat import FlatPenalty
 from latentrl.training.penalties.position import PositionPenalty
 from latentrl.training.penalties.velocity import VelocityPenalty
 from latentrl.training.position_target import PositionTarget
@@ -14,6 +15,7 @@ PENALTIES: dict[str, type[Penalty]] = {
     "position": PositionPenalty,
     "velocity": VelocityPenalty,
     "base matrices": BaseMatricesPenalty,
+    "flat": FlatPenalty,
 }
 """In the order in which they are summed."""
 
