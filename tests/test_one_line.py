@@ -189,7 +189,7 @@ def test_every_verb_uses_the_toys(toys: None, tmp_path: Path, capsys: pytest.Cap
     for agent in (["toy"], ["policy", "--policy", "toy"]):
         capsys.readouterr()
         evaluate(["--run", str(run), "--task", "toy-park", "--agent", *agent])
-        assert "toy_distance" in capsys.readouterr().out
+        assert "from zero, m" in capsys.readouterr().out
     found = json.loads((run / "evaluation_toy_toy-park.json").read_text())
     assert found["agent"] == "toy" and len(found["measures"]["toy_distance"]["per_episode"]) == 3
     assert (run / "evaluation_toy_toy-park.gif").is_file()

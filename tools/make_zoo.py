@@ -4,6 +4,8 @@
     python tools/make_zoo.py pendulum --run RUN    # of a run that these commands have made already: evaluate and pack
     python tools/make_zoo.py --check               # evaluate every entry again, and compare with its stored interval
 
+with this repository on the path: PYTHONPATH=. where it is the current folder.
+
 The folder of a run is packed as it is, but for the logs, histories and films, and `entry.json` says the rest. The
 commit is the one that `settings.json` holds.
 """
@@ -124,7 +126,7 @@ PLANS: Mapping[str, Plan] = {
         {"dm-control": "dm_control"},
     ),
     "reacher-pixels": Plan(
-        "a two-link arm comes to any pictured pose and stays, seen in 64 x 64 pictures; large matrices in 4 to 8 bits",
+        "a two-link arm comes to any pictured pose and stays, seen in 64 x 64 pictures; large matrices in 4 to 6 bits",
         (
             "latentrl collect --env reacher --observation pixels --sequences 1600 --test-sequences 400 --length 30 "
             "--out data/reacher-pixels --seed 0",
@@ -134,7 +136,7 @@ PLANS: Mapping[str, Plan] = {
         ),
         "runs/reacher-pixels",
         {"reacher": "dm_control"},
-        {"encoder.body.network.0": 5, "encoder": 8, "decoder": 4},
+        {"encoder.body.network.0": 5, "encoder": 6, "decoder.body": 4, "decoder.layers": 6},
     ),
 }
 

@@ -34,8 +34,8 @@ from latentrl.support.errors import UserError
 from latentrl.support.files import read_json
 from tools.make_zoo import halve
 
-LONG = {"cartpole", "point-mass"}
-"""Whose pictures are rendered one by one, some 40 seconds of a core each: `make zoo-check` evaluates them again."""
+LONG = {"cartpole", "point-mass", "reacher-pixels"}
+"""Whose pictures are rendered one by one, 20 to 40 seconds of a core each: `make zoo-check` evaluates them again."""
 
 
 def contents(folder: Path) -> dict[str, bytes]:
