@@ -24,7 +24,6 @@ from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import DiagonalGaussianMLP, mlp_jacobian
 from latentrl.networks.recognition import RecurrentRecognition
 from latentrl.numerics.distributions import DiagonalGaussian, diagonal_kl
-from latentrl.priors import PRIORS
 from latentrl.priors.base import InitialDistribution
 from latentrl.transitions.residual import FrozenResidual, continued, moved
 from latentrl.types import Belief
@@ -41,7 +40,7 @@ class DKSSettings:
         head_hidden: hidden layers between the LSTM and q(z_t).
         decoder_hidden: hidden layers of the decoder.
         transition_hidden: hidden layers of the transition.
-        prior: initial distribution, ``"vhp"`` or ``"normal"``.
+        prior: initial distribution, ``"vhp"``, ``"normal"`` or ``"vamp"``.
         prior_hidden: hidden layers of the prior's two networks.
         posterior: ``"factorised"`` over time, as the source has it, or ``"chained"``: each state given the one before,
             by the product of Eq. 4.12.
@@ -101,7 +100,7 @@ class DKS(DeepStateSpaceModel):
         self.dynamics = DiagonalGaussianMLP(
             self.state_size + spec.action_size, settings.transition_hidden, self.state_size, log_variance=-4.0
         )
-        self.initial_distribution = PRIORS[settings.prior](self.state_size, settings.prior_hidden)
+        self.initial_distribution = self.make_prior(settings.prior, settings.prior_hidden)
 
     def sample_posterior(
         self, observations: Tensor, controls: Tensor, generator: torch.Generator | None = None

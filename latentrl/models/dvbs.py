@@ -24,7 +24,6 @@ from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import DiagonalGaussianMLP, VectorEncoder, mlp_jacobian
 from latentrl.networks.recognition import RecurrentFeatures
 from latentrl.numerics.distributions import DiagonalGaussian, Gaussian, diagonal_kl
-from latentrl.priors import PRIORS
 from latentrl.priors.base import InitialDistribution
 from latentrl.priors.transformed_normal import TransformedNormal
 from latentrl.transitions.frozen import FrozenTransition
@@ -46,7 +45,7 @@ class DVBSSettings:
         decoder_hidden: hidden layers of the decoder.
         base_matrices: M.
         gate_hidden: hidden layers of the alpha network.
-        prior: initial distribution: ``"vhp"``, or ``"normal"`` for z_1 = f(zeta).
+        prior: initial distribution: ``"vhp"`` or ``"vamp"``, or ``"normal"`` for z_1 = f(zeta).
         prior_hidden: hidden layers of the VHP's two networks, or of f.
         version: what the factor of Eq. 4.12 knows: ``"smoother"`` x_t:T, ``"filter"`` x_t.
         initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
@@ -111,8 +110,11 @@ class DVBS(DeepStateSpaceModel):
         self.first_head = DiagonalGaussianMLP(self.recurrent.features, settings.head_hidden, size, log_variance=-4.0)
         # Without a hierarchical prior the original starts from z_1 = f(zeta), not from a normal z_1.
         transformed = settings.prior == "normal"
-        make_prior = TransformedNormal if transformed else PRIORS[settings.prior]
-        self.initial_distribution = make_prior(size, settings.prior_hidden)
+        self.initial_distribution = (
+            TransformedNormal(size, settings.prior_hidden)
+            if transformed
+            else self.make_prior(settings.prior, settings.prior_hidden)
+        )
         self.frame_encoder, self.factor_head = None, None
         if settings.version == "filter":
             self.frame_encoder = VectorEncoder(spec.observation_shape, settings.encoder_hidden, size)

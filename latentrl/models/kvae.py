@@ -40,7 +40,6 @@ from latentrl.numerics.distributions import (
     pixel_distortion,
     sample_gaussian,
 )
-from latentrl.priors import PRIORS
 from latentrl.priors.base import InitialDistribution
 from latentrl.types import Belief, RateDistortion, Sequences
 
@@ -56,7 +55,7 @@ class KVAESettings:
         recurrent_hidden: units of the LSTM over a ("dynamics parameter network").
         gate_hidden: hidden layers of the alpha network, which reads the LSTM's output.
         hidden: fully connected hidden layers of encoder and (reversed) decoder.
-        prior: initial distribution, ``"vhp"`` or ``"normal"``.
+        prior: initial distribution, ``"vhp"``, ``"normal"`` or ``"vamp"``.
         prior_hidden: hidden layers of the prior's two networks.
         emission: H, ``"identity"`` as in the EKVAE, so that the leading dimensions of z are the position; or, as in the
             source, ``"mixed"``.
@@ -155,7 +154,7 @@ class KVAE(FrameAutoencoder, WorldModel):
         self.log_emission_noise = nn.Parameter(2 * torch.full((observed,), 0.1).log())
         self.filter_mean = nn.Parameter(torch.zeros(size))
         self.log_filter_variance = nn.Parameter(torch.zeros(size))
-        self.initial_distribution = PRIORS[settings.prior](size, settings.prior_hidden)
+        self.initial_distribution = self.make_prior(settings.prior, settings.prior_hidden)
         self.log_sigma = nn.Parameter(torch.tensor(settings.initial_sigma).log())
         self.register_buffer("control_scale", torch.tensor(spec.action_scale))
         self.control_scale: Tensor

@@ -75,6 +75,7 @@ def fit_prior(model: WorldModel, data: Sequences, steps: int, seed: int = 0, pro
     belief = smooth(model, spread_sample(data, SEQUENCES))
     mean, factor = belief.mean[:, 0].float(), cholesky(belief.covariance[:, 0]).float()
     fresh.take_coordinates(prior)
+    model.begin_prior(fresh, data)
     generator = torch.Generator(device).manual_seed(seed)
     fitting = Fitting(torch.optim.Adam(fresh.parameters(), lr=LEARNING_RATE), steps, "prior", progress, shown="nats")
     for _ in fitting:
