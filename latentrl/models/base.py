@@ -71,6 +71,10 @@ class GenerativeModel(nn.Module, ABC):
         prior.bind(self.first_belief, self.spec.observation_shape, self.spec.is_image)
         return prior
 
+    def prior_bound(self, state: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """log p(z_1) in nats ``[...]``, or its bound with the settings' ``samples``, for ``state [..., Dz]``."""
+        return self.initial_distribution.bound(state, generator, self.settings.samples)
+
     def prepare(self, data: Sequences) -> None:
         """Fit, before the first step, what is read off the training data and not learned, and begin at the data."""
         self.begin_prior(self.initial_distribution, data)

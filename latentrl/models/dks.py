@@ -42,6 +42,7 @@ class DKSSettings:
         transition_hidden: hidden layers of the transition.
         prior: initial distribution, ``"vhp"``, ``"normal"`` or ``"vamp"``.
         prior_hidden: hidden layers of the prior's two networks.
+        samples: importance samples of the VHP's bound; one as in the source.
         posterior: ``"factorised"`` over time, as the source has it, or ``"chained"``: each state given the one before,
             by the product of Eq. 4.12.
         version: what q(z_t) knows: ``"smoother"`` x_1:T, ``"filter"`` x_1:t.
@@ -57,6 +58,7 @@ class DKSSettings:
     transition_hidden: tuple[int, ...] = (128, 128, 128)
     prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
+    samples: int = 1
     posterior: Literal["factorised", "chained"] = "factorised"
     version: Literal["smoother", "filter"] = "smoother"
     initial_sigma: float = 0.3
@@ -117,7 +119,7 @@ class DKS(DeepStateSpaceModel):
         else:
             states = found.rsample(generator)
             divergence = diagonal_kl(rest, self._move(states[:, :-1], controls)).sum(1)
-        prior = self.initial_distribution.bound(states[:, 0], generator)
+        prior = self.prior_bound(states[:, 0], generator)
         return states, first.log_prob(states[:, 0]) - prior + divergence
 
     def posterior_moments(self, observations: Tensor, controls: Tensor) -> Belief:

@@ -47,6 +47,7 @@ class DVBSSettings:
         gate_hidden: hidden layers of the alpha network.
         prior: initial distribution: ``"vhp"`` or ``"vamp"``, or ``"normal"`` for z_1 = f(zeta).
         prior_hidden: hidden layers of the VHP's two networks, or of f.
+        samples: importance samples of the VHP's bound; one as in the source.
         version: what the factor of Eq. 4.12 knows: ``"smoother"`` x_t:T, ``"filter"`` x_t.
         initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
         shortest: frames of a sequence's beginning that a gradient step sees, at least; how many is drawn. 0: all.
@@ -63,6 +64,7 @@ class DVBSSettings:
     gate_hidden: tuple[int, ...] = (64,)
     prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
+    samples: int = 1
     version: Literal["smoother", "filter"] = "smoother"
     initial_sigma: float = 0.3
     shortest: int = 0
@@ -151,7 +153,7 @@ class DVBS(DeepStateSpaceModel):
         """z_1 ``[B, Dz]`` and what it costs ``[B]``."""
         sample = first.rsample(generator)
         if not isinstance(self.initial_distribution, TransformedNormal):
-            return sample, first.log_prob(sample) - self.initial_distribution.bound(sample, generator)
+            return sample, first.log_prob(sample) - self.prior_bound(sample, generator)
         zeros = torch.zeros_like(sample)
         return self.initial_distribution(sample), diagonal_kl(first, DiagonalGaussian(zeros, zeros + 1))
 

@@ -53,6 +53,7 @@ class EKVAESettings:
             ``"conv"`` with ``hidden=(256,)`` Table A.2's for larger images, ``"lean"`` a cheaper one for images.
         prior: initial distribution, ``"vhp"``, ``"normal"`` or ``"vamp"``.
         prior_hidden: hidden layers of the prior's two networks.
+        samples: importance samples of the VHP's bound; one as in the source.
         version: posterior that the rate is estimated under: ``"smoother"`` (Eq. 4.27) and ``"filter"`` (4.2.5.3) are
             the source's and draw every z_t from its own marginal; ``"joint"`` draws whole trajectories from the
             smoother, which makes the bound tight where the transition is linear (docs/ekvae.md).
@@ -71,6 +72,7 @@ class EKVAESettings:
     hidden: tuple[int, ...] = (128, 128, 128)
     prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
+    samples: int = 1
     version: Literal["joint", "smoother", "filter"] = "joint"
     initial_sigma: float = 0.3
     noise_floor: float = 1e-10
@@ -248,7 +250,7 @@ class EKVAE(FrameAutoencoder, WorldModel):
         terms = RateTerms(
             encoder=posterior.log_prob(positions).sum(1).double(),
             emission=emission,
-            prior=-self.initial_distribution.bound(states[:, 0].float(), generator).double(),
+            prior=-self.prior_bound(states[:, 0].float(), generator).double(),
             transition=transition,
             posterior=log_posterior,
         )

@@ -57,6 +57,7 @@ class KVAESettings:
         hidden: fully connected hidden layers of encoder and (reversed) decoder.
         prior: initial distribution, ``"vhp"``, ``"normal"`` or ``"vamp"``.
         prior_hidden: hidden layers of the prior's two networks.
+        samples: importance samples of the VHP's bound; one as in the source.
         emission: H, ``"identity"`` as in the EKVAE, so that the leading dimensions of z are the position; or, as in the
             source, ``"mixed"``.
         initial_sigma: standard deviation of p(x | a) at the start, in units of the observation.
@@ -72,6 +73,7 @@ class KVAESettings:
     hidden: tuple[int, ...] = (128, 128, 128)
     prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
+    samples: int = 1
     emission: Literal["mixed", "identity"] = "identity"
     initial_sigma: float = 0.3
     noise_floor: float = 1e-10
@@ -304,7 +306,7 @@ class KVAE(FrameAutoencoder, WorldModel):
         initial = states[:, 0]
         started = self.filter_prior(len(positions))
         stand_in = diagonal_log_prob(initial, started.mean, started.covariance.diagonal(dim1=-2, dim2=-1))
-        prior = self.initial_distribution.bound(initial.float(), generator).double()
+        prior = self.prior_bound(initial.float(), generator).double()
         encoded = posterior.log_prob(positions).sum(1).double()
         return encoded - self.log_evidence(a, run, matrices) + stand_in - prior, states
 

@@ -52,6 +52,7 @@ class RSSMSettings:
         decoder_hidden: hidden layers of the decoder.
         prior: initial distribution, ``"vhp"``, ``"normal"`` or ``"vamp"``.
         prior_hidden: hidden layers of the initial distribution's two networks.
+        samples: importance samples of the VHP's bound; one as in the source.
         initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
         shortest: frames of a sequence's beginning that a gradient step sees, at least; how many is drawn. 0: all.
     """
@@ -65,6 +66,7 @@ class RSSMSettings:
     decoder_hidden: tuple[int, ...] = (128, 128, 128)
     prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
+    samples: int = 1
     initial_sigma: float = 0.3
     shortest: int = 0
 
@@ -211,7 +213,7 @@ class RSSM(WorldModel):
             memories.append(memory)
             if t < len(control):
                 memory = self.remember(state, control[t], memory)
-        first = posteriors[0].log_prob(states[0]) - self.initial_distribution.bound(states[0], generator)
+        first = posteriors[0].log_prob(states[0]) - self.prior_bound(states[0], generator)
         if len(states) == 1:
             return torch.stack(states, 1), first
         later = DiagonalGaussian(

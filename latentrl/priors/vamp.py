@@ -21,8 +21,9 @@ WIDTH = 0.3
 class VampPrior(InitialDistribution):
     """p(z) = 1/C sum_k q(z | u_k) with learned pseudo-inputs u_k (Tomczak and Welling, 2018, Eq. 9).
 
-    It approximates the optimal prior, the aggregated posterior of Eq. 2.18, with few inputs in the place of all data. In
-    a model of sequences z is the first state z_1 and u_k a first frame.
+    It approximates the optimal prior, the aggregated posterior of Eq. 2.18, with few inputs in the place of all data.
+    In a model of sequences z is the first state z_1 and u_k a first frame, which departs from the source: there u_k is
+    an image of a model that knows no time.
 
     Until it is bound to a model, u_k holds the mean and the log variances of its component: a mixture of normals.
 
