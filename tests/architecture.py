@@ -118,7 +118,6 @@ REGISTRIES: tuple[Registry, ...] = (
         {
             "base": "what a prior is",
             "transformed_normal": "has no density: the dvbs's own",
-            "vamp": "is made of a model's own posterior",
         },
     ),
     Registry(

@@ -485,7 +485,7 @@ def test_the_gauge_is_fixed_on_a_sample_of_many_sequences(
 
 @pytest.mark.parametrize(
     ("model", "objective", "prior"),
-    [("dks", "geco", "normal"), ("dvbf", "annealing", "vhp"), ("dvbs", "rewo", "normal")],
+    [("dks", "geco", "vamp"), ("dvbf", "annealing", "vhp"), ("dvbs", "rewo", "normal")],
 )
 def test_other_models_train_by_other_objectives(
     data: Path, tmp_path: Path, model: str, objective: str, prior: str
@@ -511,6 +511,7 @@ def test_annealing_takes_half_of_the_steps_unless_told_otherwise(data: Path, tmp
         ({"annealing_steps": 5}, "--annealing-steps 5"),
         ({"annealing_steps": 0, "objective": "annealing"}, "--annealing-steps 0"),
         ({"version": "joint", "model": "dks"}, "--version joint"),
+        ({"samples": 4, "prior": "vamp"}, "--samples 4: vamp has no such bound; leave it out, or take --prior vhp"),
     ],
 )
 def test_flags_that_do_not_fit_together_are_refused(

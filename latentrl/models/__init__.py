@@ -20,14 +20,17 @@ from latentrl.models.statics.vae import VAE, FMVAESettings, VAESettings, VampVAE
 WHOLE: Mapping[str, Any] = MappingProxyType({"position_size": None, "shortest": 0})
 """The whole state is decoded, and whole sequences are seen."""
 
+SAMPLES = frozenset({"samples"})
+"""Of the prior's bound."""
+
 MODELS: dict[str, ModelEntry] = {
-    "ekvae": ModelEntry(EKVAE, EKVAESettings, {"version": "smoother"}, frozenset({"version"})),
-    "dks": ModelEntry(DKS, DKSSettings, WHOLE, whole=True),
-    "dkf": ModelEntry(DKS, DKFSettings, WHOLE, whole=True),
-    "dvbs": ModelEntry(DVBS, DVBSSettings, WHOLE, whole=True),
-    "dvbf": ModelEntry(DVBS, DVBFSettings, WHOLE, whole=True),
-    "kvae": ModelEntry(KVAE, KVAESettings, {"emission": "mixed"}, whole=True),
-    "rssm": ModelEntry(RSSM, RSSMSettings, WHOLE, whole=True),
+    "ekvae": ModelEntry(EKVAE, EKVAESettings, {"version": "smoother"}, SAMPLES | {"version"}),
+    "dks": ModelEntry(DKS, DKSSettings, WHOLE, SAMPLES, whole=True),
+    "dkf": ModelEntry(DKS, DKFSettings, WHOLE, SAMPLES, whole=True),
+    "dvbs": ModelEntry(DVBS, DVBSSettings, WHOLE, SAMPLES, whole=True),
+    "dvbf": ModelEntry(DVBS, DVBFSettings, WHOLE, SAMPLES, whole=True),
+    "kvae": ModelEntry(KVAE, KVAESettings, {"emission": "mixed"}, SAMPLES, whole=True),
+    "rssm": ModelEntry(RSSM, RSSMSettings, WHOLE, SAMPLES, whole=True),
 }
 """World models: what can be filtered, planned with and given goals."""
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.models.spec import DataSpec
-from latentrl.priors import InitialDistribution
+from latentrl.priors import PRIORS, InitialDistribution
 from latentrl.types import Belief, Distribution, Dynamics, RateDistortion, Sequences
 
 GOAL_FRAMES = 15
@@ -57,8 +57,32 @@ class GenerativeModel(nn.Module, ABC):
         are psi, ``prior`` is psi_0 and phi_0.
         """
 
+    def first_belief(self, frames: Tensor) -> Belief:
+        """q(z_1 | x_1) over z, mean ``[N, Dz]``, for ``frames [N, *shape]``, images in [0, 1], with their gradient.
+
+        Raises:
+            NotImplementedError: the model does not say; then it has no prior that is made of it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not tell what one frame says of z")
+
+    def make_prior(self, name: str, hidden: Sequence[int]) -> InitialDistribution:
+        """The initial distribution ``PRIORS[name]`` over z of this model, whose sizes are known."""
+        prior = PRIORS[name](self.latent_size, hidden)
+        prior.bind(self.first_belief, self.spec.observation_shape, self.spec.is_image)
+        return prior
+
+    def prior_bound(self, state: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """log p(z_1) in nats ``[...]``, or its bound with the settings' ``samples``, for ``state [..., Dz]``."""
+        return self.initial_distribution.bound(state, generator, self.settings.samples)
+
     def prepare(self, data: Sequences) -> None:
-        """Fit, before the first step, what is read off the training data and not learned; nothing by default."""
+        """Fit, before the first step, what is read off the training data and not learned, and begin at the data."""
+        self.begin_prior(self.initial_distribution, data)
+
+    def begin_prior(self, prior: InitialDistribution, data: Sequences) -> None:
+        """Let ``prior`` begin at first frames of ``data``, if it wants any."""
+        if prior.examples:
+            prior.begin_at(self.to_unit(first_frames(data, prior.examples)))
 
     def fresh_prior(self) -> InitialDistribution | None:
         """An initial distribution of the same kind and sizes with new weights; None where there is nothing to fit."""
@@ -100,6 +124,10 @@ class WorldModel(GenerativeModel):
     def initial_belief(self, observation: Tensor) -> Belief:
         """q(z_1 | x_1) for ``observation [B, ...]``."""
 
+    def first_belief(self, frames: Tensor) -> Belief:
+        belief = self.initial_belief(frames)
+        return Belief(belief.mean[:, : self.latent_size], belief.covariance)
+
     @abstractmethod
     def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
         """q(z_t | x_1:t, u_1:t-1) from the last belief, ``action [B, Du]``, ``observation [B, ...]`` or None."""
@@ -133,6 +161,14 @@ class WorldModel(GenerativeModel):
         """
         actions = torch.zeros(1, GOAL_FRAMES - 1, self.spec.action_size, device=observation.device)
         return observation.expand(1, GOAL_FRAMES, *observation.shape), actions
+
+
+def first_frames(data: Sequences, count: int) -> Tensor:
+    """``count`` frames ``[count, *shape]``: the first of sequences evenly spread, then second ones if these are few."""
+    places, n_sequences = torch.arange(count), len(data)
+    if count <= n_sequences:
+        return data.observations[places * n_sequences // count, 0]
+    return data.observations[places % n_sequences, places // n_sequences % data.length]
 
 
 def drawn_beginning(batch: Sequences, shortest: int, generator: torch.Generator | None = None) -> Sequences:

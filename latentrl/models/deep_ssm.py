@@ -105,6 +105,12 @@ class DeepStateSpaceModel(WorldModel):
         belief = self.posterior_moments(self.to_unit(observations), actions / self.control_scale)
         return Belief(belief.mean.double(), belief.covariance.double())
 
+    def first_belief(self, frames: Tensor) -> Belief:
+        """By the recognition networks, asked about a sequence of one frame: the online belief is the prior's own."""
+        none = frames.new_zeros(len(frames), 0, self.spec.action_size)
+        belief = self.posterior_moments(frames.unsqueeze(1), none)
+        return Belief(belief.mean[:, 0], belief.covariance[:, 0])
+
     def decode(self, states: Tensor) -> Tensor:
         """Mean of p(x | z) for ``states [..., Dz]``."""
         position = states[..., : self.position_size]

@@ -24,7 +24,6 @@ from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import DiagonalGaussianMLP, mlp_jacobian
 from latentrl.networks.recognition import RecurrentRecognition
 from latentrl.numerics.distributions import DiagonalGaussian, diagonal_kl
-from latentrl.priors import PRIORS
 from latentrl.priors.base import InitialDistribution
 from latentrl.transitions.residual import FrozenResidual, continued, moved
 from latentrl.types import Belief
@@ -41,8 +40,9 @@ class DKSSettings:
         head_hidden: hidden layers between the LSTM and q(z_t).
         decoder_hidden: hidden layers of the decoder.
         transition_hidden: hidden layers of the transition.
-        prior: initial distribution, ``"vhp"`` or ``"normal"``.
+        prior: initial distribution, ``"vhp"``, ``"normal"`` or ``"vamp"``.
         prior_hidden: hidden layers of the prior's two networks.
+        samples: importance samples of the VHP's bound; one as in the source.
         posterior: ``"factorised"`` over time, as the source has it, or ``"chained"``: each state given the one before,
             by the product of Eq. 4.12.
         version: what q(z_t) knows: ``"smoother"`` x_1:T, ``"filter"`` x_1:t.
@@ -58,6 +58,7 @@ class DKSSettings:
     transition_hidden: tuple[int, ...] = (128, 128, 128)
     prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
+    samples: int = 1
     posterior: Literal["factorised", "chained"] = "factorised"
     version: Literal["smoother", "filter"] = "smoother"
     initial_sigma: float = 0.3
@@ -101,7 +102,7 @@ class DKS(DeepStateSpaceModel):
         self.dynamics = DiagonalGaussianMLP(
             self.state_size + spec.action_size, settings.transition_hidden, self.state_size, log_variance=-4.0
         )
-        self.initial_distribution = PRIORS[settings.prior](self.state_size, settings.prior_hidden)
+        self.initial_distribution = self.make_prior(settings.prior, settings.prior_hidden)
 
     def sample_posterior(
         self, observations: Tensor, controls: Tensor, generator: torch.Generator | None = None
@@ -118,7 +119,7 @@ class DKS(DeepStateSpaceModel):
         else:
             states = found.rsample(generator)
             divergence = diagonal_kl(rest, self._move(states[:, :-1], controls)).sum(1)
-        prior = self.initial_distribution.bound(states[:, 0], generator)
+        prior = self.prior_bound(states[:, 0], generator)
         return states, first.log_prob(states[:, 0]) - prior + divergence
 
     def posterior_moments(self, observations: Tensor, controls: Tensor) -> Belief:

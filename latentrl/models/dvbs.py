@@ -24,7 +24,6 @@ from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import DiagonalGaussianMLP, VectorEncoder, mlp_jacobian
 from latentrl.networks.recognition import RecurrentFeatures
 from latentrl.numerics.distributions import DiagonalGaussian, Gaussian, diagonal_kl
-from latentrl.priors import PRIORS
 from latentrl.priors.base import InitialDistribution
 from latentrl.priors.transformed_normal import TransformedNormal
 from latentrl.transitions.frozen import FrozenTransition
@@ -46,8 +45,9 @@ class DVBSSettings:
         decoder_hidden: hidden layers of the decoder.
         base_matrices: M.
         gate_hidden: hidden layers of the alpha network.
-        prior: initial distribution: ``"vhp"``, or ``"normal"`` for z_1 = f(zeta).
+        prior: initial distribution: ``"vhp"`` or ``"vamp"``, or ``"normal"`` for z_1 = f(zeta).
         prior_hidden: hidden layers of the VHP's two networks, or of f.
+        samples: importance samples of the VHP's bound; one as in the source.
         version: what the factor of Eq. 4.12 knows: ``"smoother"`` x_t:T, ``"filter"`` x_t.
         initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
         shortest: frames of a sequence's beginning that a gradient step sees, at least; how many is drawn. 0: all.
@@ -64,6 +64,7 @@ class DVBSSettings:
     gate_hidden: tuple[int, ...] = (64,)
     prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
+    samples: int = 1
     version: Literal["smoother", "filter"] = "smoother"
     initial_sigma: float = 0.3
     shortest: int = 0
@@ -111,8 +112,11 @@ class DVBS(DeepStateSpaceModel):
         self.first_head = DiagonalGaussianMLP(self.recurrent.features, settings.head_hidden, size, log_variance=-4.0)
         # Without a hierarchical prior the original starts from z_1 = f(zeta), not from a normal z_1.
         transformed = settings.prior == "normal"
-        make_prior = TransformedNormal if transformed else PRIORS[settings.prior]
-        self.initial_distribution = make_prior(size, settings.prior_hidden)
+        self.initial_distribution = (
+            TransformedNormal(size, settings.prior_hidden)
+            if transformed
+            else self.make_prior(settings.prior, settings.prior_hidden)
+        )
         self.frame_encoder, self.factor_head = None, None
         if settings.version == "filter":
             self.frame_encoder = VectorEncoder(spec.observation_shape, settings.encoder_hidden, size)
@@ -149,7 +153,7 @@ class DVBS(DeepStateSpaceModel):
         """z_1 ``[B, Dz]`` and what it costs ``[B]``."""
         sample = first.rsample(generator)
         if not isinstance(self.initial_distribution, TransformedNormal):
-            return sample, first.log_prob(sample) - self.initial_distribution.bound(sample, generator)
+            return sample, first.log_prob(sample) - self.prior_bound(sample, generator)
         zeros = torch.zeros_like(sample)
         return self.initial_distribution(sample), diagonal_kl(first, DiagonalGaussian(zeros, zeros + 1))
 

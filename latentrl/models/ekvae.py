@@ -33,7 +33,6 @@ from latentrl.numerics.distributions import (
     pixel_distortion,
     sample_gaussian,
 )
-from latentrl.priors import PRIORS
 from latentrl.priors.base import InitialDistribution
 from latentrl.transitions.frozen import FrozenTransition
 from latentrl.transitions.locally_linear import LocallyLinearGaussian, LocallyLinearTransition
@@ -52,8 +51,9 @@ class EKVAESettings:
         hidden: fully connected hidden layers of encoder and (reversed) decoder.
         network: encoder and decoder, of :data:`latentrl.networks.NETWORKS`: ``"dense"`` is fully connected,
             ``"conv"`` with ``hidden=(256,)`` Table A.2's for larger images, ``"lean"`` a cheaper one for images.
-        prior: initial distribution, ``"vhp"`` or ``"normal"``.
+        prior: initial distribution, ``"vhp"``, ``"normal"`` or ``"vamp"``.
         prior_hidden: hidden layers of the prior's two networks.
+        samples: importance samples of the VHP's bound; one as in the source.
         version: posterior that the rate is estimated under: ``"smoother"`` (Eq. 4.27) and ``"filter"`` (4.2.5.3) are
             the source's and draw every z_t from its own marginal; ``"joint"`` draws whole trajectories from the
             smoother, which makes the bound tight where the transition is linear (docs/ekvae.md).
@@ -72,6 +72,7 @@ class EKVAESettings:
     hidden: tuple[int, ...] = (128, 128, 128)
     prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
+    samples: int = 1
     version: Literal["joint", "smoother", "filter"] = "joint"
     initial_sigma: float = 0.3
     noise_floor: float = 1e-10
@@ -144,7 +145,7 @@ class EKVAE(FrameAutoencoder, WorldModel):
             kinematic=self.state_size == 2 * self.position_size,
         )
         self.dynamics.control_scale.copy_(torch.tensor(spec.action_scale))
-        self.initial_distribution = PRIORS[settings.prior](self.state_size, settings.prior_hidden)
+        self.initial_distribution = self.make_prior(settings.prior, settings.prior_hidden)
         self.log_sigma = nn.Parameter(torch.tensor(settings.initial_sigma).log())
         self.log_emission_noise = nn.Parameter(2 * torch.full((self.position_size,), 0.1).log())
         self.filter_mean = nn.Parameter(torch.zeros(self.state_size))
@@ -249,7 +250,7 @@ class EKVAE(FrameAutoencoder, WorldModel):
         terms = RateTerms(
             encoder=posterior.log_prob(positions).sum(1).double(),
             emission=emission,
-            prior=-self.initial_distribution.bound(states[:, 0].float(), generator).double(),
+            prior=-self.prior_bound(states[:, 0].float(), generator).double(),
             transition=transition,
             posterior=log_posterior,
         )
@@ -297,6 +298,7 @@ class EKVAE(FrameAutoencoder, WorldModel):
     # -- what stages of a training ask for ---------------------------------------------------------------------------
 
     def prepare(self, data: Sequences) -> None:
+        super().prepare(data)
         if self.standard is not None:
             self.standard.fit(data.observations.flatten(0, 1))
 

@@ -40,7 +40,6 @@ from latentrl.numerics.distributions import (
     pixel_distortion,
     sample_gaussian,
 )
-from latentrl.priors import PRIORS
 from latentrl.priors.base import InitialDistribution
 from latentrl.types import Belief, RateDistortion, Sequences
 
@@ -56,8 +55,9 @@ class KVAESettings:
         recurrent_hidden: units of the LSTM over a ("dynamics parameter network").
         gate_hidden: hidden layers of the alpha network, which reads the LSTM's output.
         hidden: fully connected hidden layers of encoder and (reversed) decoder.
-        prior: initial distribution, ``"vhp"`` or ``"normal"``.
+        prior: initial distribution, ``"vhp"``, ``"normal"`` or ``"vamp"``.
         prior_hidden: hidden layers of the prior's two networks.
+        samples: importance samples of the VHP's bound; one as in the source.
         emission: H, ``"identity"`` as in the EKVAE, so that the leading dimensions of z are the position; or, as in the
             source, ``"mixed"``.
         initial_sigma: standard deviation of p(x | a) at the start, in units of the observation.
@@ -73,6 +73,7 @@ class KVAESettings:
     hidden: tuple[int, ...] = (128, 128, 128)
     prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
+    samples: int = 1
     emission: Literal["mixed", "identity"] = "identity"
     initial_sigma: float = 0.3
     noise_floor: float = 1e-10
@@ -155,7 +156,7 @@ class KVAE(FrameAutoencoder, WorldModel):
         self.log_emission_noise = nn.Parameter(2 * torch.full((observed,), 0.1).log())
         self.filter_mean = nn.Parameter(torch.zeros(size))
         self.log_filter_variance = nn.Parameter(torch.zeros(size))
-        self.initial_distribution = PRIORS[settings.prior](size, settings.prior_hidden)
+        self.initial_distribution = self.make_prior(settings.prior, settings.prior_hidden)
         self.log_sigma = nn.Parameter(torch.tensor(settings.initial_sigma).log())
         self.register_buffer("control_scale", torch.tensor(spec.action_scale))
         self.control_scale: Tensor
@@ -305,7 +306,7 @@ class KVAE(FrameAutoencoder, WorldModel):
         initial = states[:, 0]
         started = self.filter_prior(len(positions))
         stand_in = diagonal_log_prob(initial, started.mean, started.covariance.diagonal(dim1=-2, dim2=-1))
-        prior = self.initial_distribution.bound(initial.float(), generator).double()
+        prior = self.prior_bound(initial.float(), generator).double()
         encoded = posterior.log_prob(positions).sum(1).double()
         return encoded - self.log_evidence(a, run, matrices) + stand_in - prior, states
 

@@ -34,7 +34,6 @@ from latentrl.numerics.distributions import (
     pixel_distortion,
     standard_normal_like,
 )
-from latentrl.priors import PRIORS
 from latentrl.priors.base import InitialDistribution
 from latentrl.types import Belief, RateDistortion, Sequences
 
@@ -51,8 +50,9 @@ class RSSMSettings:
         recognition_hidden: units of the backward LSTM over the frames.
         head_hidden: hidden layers between that and q(z_t | ...).
         decoder_hidden: hidden layers of the decoder.
-        prior: initial distribution, ``"vhp"`` or ``"normal"``.
+        prior: initial distribution, ``"vhp"``, ``"normal"`` or ``"vamp"``.
         prior_hidden: hidden layers of the initial distribution's two networks.
+        samples: importance samples of the VHP's bound; one as in the source.
         initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
         shortest: frames of a sequence's beginning that a gradient step sees, at least; how many is drawn. 0: all.
     """
@@ -66,6 +66,7 @@ class RSSMSettings:
     decoder_hidden: tuple[int, ...] = (128, 128, 128)
     prior: str = "vhp"
     prior_hidden: tuple[int, ...] = (64, 64)
+    samples: int = 1
     initial_sigma: float = 0.3
     shortest: int = 0
 
@@ -107,7 +108,7 @@ class RSSM(WorldModel):
         if not 0 < self.position_size <= size:
             raise ValueError(f"position_size must lie in 1..state_size; got {settings.position_size}")
         self.decoder = VectorDecoder(self.position_size, settings.decoder_hidden, spec.observation_shape)
-        self.initial_distribution = PRIORS[settings.prior](size, settings.prior_hidden)
+        self.initial_distribution = self.make_prior(settings.prior, settings.prior_hidden)
         self.log_sigma = nn.Parameter(torch.tensor(settings.initial_sigma).log())
         self.state_size = size + self.recurrence.memory_size
         self.register_buffer("control_scale", torch.tensor(spec.action_scale))
@@ -212,7 +213,7 @@ class RSSM(WorldModel):
             memories.append(memory)
             if t < len(control):
                 memory = self.remember(state, control[t], memory)
-        first = posteriors[0].log_prob(states[0]) - self.initial_distribution.bound(states[0], generator)
+        first = posteriors[0].log_prob(states[0]) - self.prior_bound(states[0], generator)
         if len(states) == 1:
             return torch.stack(states, 1), first
         later = DiagonalGaussian(

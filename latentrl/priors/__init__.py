@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from latentrl.priors.base import InitialDistribution
 from latentrl.priors.standard_normal import StandardNormal
+from latentrl.priors.vamp import VampPrior
 from latentrl.priors.vhp import VHP
 
-PRIORS: dict[str, type[InitialDistribution]] = {"normal": StandardNormal, "vhp": VHP}
-"""``PRIORS[name](size, hidden)``: Dz and the hidden layers of the prior's networks, if it has any."""
+PRIORS: dict[str, type[InitialDistribution]] = {"normal": StandardNormal, "vhp": VHP, "vamp": VampPrior}
+"""``PRIORS[name](size, hidden)``: Dz and the hidden layers of the prior's networks, if it has any.
+
+One that is to be a model's is bound to it: :meth:`latentrl.models.base.GenerativeModel.make_prior`."""
 
 __all__ = ["PRIORS", "InitialDistribution"]

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+
+from latentrl.types import Belief
+
+Posterior = Callable[[Tensor], Belief]
+"""q(z_1 | x_1) of a model, with mean ``[N, Dz]`` and covariance ``[N, Dz, Dz]``, for frames ``[N, *shape]``, images in
+[0, 1]."""
 
 
 class InitialDistribution(nn.Module, ABC):
@@ -19,6 +26,8 @@ class InitialDistribution(nn.Module, ABC):
     size: int
     tied: ClassVar[bool] = True
     """Whether it is tied to its coordinates, but for mirrors: see :meth:`change_coordinates`."""
+    examples: int = 0
+    """Frames that :meth:`begin_at` takes; with none it does not begin at data."""
 
     @abstractmethod
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
@@ -36,6 +45,18 @@ class InitialDistribution(nn.Module, ABC):
             NotImplementedError: the distribution has no density over z.
         """
         raise NotImplementedError(f"{type(self).__name__} has no density over z")
+
+    def bind(self, posterior: Posterior, shape: Sequence[int], images: bool) -> None:
+        """Become the prior of a model, before any weight is learned; by default it is the same for every model.
+
+        Args:
+            posterior: the model's, a method of it, so that a copy of the model has a prior of its own.
+            shape: of an observation.
+            images: whether observations are images.
+        """
+
+    def begin_at(self, frames: Tensor) -> None:
+        """Take ``frames [examples, *shape]`` of the data for a start, images in [0, 1]; by default there is no use."""
 
     @classmethod
     def can_begin_afresh(cls) -> bool:

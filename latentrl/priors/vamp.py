@@ -3,64 +3,101 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from latentrl.numerics.distributions import DiagonalGaussian, diagonal_log_prob
-from latentrl.priors.base import InitialDistribution
+from latentrl.numerics.distributions import cholesky, gaussian_log_prob, sample_gaussian
+from latentrl.priors.base import InitialDistribution, Posterior
+from latentrl.types import Belief
+
+COMPONENTS = 100
+"""C unless somebody says otherwise; the source of the static models leaves it open."""
+WIDTH = 0.3
+"""Standard deviation of an unbound component at the start, of means with that of one."""
 
 
 class VampPrior(InitialDistribution):
     """p(z) = 1/C sum_k q(z | u_k) with learned pseudo-inputs u_k (Tomczak and Welling, 2018, Eq. 9).
 
     It approximates the optimal prior, the aggregated posterior of Eq. 2.18, with few inputs in the place of all data.
+    In a model of sequences z is the first state z_1 and u_k a first frame, which departs from the source: there u_k is
+    an image of a model that knows no time.
+
+    Until it is bound to a model, u_k holds the mean and the log variances of its component: a mixture of normals.
 
     Args:
         size: dimensions of z.
+        hidden: of no use, for it has no networks of its own.
         components: C.
-        shape: of a pseudo-input.
-        posterior: q(z | u) for ``[C, *shape]``; it belongs to a model, whose parameters these are.
-        images: whether pseudo-inputs stay in [0, 1].
     """
 
+    tied = False
     size: int
-    posterior: Callable[[Tensor], DiagonalGaussian]
+    examples: int
+    posterior: Posterior | None
     images: bool
     pseudo_inputs: nn.Parameter
+    gauge: Tensor | None
 
-    def __init__(
-        self,
-        size: int,
-        components: int,
-        shape: Sequence[int],
-        posterior: Callable[[Tensor], DiagonalGaussian],
-        images: bool = False,
-    ) -> None:
+    def __init__(self, size: int, hidden: Sequence[int] = (), components: int = COMPONENTS) -> None:
         super().__init__()
-        self.size, self.posterior, self.images = size, posterior, images
-        self.pseudo_inputs = nn.Parameter(torch.rand(components, *shape))
+        self.size, self.examples = size, components
+        self.posterior, self.images = None, False
+        moments = torch.cat((torch.randn(components, size), torch.full((components, size), 2 * math.log(WIDTH))), -1)
+        self.pseudo_inputs = nn.Parameter(moments)
+        self.register_buffer("gauge", torch.eye(size))
+
+    def bind(self, posterior: Posterior, shape: Sequence[int], images: bool) -> None:
+        """Make ``posterior`` that of the components; pseudo-inputs ``[C, *shape]`` of images stay in [0, 1]."""
+        self.posterior, self.images = posterior, images
+        self.pseudo_inputs = nn.Parameter(torch.rand(self.examples, *shape))
+        # Components are in the coordinates of their model.
+        self.gauge = None
 
     @torch.no_grad()
-    def begin_at(self, inputs: Tensor) -> None:
-        """Take ``inputs [C, *shape]``, such as observations, for the first pseudo-inputs."""
-        self.pseudo_inputs.copy_(inputs)
+    def begin_at(self, frames: Tensor) -> None:
+        """Take ``frames [C, *shape]`` for the first pseudo-inputs; unbound, it knows no frames and stays."""
+        if self.posterior is not None:
+            self.pseudo_inputs.copy_(frames)
 
-    def components(self) -> DiagonalGaussian:
-        """q(z | u_k), ``[C, Dz]``."""
+    def components(self) -> Belief:
+        """q(z | u_k), with means ``[C, Dz]`` and covariances ``[C, Dz, Dz]``."""
         inputs = self.pseudo_inputs
-        return self.posterior(inputs.clamp(0, 1) if self.images else inputs)
+        if self.posterior is not None:
+            return self.posterior(inputs.clamp(0, 1) if self.images else inputs)
+        assert self.gauge is not None
+        mean, log_variance = inputs.split(self.size, -1)
+        return Belief(mean @ self.gauge.T, self.gauge @ log_variance.exp().diag_embed() @ self.gauge.T)
 
     def bound(self, state: Tensor, generator: torch.Generator | None = None, samples: int = 1) -> Tensor:
         """log p(z) for ``state [..., Dz]`` in nats; exact, so the bound is tight."""
         mixture = self.components()
-        each = diagonal_log_prob(state.unsqueeze(-2), mixture.mean, mixture.variance)
-        return each.logsumexp(-1) - math.log(len(mixture.mean))
+        each = gaussian_log_prob(state.unsqueeze(-2).to(mixture.mean), mixture.mean, cholesky(mixture.covariance))
+        return (each.logsumexp(-1) - math.log(self.examples)).to(state.dtype)
 
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """``count`` latents ``[count, Dz]``: a component, then a sample of it."""
         mixture = self.components()
-        device = mixture.mean.device
-        chosen = torch.randint(len(mixture.mean), (count,), generator=generator, device=device)
-        return DiagonalGaussian(mixture.mean[chosen], mixture.variance[chosen]).rsample(generator)
+        chosen = torch.randint(self.examples, (count,), generator=generator, device=mixture.mean.device)
+        factor = cholesky(mixture.covariance)
+        return sample_gaussian(mixture.mean[chosen], factor[chosen], generator)[0].to(self.pseudo_inputs.dtype)
+
+    def fresh(self) -> VampPrior:
+        fresh = VampPrior(self.size, components=self.examples)
+        if self.posterior is not None:
+            fresh.bind(self.posterior, self.pseudo_inputs.shape[1:], self.images)
+        return fresh
+
+    @torch.no_grad()
+    def take_coordinates(self, other: InitialDistribution) -> None:
+        assert isinstance(other, VampPrior)
+        if self.gauge is not None and other.gauge is not None:
+            self.gauge.copy_(other.gauge)
+
+    @torch.no_grad()
+    def change_coordinates(self, gauge: Tensor) -> None:
+        """Become the distribution of ``gauge z``: bound, by what the model does to its posterior at the same time."""
+        if self.gauge is not None:
+            self.gauge.copy_(gauge @ self.gauge.double())

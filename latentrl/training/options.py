@@ -102,13 +102,14 @@ class TrainOptions:
     """Encoder and decoder of an EKVAE or a KVAE. conv: the dissertation's convolutions for images, meant for a GPU;
     lean: few layers, much cheaper; auto: dense up to 32 x 32 pixels, then conv on a GPU and lean without."""
     prior: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(reversed(PRIORS)) + "}")] = "vhp"
-    """Initial distribution of the latent state."""
+    """Initial distribution of the latent state. vhp: hierarchical; vamp: a mixture of what the model itself says of 100
+    learned frames (docs/models.md)."""
     likelihood: Annotated[Literal["gaussian", "bernoulli"] | None, default_hint("gaussian", "{gaussian,bernoulli}")] = (
         None
     )
     """p(x | z) of a static model; bernoulli is for values from 0 to 1."""
-    samples: Annotated[int | None, default_hint("16", "INT")] = None
-    """Importance samples: of the prior's bound in a vhp-vae or an fm-vae, of the whole bound in an iwae."""
+    samples: Annotated[int | None, default_hint("16, of a state-space model 1", "INT")] = None
+    """Importance samples: of the hierarchical prior's bound, or of the whole bound in an iwae."""
     layers: Annotated[int | None, default_hint("1", "{1,2}")] = None
     """Stochastic layers of an iwae."""
     components: Annotated[int | None, default_hint("100", "INT")] = None
@@ -243,6 +244,10 @@ def _check_static(options: TrainOptions) -> None:
         if value is not None and flag not in entry_of(options.model).flags:
             having = " and ".join(name for name, entry in STATICS.items() if flag in entry.flags)
             raise UserError(f"--{flag} {value}: {options.model} has no such option; it is one of {having}")
+    if options.samples is not None and options.model not in STATICS and options.prior != "vhp":
+        raise UserError(
+            f"--samples {options.samples}: {options.prior} has no such bound; leave it out, or take --prior vhp"
+        )
     if options.layers is not None and options.layers not in (1, 2):
         raise UserError(f"--layers {options.layers}: give 1 or 2")
     if options.model not in STATICS:

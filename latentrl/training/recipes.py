@@ -210,6 +210,7 @@ def model_settings(situation: Situation) -> dict[str, Any]:
         "shortest": SHORTEST,
         **(entry.source if situation.plain else {}),
         **({"version": options.version} if options.version is not None else {}),
+        **({"samples": options.samples} if options.samples is not None else {}),
     }
     if not situation.images:
         wanted["gate_hidden"] = SENSORS_GATE

@@ -135,6 +135,25 @@ def test_gradients_reach_every_parameter(name: str, prior: str) -> None:
         assert parameter.grad.isfinite().all() and parameter.grad.abs().sum() > 0, parameter_name
 
 
+def test_the_priors_bound_has_the_samples_that_the_settings_say(name: str) -> None:
+    """Each of four is drawn anew, and the bound of their weights is what the rate is made of."""
+    if not MODELS[name].has_setting("samples"):
+        pytest.skip("knows no samples of its prior's bound")
+    model, batch = make_model(name, samples=4), make_batch()
+    terms = [model.rate_distortion(batch, torch.Generator().manual_seed(0)).rate]
+    bound = model.initial_distribution.bound
+    found: list[torch.Tensor] = []
+
+    def spied(state: torch.Tensor, generator: torch.Generator | None = None, samples: int = 1) -> torch.Tensor:
+        found.extend((bound(state, generator, 4), torch.tensor(samples)))
+        return found[0] + 100.0
+
+    model.initial_distribution.bound = spied  # type: ignore[method-assign]
+    terms.append(model.rate_distortion(batch, torch.Generator().manual_seed(0)).rate)
+    assert found[1] == 4
+    torch.testing.assert_close(terms[0] - terms[1], torch.full((4,), 100.0), rtol=0, atol=1e-2)
+
+
 def test_alignment_pulls_on_the_encoder(model: WorldModel) -> None:
     if not isinstance(model, FrameEncoder):
         pytest.skip("encodes whole sequences, and is not aligned")

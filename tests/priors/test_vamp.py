@@ -7,26 +7,30 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.priors.vamp import VampPrior
+from latentrl.types import Belief
 
 
 class Encoder(nn.Module):
-    """q(z | u) with two dimensions of u [3]."""
+    """q(z | u) with two dimensions of u [3], that depend on each other."""
 
     def __init__(self) -> None:
         super().__init__()
         self.mean, self.spread = nn.Linear(3, 2), nn.Linear(3, 2)
-        self.prior = VampPrior(2, 4, (3,), self.encode, images=True)
+        self.register_buffer("slope", torch.tensor([[1.0, 0.0], [0.7, 0.5]], dtype=torch.float64))
+        self.slope: Tensor
+        self.prior = VampPrior(2, components=4)
+        self.prior.bind(self.encode, (3,), images=True)
 
-    def encode(self, inputs: Tensor) -> DiagonalGaussian:
-        return DiagonalGaussian(self.mean(inputs), self.spread(inputs).exp())
+    def encode(self, inputs: Tensor) -> Belief:
+        variance = self.spread(inputs).exp().double().diag_embed()
+        return Belief(self.mean(inputs).double(), self.slope @ variance @ self.slope.T)
 
 
 def mixture(model: Encoder) -> torch.distributions.MixtureSameFamily:
     parts = model.encode(model.prior.pseudo_inputs.clamp(0, 1))
-    each = torch.distributions.Independent(torch.distributions.Normal(parts.mean, parts.variance.sqrt()), 1)
-    return torch.distributions.MixtureSameFamily(torch.distributions.Categorical(torch.ones(4)), each)
+    each = torch.distributions.MultivariateNormal(parts.mean, parts.covariance)
+    return torch.distributions.MixtureSameFamily(torch.distributions.Categorical(torch.ones(4).double()), each)
 
 
 def made() -> Encoder:
@@ -39,10 +43,10 @@ def made() -> Encoder:
 @torch.no_grad()
 def test_its_density_and_its_samples_are_those_of_the_mixture_of_posteriors() -> None:
     model, states = made(), torch.randn(2, 5, 2)
-    torch.testing.assert_close(model.prior.bound(states, samples=3), mixture(model).log_prob(states))
+    torch.testing.assert_close(model.prior.bound(states, samples=3), mixture(model).log_prob(states).float())
     drawn = model.prior.sample(20_000, torch.Generator().manual_seed(0))
-    torch.testing.assert_close(drawn.mean(0), mixture(model).mean, rtol=0, atol=0.03)
-    torch.testing.assert_close(drawn.var(0), mixture(model).variance, rtol=0.05, atol=0.02)
+    torch.testing.assert_close(drawn.mean(0).double(), mixture(model).mean, rtol=0, atol=0.03)
+    torch.testing.assert_close(drawn.var(0).double(), mixture(model).variance, rtol=0.05, atol=0.02)
 
 
 def test_gradients_reach_pseudo_inputs_and_posterior() -> None:

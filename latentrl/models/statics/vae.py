@@ -24,9 +24,9 @@ from latentrl.networks import NetworkName
 from latentrl.numerics.distributions import DiagonalGaussian, PixelBernoulli, PixelGaussian, pixel_distortion
 from latentrl.numerics.frame_errors import frame_errors
 from latentrl.numerics.pieces import in_pieces
-from latentrl.priors import PRIORS, InitialDistribution
+from latentrl.priors import InitialDistribution
 from latentrl.priors.vamp import VampPrior
-from latentrl.types import RateDistortion, Sequences
+from latentrl.types import Belief, RateDistortion, Sequences
 
 Likelihood = Literal["gaussian", "bernoulli"]
 
@@ -117,8 +117,10 @@ class VAE(FrameAutoencoder, StaticModel):
     def _make_prior(self) -> InitialDistribution:
         settings, size = self.settings, self.position_size
         if settings.prior != "vamp":
-            return PRIORS[settings.prior](size, settings.prior_hidden)
-        return VampPrior(size, settings.components, self.spec.observation_shape, self.encode, self.spec.is_image)
+            return self.make_prior(settings.prior, settings.prior_hidden)
+        prior = VampPrior(size, components=settings.components)
+        prior.bind(self.first_belief, self.spec.observation_shape, self.spec.is_image)
+        return prior
 
     @property
     def drawn_samples(self) -> int:
@@ -132,12 +134,13 @@ class VAE(FrameAutoencoder, StaticModel):
 
     def prepare(self, data: Sequences) -> None:
         """The scale of the networks and the first pseudo-inputs are read off the data."""
-        frames = data.observations.flatten(0, 1)
+        super().prepare(data)
         if self.standard is not None:
-            self.standard.fit(frames)
-        if isinstance(self.initial_distribution, VampPrior):
-            places = torch.arange(self.settings.components) * len(frames) // self.settings.components
-            self.initial_distribution.begin_at(self.to_unit(frames[places]))
+            self.standard.fit(data.observations.flatten(0, 1))
+
+    def first_belief(self, frames: Tensor) -> Belief:
+        found = self.encode(frames)
+        return Belief(found.mean, found.variance.diag_embed())
 
     # -- learning ----------------------------------------------------------------------------------------------------
 

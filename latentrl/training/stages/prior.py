@@ -41,7 +41,7 @@ class PriorAfresh(Stage):
     def why(self, situation: Situation, settings: TrainSettings) -> str | None:
         if not settings.prior_steps or not PRIORS[situation.options.prior].can_begin_afresh():
             return None
-        return f"{settings.prior_steps} steps with {SAMPLES} importance samples: fitted along, it is too wide"
+        return f"{settings.prior_steps} steps on first states that no longer change: fitted along, it is too wide"
 
     def run(self, training: Training) -> None:
         training.trainer.seconds += fit_prior(
@@ -50,7 +50,7 @@ class PriorAfresh(Stage):
 
 
 def fit_prior(model: WorldModel, data: Sequences, steps: int, seed: int = 0, progress: Shown = True) -> float:
-    """Fit the VHP of ``model`` to samples of the smoothed first states, in place; another prior stays as it is.
+    """Fit the prior of ``model`` to samples of the smoothed first states, in place; one with no weights stays.
 
     Args:
         model: trained.
@@ -75,6 +75,7 @@ def fit_prior(model: WorldModel, data: Sequences, steps: int, seed: int = 0, pro
     belief = smooth(model, spread_sample(data, SEQUENCES))
     mean, factor = belief.mean[:, 0].float(), cholesky(belief.covariance[:, 0]).float()
     fresh.take_coordinates(prior)
+    model.begin_prior(fresh, data)
     generator = torch.Generator(device).manual_seed(seed)
     fitting = Fitting(torch.optim.Adam(fresh.parameters(), lr=LEARNING_RATE), steps, "prior", progress, shown="nats")
     for _ in fitting:
