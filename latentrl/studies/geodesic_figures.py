@@ -53,7 +53,7 @@ def paths(models: Mapping[str, Arrays], names: Sequence[str], theme: Theme = LIG
             curve = arrays[f"curve {name}"]
             axes.plot(*curve.T, color=COLOURS.get(name, theme.ink), linewidth=1.6, label=LABELS.get(name, name))
         axes.plot(*curve[[0, -1]].T, "o", color=theme.ink, markersize=4, linewidth=0)
-    _legend(figure, panels[0], theme)
+    _legend(figure, panels, theme)
     return figure
 
 
@@ -87,7 +87,7 @@ def lengths_by_truth(models: Mapping[str, Arrays], names: Sequence[str], theme: 
         axes.set_ylim(bottom=0)
         axes.set_xlabel("apart, degrees" if turned else "apart", fontsize=8.5, color=theme.muted)
     panels[0].set_ylabel("Riemannian length", fontsize=8.5, color=theme.muted)
-    _legend(figure, panels[0], theme)
+    _legend(figure, panels, theme)
     return figure
 
 
@@ -155,8 +155,9 @@ def _look(arrays: Arrays, theme: Theme) -> dict[str, object]:
     return {"color": theme.accent}
 
 
-def _legend(figure: Figure, axes: Axes, theme: Theme) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8, frameon=False, labelcolor=theme.ink
-    )
+def _legend(figure: Figure, panels: Sequence[Axes], theme: Theme) -> None:
+    """One for all panels; a single panel is too narrow for a line of it."""
+    handles, labels = panels[0].get_legend_handles_labels()
+    columns = 3 if len(panels) == 1 else len(labels)
+    place = {"loc": "outside lower center", "ncols": columns, "fontsize": 8, "frameon": False}
+    figure.legend(handles, labels, labelcolor=theme.ink, **place)

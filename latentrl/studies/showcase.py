@@ -43,9 +43,11 @@ def pictures(study: Study, cells: Sequence[Cell], results: Results, velocity: st
     colour it by.
     """
     made = {}
-    for table in study.tables:
+    for place, table in enumerate(study.tables):
         number = table.number.replace(".", "_")
         shown = [cell for cell in cells if cell.seed == 0 and cell.row.name in table.rows and cell.finished]
+        if any(table.rows == other.rows for other in study.tables[:place]):
+            continue  # the same pictures once more
         for kind, png in _of_models(shown).items():
             made[f"{kind}_{number}.png"] = png
     if study.measurement is not None:
