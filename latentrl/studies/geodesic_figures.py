@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -48,7 +49,8 @@ def paths(models: Mapping[str, Arrays], names: Sequence[str], theme: Theme = LIG
             vmax=max(float(np.percentile(factor, DARKEST)), 1e-12),
             aspect="auto",
         )
-        axes.scatter(*arrays["latents"].T, s=3, linewidths=0, **_look(arrays, theme))
+        places = arrays["latents"]
+        axes.scatter(places[:, 0], places[:, 1], s=3, linewidths=0, **_look(arrays, theme))
         for name in names:
             curve = arrays[f"curve {name}"]
             axes.plot(*curve.T, color=COLOURS.get(name, theme.ink), linewidth=1.6, label=LABELS.get(name, name))
@@ -147,17 +149,23 @@ def _panels(models: Mapping[str, Arrays], wide: float, tall: float) -> tuple[Fig
     return figure, list(figure.subplots(1, len(models), squeeze=False)[0])
 
 
-def _look(arrays: Arrays, theme: Theme) -> dict[str, object]:
+def _look(arrays: Arrays, theme: Theme) -> dict[str, Any]:
     kinds: tuple[Kind, ...] = ("angle", "line")
     for kind in kinds:
         if kind in arrays:
-            return dict(Colouring("", arrays[kind], kind).look())
+            return Colouring("", arrays[kind], kind).look()
     return {"color": theme.accent}
 
 
 def _legend(figure: Figure, panels: Sequence[Axes], theme: Theme) -> None:
     """One for all panels; a single panel is too narrow for a line of it."""
     handles, labels = panels[0].get_legend_handles_labels()
-    columns = 3 if len(panels) == 1 else len(labels)
-    place = {"loc": "outside lower center", "ncols": columns, "fontsize": 8, "frameon": False}
-    figure.legend(handles, labels, labelcolor=theme.ink, **place)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=3 if len(panels) == 1 else len(labels),
+        fontsize=8,
+        frameon=False,
+        labelcolor=theme.ink,
+    )

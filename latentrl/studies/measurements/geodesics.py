@@ -141,7 +141,7 @@ def _map(decoder: Decoder, points: Tensor) -> dict[str, Tensor]:
     low, high = points.min(0).values, points.max(0).values
     margin = 0.15 * (high - low).clamp(min=1e-6)
     corners = torch.stack((low - margin, high + margin))
-    across, up = (torch.linspace(*corners[:, axis].tolist(), GRID) for axis in (0, 1))
+    across, up = (torch.linspace(float(first), float(last), GRID) for first, last in corners.T)
     grid = torch.stack(torch.meshgrid(across, up, indexing="xy"), -1)
     return {"magnification": magnification_factor(metric_tensor(decoder, grid)), "corners": corners}
 
