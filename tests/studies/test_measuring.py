@@ -28,6 +28,7 @@ from latentrl.studies.measuring import measure as measure_run
 from latentrl.studies.own import read_study
 from latentrl.studies.report import write_report
 from latentrl.studies.running import run_study
+from latentrl.study import StudyOptions, study
 from latentrl.support.errors import UserError
 from latentrl.train import train
 from latentrl.training.options import TrainOptions
@@ -152,6 +153,15 @@ def test_a_failed_measuring_is_told_after_the_others_and_tried_again(tmp_path: P
     again = Jobs()
     run_study(PLAN, tmp_path, cells, 1, runs_jobs=again)
     assert len(again.commands) == 1 and is_measured(cells[1].folder, "geodesics")
+
+
+def test_a_dry_run_tells_what_will_be_trained_and_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study(StudyOptions(study="geometry", out=tmp_path / "out", seeds=3, rows=("iwae", "fm-vae"), dry_run=True))
+    lines = capsys.readouterr().out.splitlines()
+    measured = [line.split("--run ")[1].split()[0] for line in lines if f"{MODULE} geodesics" in line]
+    rows = [(seed, row) for seed in range(3) for row in ("iwae", "fm-vae")]
+    assert measured == [str(tmp_path / "out" / row / f"seed{seed}") for seed, row in rows]
+    assert sum("latentrl.train" in line for line in lines) == len(rows)
 
 
 def test_a_study_file_may_ask_for_it(tmp_path: Path) -> None:
