@@ -19,11 +19,12 @@ from latentrl.studies.contests.results import results_of
 from latentrl.studies.definition import Study
 from latentrl.studies.launchers import LAUNCHERS, launched
 from latentrl.studies.launchers.base import Plan, RunsJobs
+from latentrl.studies.measuring import MODULE
 from latentrl.studies.own import read_study
 from latentrl.studies.progress import in_words, left_of
 from latentrl.studies.report import write_report
 from latentrl.studies.results import Results
-from latentrl.studies.running import missing_data, run_study
+from latentrl.studies.running import measuring_arguments, missing_data, run_study, unmeasured
 from latentrl.studies.single import single_runs
 from latentrl.studies.suite.chain import Chain
 from latentrl.studies.suite.outcome import outcome_of
@@ -124,10 +125,11 @@ def _plan(
     for cell in cells:
         cell.check()
     todo = [cell for cell in cells if cell.open or (options.retry_failed and not cell.finished)]
+    unseen = unmeasured(study, cells)
     first = _line(options, "--data-only", skip=("retry_failed",)) if missing_data(study, todo) else None
     if options.data_only:
         return Plan(out, options.jobs, run, None, (first,) if first else (), _line(options, "--data-only"))
-    runs = tuple(_line(replace(options, rows=(cell.name,))) for cell in todo)
+    runs = tuple(_line(replace(options, rows=(cell.name,))) for cell in (*todo, *unseen))
     report = _line(options, "--report", skip=("retry_failed",), publish=options.publish)
     return Plan(out, options.jobs, run, first, runs, report, gpus_of(options.device))
 
@@ -254,6 +256,9 @@ def _show(plan: Study, cells: Sequence[Cell], options: StudyOptions) -> None:
         print(printed("latentrl.collect", arguments))
     for cell in todo:
         print(printed("latentrl.train", cell.next_arguments()))
+    if plan.measurement is not None:
+        for cell in (*todo, *unmeasured(plan, cells)):
+            print(printed(MODULE, measuring_arguments(plan, cell)))
     left = in_words(left_of(todo, cells, plan.minutes, options.jobs or 1)) if todo else "no time"
     states = ", ".join(f"{n} {state}" for state in STATES if (n := sum(cell.state() == state for cell in cells)))
     print(f"\n{len(cells)} runs: {states}; about {left} in {options.jobs or 1} process(es), one core each")

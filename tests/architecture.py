@@ -222,6 +222,9 @@ REGISTRIES: tuple[Registry, ...] = (
         },
     ),
     Registry("studies/systems", "studies/systems/__init__.py", "SYSTEMS", {"base": "what a system is"}),
+    Registry(
+        "studies/measurements", "studies/measurements/__init__.py", "MEASUREMENTS", {"base": "what a measurement is"}
+    ),
     Registry("envs/measures", "envs/measures/__init__.py", "MEASURES", {"base": "what a measure is"}),
     Registry(
         "goals",

@@ -106,6 +106,8 @@ class Study:
         constrained: for that figure, the row that each annealed one is compared with: ``{annealed: constrained}``.
         minutes: of a run of ``steps`` on one core, by model: an estimate until runs of this study are finished.
         notes: what readers must know about the comparison.
+        measurement: of every run, beside what its training measures: a name of
+            `latentrl.studies.measurements.MEASUREMENTS`.
     """
 
     name: str
@@ -121,6 +123,7 @@ class Study:
     constrained: Mapping[str, str] = field(default_factory=dict)
     minutes: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    measurement: str | None = None
 
     @property
     def all_rows(self) -> tuple[Row, ...]:

@@ -14,7 +14,8 @@
     }
 
 Only ``rows`` is needed, and of each row ``name`` and ``model``; ``collect`` can be left out where ``--data-dir`` is
-given, and ``columns`` names figures of ``metrics.json``.
+given, and ``columns`` names figures of ``metrics.json``, or of the ``measurement`` that is wanted of every run beside
+it: ``"geodesics"``.
 """
 
 from __future__ import annotations
@@ -24,10 +25,19 @@ from pathlib import Path
 from typing import Any
 
 from latentrl.studies.definition import Column, Row, Study, Table
+from latentrl.studies.measurements import MEASUREMENTS
 from latentrl.support.errors import UserError
 from latentrl.support.files import read_json
 
-KEYS: Mapping[str, type] = {"name": str, "steps": int, "collect": list, "train": list, "columns": list, "rows": list}
+KEYS: Mapping[str, type] = {
+    "name": str,
+    "steps": int,
+    "collect": list,
+    "train": list,
+    "columns": list,
+    "rows": list,
+    "measurement": str,
+}
 ROW_KEYS: Mapping[str, type] = {
     "name": str,
     "label": str,
@@ -55,8 +65,8 @@ def read_study(path: Path) -> Study:
     """
     if not path.is_file():
         raise UserError(
-            f"there is no study {path}: give pendulum, reacher-angles, static-pendulum, control, or a JSON file with "
-            "rows of your own"
+            f"there is no study {path}: give pendulum, reacher-angles, static-pendulum, geometry, control, or a JSON "
+            "file with rows of your own"
         )
     content = read_json(path, "correct it")
     _check(content, KEYS, f"{path}")
@@ -72,6 +82,9 @@ def read_study(path: Path) -> Study:
     )
     for key in ("collect", "train"):
         _check_options(content.get(key, ()), f"{path}, {key}")
+    measurement = content.get("measurement")
+    if measurement is not None and measurement not in MEASUREMENTS:
+        raise UserError(f"{path}: the measurement {measurement!r} is unknown; there are {', '.join(MEASUREMENTS)}")
     name, steps = content.get("name", path.stem), content.get("steps", 8000)
     if not _is_folder(name):
         raise UserError(f"{path}: the name {name!r} makes no folder; give another")
@@ -87,6 +100,7 @@ def read_study(path: Path) -> Study:
         rows=rows,
         tables=(Table("1", name, columns, tuple(names), (Column("train_seconds", "training, s", ".0f"),)),),
         minutes={row.model: MINUTES * steps / 8000 for row in rows},
+        measurement=measurement,
     )
 
 

@@ -33,6 +33,7 @@ def describe(study: Study, cells: Sequence[Cell], steps: int, options: Mapping[s
         "steps": steps,
         "other_steps_than_the_study": steps != study.steps,
         "notes": list(study.notes),
+        "measurement": study.measurement,
         "shared_by_all_rows": shared,
         "differs_between_rows": differing,
         "models": {name: settings["model"]["settings"] for name, settings in reversed(first.items())},

@@ -11,6 +11,7 @@ from typing import Any
 from latentrl.numerics.statistics import Interval, bootstrap_interval
 from latentrl.studies.cells import Cell, State
 from latentrl.studies.definition import Row, Term
+from latentrl.studies.measuring import figures_of
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _outcome(cell: Cell) -> Outcome:
         cell.row,
         cell.seed,
         state,
-        cell.metrics() if state == "finished" else {},
+        {**cell.metrics(), **figures_of(cell.folder)} if state == "finished" else {},
         record.get("reason") if state == "failed" else None,
         record.get("seconds", 0.0),
         record.get("command", ""),

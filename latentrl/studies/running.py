@@ -11,6 +11,7 @@ import gymnasium
 from latentrl.data_collection.storage import METADATA
 from latentrl.envs import register
 from latentrl.runs.folder import SETTINGS
+from latentrl.studies import measuring
 from latentrl.studies.cells import Cell, State, command, printed, reason
 from latentrl.studies.definition import Study
 from latentrl.studies.launchers.base import Ending, Job, RunsJobs
@@ -93,16 +94,57 @@ def run_study(
         if retry:
             forget_failures(cells)
         todo = [cell for cell in cells if cell.open]
-        if not todo:
-            return
-        _collect(missing_data(study, todo), out, held, runs_jobs)
-        if not train:
-            return
-        progress = Progress(cells, study.minutes, workers)
-        try:
-            _train(todo, workers, progress, held, runs_jobs)
-        finally:
-            progress.close()
+        if todo:
+            _collect(missing_data(study, todo), out, held, runs_jobs)
+        if todo and train:
+            progress = Progress(cells, study.minutes, workers)
+            try:
+                _train(todo, workers, progress, held, runs_jobs)
+            finally:
+                progress.close()
+        if train:
+            _measure(study, cells, workers, held, runs_jobs)
+
+
+def unmeasured(study: Study, cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Finished runs that the study's measurement has not seen."""
+    name = study.measurement
+    return () if name is None else tuple(c for c in cells if c.finished and not measuring.is_measured(c.folder, name))
+
+
+def measuring_arguments(study: Study, cell: Cell) -> tuple[str, ...]:
+    """Of `latentrl.studies.measuring`, for a run of a study that measures."""
+    assert study.measurement is not None
+    return measuring.arguments(study.measurement, cell.folder, cell.data)
+
+
+def _measure(study: Study, cells: Sequence[Cell], workers: int, held: Sequence[int], runs_jobs: RunsJobs) -> None:
+    """Measure what is trained; what cannot be measured is told once all others are, and tried again next time.
+
+    Raises:
+        UserError: names the first, with its log.
+    """
+    jobs = [
+        Job(cell.name, command(measuring.MODULE, measuring_arguments(study, cell)), measuring_log(cell))
+        for cell in unmeasured(study, cells)
+    ]
+    failed = list[str]()
+
+    def ended(job: Job, ending: Ending) -> None:
+        if ending.code == 0:
+            print(f"{job.name} measured in {in_words(ending.seconds)}", flush=True)
+        elif not ending.interrupted:
+            failed.append(f"measuring {job.name} failed: {reason(job.log, ending.log_offset, ending.code)}; {job.log}")
+
+    if jobs:
+        runs_jobs(jobs, workers, on_end=ended, inherited=held)
+    if failed:
+        raise UserError(f"{'; '.join(failed)} (--report reports without)")
+
+
+def measuring_log(cell: Cell) -> Path:
+    """What the measuring of a run printed, all tries together."""
+    return cell.log.with_name(f"{cell.folder.name}-measured.log")
 
 
 def _collect(missing: FolderArguments, out: Path, held: Sequence[int], runs_jobs: RunsJobs) -> None:

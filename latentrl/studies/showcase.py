@@ -22,6 +22,8 @@ from latentrl.runs.folder import load_any_model, load_model
 from latentrl.studies.cells import Cell
 from latentrl.studies.definition import Study
 from latentrl.studies.figures import Barrel, Lengths, Plane, annealing_lengths, barrels, planes, strips
+from latentrl.studies.measurements import MEASUREMENTS
+from latentrl.studies.measuring import arrays_of, is_measured
 from latentrl.studies.results import Results
 from latentrl.types import Sequences
 
@@ -41,16 +43,28 @@ def pictures(study: Study, cells: Sequence[Cell], results: Results, velocity: st
     colour it by.
     """
     made = {}
-    for table in study.tables:
+    for place, table in enumerate(study.tables):
         number = table.number.replace(".", "_")
         shown = [cell for cell in cells if cell.seed == 0 and cell.row.name in table.rows and cell.finished]
+        if any(table.rows == other.rows for other in study.tables[:place]):
+            continue  # the same pictures once more
         for kind, png in _of_models(shown).items():
             made[f"{kind}_{number}.png"] = png
+    if study.measurement is not None:
+        made |= _measured(study.measurement, cells)
     lengths = [_lengths(study, results, name, velocity) for name in study.constrained]
     lengths = [length for length in lengths if len(length.annealed) > 1]
     if lengths:
         made["figure_4_4.png"] = to_png(annealing_lengths(lengths), DPI)
     return made
+
+
+def _measured(measurement: str, cells: Sequence[Cell]) -> dict[str, bytes]:
+    """Of the first seed's runs, those that have been measured."""
+    shown = [cell for cell in cells if cell.seed == 0 and cell.finished and is_measured(cell.folder, measurement)]
+    if not shown:
+        return {}
+    return MEASUREMENTS[measurement].pictures({cell.row.label: arrays_of(cell.folder) for cell in shown})
 
 
 @torch.no_grad()

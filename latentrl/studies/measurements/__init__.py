@@ -1,0 +1,10 @@
+"""Measurements by name. A new one is a file, and a line here."""
+
+from __future__ import annotations
+
+from latentrl.studies.measurements.base import Measured, Measurement
+from latentrl.studies.measurements.geodesics import GEODESIC_LENGTHS
+
+MEASUREMENTS: dict[str, Measurement] = {"geodesics": GEODESIC_LENGTHS}
+
+__all__ = ["MEASUREMENTS", "Measured", "Measurement"]
