@@ -17,6 +17,8 @@ from latentrl.support.printing import say
 from latentrl.tracking.base import Scalars
 from latentrl.tracking.tensorboard import Board
 
+AWAY = 0.5
+"""In the long run, of the squared distance at the start: a policy that stays so far away has not arrived."""
 PART = "-interrupted"
 """After the name of a policy that was not learned to the end."""
 
@@ -82,12 +84,18 @@ def learn_into(
         except KeyboardInterrupt as interrupt:
             kept = None if not done else _save(folder, learner, {**notes, "updates_done": done}, history, name + PART)
             raise LearningInterrupted(done, learner.budget, kept) from interrupt
-    found = {"updates_done": done, "imagined_returns": [one for one in learner.returns if math.isfinite(one)]}
+    found = {
+        "updates_done": done,
+        "imagined_returns": [one for one in learner.returns if math.isfinite(one)],
+        "long_run": [one for one in learner.long_run if math.isfinite(one)],
+    }
     try:
         # First, for nobody may read what is printed; what fails here is told after what was reached.
         path = _save(folder, learner, {**notes, **found}, history, name)
     finally:
         say(how_it_ended(done, learner.budget, learner.returns), flush=True)
+        if learner.long_run:
+            say(how_it_lasts(learner.long_run), flush=True)
     _remove_part(folder, name)
     return path
 
@@ -116,6 +124,25 @@ def how_it_ended(done: int, budget: int, returns: Sequence[float]) -> str:
         )
     ending = "all of them" if done >= budget else f"of {budget} at most, for it had stopped rising"
     return f"the imagined return rose {said} in {done} updates, {ending}"
+
+
+def how_it_lasts(long_run: Sequence[float]) -> str:
+    """How the policy that is kept fares in long imagined episodes, in a line; with a warning where it does not arrive.
+
+    Args:
+        long_run: see :attr:`latentrl.agents.policies.Learner.long_run`.
+    """
+    best = min(long_run)
+    rivals = (
+        "" if len(long_run) == 1 else f"; the best of {len(long_run)}: {', '.join(f'{one:.2g}' for one in long_run)}"
+    )
+    said = f"in long imagined episodes the squared distance from the goal falls to {best:.2g} of the start's{rivals}"
+    if best <= AWAY:
+        return said
+    return (
+        f"warning: {said}: even in the model this policy does not arrive; try --distance geodesic, a longer --horizon, "
+        "or a planner, and look at the goal with imagine"
+    )
 
 
 def _remove_part(folder: Path, name: str) -> None:

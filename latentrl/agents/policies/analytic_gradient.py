@@ -7,6 +7,7 @@ the model is asked: no environment, no data.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ RISE = 0.02
 """Of all that the imagined return has risen: where half a round, or a further one, brought no more, it has stopped."""
 JUDGED = 256
 """Roll-outs that it is the mean of."""
+LONG_RUN = 8
+"""Horizons that a policy is followed for in the long run; its second half is judged."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,16 @@ class AnalyticGradient:
         """Updates to do at most: what ``on_progress`` of `learn` counts up to."""
         return self.options.updates * self.options.rounds
 
+    @property
+    def done(self) -> int:
+        """Updates that were done."""
+        return self._done
+
+    @property
+    def long_run(self) -> Sequence[float]:
+        """Nothing: see `latentrl.agents.policies.several.BestOf`."""
+        return ()
+
     def learn(self, on_progress: OnProgress | None = None) -> MLPPolicy:
         """All updates of a round in a row, and of further rounds while that helps; returns the policy."""
         options, watched = self.options, self.options.rounds > 1
@@ -219,6 +232,28 @@ class AnalyticGradient:
             self._guard,
         )
         return float(self.reward(states, actions).mean())
+
+    @torch.no_grad()
+    def fares_in_the_long_run(self, seed: int) -> float:
+        """The mean reward in the second half of an episode of 8 horizons, as a share of what its start states have.
+
+        For rewards that are squared distances: 0 is at the goal, 1 as far from it as at the start. It is infinite where
+        roll-outs are not finite.
+
+        Args:
+            seed: of start states and noise.
+        """
+        generator = torch.Generator(self._generator.device).manual_seed(seed)
+        start = self._imagination.start_states(JUDGED, generator).detach()
+        horizon = LONG_RUN * self.options.horizon
+        actor = self._actor(generator, explores=False)
+        states, actions = rollout_closed_loop(
+            self.dynamics, start, actor, horizon, generator, self.options.sample, self._guard
+        )
+        late = self.reward(states[:, horizon // 2 :], actions[:, horizon // 2 :]).mean()
+        begun = self.reward(start, torch.zeros_like(actions[:, 0])).mean()
+        share = float(late / begun)
+        return share if math.isfinite(share) else math.inf
 
     def update(self) -> Update:
         """One gradient step on one batch of imagined roll-outs."""

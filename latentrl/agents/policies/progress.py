@@ -59,6 +59,12 @@ class Learner(Protocol):
         for."""
         ...
 
+    @property
+    def long_run(self) -> Sequence[float]:
+        """Of each policy that was tried, its reward after many horizons as a share of that at the start: 0 is at the
+        goal, 1 as far as before; empty if it was not asked for."""
+        ...
+
     def learn(self, on_progress: OnProgress | None = None) -> Policy:
         """Use up the budget, or as much of it as helps."""
         ...
