@@ -24,9 +24,8 @@ CARTPOLE = System(
         '"qvel": {"slider": [-1.5, 1.5], "hinge_1": [-8, 8]}}',
         *("--goal-options", '{"qpos": {"slider": 0, "hinge_1": 0}, "qvel": {"slider": 0, "hinge_1": 0}}'),
     ),
-    # The cart's place takes one number and the pole's angle two; each of the three has a velocity. Three times the
-    # default's steps, chosen because with 8000 the predictions of one seed of three were too far off to swing up by.
-    train=("--position-size", "3", "--state-size", "6", "--steps", "24000"),
+    # The cart's place takes one number and the pole's angle two; each of the three has a velocity.
+    train=("--position-size", "3", "--state-size", "6"),
     evaluations=(
         Evaluation("balance", "balance, 1000 steps", ("--reset-options", BALANCED, *LENGTH), "return", 950),
         Evaluation("swingup", "swingup, 1000 steps", LENGTH, "return", 700),
