@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from latentrl.agents.bounds import ActionBounds
 from latentrl.agents.horizon import horizon_steps
 from latentrl.agents.learning import PART, LearningInterrupted, learn_into, log_folder
 from latentrl.agents.options import LearnOptions
-from latentrl.agents.policies import AnalyticGradient, BestOf, Learner, PolicyKind, policy_kind, policy_path
+from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
 from latentrl.goals.base import Goal
 from latentrl.goals.distances import EUCLID, check_distance
 from latentrl.goals.imagining import problem_of
@@ -39,8 +38,6 @@ FAR_ACTION = 2.0
 """Times the largest recorded action: a limit beyond is warned of."""
 ROUNDS = 4
 """Of a policy's updates at most, where their number is not given."""
-TRIES = 4
-"""Policies that are learned at most, where the number of updates is not given."""
 FOR_ANY_GOAL: dict[str, Any] = {"updates": 1200, "hidden": (128, 128)}
 """Options of the analytic gradient for a goal-conditioned policy, which has more to learn."""
 LONGEST_NAME = 100
@@ -189,22 +186,7 @@ def _learner(
 ) -> tuple[Learner, list[float] | None]:
     """What learns the policy, and the goal in latent units; None for any."""
     dynamics, start_states, reward, target = problem_of(goal, model, options.run, options.input, options.distance)
-    problem = dynamics, reward, start_states, bounds.low, bounds.high, settings
-    tries = _tries(options, goal)
-    if tries is None:
-        return kind.learner(*problem, options.seed), target
-    return BestOf(partial(AnalyticGradient, *problem), tries, options.seed), target
-
-
-def _tries(options: LearnOptions, goal: Goal) -> int | None:
-    """How many policies are learned at most; None for algorithms that learn one."""
-    if options.policy != "analytic-gradient":
-        if options.tries is not None:
-            raise UserError(f"--tries {options.tries}: {options.policy} is learned once; try another --seed")
-        return None
-    if options.tries is not None and options.tries < 1:
-        raise UserError(f"--tries {options.tries}: give 1 or more")
-    return options.tries or (TRIES if goal.is_single and options.updates is None else 1)
+    return kind.learner(dynamics, reward, start_states, bounds.low, bounds.high, settings, options.seed), target
 
 
 def _warn_of_large_actions(options: LearnOptions, model: WorldModel) -> None:

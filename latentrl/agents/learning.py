@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from latentrl.agents.policies import Learner, policy_path, save_policy
+from latentrl.agents.policies import FollowsOn, Learner, policy_path, save_policy
 from latentrl.support.files import partial_of, replacing
 from latentrl.support.interrupts import deferred_interrupt
 from latentrl.support.printing import say
@@ -84,18 +84,19 @@ def learn_into(
         except KeyboardInterrupt as interrupt:
             kept = None if not done else _save(folder, learner, {**notes, "updates_done": done}, history, name + PART)
             raise LearningInterrupted(done, learner.budget, kept) from interrupt
+    long_run = learner.long_run if isinstance(learner, FollowsOn) else math.nan
     found = {
         "updates_done": done,
         "imagined_returns": [one for one in learner.returns if math.isfinite(one)],
-        "long_run": [one for one in learner.long_run if math.isfinite(one)],
+        **({"long_run": long_run} if math.isfinite(long_run) else {}),
     }
     try:
         # First, for nobody may read what is printed; what fails here is told after what was reached.
         path = _save(folder, learner, {**notes, **found}, history, name)
     finally:
         say(how_it_ended(done, learner.budget, learner.returns), flush=True)
-        if learner.long_run:
-            say(how_it_lasts(learner.long_run), flush=True)
+        if not math.isnan(long_run):
+            say(how_it_lasts(long_run), flush=True)
     _remove_part(folder, name)
     return path
 
@@ -126,22 +127,18 @@ def how_it_ended(done: int, budget: int, returns: Sequence[float]) -> str:
     return f"the imagined return rose {said} in {done} updates, {ending}"
 
 
-def how_it_lasts(long_run: Sequence[float]) -> str:
-    """How the policy that is kept fares in long imagined episodes, in a line; with a warning where it does not arrive.
+def how_it_lasts(long_run: float) -> str:
+    """How the policy fares in long imagined episodes, in a line; with a warning where it does not arrive.
 
     Args:
-        long_run: see :attr:`latentrl.agents.policies.Learner.long_run`.
+        long_run: see `latentrl.agents.policies.FollowsOn`.
     """
-    best = min(long_run)
-    rivals = (
-        "" if len(long_run) == 1 else f"; the best of {len(long_run)}: {', '.join(f'{one:.2g}' for one in long_run)}"
-    )
-    said = f"in long imagined episodes the squared distance from the goal falls to {best:.2g} of the start's{rivals}"
-    if best <= AWAY:
+    said = f"in long imagined episodes the squared distance from the goal becomes {long_run:.2g} of the start's"
+    if long_run <= AWAY:
         return said
     return (
-        f"warning: {said}: even in the model this policy does not arrive; try --distance geodesic, a longer --horizon, "
-        "or a planner, and look at the goal with imagine"
+        f"warning: {said}: even in the model this policy does not arrive; try --distance geodesic, a longer --horizon "
+        "or a planner, and look at the model with imagine"
     )
 
 

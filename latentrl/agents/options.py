@@ -37,9 +37,6 @@ class LearnOptions:
     """Largest action in every dimension, in the environment's units."""
     updates: Annotated[int | None, default_hint("400, and again while it helps; 1200 for any", "INT")] = None
     """Of analytic-gradient: gradient steps."""
-    tries: Annotated[int | None, default_hint("4; 1 with --updates, and for any", "INT")] = None
-    """Of analytic-gradient: policies that are learned one after another, with other first weights, until one stays at
-    the goal in long imagined episodes; the best is kept."""
     horizon: Annotated[int | str, tyro.conf.arg(metavar=METAVAR)] = 30
     """How far a roll-out is imagined, or an episode of an algorithm of stable-baselines3: steps, such as 30, or
     seconds, such as 1.5s."""

@@ -160,6 +160,7 @@ class AnalyticGradient:
         self._done = 0
         self._seed = seed
         self.returns: list[float] = []
+        self.long_run = math.nan
         self._parameters = list(self.policy.parameters())
         self._adjoint = adjoint_of(dynamics) if options.input == "mean" else None
         self._imagined: ImaginedBatch | None = None
@@ -173,16 +174,6 @@ class AnalyticGradient:
     def budget(self) -> int:
         """Updates to do at most: what ``on_progress`` of `learn` counts up to."""
         return self.options.updates * self.options.rounds
-
-    @property
-    def done(self) -> int:
-        """Updates that were done."""
-        return self._done
-
-    @property
-    def long_run(self) -> Sequence[float]:
-        """Nothing: see `latentrl.agents.policies.several.BestOf`."""
-        return ()
 
     def learn(self, on_progress: OnProgress | None = None) -> MLPPolicy:
         """All updates of a round in a row, and of further rounds while that helps; returns the policy."""
@@ -204,6 +195,8 @@ class AnalyticGradient:
             if not found > before:
                 self.policy.load_state_dict(kept)
             best = max(found, before)
+        if watched:
+            self.long_run = self.fares_in_the_long_run()
         return self.policy
 
     def _judged(self) -> float:
@@ -234,16 +227,13 @@ class AnalyticGradient:
         return float(self.reward(states, actions).mean())
 
     @torch.no_grad()
-    def fares_in_the_long_run(self, seed: int) -> float:
+    def fares_in_the_long_run(self) -> float:
         """The mean reward in the second half of an episode of 8 horizons, as a share of what its start states have.
 
         For rewards that are squared distances: 0 is at the goal, 1 as far from it as at the start. It is infinite where
-        roll-outs are not finite.
-
-        Args:
-            seed: of start states and noise.
+        roll-outs are not finite. Start states and noise are always the same.
         """
-        generator = torch.Generator(self._generator.device).manual_seed(seed)
+        generator = torch.Generator(self._generator.device).manual_seed(self._seed)
         start = self._imagination.start_states(JUDGED, generator).detach()
         horizon = LONG_RUN * self.options.horizon
         actor = self._actor(generator, explores=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -59,12 +59,18 @@ class Learner(Protocol):
         for."""
         ...
 
-    @property
-    def long_run(self) -> Sequence[float]:
-        """Of each policy that was tried, its reward after many horizons as a share of that at the start: 0 is at the
-        goal, 1 as far as before; empty if it was not asked for."""
-        ...
-
     def learn(self, on_progress: OnProgress | None = None) -> Policy:
         """Use up the budget, or as much of it as helps."""
         ...
+
+
+@runtime_checkable
+class FollowsOn(Protocol):
+    """A learner that follows its policy for longer than it was learned by.
+
+    Attributes:
+        long_run: the policy's reward after many horizons as a share of that at the start: 0 is at the goal, 1 as far
+            from it as before; NaN where it was not asked for.
+    """
+
+    long_run: float

@@ -107,11 +107,6 @@ class StableBaselines:
         """None: stable-baselines3 learns for as long as it is told to."""
         return ()
 
-    @property
-    def long_run(self) -> tuple[float, ...]:
-        """Nothing: it is not asked for."""
-        return ()
-
     def learn(self, on_progress: OnProgress | None = None) -> StableBaselinesPolicy:
         """Take all imagined steps; returns the policy."""
         with isolated_randomness():
