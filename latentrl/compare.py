@@ -19,10 +19,10 @@ from latentrl.evaluation.options import CompareOptions, run_of
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.setting import Setting
 from latentrl.evaluation.summary import summarise, warnings
-from latentrl.evaluation.table import as_csv, as_markdown, rows
+from latentrl.evaluation.table import as_csv, as_markdown, as_narrow, rows
 from latentrl.evaluation.trials import Trial
 from latentrl.goals.base import Goal
-from latentrl.goals.distances import EUCLID
+from latentrl.goals.distances import EUCLID, check_trained_for
 from latentrl.goals.picture import PictureGoal
 from latentrl.models.base import WorldModel
 from latentrl.runs.evaluated import digest_of
@@ -49,6 +49,7 @@ def compare(options: CompareOptions) -> list[dict[str, Any]]:
     """
     refuse_link(options.run / TRIALS)
     with in_use(options.run):
+        check_trained_for(options.distance, options.run)
         run = run_of(options)
         policies = goals_of_policies(run.folder) if "policy" in options.agents else {}
         trials = planned(options, run, policies)
@@ -73,7 +74,7 @@ def _compare(
     model, weights = run.load_model(), digest_of(run.folder / MODEL)
     steps = {trial.task: options.steps or run.tasks[trial.task].steps for trial in trials}
     total = sum(steps[trial.task] for trial in trials)
-    with few_threads(), tqdm(total=total, desc="compare", disable=None) as bar:
+    with few_threads(), tqdm(total=total, unit="step", desc="compare", disable=None) as bar:
         summaries = []
         for trial in trials:
             bar.set_postfix_str(f"{trial.contestant}, {trial.task}")
@@ -135,19 +136,18 @@ def _write(
     distance: str | None,
     headings: Mapping[str, str],
 ) -> None:
-    """The table as Markdown, which is printed too, as CSV and as JSON; they say what is not the planners' own."""
-    text = as_markdown(table, headings)
-    if horizon is not None:
-        text = f"Planners look {horizon} steps ahead.\n\n{text}"
+    """The table as Markdown, as CSV and as JSON, and a narrow one here; they say what is not the planners' own."""
+    said_of = "" if horizon is None else f"Planners look {horizon} steps ahead.\n\n"
     if distance is not None:
-        text = f"Planners measure {distance} distances to positions.\n\n{text}"
+        said_of = f"Planners measure {distance} distances to positions.\n\n{said_of}"
+    text = said_of + as_markdown(table, headings)
     write_text(options.run / "compare.md", f"# Agents of {options.run.name}, medians over episodes\n\n{text}")
     write_text(options.run / "compare.csv", as_csv(table, headings))
     said: dict[str, Any] = {} if horizon is None else {"horizon": horizon}
     said |= {} if distance is None else {"distance": distance}
     write_json(options.run / TABLE, {"rows": table, "seed": options.seed, **said})
-    print(text)
-    print(f"{options.run / 'compare.md'}: the table; compare.csv, compare.json: the same for programs")
+    print(said_of + as_narrow(table, headings))
+    print(f"{options.run / 'compare.md'}: the table with all figures; compare.csv, compare.json: the same for programs")
 
 
 def _say_next(options: CompareOptions, missing: list[str]) -> None:

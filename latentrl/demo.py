@@ -11,7 +11,7 @@ from typing import TypeVar
 import tyro
 
 from latentrl.quickstarts import demo as show
-from latentrl.quickstarts.never_seen import NeverSeen
+from latentrl.quickstarts.never_seen import LEGEND, NeverSeen
 from latentrl.support.commands import command
 from latentrl.support.errors import reported
 from latentrl.support.locks import claimed
@@ -72,6 +72,8 @@ def _tell(unseen: NeverSeen) -> None:
     wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for row in rows:
         print(f"        {row[0]:<{wide[0]}}  {row[1]:<{wide[1]}}  {row[2]}")
+    for line in LEGEND:
+        print(f"      {line}")
 
 
 def _timed(number: int, name: str, work: Callable[[], Result]) -> Result:

@@ -28,7 +28,7 @@ from latentrl.evaluation.summary import as_text, summarise
 from latentrl.figures.belief import belief_uncertainty
 from latentrl.figures.theme import to_png
 from latentrl.figures.video import write_gif
-from latentrl.goals.distances import EUCLID
+from latentrl.goals.distances import EUCLID, check_trained_for
 from latentrl.live.evaluation import EvaluationView
 from latentrl.live.terminal import can_show
 from latentrl.runs.evaluated import EVALUATED, acted
@@ -56,6 +56,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     if options.track is not None:
         choice_of(options.track)
     with in_use(options.run):
+        check_trained_for(options.distance, options.run)
         return _claimed(options)
 
 
@@ -85,7 +86,7 @@ def _evaluate(options: EvaluateOptions, setting: Setting, tracker: Guarded | Non
     model = setting.run.load_model()
     who = contestant(setting, model)
     folder, trial = setting.run.folder, setting.trial
-    if trial.agent in PLANNERS and trial.physics != "true":
+    if trial.agent == "policy" or (trial.agent in PLANNERS and trial.physics != "true"):
         for warning in repeated(folder):
             say(f"warning: {warning}", flush=True)
     digests = acted(folder, policy_path(folder, trial.policy) if trial.agent == "policy" else None)
@@ -121,7 +122,7 @@ def _judged(setting: Setting, who: Contestant, shown: ExitStack, live: bool) -> 
     """Let the agent act, with a bar or a panel, which is there until ``shown`` closes."""
     name = f"evaluate {setting.trial.contestant}"
     if not live:
-        bar = shown.enter_context(tqdm(total=setting.task.steps, desc=name, disable=None))
+        bar = shown.enter_context(tqdm(total=setting.task.steps, unit="step", desc=name, disable=None))
         return judge(setting, who, bar.update)
     title = f"{name}: {setting.trial.task}, {setting.run.folder}"
     view = shown.enter_context(EvaluationView(title, setting.count, setting.task.steps))

@@ -17,7 +17,7 @@ from latentrl.agents.learning import PART, LearningInterrupted, learn_into, log_
 from latentrl.agents.options import LearnOptions
 from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
 from latentrl.goals.base import Goal
-from latentrl.goals.distances import EUCLID, check_distance
+from latentrl.goals.distances import EUCLID, check_distance, check_trained_for
 from latentrl.goals.imagining import problem_of
 from latentrl.goals.parsing import parse_goal
 from latentrl.models.base import WorldModel
@@ -59,6 +59,7 @@ def learn(options: LearnOptions) -> Path:
     if options.track is not None:
         choice_of(options.track)
     with in_use(options.run):
+        check_trained_for(options.distance, options.run)
         return _learned(options, kind, name)
 
 
@@ -93,12 +94,13 @@ def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
     refuse_link(log_folder(options.run, path.stem))
     choice = None if options.track is None else choice_of(options.track)
     beside = None if choice is None or choice.tracker == DEFAULT else choice
+    unit = "update" if options.policy == "analytic-gradient" else "step"
     with claimed(path), few_threads(), tracked(beside, options.run, notes, path.stem) as tracker:
         _say_replaced(options.run, path, text)
         try:
-            learn_into(options.run, learner, notes, path.stem, () if tracker is None else (tracker,))
+            learn_into(options.run, learner, notes, path.stem, () if tracker is None else (tracker,), unit)
         except LearningInterrupted as stopped:
-            _say_interrupted(stopped, path)
+            _say_interrupted(stopped, path, unit)
             raise SystemExit(130) from None
     print(f"{path}: the policy")
     chosen = () if name == "policy" else ("--policy", path.stem)
@@ -137,10 +139,10 @@ def _learned_for(run: Path, notes: Path) -> str | None:
     return str(here) if found and not Path(found).is_file() and here.is_file() else found
 
 
-def _say_interrupted(stopped: LearningInterrupted, path: Path) -> None:
+def _say_interrupted(stopped: LearningInterrupted, path: Path, unit: str) -> None:
     there = f"; {path} is as it was" if path.is_file() else ""
     kept = "nothing to keep" if stopped.kept is None else f"{stopped.kept}: what was learned so far"
-    print(f"\ninterrupted after {stopped.done} of {stopped.budget}; {kept}{there}")
+    print(f"\ninterrupted after {stopped.done} of {stopped.budget} {unit}s; {kept}{there}")
 
 
 def own_goal(run: Path) -> str:
@@ -154,7 +156,10 @@ def own_goal(run: Path) -> str:
     data = Path(settings["options"]["data"])
     found = goal_of(run, data)
     if found is None:
-        raise UserError(f"--goal: {without_goal(data)}; give a picture or readings of the goal")
+        raise UserError(
+            f"--goal: {without_goal(data)}; give a picture or readings of the goal, frame:SEQUENCE:STEP, "
+            "sequence:NUMBER, velocity:FRACTION or any"
+        )
     return str(found)
 
 

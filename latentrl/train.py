@@ -18,7 +18,7 @@ from latentrl.inference.backends import NEEDS
 from latentrl.live.terminal import can_show
 from latentrl.live.training import TrainingView
 from latentrl.metrics.failures import failures
-from latentrl.metrics.held_out import check_held_out, evaluate_model
+from latentrl.metrics.held_out import check_held_out, evaluate_model, flatness
 from latentrl.metrics.static import evaluate_static
 from latentrl.metrics.told import told as told_figures
 from latentrl.models.base import WorldModel
@@ -27,7 +27,7 @@ from latentrl.runs.opening import opened
 from latentrl.runs.tensors import write_tensors
 from latentrl.support.errors import FAILED, UserError, reported
 from latentrl.support.files import write_json
-from latentrl.support.printing import say
+from latentrl.support.printing import columns, fitted, say
 from latentrl.support.steps import Steps
 from latentrl.support.threads import few_threads
 from latentrl.tracking import DEFAULT, Choice, choice_of, tracked
@@ -67,6 +67,9 @@ OWN_TO_A_PROCESS = ("data", "run", "device", "progress", "track", "resume", "ove
 """Options that may differ between the processes of one training: where things are, and what is shown."""
 TOLD = ("model", "options", "training", "environment", "threads", "processes")
 """Of a run's settings, what a tracker is told; how the data was recorded stays in the run folder."""
+
+EXPLAINED = " " * 4
+"""Before what an explanation goes on with in another line."""
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -150,7 +153,8 @@ def _train(run: Begun, processes: Processes) -> Path:
     if run.moved and not options.explain:
         keep_place(options.folder, options.data)
     if options.explain:
-        print(explained(situation, recipe, finished_stages(options.folder, STARTS) if started else ()))
+        for line in explained(situation, recipe, finished_stages(options.folder, STARTS) if started else ()):
+            print(fitted(line.lstrip(), columns(), " " * (len(line) - len(line.lstrip())), EXPLAINED))
         return options.folder
     if options.resume:
         keep_backend(options.folder, situation.options.backend)
@@ -253,15 +257,18 @@ def _write(situation: Situation, training: Training) -> list[str]:
     check_test_data(folder, options.data)
     print("measuring on held-out data", flush=True)
     if isinstance(model, WorldModel):
-        figures = evaluate_model(model, options.data, seed=options.seed)
+        held_out = load_sequences(options.data, "test", next(model.parameters()).device)
+        figures = evaluate_model(model, options.data, options.seed, held_out)
+        if training.trainer.settings.flat > 0:
+            figures |= flatness(model, held_out)
     else:
         figures = evaluate_static(model, options.data, seed=options.seed)
     untried = situation.entry.has_setting("standardise") and not options.standardise
     warnings = [*objective_failures(training.trainer.objective, untried, situation.static), *failures(figures, untried)]
     write_json(folder / METRICS, {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})
-    held_out = "frames" if situation.static else "sequences"
+    measured = "frames" if situation.static else "sequences"
     say(
-        f"{folder}: trained in {training.trainer.seconds:.0f} s ({options.backend}); on held-out {held_out} "
+        f"{folder}: trained in {training.trainer.seconds:.0f} s ({options.backend}); on held-out {measured} "
         f"({METRICS} has the figures by key):"
     )
     print("\n".join(told_figures(figures)))

@@ -61,7 +61,7 @@ def test_evaluate_writes_figures_and_video(pendulum_run: Path, agent: str, capsy
     assert not list(pendulum_run.glob("*.partial")) and not list(pendulum_run.glob("*_belief.png"))
     printed = capsys.readouterr().out
     assert "0 of 2" in printed and printed.splitlines()[-1].startswith("next: ")
-    assert ("warned: the motion is hardly learned;" in printed) == (agent == "cem"), "of what plans in the model alone"
+    assert ("warned: the motion is hardly learned;" in printed) == (agent != "random"), "of what knows the model alone"
 
 
 def test_the_next_agent_is_judged_as_this_one_was(pendulum_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

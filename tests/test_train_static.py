@@ -58,7 +58,8 @@ def test_a_static_model_learns_single_frames_and_its_run_says_so(
     assert settings["model"]["settings"]["hidden"] == [256] * 4 and settings["options"]["state_size"] == 2
     assert load_any_model(run).position_size == 2
     said = capsys.readouterr().out
-    assert "on held-out frames" in said and "no agent can act in" in said
+    assert "on held-out frames" in said and "next:" not in said
+    assert said.splitlines()[-1].startswith("note: ") and "no agent can act in" in said
 
 
 def test_an_interrupted_training_ends_as_if_nothing_had_happened(

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from latentrl.agents.policies import FollowsOn, Learner, policy_path, save_policy
 from latentrl.support.files import partial_of, replacing
 from latentrl.support.interrupts import deferred_interrupt
-from latentrl.support.printing import say
+from latentrl.support.printing import digits, say
 from latentrl.tracking.base import Scalars
 from latentrl.tracking.tensorboard import Board
 
@@ -21,6 +21,10 @@ AWAY = 0.5
 """In the long run, of the squared distance at the start: a policy that stays so far away has not arrived."""
 PART = "-interrupted"
 """After the name of a policy that was not learned to the end."""
+
+
+SAID = {"mean_reward": "mean imagined reward per step", "mean_return": "mean imagined return of an episode"}
+"""Figures of learners in words."""
 
 
 class LearningInterrupted(KeyboardInterrupt):
@@ -46,6 +50,7 @@ def learn_into(
     notes: Mapping[str, object],
     name: str = "policy",
     trackers: Sequence[Scalars] = (),
+    unit: str = "step",
 ) -> Path:
     """Run ``learner`` to its end and save policy and history in ``folder``.
 
@@ -54,7 +59,7 @@ def learn_into(
     is there stays. Once a policy of that name is learned to its end, what an interrupted one has left is removed. What
     the learner has chosen itself is noted among its settings (``notes["learner"]``).
 
-    What goes to the log goes to ``trackers`` too.
+    What goes to the log goes to ``trackers`` too; ``unit`` is what the budget is counted in.
 
     Raises:
         LearningInterrupted: on Ctrl-C.
@@ -63,7 +68,7 @@ def learn_into(
     done = 0
     with (
         closing(Board(log_folder(folder, name))) as log,
-        tqdm(total=learner.budget, desc="learn", disable=None) as bar,
+        tqdm(total=learner.budget, unit=unit, desc="learn", disable=None) as bar,
         deferred_interrupt() as check,
     ):
 
@@ -94,7 +99,7 @@ def learn_into(
         # First, for nobody may read what is printed; what fails here is told after what was reached.
         path = _save(folder, learner, {**notes, **found}, history, name)
     finally:
-        say(how_it_ended(done, learner.budget, learner.returns), flush=True)
+        say(how_it_ended(done, learner.budget, learner.returns, unit) + _last(history), flush=True)
         if not math.isnan(long_run):
             say(how_it_lasts(long_run), flush=True)
     _remove_part(folder, name)
@@ -106,16 +111,17 @@ def log_folder(folder: Path, name: str) -> Path:
     return folder / f"{name}_log"
 
 
-def how_it_ended(done: int, budget: int, returns: Sequence[float]) -> str:
+def how_it_ended(done: int, budget: int, returns: Sequence[float], unit: str = "update") -> str:
     """How far learning went and what it brought, in a line; with a warning where it brought nothing.
 
     Args:
         done: of the budget.
         budget: in the learner's units.
         returns: see :attr:`latentrl.agents.policies.Learner.returns`.
+        unit: what the budget is counted in, one of them.
     """
     if len(returns) < 2:
-        return f"learned for {done} of {budget}"
+        return f"learned for {done} of {budget} {unit}s"
     first, best = returns[0], max(returns[1:])
     said = f"from {first:.3g} to {best:.3g} a step"
     if not best > first:
@@ -140,6 +146,12 @@ def how_it_lasts(long_run: float) -> str:
         f"warning: {said}: even in the model this policy does not arrive; try --distance geodesic, a longer --horizon "
         "or a planner, and look at the model with imagine"
     )
+
+
+def _last(history: Sequence[Mapping[str, float]]) -> str:
+    """The last figure that a bar shows, for whoever has seen none."""
+    said = [(key, value) for key, value in history[-1].items() if key != "done"] if history else []
+    return f"; the last {SAID.get(said[0][0], said[0][0].replace('_', ' '))}: {digits(said[0][1])}" if said else ""
 
 
 def _remove_part(folder: Path, name: str) -> None:

@@ -118,5 +118,8 @@ def _goal(options: CompareOptions, task: Task, run: Run) -> Goal:
     given = _given(options, task)
     found = run.own_goal(task) if given is None else given.meaning
     if found is None:
-        raise UserError(f"--goal: {without_goal(run.data)}; give a picture or readings of the goal")
+        raise UserError(
+            f"--goal: {without_goal(run.data)}; give a picture or readings of the goal, "
+            "frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION"
+        )
     return found

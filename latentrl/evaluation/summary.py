@@ -12,6 +12,7 @@ from latentrl.envs.measures.base import Truth
 from latentrl.evaluation.judging import Alone, Judged
 from latentrl.evaluation.setting import Setting
 from latentrl.numerics.statistics import bootstrap_interval, wilson_interval
+from latentrl.support.printing import digits
 
 REWARD_SUM = "return"
 """The figure that counts most where no success does."""
@@ -93,7 +94,7 @@ def as_text(summary: Mapping[str, Any], headings: Mapping[str, str] | None = Non
     if all_alike(summary):
         ends += (
             f"\nall {summary['episodes']} episodes came to the same figures: the intervals say nothing of other "
-            "beginnings (let them begin in different places)"
+            "beginnings (--reset-options JSON lets them begin elsewhere, where the environment's reset takes options)"
         )
     ends += "".join(f"\nwarning: {warning}" for warning in warnings(summary))
     first = _counted(summary) if summary["successes"] is None else _successes(summary)
@@ -125,7 +126,7 @@ def _figures(summary: Mapping[str, Any], headings: Mapping[str, str]) -> list[st
     overall, rows = dict(summary.get("overall", {})), []
     for name, values in sorted(summary["measures"].items(), key=lambda one: one[0] != REWARD_SUM):
         mean, low, high = (overall.pop(f"{name}_{end}", None) for end in ("mean", "low", "high"))
-        between = "" if low is None or high is None else f"{low:.3g} to {high:.3g}"
+        between = "" if low is None or high is None else f"{digits(low)} to {digits(high)}"
         rows.append((_label(name, headings), _short(values["median"]), "" if mean is None else _short(mean), between))
     # Where no mean counts, medians are all there is.
     means = any(mean for _, _, mean, _ in rows)
@@ -156,7 +157,7 @@ def _label(name: str, headings: Mapping[str, str]) -> str:
 
 
 def _short(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3g}"
+    return NONE if value is None else digits(value)
 
 
 def warnings(summary: Mapping[str, Any]) -> list[str]:

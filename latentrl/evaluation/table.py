@@ -9,6 +9,7 @@ from typing import Any
 
 from latentrl.envs import ENVIRONMENTS, TASKS
 from latentrl.evaluation.trials import ON_TRUE_PHYSICS
+from latentrl.support.printing import digits
 
 ABOUT = {
     "task": "task",
@@ -21,6 +22,7 @@ ABOUT = {
 """What every row begins with, and the headings in the table for people."""
 TIME = "seconds_to_"
 """What the names of figures begin with that a planner on the true physics is the yardstick of."""
+MEAN_RETURN = "return_mean"
 RATIO = {"time_ratio": "/ true physics"}
 RATE = {"hz_median": "Hz", "hz_p99": "Hz, 99%"}
 
@@ -77,6 +79,28 @@ def as_markdown(table: Sequence[Row], headings: Mapping[str, str] | None = None)
     return "\n\n".join(sections) + "\n"
 
 
+def as_narrow(table: Sequence[Row], headings: Mapping[str, str] | None = None) -> str:
+    """The table for a terminal, of some 80 columns: successes, the figure that counts most, and the control rate.
+
+    One section per task. The figure is the mean return where no success is counted, else the first that there is.
+    """
+    sections = []
+    for task in dict.fromkeys(row["task"] for row in table):
+        part = [row for row in table if row["task"] == task]
+        counted = any(row["successes"] is not None for row in part)
+        named = _columns(part, headings)
+        figures = [name for name in named if name not in {**ABOUT, **RATE} and name not in RATIO]
+        figures.sort(key=lambda name: counted or name != MEAN_RETURN)
+        main = next((name for name in figures if any(row.get(name) is not None for row in part)), None)
+        lines = [[task, *(("successes", "95% interval") if counted else ()), *((named[main],) if main else ()), "Hz"]]
+        for row in part:
+            rate = [f"{row['successes']} of {row['episodes']}", _between(row)] if counted else []
+            lines.append([row["agent"], *rate, *((_digits(row.get(main)),) if main else ()), _digits(row["hz_median"])])
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        sections.append("\n".join(_aligned(line, widths) for line in lines))
+    return "\n\n".join(sections) + "\n"
+
+
 def as_csv(table: Sequence[Row], headings: Mapping[str, str] | None = None) -> str:
     """The table for programs: every column, unrounded, empty where a figure does not apply."""
     text = io.StringIO()
@@ -112,7 +136,21 @@ def _time(row: Row) -> float | None:
     return next((value for name, value in row.items() if name.startswith(TIME) and value is not None), None)
 
 
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    """The first cell to the left, the others to the right."""
+    return "  ".join([line[0].ljust(widths[0]), *(cell.rjust(n) for cell, n in zip(line[1:], widths[1:], strict=True))])
+
+
+def _between(row: Row) -> str:
+    low, high = row["wilson_low"], row["wilson_high"]
+    return "–" if low is None or high is None else f"{low:.2f} to {high:.2f}"
+
+
+def _digits(value: float | None) -> str:
+    return "–" if value is None else digits(value)
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
-    return value if isinstance(value, str) else f"{value:.3g}" if isinstance(value, float) else str(value)
+    return value if isinstance(value, str) else digits(value) if isinstance(value, float) else str(value)

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from latentrl.geometry.metric import condition_number, magnification_factor
 
+FLATNESS = ("condition_number", "magnification_spread")
+"""Of :func:`flatness_figures`, those that held-out figures have: 1 and 0 where a space is flat."""
+
 
 def mixup(points: Tensor, others: Tensor, share: Tensor) -> Tensor:
     """``(1 - rho) z_i + rho z_j`` ``[..., d]``, Eq. 5.14: on the line through two points.

@@ -26,12 +26,7 @@ def _geodesic(goal: Tensor, model: WorldModel, run: Path, data: Path | None) -> 
 
 
 def _flat(goal: Tensor, model: WorldModel, run: Path, data: Path | None) -> Distance:
-    training = load_settings(run).get("training")
-    if not isinstance(training, Mapping) or not training.get("flat"):
-        raise UserError(
-            f"--distance {FLAT}: {run} was not trained to have a flat latent space, where a straight line is the "
-            f"shortest way: train it with --flat, or give --distance geodesic"
-        )
+    check_trained_for(FLAT, run)
     return QuadraticDistance(goal, geodesic_field(model, run, data, FLAT).mean_metric())
 
 
@@ -41,6 +36,22 @@ DISTANCES: dict[str, Callable[[Tensor, WorldModel, Path, Path | None], Distance 
     FLAT: _flat,
 }
 """By name: from goals ``[Da]`` or ``[N, Da]``, the model, its run folder and its data; None is the straight line."""
+
+
+def check_trained_for(name: str, run: Path) -> None:
+    """Refuse the distance ``name`` in a run that was not trained for it; nothing but the run's settings is read.
+
+    Raises:
+        UserError: the run's latent space was not made flat; no such run.
+    """
+    if name != FLAT:
+        return
+    training = load_settings(run).get("training")
+    if not isinstance(training, Mapping) or not training.get("flat"):
+        raise UserError(
+            f"--distance {FLAT}: {run} was not trained to have a flat latent space, where a straight line is the "
+            "shortest way: train it with a weight for that, such as --flat 300, or give --distance geodesic"
+        )
 
 
 def check_distance(name: str) -> str:

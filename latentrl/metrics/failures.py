@@ -79,8 +79,9 @@ def constraint_failures(
     what = "not met" if began else f"never met, so that {waited} not trained"
     others = ", --standardise, or" if standardise else ", or"
     return [
-        f"the constraint was {what}: C is {error:.2g} where {bound:.2g} is the bound; try more --steps"
-        f"{others} a larger --kappa than {bound**0.5:.2g}: noise of the sensor counts as error"
+        f"the constraint was {what}: C, the mean squared error of a pixel (white being 1) or a reading (in its unit), "
+        f"is {error:.2g} where {bound:.2g} is the bound, kappa squared; try more --steps{others} a larger --kappa than "
+        f"{bound**0.5:.2g}: noise of the sensor counts as error"
     ]
 
 

@@ -16,6 +16,8 @@ from latentrl.envs import coordinates_of
 from latentrl.envs.coordinates import Coordinate
 from latentrl.geometry.charts import NEAR
 from latentrl.geometry.descriptors import thumbnails
+from latentrl.geometry.flatness import FLATNESS, flatness_figures
+from latentrl.geometry.metric import metric_tensor
 from latentrl.metrics.coordinates import coordinate_r2, coordinate_values
 from latentrl.metrics.failures import told_displacement, untold_share
 from latentrl.metrics.generation import FEWEST_SEQUENCES, generation_metrics
@@ -30,7 +32,7 @@ from latentrl.metrics.prediction import (
     sequence_errors,
 )
 from latentrl.models.base import WorldModel
-from latentrl.models.capabilities import FrameEncoder, SplitState
+from latentrl.models.capabilities import FrameDecoder, FrameEncoder, SplitState
 from latentrl.models.over_data import encode_frames, smooth
 from latentrl.support.errors import UserError
 from latentrl.types import Belief, Sequences, is_image
@@ -39,6 +41,8 @@ NEAR_STEPS = 10
 """Predictions by which it is judged whether any motion is learned: far ahead the best models fail."""
 FRAMES = 3000
 """Frames whose positions are compared with what they look like, about."""
+METRIC_VALUES = 500_000
+"""Observation values of the frames at which the metric is looked at, about."""
 
 
 def evaluate_model(
@@ -159,6 +163,26 @@ def prediction_figures(
         "mse_reconstruction": mean_error(model, belief.mean.float(), frames),
         "test_elbo_per_step": elbo,
     }
+
+
+@torch.no_grad()
+def flatness(model: WorldModel, data: Sequences) -> dict[str, float]:
+    """How flat positions of held-out frames lie: `FLATNESS` of :func:`~latentrl.geometry.flatness.flatness_figures`.
+
+    None of a model that does not read positions off frames and draw frames from them, or has a single one.
+
+    Args:
+        model: a trained model.
+        data: held-out sequences.
+    """
+    if not (isinstance(model, FrameEncoder) and isinstance(model, FrameDecoder)) or model.position_size < 2:
+        return {}
+    values = data.observations.shape[2:].numel()
+    # Every frame's metric has as many pictures as there are positions: a sample, as of single frames.
+    every = max(1, data.observations.shape[:2].numel() * values // METRIC_VALUES)
+    places = encode_frames(model, data).mean.flatten(0, -2)[::every].float()
+    found = flatness_figures(metric_tensor(model.decode, places))
+    return {name: found[name] for name in FLATNESS}
 
 
 @torch.no_grad()

@@ -66,6 +66,13 @@ GROUPS = (
         },
     ),
     Group(
+        "how flat the latent space is (flat: 1 / 0)",
+        {
+            "condition_number": "condition number of the metric, median (1)",
+            "magnification_spread": "spread of the magnification factor (0)",
+        },
+    ),
+    Group(
         "imagined sequences, 95% interval (recorded ones themselves: 0.01 and 0)",
         {
             "generated_off_manifold": "share of first states off the data",

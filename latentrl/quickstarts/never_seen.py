@@ -12,6 +12,12 @@ ANGLE_CELL, VELOCITY_CELL = np.pi / 12, 1.0
 """Radians, radians per second: the cells that states are counted in."""
 UPRIGHT = 0.2
 """Radians from upright, within which a pendulum stands."""
+LEGEND = (
+    "one look: how long a recorded sequence, or the episode, lasts",
+    f"upright in one go: the longest time within {UPRIGHT} rad of upright, without a break",
+    "angle and velocity together: states, as cells of the plane of both",
+)
+"""What the rows are that do not say it themselves, a line each."""
 Floats = NDArray[np.floating]
 
 

@@ -68,7 +68,10 @@ def velocity_range(states: Tensor, position_size: int) -> VelocityRange:
     form[rows, columns] = fit[: len(rows)]
     form = (form + form.T) / 2
     if not torch.linalg.eigvalsh(form).min() > 0:
-        raise ValueError("the position moves least at no velocity in particular: is the model trained?")
+        raise ValueError(
+            "its latent velocities have no value at which the position stands still, which is so where a model was not "
+            "trained long enough; try more --steps"
+        )
     rest = centre - scale * torch.linalg.solve(form, fit[len(rows) : -1]) / 2
     top = (states[..., position_size:].flatten(0, 1) - rest).abs().amax(0)
     return VelocityRange(rest.float().cpu(), top.float().cpu())

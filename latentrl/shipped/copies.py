@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -110,10 +111,19 @@ def _run(metavar: str, read: Callable[[str], Path]) -> PrimitiveConstructorSpec[
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar=metavar,
-        instance_from_str=lambda arguments: read(arguments[0]),
+        instance_from_str=lambda arguments: _told(read, arguments[0]),
         is_instance=lambda value: isinstance(value, Path),
         str_from_instance=lambda value: [str(value)],
     )
+
+
+def _told(read: Callable[[str], Path], run: str) -> Path:
+    try:
+        return read(run)
+    except UserError as error:
+        # A parser makes a box of every ValueError; this is told as all else that a user can cure.
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 RUN = _run("RUN", writable)

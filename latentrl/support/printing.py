@@ -11,6 +11,11 @@ NARROWEST = 24
 """Columns that a line is given at least: a terminal that has fewer breaks it itself."""
 
 
+def digits(value: float) -> str:
+    """A number in three digits, or all those before the point; an exponent from a million on and below 1e-4."""
+    return f"{value:.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
 def columns(stream: TextIO | None = None) -> int | None:
     """Of the terminal that ``stream``, else standard output, leads to; None where it leads to none."""
     stream = sys.stdout if stream is None else stream

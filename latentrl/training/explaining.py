@@ -41,8 +41,8 @@ def too_few_steps(situation: Situation, settings: TrainSettings) -> list[str]:
     return [f"fewer steps than the schedule needs: --steps {settings.steps}, and {what} for up to {needed}"]
 
 
-def explained(situation: Situation, recipe: Recipe, finished: Collection[str] = ()) -> str:
-    """The text of ``latentrl train --explain``; stages that are ``finished`` in a run to be resumed are marked."""
+def explained(situation: Situation, recipe: Recipe, finished: Collection[str] = ()) -> list[str]:
+    """The lines of ``latentrl train --explain``; stages that are ``finished`` in a run to be resumed are marked."""
     options, data, settings = situation.options, situation.data, recipe.settings
     shape = tuple(data.observations.shape[2:])
     kind = "pictures" if situation.images else "sensors"
@@ -64,7 +64,7 @@ def explained(situation: Situation, recipe: Recipe, finished: Collection[str] = 
     width = max(map(len, recipe.stages), default=0)
     for number, (name, why) in enumerate(recipe.stages.items(), start=1):
         lines.append(f"  {number}. {name:<{width}}  {'(done) ' if name in finished else ''}{why}")
-    return "\n".join([*lines, *notes(situation, recipe)])
+    return [*lines, *notes(situation, recipe)]
 
 
 def amount(settings: TrainSettings) -> str:

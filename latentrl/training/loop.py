@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from latentrl.live.bars import Shown, opened_bar, watch
+from latentrl.models.base import GenerativeModel, WorldModel
 from latentrl.runs.folder import CHECKPOINT, HISTORY
 from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
@@ -95,7 +96,9 @@ def fit(
         whole = True
         # With those of the starts that were not chosen.
         done = trainer.step + settings.in_all - settings.steps
-        bar = opened_bar(progress, settings.in_all, done)
+        # Where the starts took every step, theirs was the bar, and it is full.
+        full = isinstance(progress, bool) and trainer.step >= last
+        bar = opened_bar(False if full else progress, settings.in_all, done)
         watch(progress, trainer.history)
         try:
             while trainer.step < last:
@@ -110,7 +113,7 @@ def fit(
                     if isinstance(progress, bool):  # a panel draws them
                         bar.set_postfix_str(
                             f"C {row['constraint']:.1e} (bound {row['bound']:.1e}) beta {row['beta']:.1e} "
-                            f"rate {row['rate']:.2f} distortion {row['distortion']:.0f} nats/step"
+                            f"rate {row['rate']:.2f} distortion {row['distortion']:.0f} {nats(trainer.model)}"
                         )
                 if trainer.step % settings.checkpoint_every == 0:
                     trainer.align()
@@ -127,9 +130,14 @@ def fit(
     save(trainer, folder, notes)
 
 
+def nats(model: GenerativeModel) -> str:
+    """The unit of rates and distortions in words: a model without time has no steps."""
+    return "nats/step" if isinstance(model, WorldModel) else "nats/frame"
+
+
 def _tell(trainer: Trainer) -> None:
     """A line in the place of a progress bar."""
-    rate = f", rate {trainer.history[-1]['rate']:.2f} nats/step" if trainer.history else ""
+    rate = f", rate {trainer.history[-1]['rate']:.2f} {nats(trainer.model)}" if trainer.history else ""
     steps, others = trainer.settings.steps, trainer.settings.in_all - trainer.settings.steps
     total = f" ({trainer.step + others} of {steps + others} in all)" if others else ""
     print(f"step {trainer.step} of {steps}{total}{rate}, {trainer.seconds:.0f} s", flush=True)

@@ -115,8 +115,7 @@ class TrainOptions:
     components: Annotated[int | None, default_hint("100", "INT")] = None
     """Pseudo-inputs of a vamp-vae."""
     flat: Annotated[float | None, default_hint("0, or that of an fm-vae's recipe", "FLOAT")] = None
-    """Weight of a penalty that makes the Euclidean distance of latent positions that of their pictures, of models that
-    read positions off single frames (docs/statics.md)."""
+    """Weight of a penalty that makes Euclidean distances of latent positions those of pictures (docs/statics.md)."""
     version: Annotated[
         Literal["joint", "smoother", "filter"] | None, default_hint("the recipe's", "{joint,smoother,filter}")
     ] = None

@@ -310,7 +310,7 @@ def next_command(options: TrainOptions) -> str:
     """What can be done with a finished run: what is printed works as it stands, so that it has a goal or needs none."""
     if options.model in STATICS:
         return (
-            f"next: {options.folder} holds a model without time, which no agent can act in; "
+            f"note: {options.folder} holds a model without time, which no agent can act in; "
             "latentrl.runs.folder.load_any_model reads it (docs/statics.md)"
         )
     found = learn_command(options.folder, options.data)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from typing import Any
 
 import pytest
 
-from latentrl.evaluation.table import as_csv, as_markdown, rows
+from latentrl.evaluation.table import as_csv, as_markdown, as_narrow, rows
 
 COLUMNS = [
     "task",
@@ -102,6 +103,23 @@ def test_markdown_has_a_section_per_task_with_its_own_columns() -> None:
     lines = second.strip().splitlines()
     assert len({line.count("|") for line in lines[2:]}) == 1, "a ragged table"
     assert as_markdown(table).count("| 49 | 50 |") == 2
+
+
+def test_a_terminal_gets_what_fits_it_with_the_figure_that_counts() -> None:
+    scored = summary("cem-true-physics", "reacher-easy", collisions=3.0) | {"successes": None, "wilson_95": None}
+    scored["overall"] = {"return_mean": 940.0, "return_low": 930.0, "return_high": 950.0}
+    table = rows([summary("policy", seconds_to_upright=1.8), summary("random", seconds_to_upright=None), scored])
+    first, second = as_narrow(table).split("\n\n")
+    assert [re.split(" {2,}", line) for line in first.splitlines()] == [
+        ["swing-up", "successes", "95% interval", "s to upright", "Hz"],
+        ["policy", "49 of 50", "0.90 to 1.00", "1.8", "123"],
+        ["random", "49 of 50", "0.90 to 1.00", "–", "123"],
+    ]
+    assert [line.split() for line in second.splitlines()] == [
+        ["reacher-easy", "return", "Hz"],
+        ["cem-true-physics", "940", "123"],
+    ]
+    assert max(map(len, as_narrow(table).splitlines())) <= 80
 
 
 def test_csv_holds_every_column_unrounded() -> None:

@@ -100,6 +100,7 @@ def test_a_bound_that_is_not_met_is_said_with_its_cure() -> None:
     assert constraint_failures(1.1e-3, 1e-3, began=True) == constraint_failures(9.0, math.nan, began=True) == []
     (said,) = constraint_failures(4e-3, 1e-3, began=True)
     assert "was not met" in said and "--kappa than 0.032" in said
+    assert "mean squared error" in said and "kappa squared" in said
     (said,) = constraint_failures(4e-3, 1e-3, began=False)
     assert "never met" in said and "dynamics were not trained" in said
 

@@ -16,6 +16,8 @@ OF_A_STATIC_MODEL = {
     "test_rate": 175.8,
     "test_distortion": -192.8,
     "test_log_likelihood": 23.37,
+    "condition_number": 8.384,
+    "magnification_spread": 0.217,
     "active_units": 2.0,
     "mse_reconstruction": 0.00498,
     "mse_mean_image": 0.03,

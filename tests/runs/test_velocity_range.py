@@ -48,7 +48,7 @@ def test_states_without_an_answer_are_refused() -> None:
     states = spinning(0.0)
     # The position moves fastest at the smallest latent velocity.
     states[..., 2] = 1 / (states[..., 2].abs() + 0.1) * states[..., 2].sign()
-    with pytest.raises(ValueError, match="is the model trained"):
+    with pytest.raises(ValueError, match="not trained long enough; try more --steps"):
         velocity_range(states, 2)
 
 

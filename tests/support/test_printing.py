@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from latentrl.support.printing import NARROWEST, columns, fitted, say
+from latentrl.support.printing import NARROWEST, columns, digits, fitted, say
 
 TEXT = "the constraint was never met: C is 0.041; try more --steps, --standardise, or a larger --kappa than 0.042"
 
@@ -18,6 +18,14 @@ def test_lines_fit_and_hold_the_same_words(width: int, start: str) -> None:
     lines = fitted(TEXT, width, start).split("\n")
     assert max(map(len, lines)) <= width and " ".join(lines).split() == TEXT.split()
     assert lines[0].startswith(start + "the") and all(line.startswith(f"{start}  ") for line in lines[1:])
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(-1300.4, "-1300"), (999.6, "1000"), (890.8, "891"), (0.001234, "0.00123"), (123456.0, "123456"), (0.0, "0")],
+)
+def test_numbers_have_no_exponent(value: float, said: str) -> None:
+    assert digits(value) == said
 
 
 def test_a_long_word_stays_whole() -> None:

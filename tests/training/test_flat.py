@@ -13,8 +13,10 @@ from torch import Tensor
 
 from latentrl.geometry.flatness import bentness, flatness_figures, mean_square_scale, mixup, relative_bentness
 from latentrl.geometry.metric import metric_tensor
+from latentrl.metrics.held_out import flatness
 from latentrl.models import STATICS, build_any
 from latentrl.models.capabilities import Sampled
+from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.models.statics.vae import VAE
 from latentrl.objectives import OBJECTIVES
@@ -172,6 +174,23 @@ def test_the_latent_space_becomes_flat_on_the_data_and_between_it(trained: dict[
     assert math.log(flat["condition_number"]) < 0.5 * math.log(bent["condition_number"]), figures
     assert flat["magnification_spread"] < 0.6 * bent["magnification_spread"], figures
     assert errors["fm-vae"] < 0.15**2, "and pictures are drawn as well as the constraint asks"
+
+
+@torch.no_grad()
+def test_how_flat_positions_lie_is_that_of_the_decoder_where_held_out_frames_are() -> None:
+    torch.manual_seed(0)
+    settings = EKVAESettings(base_matrices=2, hidden=(16,), gate_hidden=(8,))
+    model = EKVAE(DataSpec((8, 8, 1), "uint8", 1, (2.0,)), settings)
+    frames = torch.randint(256, (2, 3, 8, 8, 1), dtype=torch.uint8)
+    data = Sequences(frames, torch.zeros(2, 2, 1))
+    places = model.encode(frames).mean.flatten(0, 1)
+    jacobians = [torch.autograd.functional.jacobian(model.decode, one).flatten(0, -2) for one in places]
+    sides = torch.stack([torch.linalg.svdvals(one) for one in jacobians])
+    volumes = sides.prod(-1)
+    assert flatness(model, data) == {
+        "condition_number": pytest.approx(float((sides[:, 0] / sides[:, 1]).square().median()), rel=1e-3),
+        "magnification_spread": pytest.approx(float(volumes.std() / volumes.mean()), rel=1e-3),
+    }
 
 
 # -- who has it --------------------------------------------------------------------------------------------------------

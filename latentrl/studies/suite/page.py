@@ -13,6 +13,8 @@ from latentrl.studies.systems.base import HERE, Evaluation, System
 from latentrl.studies.tables import NONE
 
 NOT_RUN = "not run yet"
+NOTHING = 1e-9
+"""Below it a number of a table is 0: returns, R², minutes and counts have none so small."""
 AGENTS = ("policy", "cem", "random")
 HEADS = (
     "system",
@@ -119,7 +121,9 @@ def _interval(interval: Interval) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits, and all of those before the point."""
+    """Three digits, and all of those before the point; 0 for what is left of nothing in floating point."""
+    if abs(value) < NOTHING:
+        return "0"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

@@ -57,7 +57,7 @@ class VelocityCoordinates(Stage):
             found = velocity_range(states[..., : model.latent_size], model.position_size)
             save_range(VelocityRange(found.rest, turned * found.top), training.folder)
         except ValueError as error:
-            say(f"{training.folder}: no goals of the form velocity:FRACTION for this run: {error}")
+            say(f"note: {training.folder} takes no goals of the form velocity:FRACTION, only positions: {error}")
 
 
 def velocity_gauge(states: Tensor, position_size: int) -> Tensor:
