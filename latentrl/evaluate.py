@@ -106,8 +106,7 @@ def _evaluate(options: EvaluateOptions, setting: Setting, tracker: Guarded | Non
                 tracker.log_file(path)
     finally:
         # Whatever happens to the files, the figures were worked for.
-        for line in as_text(summary, setting.task.measure.headings).splitlines():
-            say(line, flush=True)
+        print(as_text(summary, setting.task.measure.headings), flush=True)
     if setting.task.near:
         say(f"task {setting.trial.task}: {setting.task.description}; goal {setting.goal}; {_length(setting)}")
     if setting.task.near and summary["successes"] is None:

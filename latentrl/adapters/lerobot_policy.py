@@ -100,7 +100,8 @@ class LeRobotPolicy(nn.Module):
         # A filter of a user's own need not say it.
         size = getattr(getattr(agent.model, "spec", None), "action_size", None)
         acted = {} if size is None else {ACTION: Feature("ACTION", (size,))}
-        self.config = AgentConfig({key or (IMAGE if self._pictures else STATE): seen}, acted)
+        device = str(getattr(agent, "device", AgentConfig.device))
+        self.config = AgentConfig({key or (IMAGE if self._pictures else STATE): seen}, acted, device=device)
 
     def reset(self) -> None:
         """New episodes begin."""

@@ -182,7 +182,7 @@ def flatness(model: WorldModel, data: Sequences) -> dict[str, float]:
     every = max(1, data.observations.shape[:2].numel() * values // METRIC_VALUES)
     places = encode_frames(model, data).mean.flatten(0, -2)[::every].float()
     found = flatness_figures(metric_tensor(model.decode, places))
-    return {name: found[name] for name in FLATNESS}
+    return {name: found[name] for name in FLATNESS if name in found}
 
 
 @torch.no_grad()

@@ -90,7 +90,7 @@ def static_figures(
     some = some[::every]
     if model.position_size > 1:
         flat = flatness_figures(metric_tensor(model.decode, latents[::every]))
-        figures |= {name: flat[name] for name in FLATNESS}
+        figures |= {name: flat[name] for name in FLATNESS if name in flat}
     figures |= {
         "test_bound": -rate - distortion,
         "test_rate": rate,

@@ -19,7 +19,9 @@ def digits(value: float) -> str:
 def columns(stream: TextIO | None = None) -> int | None:
     """Of the terminal that ``stream``, else standard output, leads to; None where it leads to none."""
     stream = sys.stdout if stream is None else stream
-    if not stream.isatty():
+    # A program without a console has no standard output, and a stand-in for it need not be a file.
+    is_terminal = getattr(stream, "isatty", None)
+    if is_terminal is None or not is_terminal():
         return None
     return max(NARROWEST, shutil.get_terminal_size().columns)
 

@@ -26,6 +26,7 @@ from typing import Any
 
 import tyro
 
+from latentrl.models import STATICS
 from latentrl.support.errors import UserError
 from latentrl.sweeps.figures import FIGURES
 from latentrl.sweeps.ranges import LARGEST, Choice, Range, Value, range_of
@@ -160,6 +161,12 @@ def _check(path: Path, sweep: Sweep) -> None:
         for section, flag, value in tried:
             _try(path, section, flag, value)
         raise
+    for one in read:
+        if one.model in STATICS:
+            raise UserError(
+                f"{path}: model = {one.model}: what trials are compared by ({', '.join(FIGURES)}) is of sequences, and "
+                "this is a model of single frames; train it with other flags by hand"
+            )
     fields_of = {flag: flag.replace("-", "_") for flag in ends}
     found = {name: [getattr(one, name) for one in read[: len(ends[flag])]] for flag, name in fields_of.items()}
     for flag, name in fields_of.items():

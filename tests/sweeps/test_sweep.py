@@ -127,9 +127,13 @@ def test_a_file_is_read_as_flags_and_ranges(file: Path) -> None:
         ("[search]\nbatch = { low = 0, high = 8 }", r"\[search\] --batch 0: give one or more"),
         ("[search]\nstate-size = [1, 3]", r"\[search\] state-size = 1: --position-size 2: give 1 to 1"),
         ("[train]\nblur = 2.0\n[search]\nstate-size = [2, 3]", r"\[train\] --blur 2.0: give a fraction"),
+        (
+            "[train]\nmodel = 'vae'\n[search]\nbatch = [1, 2]",
+            "model = vae: what trials are compared by .* of sequences",
+        ),
         ("[search", "is no TOML"),
     ],
-    ids=range(30),
+    ids=range(31),
 )
 def test_what_a_file_cannot_say(tmp_path: Path, content: str, told: str) -> None:
     path = tmp_path / "mine.toml"

@@ -77,6 +77,9 @@ def test_a_similarity_is_flat_and_units_do_not_count() -> None:
     assert float(relative_bentness(flat)) < 1e-10
     figures = flatness_figures(flat)
     assert figures["condition_number"] == pytest.approx(1, abs=1e-5) and figures["magnification_spread"] < 1e-6
+    many = 1e-3 * torch.eye(40).expand(3, 40, 40) * torch.tensor([1.0, 1.0, 4.0 ** (2 / 40)])[:, None, None]
+    assert flatness_figures(many)["magnification_spread"] == pytest.approx(3**0.5 / 2, rel=1e-4), "1, 1 and 4"
+    assert "magnification_spread" not in flatness_figures(torch.zeros(3, 2, 2)), "of no volume at all there is none"
     places = torch.rand(50, 2, generator=torch.Generator().manual_seed(1)) + 0.5
     bent, scaled = metric_tensor(sphere, places), metric_tensor(lambda z: 7 * sphere(z / 30), 30 * places)
     assert float(relative_bentness(bent)) > 0.1
