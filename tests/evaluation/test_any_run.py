@@ -255,7 +255,8 @@ def test_declared_tasks_are_judged_by_their_coordinates(
     assert [(row["task"], row["agent"]) for row in table] == [
         (task, agent) for task in ("stay", "roll") for agent in ("random", "cem")
     ]
-    assert "x, m" in capsys.readouterr().out and "x_error" in (ball_run / "compare.csv").read_text()
+    assert "stay" in capsys.readouterr().out and "x_error" in (ball_run / "compare.csv").read_text()
+    assert "x error, m" in (ball_run / "compare.md").read_text()
 
 
 def test_declarations_travel_with_the_data(tmp_path: Path) -> None:
