@@ -97,9 +97,17 @@ def install_and_run(wheel: Path, venv: Path) -> None:
         print(run([venv / "bin" / "latentrl", "demo"], Path(folder)))
         if not (Path(folder) / "runs" / "demo" / "demo.html").is_file():
             raise SystemExit("latentrl demo wrote no page")
+    failed = []
     for extra in extras(wheel):
-        run([python, "-m", "pip", "install", "--quiet", "--dry-run", "-c", constraints, f"{wheel}[{extra}]"])
-        print(f"latentrl[{extra}] resolves")
+        try:
+            run([python, "-m", "pip", "install", "--quiet", "--dry-run", "-c", constraints, f"{wheel}[{extra}]"])
+        except SystemExit as refusal:
+            print(refusal)
+            failed.append(extra)
+        else:
+            print(f"latentrl[{extra}] resolves")
+    if failed:
+        raise SystemExit(f"these extras do not resolve with {constraints.name}: {', '.join(failed)}")
 
 
 def main() -> None:
