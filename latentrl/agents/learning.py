@@ -21,8 +21,6 @@ AWAY = 0.5
 """In the long run, of the squared distance at the start: a policy that stays so far away has not arrived."""
 PART = "-interrupted"
 """After the name of a policy that was not learned to the end."""
-
-
 SAID = {"mean_reward": "mean imagined reward per step", "mean_return": "mean imagined return of an episode"}
 """Figures of learners in words."""
 
@@ -143,8 +141,8 @@ def how_it_lasts(long_run: float) -> str:
     if long_run <= AWAY:
         return said
     return (
-        f"warning: {said}: even in the model this policy does not arrive; try --distance geodesic, a longer --horizon "
-        "or a planner, and look at the model with imagine"
+        f"warning: {said}: even in the model this policy does not arrive; try a longer --horizon, a planner or, where "
+        "the goal is a position, --distance geodesic, and look at the model with imagine"
     )
 
 
