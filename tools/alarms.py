@@ -31,9 +31,9 @@ from latentrl.studies.cells import WARNINGS, reason
 from latentrl.studies.launchers.base import Ending, Job
 from latentrl.studies.launchers.local import run_jobs
 from latentrl.studies.lock import exclusive
-from latentrl.studies.tables import NONE
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_json, write_text
+from latentrl.support.printing import NONE
 
 ENOUGH = 0.9
 """R^2 by neighbours from which on a coordinate counts as told: chosen before anything was counted."""

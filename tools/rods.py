@@ -23,9 +23,9 @@ from latentrl.studies.suite.commands import shown
 from latentrl.studies.suite.outcome import QUICK, outcome_of
 from latentrl.studies.suite.running import run_suite
 from latentrl.studies.systems.base import Evaluation, System
-from latentrl.studies.tables import NONE
 from latentrl.support.errors import reported
 from latentrl.support.files import write_json, write_text
+from latentrl.support.printing import NONE
 
 EPISODES = 20
 SWING_UP = Evaluation(

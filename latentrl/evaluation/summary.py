@@ -12,14 +12,12 @@ from latentrl.envs.measures.base import Truth
 from latentrl.evaluation.judging import Alone, Judged
 from latentrl.evaluation.setting import Setting
 from latentrl.numerics.statistics import bootstrap_interval, wilson_interval
-from latentrl.support.printing import digits
+from latentrl.support.printing import NONE, digits
 
 REWARD_SUM = "return"
 """The figure that counts most where no success does."""
 TENTH = "_p90"
 """What the names of figures end with that a tenth of the episodes exceed."""
-NONE = "–"
-"""In the place of a figure that there is not."""
 
 
 def summarise(setting: Setting, judged: Judged, alone: Alone) -> dict[str, Any]:
@@ -127,7 +125,7 @@ def _figures(summary: Mapping[str, Any], headings: Mapping[str, str]) -> list[st
     for name, values in sorted(summary["measures"].items(), key=lambda one: one[0] != REWARD_SUM):
         mean, low, high = (overall.pop(f"{name}_{end}", None) for end in ("mean", "low", "high"))
         between = "" if low is None or high is None else f"{digits(low)} to {digits(high)}"
-        rows.append((_label(name, headings), _short(values["median"]), "" if mean is None else _short(mean), between))
+        rows.append((_label(name, headings), digits(values["median"]), "" if mean is None else digits(mean), between))
     # Where no mean counts, medians are all there is.
     means = any(mean for _, _, mean, _ in rows)
     rows.insert(0, ("", "median", "mean", "95% interval"))
@@ -138,7 +136,7 @@ def _figures(summary: Mapping[str, Any], headings: Mapping[str, str]) -> list[st
     lines = lines if summary["measures"] else []
     if overall:
         lines.append("  all episodes together")
-        lines += [f"  {_label(name, headings):<36} {_short(value):>9}" for name, value in overall.items()]
+        lines += [f"  {_label(name, headings):<36} {digits(value):>9}" for name, value in overall.items()]
     if any(name.startswith((OBSERVED, ENCODED)) for name in summary["measures"]):
         lines.append(
             f"{OBSERVED}: how much what is seen differs from the goal's observation; {ENCODED}: how far the model puts "
@@ -154,10 +152,6 @@ def _label(name: str, headings: Mapping[str, str]) -> str:
         return f"{_label(stem, headings)}: 90% below"
     said = headings.get(name) or headings.get(f"{name}_mean") or name.replace("_", " ")
     return said.replace("s to ", "seconds to ", 1) if said.startswith("s to ") else said
-
-
-def _short(value: float | None) -> str:
-    return NONE if value is None else digits(value)
 
 
 def warnings(summary: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from latentrl.envs import ENVIRONMENTS, TASKS
 from latentrl.evaluation.trials import ON_TRUE_PHYSICS
-from latentrl.support.printing import digits
+from latentrl.support.printing import NONE, digits
 
 ABOUT = {
     "task": "task",
@@ -95,7 +95,7 @@ def as_narrow(table: Sequence[Row], headings: Mapping[str, str] | None = None) -
         lines = [[task, *(("successes", "95% interval") if counted else ()), *((named[main],) if main else ()), "Hz"]]
         for row in part:
             rate = [f"{row['successes']} of {row['episodes']}", _between(row)] if counted else []
-            lines.append([row["agent"], *rate, *((_digits(row.get(main)),) if main else ()), _digits(row["hz_median"])])
+            lines.append([row["agent"], *rate, *((digits(row.get(main)),) if main else ()), digits(row["hz_median"])])
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         sections.append("\n".join(_aligned(line, widths) for line in lines))
     return "\n\n".join(sections) + "\n"
@@ -143,14 +143,10 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
 
 def _between(row: Row) -> str:
     low, high = row["wilson_low"], row["wilson_high"]
-    return "–" if low is None or high is None else f"{low:.2f} to {high:.2f}"
-
-
-def _digits(value: float | None) -> str:
-    return "–" if value is None else digits(value)
+    return NONE if low is None or high is None else f"{low:.2f} to {high:.2f}"
 
 
 def _cell(value: Any) -> str:
     if value is None:
-        return "–"
+        return NONE
     return value if isinstance(value, str) else digits(value) if isinstance(value, float) else str(value)

@@ -14,9 +14,6 @@ from torch import Tensor
 
 from latentrl.geometry.metric import condition_number
 
-FLATNESS = ("condition_number", "magnification_spread")
-"""Of :func:`flatness_figures`, those that held-out figures have: 1 and 0 where a space is flat."""
-
 
 def mixup(points: Tensor, others: Tensor, share: Tensor) -> Tensor:
     """``(1 - rho) z_i + rho z_j`` ``[..., d]``, Eq. 5.14: on the line through two points.
@@ -60,7 +57,7 @@ def flatness_figures(metric: Tensor) -> dict[str, float]:
     """How flat a space is by the metric at many points, ``[N, d, d]`` (section 5.2.3): 1 and 0 where it is flat.
 
     ``condition_number`` is the median of the metric's, ``magnification_spread`` the deviation of the magnification
-    factor over its mean, and ``bentness`` that of :func:`relative_bentness`. What is not finite is left out.
+    factor over its mean. What is not finite is left out.
     """
     # Of many dimensions a determinant is too small or too large a number; only relations of factors are asked for.
     volume = torch.linalg.slogdet(metric.double()).logabsdet / 2
@@ -68,6 +65,5 @@ def flatness_figures(metric: Tensor) -> dict[str, float]:
     found = {
         "condition_number": float(condition_number(metric).median()),
         "magnification_spread": float(factor.std(correction=min(1, len(factor) - 1)) / factor.mean()),
-        "bentness": float(relative_bentness(metric)),
     }
     return {name: value for name, value in found.items() if math.isfinite(value)}

@@ -16,7 +16,7 @@ from latentrl.envs import coordinates_of
 from latentrl.envs.coordinates import Coordinate
 from latentrl.geometry.charts import NEAR
 from latentrl.geometry.descriptors import thumbnails
-from latentrl.geometry.flatness import FLATNESS, flatness_figures
+from latentrl.geometry.flatness import flatness_figures
 from latentrl.geometry.metric import metric_tensor
 from latentrl.metrics.coordinates import coordinate_r2, coordinate_values
 from latentrl.metrics.failures import told_displacement, untold_share
@@ -167,7 +167,7 @@ def prediction_figures(
 
 @torch.no_grad()
 def flatness(model: WorldModel, data: Sequences) -> dict[str, float]:
-    """How flat positions of held-out frames lie: `FLATNESS` of :func:`~latentrl.geometry.flatness.flatness_figures`.
+    """How flat positions of held-out frames lie, by :func:`~latentrl.geometry.flatness.flatness_figures`.
 
     None of a model that does not read positions off frames and draw frames from them, or has a single one.
 
@@ -181,8 +181,7 @@ def flatness(model: WorldModel, data: Sequences) -> dict[str, float]:
     # Every frame's metric has as many pictures as there are positions: a sample, as of single frames.
     every = max(1, data.observations.shape[:2].numel() * values // METRIC_VALUES)
     places = encode_frames(model, data).mean.flatten(0, -2)[::every].float()
-    found = flatness_figures(metric_tensor(model.decode, places))
-    return {name: found[name] for name in FLATNESS if name in found}
+    return flatness_figures(metric_tensor(model.decode, places))
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from latentrl.data_collection.storage import METADATA, load_ground_truth, load_metadata, load_sequences
 from latentrl.envs import coordinates_of
 from latentrl.envs.coordinates import Coordinate, positions
-from latentrl.geometry.flatness import FLATNESS, flatness_figures
+from latentrl.geometry.flatness import flatness_figures
 from latentrl.geometry.metric import metric_tensor
 from latentrl.metrics.coordinates import coordinate_r2, coordinate_values
 from latentrl.metrics.likelihood import active_units, log_likelihood
@@ -89,8 +89,7 @@ def static_figures(
     every = -(-len(some) // wanted)
     some = some[::every]
     if model.position_size > 1:
-        flat = flatness_figures(metric_tensor(model.decode, latents[::every]))
-        figures |= {name: flat[name] for name in FLATNESS if name in flat}
+        figures |= flatness_figures(metric_tensor(model.decode, latents[::every]))
     figures |= {
         "test_bound": -rate - distortion,
         "test_rate": rate,

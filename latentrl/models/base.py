@@ -67,7 +67,10 @@ class GenerativeModel(nn.Module, ABC):
 
     def make_prior(self, name: str, hidden: Sequence[int]) -> InitialDistribution:
         """The initial distribution ``PRIORS[name]`` over z of this model, whose sizes are known."""
-        prior = PRIORS[name](self.latent_size, hidden)
+        return self.bound_prior(PRIORS[name](self.latent_size, hidden))
+
+    def bound_prior(self, prior: InitialDistribution) -> InitialDistribution:
+        """``prior``, as one of this model's own."""
         prior.bind(self.first_belief, self.spec.observation_shape, self.spec.is_image)
         return prior
 

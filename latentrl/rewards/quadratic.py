@@ -17,6 +17,9 @@ class QuadraticDistance:
         ValueError: a metric that is none, or of another size than the goal.
     """
 
+    goal: Tensor
+    metric: Tensor
+
     def __init__(self, goal: Tensor, metric: Tensor) -> None:
         if metric.shape != (goal.shape[-1],) * 2 or not metric.isfinite().all():
             raise ValueError(f"a metric for goals [{goal.shape[-1]}] is finite and square, not {tuple(metric.shape)}")

@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 from latentrl.numerics.statistics import PairedTest, paired_test
 from latentrl.studies.definition import Claim, Column, Row, Term
 from latentrl.studies.results import Results
-from latentrl.studies.tables import NONE, grid
+from latentrl.studies.tables import grid
+from latentrl.support.printing import NONE
 
 Verdict = Literal["holds", "does not hold", "undecided", "not tested"]
 SIGNIFICANT = 0.05

@@ -34,9 +34,8 @@ def paths(models: Mapping[str, Arrays], names: Sequence[str], theme: Theme = LIG
     Raises:
         ValueError: no models.
     """
-    figure, panels = _panels(models, 3.6, 3.9)
-    for axes, (label, arrays) in zip(panels, models.items(), strict=True):
-        prepare_axes(axes, theme, label)
+    figure, panels = _panels(models, 3.6, 3.9, theme)
+    for axes, arrays in zip(panels, models.values(), strict=True):
         axes.grid(False)
         (left, bottom), (right, top) = arrays["corners"]
         factor = arrays["magnification"]
@@ -70,9 +69,8 @@ def lengths_by_truth(models: Mapping[str, Arrays], names: Sequence[str], theme: 
     Raises:
         ValueError: no models.
     """
-    figure, panels = _panels(models, 3.6, 3.6)
-    for axes, (label, arrays) in zip(panels, models.items(), strict=True):
-        prepare_axes(axes, theme, label)
+    figure, panels = _panels(models, 3.6, 3.6, theme)
+    for axes, arrays in zip(panels, models.values(), strict=True):
         turned = "angle" in arrays
         apart = np.degrees(arrays["apart"]) if turned else arrays["apart"]
         for name in names:
@@ -142,11 +140,15 @@ def _show(axes: Axes, observations: NDArray[np.float32]) -> None:
         spine.set_visible(False)
 
 
-def _panels(models: Mapping[str, Arrays], wide: float, tall: float) -> tuple[Figure, list[Axes]]:
+def _panels(models: Mapping[str, Arrays], wide: float, tall: float, theme: Theme) -> tuple[Figure, list[Axes]]:
+    """A panel beside the other for each model, with its label."""
     if not models:
         raise ValueError("the figure needs one model or more")
     figure = Figure(figsize=(wide * len(models), tall), layout="constrained")
-    return figure, list(figure.subplots(1, len(models), squeeze=False)[0])
+    panels = list(figure.subplots(1, len(models), squeeze=False)[0])
+    for axes, label in zip(panels, models, strict=True):
+        prepare_axes(axes, theme, label)
+    return figure, panels
 
 
 def _look(arrays: Arrays, theme: Theme) -> dict[str, Any]:

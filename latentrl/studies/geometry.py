@@ -7,8 +7,9 @@ the straight line 0.827 (Figure 5.2). It gives neither a measure of linearity no
 from __future__ import annotations
 
 from latentrl.studies.definition import Claim, Column, Row, Study, Table, Term
+from latentrl.studies.pendulum_pictures import COLLECT, ENVIRONMENT, trained
 
-PICTURES, BATCH, STEPS = 15_000, 25, 8000
+BATCH, STEPS = 25, 8000
 LINEAR, SHORTER = 0.99, 0.65
 """R² from which a distance counts as linear in the angle; the source's lengths of one pair, 0.538 over 0.827."""
 KINDS = {"network": "network", "graph": "graph", "discretised": "chain"}
@@ -26,10 +27,9 @@ LENGTHS = (*KINDS.items(), ("line", "straight line"))
 GEOMETRY = Study(
     name="geometry",
     title="Single pictures of the pendulum: what Riemannian distances tell of the angle",
-    environment="latentrl/Pendulum-v0",
-    # Two pictures of each episode: the first is at a uniform angle, and so is where it is a step later.
-    collect=("--env", "pendulum", "--sequences", str(PICTURES // 2), "--test-sequences", "500", "--length", "2"),
-    train=("--position-size", "2", "--kappa", "0.02", "--batch", str(BATCH)),
+    environment=ENVIRONMENT,
+    collect=COLLECT,
+    train=trained(BATCH),
     steps=STEPS,
     rows=ROWS,
     tables=(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from latentrl.studies.definition import Claim, Column, Row, Study, Table, Term
+from latentrl.studies.pendulum_pictures import COLLECT, ENVIRONMENT, PICTURES, trained
 
-PICTURES, BATCH, STEPS = 15_000, 100, 40_000
+BATCH, STEPS = 100, 40_000
 ERROR = "polar_error_angle"
 REACHED = 0.054
 """The source's error with VHP and REWO, in rad."""
@@ -30,10 +31,9 @@ ROWS = (
 STATIC_PENDULUM = Study(
     name="static-pendulum",
     title="Single pictures of the pendulum: five ways to train the hierarchical prior",
-    environment="latentrl/Pendulum-v0",
-    # Two pictures of each episode: the first is at a uniform angle, and so is where it is a step later.
-    collect=("--env", "pendulum", "--sequences", str(PICTURES // 2), "--test-sequences", "500", "--length", "2"),
-    train=("--position-size", "2", "--kappa", "0.02", "--batch", str(BATCH)),
+    environment=ENVIRONMENT,
+    collect=COLLECT,
+    train=trained(BATCH),
     steps=STEPS,
     rows=ROWS,
     tables=(

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from latentrl.numerics.statistics import Interval
 from latentrl.studies.definition import Column, Row, Table
 from latentrl.studies.results import Outcome, Results
-
-NONE = "–"
+from latentrl.support.printing import NONE
 
 
 def markdown_table(table: Table, rows: Sequence[Row], results: Results, mark: str | None = None) -> str:

@@ -7,12 +7,16 @@ import sys
 import textwrap
 from typing import TextIO
 
+NONE = "–"
+"""In the place of a figure that there is not."""
 NARROWEST = 24
 """Columns that a line is given at least: a terminal that has fewer breaks it itself."""
 
 
-def digits(value: float) -> str:
+def digits(value: float | None) -> str:
     """A number in three digits, or all those before the point; an exponent from a million on and below 1e-4."""
+    if value is None:
+        return NONE
     return f"{value:.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
 
 

@@ -118,9 +118,7 @@ class VAE(FrameAutoencoder, StaticModel):
         settings, size = self.settings, self.position_size
         if settings.prior != "vamp":
             return self.make_prior(settings.prior, settings.prior_hidden)
-        prior = VampPrior(size, components=settings.components)
-        prior.bind(self.first_belief, self.spec.observation_shape, self.spec.is_image)
-        return prior
+        return self.bound_prior(VampPrior(size, components=settings.components))
 
     @property
     def drawn_samples(self) -> int:

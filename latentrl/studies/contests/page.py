@@ -13,7 +13,8 @@ from latentrl.studies.contests.results import results_of
 from latentrl.studies.suite.outcome import QUICK
 from latentrl.studies.suite.page import NOT_RUN, agent_cell, number, r2_cell, remarks
 from latentrl.studies.systems.base import Evaluation, System
-from latentrl.studies.tables import NONE, grid
+from latentrl.studies.tables import grid
+from latentrl.support.printing import NONE
 
 Seeds = Sequence[Mapping[str, Any]]
 Judged = Sequence[Mapping[str, Any]]

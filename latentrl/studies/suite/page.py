@@ -10,7 +10,7 @@ from latentrl.numerics.statistics import Interval, bootstrap_interval, nested_in
 from latentrl.studies.suite.commands import Step, shown, steps_of
 from latentrl.studies.suite.outcome import QUICK
 from latentrl.studies.systems.base import HERE, Evaluation, System
-from latentrl.studies.tables import NONE
+from latentrl.support.printing import NONE
 
 NOT_RUN = "not run yet"
 NOTHING = 1e-9

@@ -3,12 +3,13 @@
 The decoder's metric is drawn to ``c^2 1`` at points on lines through pairs of encoded frames. As a part of the rate,
 its weight is beta eta: it grows as beta does, Algorithm 4. Here no random number is drawn for it: a batch is drawn
 anyway, so that frame i is paired with the one half a batch away, and the shares rho of a step are spread evenly over
-their range and moved on from step to step.
+their range and moved on from step to step, but for steps that wait for the constraint: there batches alone differ.
 """
 
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -36,8 +37,11 @@ class FlatPenalty(Penalty):
     For models that read positions off frames and draw frames from them.
     """
 
-    needs = (FrameEncoder, FrameDecoder)
+    needs: ClassVar[tuple[type, ...]] = (FrameEncoder, FrameDecoder)
     reads_states = True
+    model: GenerativeModel
+    weight: float
+    absolute: bool
 
     def __init__(self, model: GenerativeModel, weight: float, absolute: bool = False) -> None:
         self.model, self.weight, self.absolute = model, weight, absolute
