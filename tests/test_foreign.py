@@ -26,6 +26,7 @@ from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
 from latentrl.training.options import TrainOptions
 from latentrl.types import Trajectory
+from tests.crowd import heard
 
 FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "pickle.find_class")
 FORK = multiprocessing.get_context("fork")
@@ -309,6 +310,9 @@ def _all_told(place: Path, commands: list[list[str]]) -> list[tuple[object, list
     # A process of its own: a hook cannot be taken off again.
     process = FORK.Process(target=_watched, args=(place, commands, answers))
     process.start()
-    told = answers.get()
-    process.join(60)
+    try:
+        told: list[tuple[object, list[str], str]] = heard(answers, 300)
+        process.join(60)
+    finally:
+        process.kill()
     return told

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def check_resumable(folder: Path) -> None:
     """Refuse to go on with what cannot be gone on with.
 
     Raises:
-        UserError: no such folder, or one without settings.
+        UserError: no such folder, one without settings, or one that another process is replacing.
     """
     recover(folder)
     if (folder / SETTINGS).is_file():
@@ -90,7 +90,7 @@ def opened(folder: Path, overwrite: bool = False, resume: bool = False) -> Itera
     Raises:
         UserError: as :func:`check_folder` and :func:`check_resumable`, or another process is at work there.
     """
-    busy = f"{folder}: another process is at work there; wait for it, or give another --run"
+    busy = _busy(folder)
     if resume:
         check_resumable(folder)
         with locks.exclusive(folder, busy):
@@ -127,9 +127,28 @@ def in_use(folder: Path) -> Iterator[None]:
 
 
 def recover(folder: Path) -> None:
-    """Put a run back that was moved aside by a process which was killed before it made the new folder."""
-    if _aside(folder).is_dir() and not folder.exists():
-        _aside(folder).rename(folder)
+    """Put a run back that was moved aside by a process which was killed before it made the new folder.
+
+    Raises:
+        UserError: that process is still at work, or another one has come first.
+    """
+    aside = _aside(folder)
+    if folder.exists() or not aside.is_dir():
+        return
+    # Who moves a run aside holds it to the end: what can be held here is nobody's any more.
+    with locks.exclusive(aside, _busy(folder)):
+        _put_back(folder)
+
+
+def _put_back(folder: Path) -> None:
+    # Where there are no locks, another process may come first.
+    with suppress(FileNotFoundError):
+        if not folder.exists():
+            _aside(folder).rename(folder)
+
+
+def _busy(folder: Path) -> str:
+    return f"{folder}: another process is at work there; wait for it, or give another --run"
 
 
 @contextmanager
@@ -151,7 +170,7 @@ def _fresh(folder: Path, busy: str) -> Iterator[None]:
                 shutil.rmtree(_aside(folder), ignore_errors=True)
             else:
                 shutil.rmtree(folder, ignore_errors=True)
-                recover(folder)
+                _put_back(folder)
 
 
 def _move_aside(folder: Path) -> None:

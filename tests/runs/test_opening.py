@@ -97,6 +97,16 @@ def test_a_run_that_was_moved_aside_when_the_process_was_killed_is_put_back(tmp_
     assert (run / MODEL).is_file()
 
 
+@pytest.mark.skipif(not locks.HAS_LOCKS, reason="no locks")
+@pytest.mark.parametrize("how", [{"overwrite": True}, {"resume": True}, {}])
+def test_a_run_that_another_process_has_just_moved_aside_is_left_to_it(tmp_path: Path, how: dict[str, bool]) -> None:
+    aside = old_run(tmp_path / "run").rename(tmp_path / ".run.replaced")
+    busy = pytest.raises(UserError, match="another process is at work there")
+    with locks.exclusive(aside, ""), busy, opened(tmp_path / "run", **how):
+        pass
+    assert aside.is_dir() and not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("files", "plain", "overwrite", "resume"),
     [
