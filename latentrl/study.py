@@ -89,7 +89,7 @@ def study(options: StudyOptions) -> Results | None:
     where(options.on, tuple(LAUNCHERS))
     if options.study in CONTESTS:
         return contest(CONTESTS[options.study], options)
-    plan = STUDIES.get(options.study) or read_study(Path(options.study))
+    plan = STUDIES.get(options.study) or read_study(Path(options.study), (*STUDIES, *CONTESTS))
     steps = plan.steps if options.steps is None else options.steps
     check_one_or_more(seeds=options.seeds, jobs=options.jobs, steps=options.steps)
     out = options.out or Path("runs") / f"study-{plan.name}{'' if steps == plan.steps else f'-{steps}-steps'}"

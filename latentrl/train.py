@@ -25,6 +25,7 @@ from latentrl.models.base import WorldModel
 from latentrl.runs.folder import CHECKPOINT, METRICS, MODEL, THREADS, is_finished, load_any_model, load_settings
 from latentrl.runs.opening import opened
 from latentrl.runs.tensors import write_tensors
+from latentrl.runs.versions import changed, describe_environment
 from latentrl.support.errors import FAILED, UserError, reported
 from latentrl.support.files import write_json
 from latentrl.support.printing import columns, fitted, say
@@ -131,6 +132,11 @@ def _is_done(run: Begun) -> bool:
     return True
 
 
+def _other_versions(options: TrainOptions) -> list[str]:
+    said = changed(load_settings(options.folder).get("environment", {}), describe_environment())
+    return [] if said is None else [f"note: {said}"]
+
+
 def _train(run: Begun, processes: Processes) -> Path:
     options = run.options
     require_data(options)
@@ -158,7 +164,7 @@ def _train(run: Begun, processes: Processes) -> Path:
         return options.folder
     if options.resume:
         keep_backend(options.folder, situation.options.backend)
-    told = [amount(recipe.settings), *notes(situation, recipe)]
+    told = [amount(recipe.settings), *notes(situation, recipe), *(_other_versions(options) if started else ())]
     for line in told:
         say(line, flush=True)
     view = TrainingView(f"{options.folder}, {options.model}", told[1:]) if can_show(options.live) else None

@@ -789,6 +789,19 @@ def interrupted_run(data: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return run
 
 
+def test_a_run_that_goes_on_with_other_versions_says_so(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = interrupted_run(data, tmp_path / "run", monkeypatch)
+    train(TrainOptions(run=shutil.copytree(run, tmp_path / "same"), resume=True, progress=False))
+    assert "begun with" not in capsys.readouterr().out
+    settings = json.loads((run / SETTINGS).read_text())
+    settings["environment"]["torch"] = "1.0"
+    (run / SETTINGS).write_text(json.dumps(settings))
+    train(TrainOptions(run=run, resume=True, progress=False))
+    assert "note: begun with torch 1.0, goes on with torch 2" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("kept", [3, None])
 def test_a_run_goes_on_with_as_many_threads_as_it_was_begun_with(
     kept: int | None, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

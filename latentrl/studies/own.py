@@ -20,7 +20,7 @@ it: ``"geodesics"``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +57,19 @@ MINUTES = 5.0
 """Of a run, until one is measured."""
 
 
-def read_study(path: Path) -> Study:
+def read_study(path: Path, known: Iterable[str] = ()) -> Study:
     """The study that a JSON file describes: an object whose "rows" each have at least a "name" and a "model".
+
+    Args:
+        path: of the file.
+        known: studies that have a name: what else could have been meant.
 
     Raises:
         UserError: no such file, unknown or missing keys, values of the wrong type, two rows of one name.
     """
     if not path.is_file():
-        raise UserError(
-            f"there is no study {path}: give pendulum, reacher-angles, static-pendulum, geometry, control, or a JSON "
-            "file with rows of your own"
-        )
+        names = ", ".join((*known, "or a JSON file with rows of your own"))
+        raise UserError(f"there is no study {path}: give {names}")
     content = read_json(path, "correct it")
     _check(content, KEYS, f"{path}")
     if not content.get("rows"):
