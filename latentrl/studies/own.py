@@ -68,8 +68,8 @@ def read_study(path: Path, known: Iterable[str] = ()) -> Study:
         UserError: no such file, unknown or missing keys, values of the wrong type, two rows of one name.
     """
     if not path.is_file():
-        names = ", ".join((*known, "or a JSON file with rows of your own"))
-        raise UserError(f"there is no study {path}: give {names}")
+        choices = ", ".join((*known, "or a JSON file with rows of your own"))
+        raise UserError(f"there is no study {path}: give {choices}")
     content = read_json(path, "correct it")
     _check(content, KEYS, f"{path}")
     if not content.get("rows"):
