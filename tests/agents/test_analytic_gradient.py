@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,7 @@ def test_learns_the_linear_quadratic_regulator_to_ten_percent() -> None:
 
 def learned(updates: int, rounds: int, seed: int = 0) -> tuple[AnalyticGradient, list[int]]:
     """A learner of the double integrator at its end, and how its updates were counted."""
-    options = AnalyticGradientOptions(updates=updates, rounds=rounds, horizon=20, batch=32, fresh=1.0)
+    options = AnalyticGradientOptions(updates=updates, rounds=rounds, horizon=20, batch=32, fresh=1.0, fresh_later=1.0)
     learner, counted = AnalyticGradient(DoubleIntegrator(), quadratic, normal_starts, -BOUND, BOUND, options, seed), []
     learner.learn(lambda done, figures: counted.append(done))
     return learner, counted
@@ -209,14 +210,47 @@ def test_updates_go_on_in_rounds_while_the_imagined_return_rises_and_no_longer()
         assert torch.equal(one, same), "watching the return changes nothing"
 
 
-def test_a_round_that_made_it_worse_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
-    judged = iter([0.0, 0.1, 1.0, 0.5])
+@pytest.mark.parametrize(
+    ("returns", "long_runs", "rounds", "kept"),
+    [
+        # The imagined return at the beginning, halfway, and after each round.
+        ([0.0, 0.1, 1.0, 0.5], [0.01, 0.01], 2, 1),  # worse: undone, and no third
+        ([0.0, 1.0, 1.0], [0.01], 1, 1),  # it has arrived and rises no more
+        ([0.0, 1.0, 1.0, 0.9, 0.9], [0.5, 0.3, 0.29], 3, 3),  # it comes nearer, though at a lower return
+        ([0.0, 1.0, 1.0, 1.1, 1.0], [0.5, 0.6, 0.6], 3, 1),  # a higher return, but it ends further away
+        ([0.0, 1.0, 1.0, 0.9], [0.06, 0.04], 2, 2),  # now it arrives
+        ([0.0, 1.0, 1.0, math.nan], [0.5, math.inf], 2, 1),  # the model broke
+    ],
+)
+def test_rounds_go_on_while_they_help_and_the_best_is_kept(
+    returns: list[float], long_runs: list[float], rounds: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged, followed = iter(returns), iter(long_runs)
     monkeypatch.setattr(AnalyticGradient, "imagined_return", lambda self: next(judged))
-    learner, counted = learned(4, 5)
-    assert counted == list(range(1, 9)), "the second round brought nothing: there is no third"
-    monkeypatch.undo()
-    for one, same in zip(learner.policy.parameters(), learned(4, 1)[0].policy.parameters(), strict=True):
+    monkeypatch.setattr(AnalyticGradient, "fares_in_the_long_run", lambda self: next(followed))
+    after: dict[int, list[Tensor]] = {}
+    options = AnalyticGradientOptions(updates=4, rounds=5, horizon=5, batch=8)
+    learner = AnalyticGradient(DoubleIntegrator(), quadratic, normal_starts, -BOUND, BOUND, options)
+    learner.learn(lambda done, figures: after.update({done: [one.clone() for one in learner.policy.parameters()]}))
+    assert max(after) == 4 * rounds and learner.long_run == long_runs[kept - 1]
+    for one, same in zip(learner.policy.parameters(), after[4 * kept], strict=True):
         assert torch.equal(one, same)
+
+
+def test_later_rounds_begin_where_earlier_ones_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def starts(count: int, generator: torch.Generator) -> Tensor:
+        asked.append(count)
+        return normal_starts(count, generator)
+
+    monkeypatch.setattr(AnalyticGradient, "imagined_return", lambda self: 0.0)
+    monkeypatch.setattr(AnalyticGradient, "fares_in_the_long_run", lambda self: 0.5)
+    options = AnalyticGradientOptions(updates=2, rounds=2, horizon=3, batch=8)
+    learner = AnalyticGradient(DoubleIntegrator(), quadratic, starts, -BOUND, BOUND, options)
+    asked.clear()
+    learner.learn()
+    assert asked == [8, 6, 2, 2], "at first there is nothing to go on from"
 
 
 def riccati_cost(problem: DoubleIntegrator, state: Tensor, horizon: int) -> Tensor:

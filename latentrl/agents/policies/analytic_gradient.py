@@ -32,6 +32,10 @@ JUDGED = 256
 """Roll-outs that it is the mean of."""
 LONG_RUN = 8
 """Horizons that a policy is followed for in the long run; its second half is judged."""
+NEAR = 0.05
+"""In the long run, of the squared distance at the start: a policy that comes so near has arrived."""
+GAIN = 0.1
+"""Of what is left in the long run: where a round brought no more, another one will not either."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,17 @@ class AnalyticGradientOptions:
 
     Attributes:
         updates: gradient steps.
-        rounds: how often they may be gone through, while the imagined return still rises; the later ones begin with
-            half the learning rate and explore no more. The policy of the best round is kept.
+        rounds: how often they may be gone through, while the imagined return still rises or the policy, which in the
+            long run does not arrive, comes nearer. The later ones begin with half the learning rate and explore no
+            more. The policy of the best round is kept: of those that arrive the one with the highest return, else the
+            one that comes nearest.
         horizon: imagined steps H per roll-out.
         batch: roll-outs per update.
         learning_rate: Adam's, at the start; it decays to zero along a half cosine.
         hidden: widths of the policy's hidden layers.
         fresh: share of each batch that starts from the start states; the others start from states that earlier
             roll-outs visited, so that the policy also knows what comes after the horizon.
+        fresh_later: the same in the later rounds: where a policy ends up is then most of what it learns from.
         buffer: how many visited states are kept.
         exploration: share of each imagined action that is uniformly random, at the start; it falls linearly to zero
             over the first 60% of the updates. It is the expectation over a stochastic policy in Eq. 4.34, and keeps
@@ -73,6 +80,7 @@ class AnalyticGradientOptions:
     learning_rate: float = 5e-3
     hidden: tuple[int, ...] = (64, 64)
     fresh: float = 0.75
+    fresh_later: float = 0.25
     buffer: int = 4096
     exploration: float = 0.5
     sample: bool = True
@@ -91,8 +99,9 @@ class AnalyticGradientOptions:
         for name in ("learning_rate", "state_gradient", "parameter_gradient", "sane_radius"):
             if not 0.0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be positive and finite, not {getattr(self, name)}")
-        if not 0.0 < self.fresh <= 1.0:
-            raise ValueError(f"fresh must lie in (0, 1], not {self.fresh}")
+        for name in ("fresh", "fresh_later"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must lie in (0, 1], not {getattr(self, name)}")
         if not 0.0 <= self.exploration < 1.0:
             raise ValueError(f"exploration must lie in [0, 1), not {self.exploration}")
         if not 0.0 <= self.discount < 1.0:
@@ -109,6 +118,17 @@ class Update(NamedTuple):
 
     mean_reward: float
     gradient_norm: float
+
+
+class _Standing(NamedTuple):
+    """How a policy fares: its imagined return a step, and what is left of the distance in the long run."""
+
+    imagined: float
+    long_run: float
+
+    def order(self) -> tuple[float, float]:
+        """Greater is better."""
+        return -max(self.long_run, NEAR), self.imagined if math.isfinite(self.imagined) else -math.inf
 
 
 class AnalyticGradient:
@@ -164,9 +184,10 @@ class AnalyticGradient:
         self._parameters = list(self.policy.parameters())
         self._adjoint = adjoint_of(dynamics) if options.input == "mean" else None
         self._imagined: ImaginedBatch | None = None
-        self._begin_round(options.learning_rate)
+        self._begin_round(options.learning_rate, options.fresh)
 
-    def _begin_round(self, learning_rate: float) -> None:
+    def _begin_round(self, learning_rate: float, fresh: float) -> None:
+        self._fresh = fresh
         self._optimizer = torch.optim.Adam(self._parameters, lr=learning_rate)
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, self.options.updates)
 
@@ -183,20 +204,24 @@ class AnalyticGradient:
             self._advance(on_progress)
             if watched and self._done == options.updates // 2:
                 halfway = self.imagined_return()
-        before, best = halfway, self._judged() if watched else 0.0
+        if not watched:
+            return self.policy
+        now = _Standing(self._judged(), self.fares_in_the_long_run())
+        rises, comes_nearer = now.imagined - halfway > RISE * (now.imagined - first), now.long_run > NEAR
         for _ in range(options.rounds - 1):
-            if best - before <= RISE * (best - first):
+            if not (rises or comes_nearer):
                 break
-            kept, before = deepcopy(self.policy.state_dict()), best
-            self._begin_round(options.learning_rate / 2)
+            kept, before = deepcopy(self.policy.state_dict()), now
+            self._begin_round(options.learning_rate / 2, options.fresh_later)
             for _ in range(options.updates):
                 self._advance(on_progress)
-            found = self._judged()
-            if not found > before:
+            found = _Standing(self._judged(), self.fares_in_the_long_run())
+            rises = found.imagined - before.imagined > RISE * (max(found.imagined, before.imagined) - first)
+            comes_nearer = NEAR < found.long_run < (1 - GAIN) * before.long_run
+            now = max(found, before, key=_Standing.order)
+            if now is before:
                 self.policy.load_state_dict(kept)
-            best = max(found, before)
-        if watched:
-            self.long_run = self.fares_in_the_long_run()
+        self.long_run = now.long_run
         return self.policy
 
     def _judged(self) -> float:
@@ -329,7 +354,7 @@ class AnalyticGradient:
 
     def _draw_starts(self) -> Tensor:
         batch, kept = self.options.batch, len(self._visited)
-        fresh = batch if kept == 0 else max(1, round(self.options.fresh * batch))
+        fresh = batch if kept == 0 else max(1, round(self._fresh * batch))
         start = self._imagination.start_states(fresh, self._generator).detach()
         if fresh == batch:
             return start
