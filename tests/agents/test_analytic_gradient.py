@@ -190,7 +190,7 @@ def test_learns_the_linear_quadratic_regulator_to_ten_percent() -> None:
 
 def learned(updates: int, rounds: int, seed: int = 0) -> tuple[AnalyticGradient, list[int]]:
     """A learner of the double integrator at its end, and how its updates were counted."""
-    options = AnalyticGradientOptions(updates=updates, rounds=rounds, horizon=20, batch=32, fresh=1.0, fresh_later=1.0)
+    options = AnalyticGradientOptions(updates=updates, rounds=rounds, horizon=20, batch=32, fresh=1.0)
     learner, counted = AnalyticGradient(DoubleIntegrator(), quadratic, normal_starts, -BOUND, BOUND, options, seed), []
     learner.learn(lambda done, figures: counted.append(done))
     return learner, counted
@@ -237,20 +237,18 @@ def test_rounds_go_on_while_they_help_and_the_best_is_kept(
         assert torch.equal(one, same)
 
 
-def test_later_rounds_begin_where_earlier_ones_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_most_roll_outs_begin_where_earlier_ones_came_to() -> None:
     asked: list[int] = []
 
     def starts(count: int, generator: torch.Generator) -> Tensor:
         asked.append(count)
         return normal_starts(count, generator)
 
-    monkeypatch.setattr(AnalyticGradient, "imagined_return", lambda self: 0.0)
-    monkeypatch.setattr(AnalyticGradient, "fares_in_the_long_run", lambda self: 0.5)
-    options = AnalyticGradientOptions(updates=2, rounds=2, horizon=3, batch=8)
+    options = AnalyticGradientOptions(updates=3, horizon=3, batch=8)
     learner = AnalyticGradient(DoubleIntegrator(), quadratic, starts, -BOUND, BOUND, options)
     asked.clear()
     learner.learn()
-    assert asked == [8, 6, 2, 2], "at first there is nothing to go on from"
+    assert asked == [8, 2, 2], "at first there is nothing to go on from"
 
 
 def riccati_cost(problem: DoubleIntegrator, state: Tensor, horizon: int) -> Tensor:

@@ -54,7 +54,6 @@ class AnalyticGradientOptions:
         hidden: widths of the policy's hidden layers.
         fresh: share of each batch that starts from the start states; the others start from states that earlier
             roll-outs visited, so that the policy also knows what comes after the horizon.
-        fresh_later: the same in the later rounds: where a policy ends up is then most of what it learns from.
         buffer: how many visited states are kept.
         exploration: share of each imagined action that is uniformly random, at the start; it falls linearly to zero
             over the first 60% of the updates. It is the expectation over a stochastic policy in Eq. 4.34, and keeps
@@ -79,8 +78,7 @@ class AnalyticGradientOptions:
     batch: int = 256
     learning_rate: float = 5e-3
     hidden: tuple[int, ...] = (64, 64)
-    fresh: float = 0.75
-    fresh_later: float = 0.25
+    fresh: float = 0.25
     buffer: int = 4096
     exploration: float = 0.5
     sample: bool = True
@@ -99,9 +97,8 @@ class AnalyticGradientOptions:
         for name in ("learning_rate", "state_gradient", "parameter_gradient", "sane_radius"):
             if not 0.0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be positive and finite, not {getattr(self, name)}")
-        for name in ("fresh", "fresh_later"):
-            if not 0.0 < getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must lie in (0, 1], not {getattr(self, name)}")
+        if not 0.0 < self.fresh <= 1.0:
+            raise ValueError(f"fresh must lie in (0, 1], not {self.fresh}")
         if not 0.0 <= self.exploration < 1.0:
             raise ValueError(f"exploration must lie in [0, 1), not {self.exploration}")
         if not 0.0 <= self.discount < 1.0:
@@ -184,10 +181,9 @@ class AnalyticGradient:
         self._parameters = list(self.policy.parameters())
         self._adjoint = adjoint_of(dynamics) if options.input == "mean" else None
         self._imagined: ImaginedBatch | None = None
-        self._begin_round(options.learning_rate, options.fresh)
+        self._begin_round(options.learning_rate)
 
-    def _begin_round(self, learning_rate: float, fresh: float) -> None:
-        self._fresh = fresh
+    def _begin_round(self, learning_rate: float) -> None:
         self._optimizer = torch.optim.Adam(self._parameters, lr=learning_rate)
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, self.options.updates)
 
@@ -212,7 +208,7 @@ class AnalyticGradient:
             if not (rises or comes_nearer):
                 break
             kept, before = deepcopy(self.policy.state_dict()), now
-            self._begin_round(options.learning_rate / 2, options.fresh_later)
+            self._begin_round(options.learning_rate / 2)
             for _ in range(options.updates):
                 self._advance(on_progress)
             found = _Standing(self._judged(), self.fares_in_the_long_run())
@@ -354,7 +350,7 @@ class AnalyticGradient:
 
     def _draw_starts(self) -> Tensor:
         batch, kept = self.options.batch, len(self._visited)
-        fresh = batch if kept == 0 else max(1, round(self._fresh * batch))
+        fresh = batch if kept == 0 else max(1, round(self.options.fresh * batch))
         start = self._imagination.start_states(fresh, self._generator).detach()
         if fresh == batch:
             return start
