@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from latentrl.studies.around import AROUND
 from latentrl.studies.contests.definition import Contest
 from latentrl.studies.control import CONTROL
 from latentrl.studies.definition import Study
@@ -11,4 +12,4 @@ from latentrl.studies.reacher_angles import REACHER_ANGLES
 from latentrl.studies.static_pendulum import STATIC_PENDULUM
 
 STUDIES: dict[str, Study] = {study.name: study for study in (PENDULUM, REACHER_ANGLES, STATIC_PENDULUM, GEOMETRY)}
-CONTESTS: dict[str, Contest] = {contest.name: contest for contest in (CONTROL,)}
+CONTESTS: dict[str, Contest] = {contest.name: contest for contest in (CONTROL, AROUND)}
