@@ -45,7 +45,9 @@ def test_far_from_walls_the_motion_is_that_of_friction_alone() -> None:
     decay = np.exp(-physics.FRICTION * physics.CONTROL_STEP)
     top = 0.8 / physics.FRICTION
     np.testing.assert_allclose(velocity, [0.2 * decay, top * (1 - decay)], rtol=0.02)
-    np.testing.assert_allclose(position, [0.7 + 0.2 * (1 - decay) / 2.0, -0.1 + top * (0.1 - (1 - decay) / 2.0)], atol=1e-3)
+    np.testing.assert_allclose(
+        position, [0.7 + 0.2 * (1 - decay) / 2.0, -0.1 + top * (0.1 - (1 - decay) / 2.0)], atol=1e-3
+    )
 
 
 @pytest.mark.parametrize(

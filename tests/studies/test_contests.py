@@ -100,7 +100,11 @@ def test_the_verbs_take_its_words(run: System, quick: bool) -> None:
         words = filled(step.words, Place(Path("somewhere")).meaning(None))
         options = parse(words[2:]) if step.verb == "collect" else tyro.cli(OPTIONS[step.verb], args=words[2:])
         assert getattr(options, "seed") == 3  # noqa: B009
-    learned = ["learn" if agent == "policy" else f"learn {agent}" for agent in run.agents if "policy" in agent or agent == "sac"]
+    learned = [
+        "learn" if agent == "policy" else f"learn {agent}"
+        for agent in run.agents
+        if "policy" in agent or agent == "sac"
+    ]
     assert [step.name for step in steps if step.verb == "learn"] == learned
 
 

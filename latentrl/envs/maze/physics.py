@@ -41,9 +41,7 @@ def contact(position: Floats) -> Floats:
     return np.clip(position, -ROOM, ROOM) - position + np.maximum(WALL_RADIUS - distance, 0.0) * out
 
 
-def advance(
-    position: Floats, velocity: Floats, force: Floats, duration: float = CONTROL_STEP
-) -> tuple[Floats, Floats]:
+def advance(position: Floats, velocity: Floats, force: Floats, duration: float = CONTROL_STEP) -> tuple[Floats, Floats]:
     """Position and velocity ``[..., 2]`` in m and m/s, ``duration`` seconds later under a constant ``force [..., 2]``.
 
     Semi-implicit Euler in `SUBSTEPS` equal steps.

@@ -32,7 +32,12 @@ def render(position: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
     scale = side / (2 * ROOM * (1 + MARGIN))
 
     def box(low: tuple[float, float], high: tuple[float, float]) -> list[float]:
-        return [scale * low[0] + side / 2, side / 2 - scale * high[1], scale * high[0] + side / 2, side / 2 - scale * low[1]]
+        return [
+            scale * low[0] + side / 2,
+            side / 2 - scale * high[1],
+            scale * high[0] + side / 2,
+            side / 2 - scale * low[1],
+        ]
 
     canvas.rectangle(box((-ROOM, -ROOM), (ROOM, ROOM)), fill=BACKGROUND)
     canvas.rectangle(box((-ROOM, -WALL_RADIUS), (WALL_END, WALL_RADIUS)), fill=WALL)

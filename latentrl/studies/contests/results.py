@@ -27,9 +27,7 @@ def results_of(contest: Contest, found: Found) -> Results:
             for seed in found.get("systems", {}).get(run_name(system, row), ()):
                 figures = by_seed.setdefault(seed["seed"], {})
                 for evaluation in system.evaluations:
-                    figures |= _rates(
-                        system.name, seed["evaluations"].get(evaluation.name, {}), contest.agents_of(row)
-                    )
+                    figures |= _rates(system.name, seed["evaluations"].get(evaluation.name, {}), contest.agents_of(row))
         outcomes += [
             Outcome(row, seed, "finished", figures, None, 0.0, "") for seed, figures in sorted(by_seed.items())
         ]
