@@ -106,9 +106,10 @@ def length_figures(found: PairLengths, apart: NDArray[np.floating] | None) -> di
     """Figures of pairs by name.
 
     Of each kind of geodesic ``ratio_KIND``, the mean over pairs of its length over that of the straight line,
-    ``low_ratio_KIND``, the ratio that one pair in twenty is below, and ``seconds_KIND``. Where the truth is known also ``r2_KIND``: how much of the pairs' true distance a line through
-    their lengths explains, of the straight line (``r2_line``, ``r2_euclid``) as well; and ``far_ratio_KIND``, of the
-    pairs that are more than `FAR` of the largest distance apart.
+    ``low_ratio_KIND``, the ratio that one pair in twenty is below, and ``seconds_KIND``. Where the truth is known also
+    ``r2_KIND``: how much of the pairs' true distance a line through their lengths explains, of the straight line
+    (``r2_line``, ``r2_euclid``) as well; and ``far_ratio_KIND``, of the pairs that are more than `FAR` of the largest
+    distance apart.
 
     Args:
         found: of B pairs.

@@ -1,4 +1,4 @@
-"""Where the straight line to the goal is a dead end: three distances, a planner and a policy, a wall that no picture shows."""
+"""Where the straight line to the goal is a dead end: three distances, a planner and a policy, an unseen wall."""
 
 from __future__ import annotations
 
@@ -60,11 +60,10 @@ AROUND = Contest(
     ),
     minutes={"ekvae": 3.0},
     notes=(
-        "Both models are the verbs' defaults but for the sizes of the state, and all agents are too: nothing was tuned.",
-        "CEM on the true physics knows walls and state without error, and is told the Euclidean distance in metres: what "
-        "it misses, no better model mends.",
-        "The flat distance is a straight line too, by another ruler. A wall has two sides, and no flat metric puts them "
-        "further apart than the way through it.",
+        "Both models are the verbs' defaults but for the sizes of the state, all agents are too: nothing was tuned.",
+        "CEM on the true physics knows walls and state without error, and is told the Euclidean distance in metres: "
+        "what it misses, no better model mends.",
+        "The flat distance is a straight line too, by another ruler: it goes around nothing.",
     ),
     agents=AGENTS,
     learners={"policy-geodesic": GEODESIC, "policy-flat": FLAT},

@@ -95,8 +95,8 @@ GEOMETRY_ARM = Study(
         "how the tool is held; the source's are not said. 6284 and 150 poses, at random places of the circle: the "
         "source's 150 are one turn.",
         "Every curve is measured alike, by 256 points of the polygon that was found, the straight line too.",
-        "The source's networks are two layers of 512 with tanh (Table A.7), here four of 256 with ReLU (Table A.1). The "
-        "IWAE has its 15 samples. It names neither batch nor length: here 25 poses and 8,000 steps.",
+        "The source's networks are two layers of 512 with tanh (Table A.7), here four of 256 with ReLU (Table A.1). "
+        "The IWAE has its 15 samples. It names neither batch nor length: here 25 poses and 8,000 steps.",
     ),
     measurement="tool-paths",
 )

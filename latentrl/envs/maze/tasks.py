@@ -34,8 +34,8 @@ def _task(low: tuple[float, float], high: tuple[float, float], description: str)
         pose="position",
         true_position=GOAL,
         reset_options=reset,
-        description=f"from rest {description} to a goal at its left end: both coordinates within 0.15 m through the last "
-        "2 of 20 s",
+        description=f"from rest {description} to a goal at its left end: both coordinates within 0.15 m through the "
+        "last 2 of 20 s",
     )
 
 

@@ -1,8 +1,8 @@
 """A circle that the tool of the arm goes round: in a plane, of 0.4 m radius, the tool always held the same way.
 
-Latent Matters, 5.1.4.3, names the radius and that the height is constant. Where the circle lies and how the tool is held
-is ours: with all six numbers of a pose given there is one way to hold the arm along the whole circle, and after a turn
-the joints are where they were.
+Latent Matters, 5.1.4.3, names the radius and that the height is constant. Where the circle lies and how the tool is
+held is ours: with all six numbers of a pose given there is one way to hold the arm along the whole circle, and after a
+turn the joints are where they were.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ SPEED = 1.0
 class SixJointArmEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     """Move the tool of an arm along a circle of 0.4 m: six numbers, one degree of freedom.
 
-    Observation: the joint angles ``[6]`` float32 in rad, found by inverse kinematics. Action: the speed round the circle
-    ``[1]`` in rad/s, clipped to 1, held for 0.1 s. The first phase is uniform; ``reset(options={"phase": ...})`` sets
-    it. Nothing ends an episode: for a time limit pass ``max_episode_steps`` to ``gymnasium.make``.
+    Observation: the joint angles ``[6]`` float32 in rad, found by inverse kinematics. Action: the speed round the
+    circle ``[1]`` in rad/s, clipped to 1, held for 0.1 s. The first phase is uniform; ``reset(options={"phase": ...})``
+    sets it. Nothing ends an episode: for a time limit pass ``max_episode_steps`` to ``gymnasium.make``.
 
     ``info`` holds the ground truth for evaluation: "phase" in [-pi, pi) rad and "clean", the observation without noise.
     The reward is zero.

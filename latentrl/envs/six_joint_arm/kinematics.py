@@ -1,7 +1,7 @@
-"""An arm with six hinges: where its tool is, and which joint angles put it somewhere. MuJoCo gives poses and Jacobians.
+"""An arm with six hinges: where its tool is, and which joint angles put it somewhere.
 
-The model is our own: a turning base, shoulder and elbow in a plane, and a wrist that rolls, pitches and rolls; lengths in
-metres. With all angles zero the arm is stretched upwards.
+MuJoCo gives poses and Jacobians. The model is our own: a turning base, shoulder and elbow in a plane, and a wrist that
+rolls, pitches and rolls; lengths in metres. With all angles zero the arm is stretched upwards.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ Floats = NDArray[np.float64]
 
 
 class Pose(NamedTuple):
-    """Of the tool's tip: ``position [3]`` m, and the ``rotation [3, 3]`` that turns the tool's axes into the world's."""
+    """Of the tool's tip: ``position [3]`` m, and ``rotation [3, 3]``, which turns the tool's axes into the world's."""
 
     position: Floats
     rotation: Floats

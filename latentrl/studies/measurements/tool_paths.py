@@ -1,7 +1,7 @@
 """Geodesics between joint angles of an arm, and where they lead its tool: section 5.1.4.3 of Latent Matters.
 
-All data has the tool on a circle. What is decoded along a curve is put into the arm's forward kinematics, for evaluation
-alone: how far off the circle does the tool go?
+All data has the tool on a circle. What is decoded along a curve is put into the arm's forward kinematics, for
+evaluation alone: how far off the circle does the tool go?
 """
 
 from __future__ import annotations
