@@ -65,8 +65,8 @@ def read_study(path: Path) -> Study:
     """
     if not path.is_file():
         raise UserError(
-            f"there is no study {path}: give pendulum, reacher-angles, static-pendulum, geometry, control, or a JSON "
-            "file with rows of your own"
+            f"there is no study {path}: give pendulum, reacher-angles, static-pendulum, geometry, geometry-arm, "
+            "control, around, or a JSON file with rows of your own"
         )
     content = read_json(path, "correct it")
     _check(content, KEYS, f"{path}")

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("mujoco")
 
-from latentrl.envs.six_joint_arm.circle import CENTRE, KNOTS, RADIUS, Circle, circle_pose, circle_position, knots
+from latentrl.envs.six_joint_arm.circle import CENTRE, KNOTS, RADIUS, Circle, circle_pose, knots
 from latentrl.envs.six_joint_arm.kinematics import (
     BASE,
     FOREARM,
@@ -111,13 +111,3 @@ def test_sensors_are_noisy_where_they_are_asked_to_be() -> None:
 def test_bad_reset_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="reset option"):
         gymnasium.make("latentrl.envs:latentrl/SixJointArm-v0").reset(seed=0, options=options)
-
-
-def test_distances_to_the_circle() -> None:
-    from latentrl.studies.measurements.tool_paths import circle_distance, tips
-
-    places = circle_position(np.array([0.0, 1.0])) + np.array([[0.03, 0.0, 0.04], [0.0, 0.0, -0.2]])
-    np.testing.assert_allclose(circle_distance(places), [0.05, 0.2], atol=1e-12)
-    assert circle_distance(np.array(CENTRE)) == pytest.approx(RADIUS)
-    poses = knots()[::64].reshape(2, 2, 6).astype(np.float32)
-    np.testing.assert_allclose(circle_distance(tips(poses)), 0.0, atol=1e-6)
