@@ -1,4 +1,4 @@
-"""``latentrl/SixJointArm-v0``: joint angles of an arm whose tool goes round a circle (Latent Matters, 5.1.4.3)."""
+"""Joint angles of an arm whose tool goes round a circle, as an environment (Latent Matters, 5.1.4.3)."""
 
 from __future__ import annotations
 
