@@ -292,7 +292,7 @@ def test_the_reacher_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.Mo
         (["control", "--figure-4.4"], "--figure-4.4: the study control"),
         (["control", "--device", "cuda"], "--device cuda: the study control"),
         (["control", "--steps", "4", "--publish", "there"], "--publish: what --steps 4 makes is no result"),
-        (["pendulumm"], "no study pendulumm: give pendulum, reacher-angles, static-pendulum, geometry, control"),
+        (["pendulumm"], "no study pendulumm: give pendulum, reacher-angles, static-pendulum, geometry, geometry-arm"),
     ],
 )
 def test_bad_options_name_flag_and_cure(

@@ -46,7 +46,15 @@ CONTENTS: Mapping[str, tuple[str, ...]] = {
         "interoperability",
     ),
     "In use": ("tracking", "deploy", "reliability", "several-processes", "clusters", "benchmarks", "security"),
-    "Results": ("results/index", "results/control", "results/systems", "results/rods", "results/alarms", "study"),
+    "Results": (
+        "results/index",
+        "results/control",
+        "results/around",
+        "results/systems",
+        "results/rods",
+        "results/alarms",
+        "study",
+    ),
     "Reference": ("api/latentrl", "equations", "contributing", "changelog"),
 }
 """The margin, heading by heading. A page in none of them, and not named by one of them, is an error of the build."""

@@ -15,12 +15,14 @@ from typing import Any
 
 import gymnasium
 
-from latentrl.envs import control_suite, pendulum, reacher
+from latentrl.envs import control_suite, maze, pendulum, reacher, six_joint_arm
 from latentrl.envs.coordinates import Coordinate, coordinates_from_json
 from latentrl.envs.description import Environment
 from latentrl.envs.tasks import Task
 
-ENVIRONMENTS: dict[str, Environment] = {one.alias: one for one in (pendulum.ENVIRONMENT, reacher.ENVIRONMENT)}
+ENVIRONMENTS: dict[str, Environment] = {
+    one.alias: one for one in (pendulum.ENVIRONMENT, reacher.ENVIRONMENT, maze.ENVIRONMENT, six_joint_arm.ENVIRONMENT)
+}
 """By alias: an environment is one folder and one line."""
 
 

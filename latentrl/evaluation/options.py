@@ -33,7 +33,7 @@ AGENT = default_hint(
     "policy; cem where every episode has a goal of its own, or there is no policy for the goal", "AGENT"
 )
 TASK_HELP = (
-    "; ".join(f"{name}: {', '.join(one.tasks)}" for name, one in ENVIRONMENTS.items())
+    "; ".join(f"{name}: {', '.join(one.tasks)}" for name, one in ENVIRONMENTS.items() if one.tasks)
     + "; and those that are declared, or else reach: to come near the goal."
 )
 TASK = default_hint("what suits the run's environment and the goal", "TASK")

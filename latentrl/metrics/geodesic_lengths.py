@@ -23,6 +23,9 @@ LINE, EUCLID, DATA = "line", "euclid", "data"
 FAR = 2 / 3
 """Share of the largest difference of the true coordinate beyond which a pair is far apart."""
 
+LOW = 0.05
+"""Share of the pairs that are below the low ratio: about as far from a mean as a pair that is chosen to be shown."""
+
 
 @dataclass(frozen=True)
 class PairLengths:
@@ -102,10 +105,11 @@ def lengths_along_data(
 def length_figures(found: PairLengths, apart: NDArray[np.floating] | None) -> dict[str, float]:
     """Figures of pairs by name.
 
-    Of each kind of geodesic ``ratio_KIND``, the mean over pairs of its length over that of the straight line, and
-    ``seconds_KIND``. Where the truth is known also ``r2_KIND``: how much of the pairs' true distance a line through
-    their lengths explains, of the straight line (``r2_line``, ``r2_euclid``) as well; and ``far_ratio_KIND``, of the
-    pairs that are more than `FAR` of the largest distance apart.
+    Of each kind of geodesic ``ratio_KIND``, the mean over pairs of its length over that of the straight line,
+    ``low_ratio_KIND``, the ratio that one pair in twenty is below, and ``seconds_KIND``. Where the truth is known also
+    ``r2_KIND``: how much of the pairs' true distance a line through their lengths explains, of the straight line
+    (``r2_line``, ``r2_euclid``) as well; and ``far_ratio_KIND``, of the pairs that are more than `FAR` of the largest
+    distance apart.
 
     Args:
         found: of B pairs.
@@ -113,6 +117,7 @@ def length_figures(found: PairLengths, apart: NDArray[np.floating] | None) -> di
     """
     ratios = {name: found.lengths[name] / found.lengths[LINE].clamp(min=1e-12) for name in GEODESICS}
     figures = {f"ratio_{name}": float(ratio.mean()) for name, ratio in ratios.items()}
+    figures |= {f"low_ratio_{name}": float(ratio.quantile(LOW)) for name, ratio in ratios.items()}
     figures |= {f"seconds_{name}": spent for name, spent in found.seconds.items()}
     if apart is None:
         return figures

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from latentrl.studies.around import AROUND
 from latentrl.studies.contests.definition import Contest
 from latentrl.studies.control import CONTROL
 from latentrl.studies.definition import Study
 from latentrl.studies.geometry import GEOMETRY
+from latentrl.studies.geometry_arm import GEOMETRY_ARM
 from latentrl.studies.pendulum import PENDULUM
 from latentrl.studies.reacher_angles import REACHER_ANGLES
 from latentrl.studies.static_pendulum import STATIC_PENDULUM
 
-STUDIES: dict[str, Study] = {study.name: study for study in (PENDULUM, REACHER_ANGLES, STATIC_PENDULUM, GEOMETRY)}
-CONTESTS: dict[str, Contest] = {contest.name: contest for contest in (CONTROL,)}
+STUDIES: dict[str, Study] = {
+    study.name: study for study in (PENDULUM, REACHER_ANGLES, STATIC_PENDULUM, GEOMETRY, GEOMETRY_ARM)
+}
+CONTESTS: dict[str, Contest] = {contest.name: contest for contest in (CONTROL, AROUND)}

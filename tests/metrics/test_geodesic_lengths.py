@@ -66,11 +66,12 @@ def test_figures_are_of_lengths_and_truth(found: PairLengths) -> None:
     assert len(far) == 2
     for name in GEODESICS:
         assert figures[f"ratio_{name}"] == pytest.approx(np.mean(ratios), rel=0.02)
+        assert figures[f"low_ratio_{name}"] == pytest.approx(np.quantile(ratios, 0.05), rel=0.03)
         assert figures[f"far_ratio_{name}"] == pytest.approx(np.mean(far), rel=0.02)
         assert figures[f"r2_{name}"] > 0.999
     assert figures["r2_line"] == pytest.approx(np.corrcoef(lines, APART)[0, 1] ** 2, abs=1e-3)
     assert figures["r2_line"] < 0.99 and set(length_figures(found, None)) == {
-        f"{kind}_{name}" for kind in ("ratio", "seconds") for name in GEODESICS
+        f"{kind}_{name}" for kind in ("ratio", "low_ratio", "seconds") for name in GEODESICS
     }
 
 

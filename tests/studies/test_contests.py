@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,19 @@ def test_its_rows_systems_and_claims_fit_each_other(contest: Contest) -> None:
         (evaluation,) = system.evaluations
         assert evaluation.score == "successes"
         assert evaluation.options[evaluation.options.index("--task") + 1] in TASKS
-    figures = {success_rate(system.name) for system in contest.systems}
+    figures = {column.key for column in contest.columns}
     for claim in contest.claims:
         for side in (claim.larger, claim.smaller):
             assert isinstance(side, Term) and side.figure in figures
-            assert contest.row(side.row) in contest.rows
+            row = contest.row(side.row)
+            said = {success_rate(system.name, agent) for system in contest.systems for agent in contest.agents_of(row)}
+            assert side.figure in said | {success_rate(system.name) for system in contest.systems}
+    assert set(contest.agents) == {agent for row in contest.rows for agent in contest.agents_of(row)}
+    known = {"policy", "random", *PLANNERS, *contest.learners, *contest.planners}
+    assert set(contest.agents) <= known and {who for who, *_ in contest.planners.values()} <= set(PLANNERS)
+
+
+def test_all_planners_and_both_learners_take_part_in_a_contest_of_models() -> None:
     assert set(AGENTS) == set(PLANNERS) | {"policy"} | set(LEARNERS)
 
 
@@ -91,7 +100,12 @@ def test_the_verbs_take_its_words(run: System, quick: bool) -> None:
         words = filled(step.words, Place(Path("somewhere")).meaning(None))
         options = parse(words[2:]) if step.verb == "collect" else tyro.cli(OPTIONS[step.verb], args=words[2:])
         assert getattr(options, "seed") == 3  # noqa: B009
-    assert [step.name for step in steps if step.verb == "learn"] == ["learn", "learn sac"]
+    learned = [
+        "learn" if agent == "policy" else f"learn {agent}"
+        for agent in run.agents
+        if "policy" in agent or agent == "sac"
+    ]
+    assert [step.name for step in steps if step.verb == "learn"] == learned
 
 
 def test_models_differ_by_model_alone_and_see_the_same_data() -> None:
@@ -117,6 +131,28 @@ def test_another_learner_has_a_policy_of_its_own_and_is_judged_by_it() -> None:
     assert steps["evaluate game sac"].after == ("learn sac",)
     words = " ".join(steps["evaluate game sac"].words)
     assert "--agent policy --policy sac" in words and "--policy" not in steps["evaluate game policy"].words
+
+
+def test_an_agent_may_be_another_under_a_name_and_with_options_of_its_own_and_act_in_some_rows_alone() -> None:
+    contest = replace(
+        CONTEST,
+        agents={"cem": "CEM", "far": "far CEM", "policy": "policy"},
+        learners={},
+        planners={"far": ("cem", "--horizon", "60")},
+        only_in={"far": ("dark",), "policy": ("clear",)},
+    )
+    clear, dark = contest.runs().values()
+    assert [step.name for step in steps_of(clear, 0)][2:] == ["learn", "evaluate game cem", "evaluate game policy"]
+    steps = {step.name: " ".join(step.words) for step in steps_of(dark, 0)}
+    assert list(steps)[2:] == ["evaluate game cem", "evaluate game far"]
+    assert "--agent cem --horizon 60" in steps["evaluate game far"] and "60" not in steps["evaluate game cem"]
+    judged = seed_of(0, 5, agents=("cem", "far"))
+    successes = cells(page(contest, found_of([], [judged]), "a command"), 0)
+    assert successes[0] == ["model", "CEM", "far CEM", "policy"]
+    assert successes[3] == ["Dark", *["5 of 10 [0.24, 0.76]"] * 2, "–"]
+    # All who act in that row have been judged, so there is a mean.
+    results = results_of(contest, found_of([], [judged]))
+    assert results.values("dark", success_rate("game")) == {0: 0.5}
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------

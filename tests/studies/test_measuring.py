@@ -61,7 +61,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
 
 def test_a_measured_run_has_lengths_of_every_kind_and_says_what_of(cell: Cell) -> None:
     figures = figures_of(cell.folder)
-    wanted = {f"{what}_{kind}" for what in ("r2", "ratio", "far_ratio", "seconds") for kind in GEODESICS}
+    wanted = {f"{what}_{kind}" for what in ("r2", "ratio", "low_ratio", "far_ratio", "seconds") for kind in GEODESICS}
     assert set(figures) == wanted | {"r2_line", "r2_euclid", "r2_data"}
     assert all(0 < figures[f"ratio_{kind}"] for kind in GEODESICS) and figures["ratio_discretised"] < 1.001
     assert is_measured(cell.folder, "geodesics") and set(KINDS) == set(GEODESICS)

@@ -34,6 +34,10 @@ class Contest:
         claims: of figures named by `success_rate`.
         minutes: of a training of ``steps`` on one core, by model.
         notes: what readers must know about the comparison.
+        agents: who acts, with names for people.
+        learners: of them, those that are learned beside the policy; see `System.learners`.
+        planners: of them, planners under other names; see `System.planners`.
+        only_in: names of the rows that an agent acts in, where these are not all.
     """
 
     name: str
@@ -45,11 +49,24 @@ class Contest:
     claims: tuple[Claim, ...] = ()
     minutes: Mapping[str, float] = field(default_factory=dict, hash=False)
     notes: tuple[str, ...] = ()
+    agents: Mapping[str, str] = field(default_factory=lambda: AGENTS, hash=False)
+    learners: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: LEARNERS, hash=False)
+    planners: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    only_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """The figures that claims may be about."""
-        return tuple(Column(success_rate(one.name), f"successes, {one.name}") for one in self.systems)
+        names = {None: ""} | {agent: f", {label}" for agent, label in self.agents.items()}
+        return tuple(
+            Column(success_rate(one.name, agent), f"successes, {one.name}{label}")
+            for one in self.systems
+            for agent, label in names.items()
+        )
+
+    def agents_of(self, row: Row) -> tuple[str, ...]:
+        """Who acts in a row's model."""
+        return tuple(agent for agent in self.agents if row.name in self.only_in.get(agent, (row.name,)))
 
     def row(self, name: str) -> Row:
         """The row of that name.
@@ -74,8 +91,9 @@ class Contest:
                 train=(*system.train, *_training(row, row.steps(steps or self.steps), recipe)),
                 # Who asks for a number of steps gets it, in a quick look too.
                 small_steps=row.steps(steps or self.steps),
-                agents=tuple(AGENTS),
-                learners=LEARNERS,
+                agents=(agents := self.agents_of(row)),
+                learners={agent: options for agent, options in self.learners.items() if agent in agents},
+                planners=self.planners,
                 minutes={**system.minutes, "train": self.minutes.get(row.model, 5.0) * row.effort},
             )
             for system in self.systems

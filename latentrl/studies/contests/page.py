@@ -8,8 +8,9 @@ from typing import Any
 
 from latentrl.numerics.statistics import bootstrap_interval
 from latentrl.studies.claims import Finding, claims_lines, examine
-from latentrl.studies.contests.definition import AGENTS, Contest, run_name
+from latentrl.studies.contests.definition import Contest, run_name
 from latentrl.studies.contests.results import results_of
+from latentrl.studies.suite.commands import POLICY, learning_name
 from latentrl.studies.suite.outcome import QUICK
 from latentrl.studies.suite.page import NOT_RUN, agent_cell, number, r2_cell, remarks
 from latentrl.studies.systems.base import Evaluation, System
@@ -46,7 +47,7 @@ def page(contest: Contest, found: Mapping[str, Any], command: str) -> str:
     known = found.get("systems", {})
     for system in contest.systems:
         seeds = {row.label: known.get(run_name(system, row), ()) for row in contest.rows}
-        text += ["", f"## {system.title}", "", *_tables(system, seeds)]
+        text += ["", f"## {system.title}", "", *_tables(contest, system, seeds)]
     text += ["", "## The claim", "", *claims_lines(_findings(contest, found))]
     runs = contest.runs()
     said = [line for name, run in runs.items() for line in remarks(run, known.get(name, ()), found)]
@@ -87,28 +88,37 @@ def _findings(contest: Contest, found: Mapping[str, Any]) -> list[Finding]:
     return [examine(claim, contest, results) for claim in contest.claims]
 
 
-def _tables(system: System, rows: Mapping[str, Seeds]) -> list[str]:
+def _tables(contest: Contest, system: System, rows: Mapping[str, Seeds]) -> list[str]:
     """What the agents reached, how long that took, and what the models are like."""
     (evaluation,) = system.evaluations
-    heads = ["model", *AGENTS.values()]
-    lines = [f"{evaluation.title}.", "", *grid(heads, _by_agent(evaluation, rows, _reached))]
-    lines += ["", "Time to success, s; an action, ms:", "", *grid(heads, _by_agent(evaluation, rows, _times))]
+    heads, agents = ["model", *contest.agents.values()], tuple(contest.agents)
+    learned = [agent for agent in agents if agent == POLICY or agent in contest.learners]
+    lines = [f"{evaluation.title}.", "", *grid(heads, _by_agent(evaluation, rows, agents, _reached))]
+    lines += ["", "Time to success, s; an action, ms:", "", *grid(heads, _by_agent(evaluation, rows, agents, _times))]
     models = [
-        [label, r2_cell(seeds), _prediction(seeds), _mean(_trainings(seeds)), *_learnings(seeds), _seeds(seeds)]
+        [
+            *(label, r2_cell(seeds), _prediction(seeds), _mean(_trainings(seeds))),
+            *(_mean(_learning(seeds, agent)) for agent in learned),
+            _seeds(seeds),
+        ]
         for label, seeds in rows.items()
     ]
-    about = ["model", "R²", "prediction", "training, s", "learning policy, s", "SAC, s", "seeds"]
+    learning = [f"{'learning ' if agent == POLICY else ''}{contest.agents[agent]}, s" for agent in learned]
+    about = ["model", "R²", "prediction", "training, s", *learning, "seeds"]
     return [*lines, "", "The models:", "", *grid(about, models)]
 
 
 def _by_agent(
-    evaluation: Evaluation, rows: Mapping[str, Seeds], cell: Callable[[Evaluation, Judged], str]
+    evaluation: Evaluation,
+    rows: Mapping[str, Seeds],
+    agents: Sequence[str],
+    cell: Callable[[Evaluation, Judged], str],
 ) -> list[list[str]]:
     body = []
     for label, seeds in rows.items():
         judged = [seed["evaluations"].get(evaluation.name, {}) for seed in seeds]
-        cells = [cell(evaluation, [one[agent] for one in judged if agent in one]) for agent in AGENTS]
-        body.append([label, *(cells if seeds else [NOT_RUN, *[NONE] * (len(AGENTS) - 1)])])
+        cells = [cell(evaluation, [one[agent] for one in judged if agent in one]) for agent in agents]
+        body.append([label, *(cells if seeds else [NOT_RUN, *[NONE] * (len(agents) - 1)])])
     return body
 
 
@@ -144,13 +154,10 @@ def _trainings(seeds: Seeds) -> list[float]:
     return [seed["train_seconds"] for seed in seeds if seed.get("train_seconds") is not None]
 
 
-def _learnings(seeds: Seeds) -> tuple[str, str]:
-    """Seconds of learning the policy, and SAC."""
-    spent = [
-        [seed["steps"][name]["seconds"] for seed in seeds if seed["steps"].get(name, {}).get("state") == "finished"]
-        for name in ("learn", "learn sac")
-    ]
-    return _mean(spent[0]), _mean(spent[1])
+def _learning(seeds: Seeds, agent: str) -> list[float]:
+    """Seconds of learning an agent."""
+    steps = [seed["steps"].get(learning_name(agent), {}) for seed in seeds]
+    return [step["seconds"] for step in steps if step.get("state") == "finished"]
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from latentrl.studies.contests.definition import AGENTS, Contest, run_name, success_rate
+from latentrl.studies.contests.definition import Contest, run_name, success_rate
 from latentrl.studies.results import Outcome, Results
 
 Found = Mapping[str, Any]
@@ -27,17 +27,17 @@ def results_of(contest: Contest, found: Found) -> Results:
             for seed in found.get("systems", {}).get(run_name(system, row), ()):
                 figures = by_seed.setdefault(seed["seed"], {})
                 for evaluation in system.evaluations:
-                    figures |= _rates(system.name, seed["evaluations"].get(evaluation.name, {}))
+                    figures |= _rates(system.name, seed["evaluations"].get(evaluation.name, {}), contest.agents_of(row))
         outcomes += [
             Outcome(row, seed, "finished", figures, None, 0.0, "") for seed, figures in sorted(by_seed.items())
         ]
     return Results(tuple(outcomes))
 
 
-def _rates(system: str, agents: Found) -> dict[str, float]:
+def _rates(system: str, agents: Found, all_agents: Sequence[str]) -> dict[str, float]:
     marks = {agent: judged["success"] for agent, judged in agents.items() if judged.get("success")}
     rates = {agent: sum(successes) / len(successes) for agent, successes in marks.items()}
     figures = {success_rate(system, agent): rate for agent, rate in rates.items()}
-    if set(rates) == set(AGENTS):
+    if set(rates) == set(all_agents):
         figures[success_rate(system)] = sum(rates.values()) / len(rates)
     return figures

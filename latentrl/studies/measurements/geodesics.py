@@ -51,8 +51,23 @@ FRAMES, GRID = 12, 96
 DPI = 110
 
 
-def measure(run: Path, data: Path, pairs: int = PAIRS) -> Measured:
+Judges = Callable[[Decoder, PairLengths], Mapping[str, float]]
+"""Further figures of the curves between pairs."""
+
+
+def no_more(decoder: Decoder, found: PairLengths) -> Mapping[str, float]:
+    """No further figures."""
+    return {}
+
+
+def measure(run: Path, data: Path, pairs: int = PAIRS, further: Judges = no_more) -> Measured:
     """Lengths between ``pairs`` random pairs of held-out frames; see `length_figures`.
+
+    Args:
+        run: whose model is measured.
+        data: whose test split the frames are of.
+        pairs: how many.
+        further: figures that come to the lengths'.
 
     Raises:
         UserError: no such run or data, a model that reads no positions off single frames, too few frames.
@@ -74,13 +89,14 @@ def measure(run: Path, data: Path, pairs: int = PAIRS) -> Measured:
     chosen = random_pairs(len(latents), pairs)
     found = pair_lengths(decoder, nodes, latents[chosen[0]], latents[chosen[1]])
     if coordinate is None or values is None:
-        return Measured(length_figures(found, None), _arrays(decoder, latents, found, 0))
+        figures = {**length_figures(found, None), **further(decoder, found)}
+        return Measured(figures, _arrays(decoder, latents, found, 0))
     apart = coordinate.distance(values[chosen[0]], values[chosen[1]])
     along = lengths_along_data(decoder, latents, values, chosen, coordinate, float(apart.max()) / STEPS)
     found = PairLengths(found.curves, {**found.lengths, DATA: along}, found.seconds)
     shown = int(np.argmax(apart > FAR * apart.max()))
     arrays = _arrays(decoder, latents, found, shown) | _truth(coordinate, values, apart)
-    return Measured(length_figures(found, apart), arrays)
+    return Measured({**length_figures(found, apart), **further(decoder, found)}, arrays)
 
 
 def encoder_of(model: GenerativeModel, run: Path) -> Callable[[Sequences], Tensor]:

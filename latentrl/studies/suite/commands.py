@@ -97,10 +97,10 @@ def evaluation_name(evaluation: Evaluation, agent: str) -> str:
 
 def _evaluation(system: System, one: Evaluation, agent: str, seeded: tuple[str, ...], quick: bool) -> Step:
     goal = ("--goal", GOAL) if GOAL in system.learn else ()
-    film = ("--no-video",) if agent == "random" else ()
+    film = ("--no-video",) if agent == "random" and "--no-video" not in one.options else ()
     learned = agent == POLICY or agent in system.learners
-    who = (POLICY, "--policy", agent) if agent in system.learners else (agent,)
-    planning = system.planning if agent in PLANNERS else ()
+    who = (POLICY, "--policy", agent) if agent in system.learners else system.planners.get(agent, (agent,))
+    planning = system.planning if who[0] in PLANNERS else ()
     words = ("--run", RUN, *goal, "--agent", *who, *one.options, *planning, *film, *seeded)
     after = learning_name(agent) if learned else "train"
     return _step("evaluate", words, quick, (after,), evaluation_name(one, agent))

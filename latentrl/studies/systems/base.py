@@ -55,6 +55,7 @@ class System:
         learn: options of ``latentrl learn``, but for run and seed.
         agents: who is judged, the policy among them where one is learned.
         learners: agents that are learned beside the policy, each with options that come behind those of ``learn``.
+        planners: agents that are planners under another name: by it, the planner and options of ``latentrl evaluate``.
         planning: options of ``latentrl evaluate`` for planners alone, such as ``--horizon``.
         log: a line of Python that writes recordings into the folder `LOG`, and last the photo `PHOTO`; ``SEED`` in it
             is the seed. None: an environment is recorded.
@@ -78,6 +79,7 @@ class System:
     learn: tuple[str, ...] = ("--goal", GOAL)
     agents: tuple[str, ...] = ("policy", "cem", "random")
     learners: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    planners: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     planning: tuple[str, ...] = ()
     log: str | None = None
     small_log: str | None = None
