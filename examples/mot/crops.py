@@ -66,9 +66,10 @@ def write_crops(folder: Path, videos: Sequence[Video], side: int, most: int, see
         if len(found) < 2:
             raise UserError(f"{', '.join(str(video.folder) for video in videos)}: too few detections; give more videos")
         found = found[rng.permutation(len(found))]
-        # A sequence is of two frames or more; static models take it apart again.
+        # A data folder has sequences of two frames or more and actions that vary; static models look at single frames.
         pairs = found[: len(found) // 2 * 2].reshape(-1, 2, side, side, 3)
-        write(folder, split, (Trajectory(pair, np.zeros((1, 1), np.float32)) for pair in pairs), metadata)
+        actions = rng.uniform(-1, 1, (len(pairs), 1, 1)).astype(np.float32)
+        write(folder, split, map(Trajectory, pairs, actions), metadata)
 
 
 def _some(video: Video, kept: NDArray[np.bool_], side: int, bar: tqdm) -> NDArray[np.uint8]:

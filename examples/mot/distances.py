@@ -121,10 +121,12 @@ DISTANCES: Mapping[str, Callable[[Path], Appearance] | None] = {
     IOU: None,
     "pixels": lambda run: Pixels(),
     "euclid": Euclid,
-    "flat": Flat,
     "geodesic": Geodesic,
+    "flat": Flat,
 }
 """By name, made from a run folder; None looks at no crop."""
+RUNS: Mapping[str, str | None] = {IOU: None, "pixels": None, "euclid": "vhp-vae", "flat": "fm-vae", "geodesic": "vhp-vae"}
+"""Which ``--model`` the run of each has, as the source compares them; None: it needs none."""
 
 
 def load_encoder(run: Path) -> StaticModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 import numpy as np
@@ -16,16 +16,17 @@ from latentrl.support.errors import UserError
 
 LEAST = 0.5
 """Overlap from which on a box is that of somebody."""
-FIGURES: Mapping[str, str] = {
-    "idf1": "idf1",
-    "mota": "mota",
+COUNTS: Mapping[str, str] = {
     "switches": "num_switches",
     "fragmentations": "num_fragmentations",
     "missed": "num_misses",
     "wrong": "num_false_positives",
     "boxes": "num_objects",
+    "same": "idtp",
+    "mistaken": "idfp",
+    "lost": "idfn",
 }
-"""What is told, and what motmetrics calls it."""
+"""What is counted, and what motmetrics calls it; the last three make IDF1."""
 
 
 def library() -> ModuleType:
@@ -41,6 +42,20 @@ def library() -> ModuleType:
     return motmetrics
 
 
+def check_scorable(video: Video) -> Truth:
+    """The truth of a video.
+
+    Raises:
+        UserError: it has none.
+    """
+    if video.truth is None:
+        raise UserError(
+            f"{video.folder / TRUTH}: is not there, and nothing can be scored: the benchmark keeps that of its test "
+            "videos to itself; give videos of its folder train/"
+        )
+    return video.truth
+
+
 def scores(video: Video, identities: NDArray[np.int64]) -> dict[str, float]:
     """The figures of a tracker that gave the detections of ``video`` these ``identities [N]``.
 
@@ -49,16 +64,11 @@ def scores(video: Video, identities: NDArray[np.int64]) -> dict[str, float]:
     Raises:
         UserError: the video has no truth; motmetrics is missing.
     """
-    metrics = library()
-    if video.truth is None:
-        raise UserError(
-            f"{video.folder / TRUTH}: is not there, and nothing can be scored: the benchmark keeps that of its test "
-            "videos to itself; give videos of its folder train/"
-        )
+    metrics, truth = library(), check_scorable(video)
     accumulator = metrics.MOTAccumulator(auto_id=True)
-    own, theirs = by_frame(video.detections.frames, video.length), by_frame(video.truth.frames, video.length)
+    own, theirs = by_frame(video.detections.frames, video.length), by_frame(truth.frames, video.length)
     for found, true in zip(own, theirs, strict=True):
-        part = _part(video.truth, true)
+        part = _part(truth, true)
         known = identities[found] != NOBODY
         boxes, who = video.detections.boxes[found][known], identities[found][known]
         kept = ~blameless(part, boxes)
@@ -66,8 +76,18 @@ def scores(video: Video, identities: NDArray[np.int64]) -> dict[str, float]:
         shared = overlaps(part.boxes[counting], boxes[kept])
         apart = np.where(shared >= LEAST, 1 - shared, np.nan)
         accumulator.update(part.identities[counting].tolist(), who[kept].tolist(), apart)
-    told = metrics.metrics.create().compute(accumulator, metrics=list(FIGURES.values()), return_dataframe=False)
-    return {name: float(told[known]) for name, known in FIGURES.items()}
+    told = metrics.metrics.create().compute(accumulator, metrics=list(COUNTS.values()), return_dataframe=False)
+    return overall([{name: float(told[known]) for name, known in COUNTS.items()}])
+
+
+def overall(videos: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Counts of all ``videos`` together, and what is made of them: MOTA, IDF1 (``nan`` where there is nobody)."""
+    found = {name: sum(one[name] for one in videos) for name in COUNTS}
+    wrong = found["missed"] + found["wrong"] + found["switches"]
+    identities = 2 * found["same"] + found["mistaken"] + found["lost"]
+    found["mota"] = 1 - wrong / found["boxes"] if found["boxes"] else np.nan
+    found["idf1"] = 2 * found["same"] / identities if identities else np.nan
+    return found
 
 
 def blameless(truth: Truth, boxes: Boxes) -> NDArray[np.bool_]:
