@@ -66,9 +66,9 @@ class Options:
     """Latent dimensions; the source has 128."""
     flat: float = 300.0
     """Weight of the fm-vae's penalty; the source has 300 and 3000."""
-    kappa: float = 0.06
+    kappa: float = 0.1
     """Bound of the error of reconstructions a pixel, of 1."""
-    steps: int = 1500
+    steps: int = 1000
     """Gradient steps of a training."""
     batch: int = 32
     """Crops in a batch."""
@@ -78,8 +78,8 @@ class Options:
     """Detections of a lower one are left out, in the detector's units."""
     overlap: float = 0.3
     """Least intersection over union of a match by boxes."""
-    patience: int = 30
-    """Frames that somebody who is not seen is remembered; SORT has 1."""
+    patience: int = 60
+    """Frames that somebody who is not seen is remembered; SORT has 1, DeepSORT 30."""
     seeds: int = 3
     """How often all is done, from the made-up videos on, or from the trainings where videos are given."""
     seed: int = 0
@@ -92,9 +92,9 @@ class Options:
 class Size:
     """Of the made-up videos, and of trainings."""
 
-    scored: int = 4
-    trained_on: int = 4
-    length: int = 300
+    scored: int = 3
+    trained_on: int = 3
+    length: int = 250
     people: int = 10
 
 
@@ -205,7 +205,7 @@ def fit(options: Options, model: str, home: Path, seed: int) -> None:
 
 def follow_all(options: Options, home: Path, scored: Sequence[Path], trained_on: Sequence[Path]) -> None:
     """Every video by every distance: tracks as the benchmark takes them, and figures."""
-    rules = Rules(options.overlap, options.patience)
+    rules = Rules(overlap=options.overlap, patience=options.patience)
     appearances: dict[str, Appearance] = {}
     for name in options.distance:
         if (make := DISTANCES[name]) is not None:

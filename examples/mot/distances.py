@@ -5,7 +5,7 @@ A crop is described once, as a vector; distances are between vectors, whatever t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -40,6 +40,12 @@ class Appearance(Protocol):
     def between(self, some: Tensor, others: Tensor) -> Tensor:
         """Distances ``[N, M]`` of described crops, ``[N, d]`` and ``[M, d]``."""
         ...
+
+
+def least(appearance: Appearance, galleries: Sequence[Tensor], looks: Tensor) -> Tensor:
+    """Distances ``[K, N]`` of K galleries of described crops, ``[M_k, d]`` each, from ``looks [N, d]``: of the nearest."""
+    apart = appearance.between(torch.cat(tuple(galleries)), looks)
+    return torch.stack([part.amin(0) for part in apart.split([len(one) for one in galleries])])
 
 
 class Pixels:

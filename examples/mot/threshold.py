@@ -1,13 +1,14 @@
 """From which distance on two crops show two things, without labels.
 
-In videos that are not scored, boxes are followed by their overlaps alone: crops of one such track show one thing, and
-crops of one frame show several. The threshold errs least in telling these from those.
+In videos that are not scored, boxes are followed by their overlaps alone. What such a track showed some time ago is
+compared, as a tracker compares it, with what it shows now, and with what others show now: the threshold errs least in
+telling these from that.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -16,37 +17,41 @@ from torch import Tensor
 
 from examples.mot.challenge import Video
 from examples.mot.crops import shown
-from examples.mot.distances import Appearance
+from examples.mot.distances import Appearance, least
 from examples.mot.tracker import NOBODY, Rules, Tracker
 
-REACH = 30
-"""Frames that two crops of one track are apart, at most."""
-PAIRS = 4
-"""Earlier crops of the same track that each is compared with."""
+AGO = 10
+"""Frames between what a track showed and what it shows now: as if it had been lost meanwhile."""
+EVERY = 5
+"""Frames, of which one is looked at."""
 
 
 def thresholds(
-    appearances: dict[str, Appearance], videos: Sequence[Video], side: int, rules: Rules
+    appearances: Mapping[str, Appearance], videos: Sequence[Video], side: int, rules: Rules
 ) -> dict[str, float]:
     """For each distance by name, the one that errs least; see :func:`least_error`."""
-    same: dict[str, list[Tensor]] = defaultdict(list)
-    different: dict[str, list[Tensor]] = defaultdict(list)
+    same: dict[str, list[Tensor]] = {name: [] for name in appearances}
+    different: dict[str, list[Tensor]] = {name: [] for name in appearances}
     for video in videos:
-        tracker, rng = Tracker(rules=Rules(patience=1, trials=rules.trials)), np.random.default_rng(0)
-        past: dict[str, dict[int, list[tuple[int, Tensor]]]] = {name: defaultdict(list) for name in appearances}
+        tracker = Tracker(rules=Rules(overlap=rules.overlap, patience=1, trials=rules.trials))
+        past: dict[str, dict[int, deque[Tensor]]] = {
+            name: defaultdict(lambda: deque(maxlen=rules.remembered + AGO)) for name in appearances
+        }
         for frame, (own, crops) in enumerate(shown(video, side)):
             who = tracker.step(video.detections.boxes[own], crops)
-            known = np.flatnonzero(who != NOBODY)
-            drawn = rng.random((len(known), PAIRS))
             for name, appearance in appearances.items():
-                looks = appearance.described(crops)[known]
-                different[name].append(_upper(appearance.between(looks, looks)))
-                for number, look, shares in zip(who[known], looks, drawn, strict=True):
-                    before = [one for at, one in past[name][number] if frame - at <= REACH]
-                    past[name][number] = [*past[name][number][-REACH:], (frame, look)]
-                    if before:
-                        chosen = torch.stack([before[int(share * len(before))] for share in shares])
-                        same[name].append(appearance.between(look[None], chosen)[0])
+                looks = appearance.described(crops)
+                known = past[name]
+                old = [(one, number) for number, one in enumerate(who) if len(known[one]) > AGO and one != NOBODY]
+                if frame % EVERY == 0 and old:
+                    before = [torch.stack(list(known[one])[:-AGO]) for one, _ in old]
+                    apart = least(appearance, before, looks[[number for _, number in old]])
+                    itself = torch.eye(len(old), dtype=torch.bool)
+                    same[name].append(apart[itself])
+                    different[name].append(apart[~itself])
+                for one, look in zip(who, looks, strict=True):
+                    if one != NOBODY:
+                        known[one].append(look)
     return {name: least_error(_joined(same[name]), _joined(different[name])) for name in appearances}
 
 
@@ -62,11 +67,6 @@ def least_error(same: NDArray[np.float64], different: NDArray[np.float64]) -> fl
     wrong = np.searchsorted(np.sort(different), values, side="right") / len(different)
     best = int((wrong - below).argmin())
     return float(values[best : best + 2].mean())
-
-
-def _upper(square: Tensor) -> Tensor:
-    rows, columns = torch.triu_indices(len(square), len(square), 1)
-    return square[rows, columns]
 
 
 def _joined(parts: Sequence[Tensor]) -> NDArray[np.float64]:

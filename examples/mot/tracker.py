@@ -1,13 +1,18 @@
-"""Who is who, frame by frame: SORT (Bewley et al. 2016), with a distance of crops as in DeepSORT (Wojke et al. 2017).
+"""Who is who, frame by frame: SORT (Bewley et al. 2016), with a distance of crops as DeepSORT has one (Wojke et al. 2017).
 
-Tracks are predicted, then matched with the frame's detections by the Hungarian algorithm: first by what they look
-like, where a gate on the motion allows it, then, of those that were seen in the frame before, by the overlap of their
-boxes. Without a distance of crops overlaps are all there is, and lost tracks are matched by them too.
+Tracks are predicted, then matched with the frame's detections by the Hungarian algorithm. First those whose boxes
+overlap enough (the gate), by how little they overlap and how unlike they look; then, of those that are left, whoever
+looks alike where motion allows it: so somebody is found again who turned round while hidden. Without a distance of
+crops the overlaps are all there is, which is SORT.
+
+DeepSORT matches by looks first, whatever the boxes say. With a descriptor that was learned without labels more
+identities were lost so than by boxes alone: crops of one person differ where somebody else reaches into them.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -19,7 +24,7 @@ from torch import Tensor
 
 from examples.mot import motion
 from examples.mot.boxes import Boxes, overlaps
-from examples.mot.distances import Appearance
+from examples.mot.distances import Appearance, least
 from latentrl.types import Belief
 
 NOBODY = 0
@@ -34,12 +39,16 @@ class Rules:
         overlap: least intersection over union of a match by boxes.
         patience: frames that a track is kept without being seen.
         trials: frames that a new track is seen in a row before it is believed.
+        weight: of a threshold's distance beside all of an overlap.
+        clear: overlap with another detection up to which a crop is remembered.
         remembered: crops that a track is known by, the latest.
     """
 
     overlap: float = 0.3
-    patience: int = 30
+    patience: int = 60
     trials: int = 3
+    weight: float = 0.3
+    clear: float = 0.2
     remembered: int = 50
 
 
@@ -53,7 +62,6 @@ class Track:
         looks: described crops ``[d]``.
         seen: frames that it was seen in.
         lost: frames since it was seen.
-        believed: whether it is more than a trial.
     """
 
     identity: int
@@ -61,7 +69,6 @@ class Track:
     looks: deque[Tensor]
     seen: int = 1
     lost: int = 0
-    believed: bool = False
 
 
 @dataclass
@@ -89,63 +96,58 @@ class Tracker:
             boxes: ``[N, 4]``.
             crops: what they show, ``[N, side, side, 3]``; not looked at without a distance.
         """
+        if self._tracks:
+            _share(self._tracks, motion.predict(_joined(self._tracks)))
         for track in self._tracks:
-            track.belief = motion.predict(track.belief)
             track.lost += 1
         looks = self.appearance.described(crops) if self.appearance is not None else torch.zeros(len(boxes), 0)
-        found = np.zeros(len(boxes), np.int64)
-        for track, number in self._matches(boxes, looks):
-            track.belief = motion.update(track.belief, boxes[number : number + 1])
-            track.looks.append(looks[number])
+        matches = self._matches(boxes, looks)
+        matched = [self._tracks[row] for row, _ in matches]
+        if matched:
+            _share(matched, motion.update(_joined(matched), boxes[matches[:, 1]]))
+        crowded = (overlaps(boxes, boxes) - np.eye(len(boxes))).max(1, initial=0) > self.rules.clear
+        found = np.full(len(boxes), NOBODY)
+        for track, number in zip(matched, matches[:, 1], strict=True):
             track.seen, track.lost = track.seen + 1, 0
-            track.believed = track.believed or track.seen >= self.rules.trials
-            found[number] = track.identity if track.believed else -1
-        patience = {True: self.rules.patience, False: 0}
-        self._tracks = [track for track in self._tracks if track.lost <= patience[track.believed]]
-        for number in np.flatnonzero(found == 0):
+            if not crowded[number]:
+                track.looks.append(looks[number])
+            if self._believed(track):
+                found[number] = track.identity
+        self._tracks = [
+            track for track in self._tracks if track.lost <= (self.rules.patience if self._believed(track) else 0)
+        ]
+        for number in np.setdiff1d(np.arange(len(boxes)), matches[:, 1]):
             known = deque([looks[number]], self.rules.remembered)
-            belief = motion.begin(boxes[number : number + 1])
-            self._tracks.append(Track(next(self._numbers), belief, known, believed=self.rules.trials <= 1))
-            found[number] = self._tracks[-1].identity if self._tracks[-1].believed else -1
-        return np.where(found < 0, NOBODY, found)
-
-    def _matches(self, boxes: Boxes, looks: Tensor) -> list[tuple[Track, int]]:
-        """Tracks and the numbers of their detections."""
-        if not self._tracks or not len(boxes):
-            return []
-        free, tracks, matches = np.arange(len(boxes)), self._tracks, []
-        if self.appearance is not None:
-            known = [track for track in tracks if track.believed]
-            unlike = self._unlike(known, boxes, looks)
-            for row, column in assigned(unlike, unlike <= 1):
-                matches.append((known[row], int(column)))
-            matched = {track.identity for track, _ in matches}
-            tracks = [track for track in tracks if track.identity not in matched and track.lost == 1]
-            free = np.setdiff1d(free, [number for _, number in matches])
-        if tracks and len(free):
-            predicted = np.concatenate([motion.boxes_of(track.belief) for track in tracks])
-            shared = overlaps(predicted, boxes[free])
-            for row, column in assigned(1 - shared, shared >= self.rules.overlap):
-                matches.append((tracks[row], int(free[column])))
-        return matches
-
-    def _unlike(self, tracks: list[Track], boxes: Boxes, looks: Tensor) -> NDArray[np.float64]:
-        """Distances ``[K, N]`` in thresholds, of a track the least of its crops; infinite where motion forbids it."""
-        assert self.appearance is not None
-        found = np.full((len(tracks), len(boxes)), np.inf)
-        if not tracks:
-            return found
-        apart = self.appearance.between(torch.cat([torch.stack(tuple(track.looks)) for track in tracks]), looks)
-        sizes = [len(track.looks) for track in tracks]
-        least = torch.stack([part.amin(0) for part in apart.split(sizes)]).double().numpy() / self.threshold
-        beliefs = Belief(*(torch.cat(parts) for parts in zip(*(track.belief for track in tracks), strict=True)))
-        near = motion.deviations(beliefs, boxes).numpy() <= motion.GATE
-        found[near] = least[near]
+            track = Track(next(self._numbers), motion.begin(boxes[number : number + 1]), known)
+            self._tracks.append(track)
+            if self._believed(track):
+                found[number] = track.identity
         return found
+
+    def _believed(self, track: Track) -> bool:
+        """Whether it is more than a trial."""
+        return track.seen >= self.rules.trials
+
+    def _matches(self, boxes: Boxes, looks: Tensor) -> NDArray[np.int64]:
+        """Numbers ``[P, 2]`` of tracks and of their detections."""
+        if not self._tracks or not len(boxes):
+            return np.empty((0, 2), np.int64)
+        belief = _joined(self._tracks)
+        shared = overlaps(motion.boxes_of(belief), boxes)
+        near = shared >= self.rules.overlap
+        if self.appearance is None:
+            return assigned(1 - shared, near)
+        galleries = [torch.stack(tuple(track.looks)) for track in self._tracks]
+        unlike = least(self.appearance, galleries, looks).double().numpy() / self.threshold
+        matches = assigned(1 - shared + self.rules.weight * unlike, near)
+        free = np.ones_like(near)
+        free[matches[:, 0]], free[:, matches[:, 1]] = False, False
+        reachable = motion.deviations(belief, boxes).numpy() <= motion.GATE
+        return np.concatenate((matches, assigned(unlike, free & reachable & (unlike <= 1))))
 
 
 def assigned(cost: NDArray[np.float64], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Pairs ``[P, 2]`` of rows and columns, as many as are allowed, and of these the cheapest (the Hungarian algorithm).
+    """Pairs ``[P, 2]`` of rows and columns, as many as are allowed, of these the cheapest (the Hungarian algorithm).
 
     >>> assigned(np.array([[0.1, 0.2], [0.2, 9.0]]), np.array([[True, True], [True, False]])).tolist()
     [[0, 1], [1, 0]]
@@ -156,8 +158,17 @@ def assigned(cost: NDArray[np.float64], allowed: NDArray[np.bool_]) -> NDArray[n
     """
     if not allowed.any():
         return np.empty((0, 2), np.int64)
-    least, most = cost[allowed].min(), cost[allowed].max()
+    low, high = cost[allowed].min(), cost[allowed].max()
     # One forbidden pair more costs more than all that choosing among allowed ones can save.
-    forbidden = (most - least + 1) * (min(cost.shape) + 1)
-    pairs = np.stack(linear_sum_assignment(np.where(allowed, cost - least, forbidden)), 1)
+    forbidden = (high - low + 1) * (min(cost.shape) + 1)
+    pairs = np.stack(linear_sum_assignment(np.where(allowed, cost - low, forbidden)), 1)
     return pairs[allowed[pairs[:, 0], pairs[:, 1]]]
+
+
+def _joined(tracks: Sequence[Track]) -> Belief:
+    return Belief(*(torch.cat(parts) for parts in zip(*(track.belief for track in tracks), strict=True)))
+
+
+def _share(tracks: Sequence[Track], belief: Belief) -> None:
+    for number, track in enumerate(tracks):
+        track.belief = Belief(belief.mean[number : number + 1], belief.covariance[number : number + 1])
