@@ -36,6 +36,7 @@ from latentrl.numerics.statistics import bootstrap_interval
 from latentrl.runs.folder import SETTINGS
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_json
+from latentrl.support.locks import exclusive
 from latentrl.support.options import check_one_or_more, check_seed
 from latentrl.support.printing import digits
 from latentrl.support.steps import FileMemory, Steps
@@ -98,6 +99,9 @@ class Size:
     people: int = 10
 
 
+QUICK = Size(1, 1, 40, 5)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Everything that is not done yet, and a table."""
     options = tyro.cli(Options, args=argv)
@@ -118,7 +122,11 @@ def run(options: Options) -> dict[str, Any]:
     out = options.out
     if out.exists() and any(out.iterdir()) and not (out / STAGES).is_file():
         raise UserError(f"--out {out}: holds something else; give another folder")
-    out.mkdir(parents=True, exist_ok=True)
+    with exclusive(out, f"--out {out}: another process is at work there; wait for it, or give another", make=True):
+        return _run(options, out)
+
+
+def _run(options: Options, out: Path) -> dict[str, Any]:
     stored = json.loads(json.dumps({**asdict(options), "out": None, "seeds": None}, default=str))
     steps = Steps(FileMemory(out / STAGES, stored))
     seeds = range(options.seed, options.seed + options.seeds)
@@ -162,7 +170,7 @@ def check(options: Options) -> None:
 
 def work_of(options: Options, home: Path, seed: int) -> dict[str, Callable[[], object]]:
     """What is done with one seed, in turn, by what the user reads."""
-    size = Size(1, 1, 40, 5) if options.quick else Size()
+    size = QUICK if options.quick else Size()
     work: dict[str, Callable[[], object]] = {}
     if options.videos:
         scored, trained_on = options.videos, options.train_on
@@ -251,7 +259,10 @@ def compared(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         figures[name] = {key: asdict(bootstrap_interval([row[key] for row in rows])) for key in rows[0]}
         figures[name]["seeds"] = rows
         if IOU in seeds[0]:
-            shares = [row["switches"] / max(1.0, one[IOU]["overall"]["switches"]) for row, one in zip(rows, seeds, strict=True)]
+            shares = [
+                row["switches"] / max(1.0, one[IOU]["overall"]["switches"])
+                for row, one in zip(rows, seeds, strict=True)
+            ]
             figures[name]["switches_of_iou"] = {**asdict(bootstrap_interval(shares)), "seeds": shares}
     return figures
 

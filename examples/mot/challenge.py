@@ -137,7 +137,9 @@ def read_video(folder: Path, least: float = -np.inf) -> Video:
     rows = _rows(folder / DETECTIONS, 7, length)
     rows = rows[rows[:, 6] >= least]
     if not len(rows):
-        raise UserError(f"{folder / DETECTIONS}: has no detection of a confidence of {least:g} or more: give a lower one")
+        raise UserError(
+            f"{folder / DETECTIONS}: has no detection of a confidence of {least:g} or more: give a lower one"
+        )
     found = Detections(rows[:, 0].astype(np.int64) - 1, _from_one(rows[:, 2:6]), rows[:, 6])
     truth = _truth(folder / TRUTH, length) if (folder / TRUTH).is_file() else None
     return Video(folder, name, length, rate, size, found, truth, pictures, ending)

@@ -61,7 +61,9 @@ def write_crops(folder: Path, videos: Sequence[Video], side: int, most: int, see
         kept = np.zeros(len(of_split), bool)
         kept[rng.permutation(np.flatnonzero(of_split))[: max(2, count)]] = True
         parts = np.split(kept, np.cumsum([len(one) for one in late])[:-1])
-        with tqdm(total=sum(video.length for video in videos), unit="frame", desc=f"crops: {split}", disable=None) as bar:
+        with tqdm(
+            total=sum(video.length for video in videos), unit="frame", desc=f"crops: {split}", disable=None
+        ) as bar:
             found = np.concatenate([_some(video, part, side, bar) for video, part in zip(videos, parts, strict=True)])
         if len(found) < 2:
             raise UserError(f"{', '.join(str(video.folder) for video in videos)}: too few detections; give more videos")

@@ -68,6 +68,8 @@ class Euclid:
 
     @torch.no_grad()
     def described(self, crops: NDArray[np.uint8]) -> Tensor:
+        if not len(crops):
+            return torch.zeros(0, self.model.position_size)
         return self.model.latents(torch.from_numpy(crops)).float()
 
     def between(self, some: Tensor, others: Tensor) -> Tensor:
@@ -106,9 +108,10 @@ class Geodesic(Euclid):
     @torch.no_grad()
     def described(self, crops: NDArray[np.uint8]) -> Tensor:
         latents = super().described(crops)
+        links = min(LINKS, len(self._nodes))
         if not len(latents):
-            return latents.new_zeros(0, 2 * LINKS)
-        index = nearest(latents, self._nodes, min(LINKS, len(self._nodes)))[1]
+            return latents.new_zeros(0, 2 * links)
+        index = nearest(latents, self._nodes, links)[1]
         ends = self._nodes[index].flatten(0, 1)
         ways = self._lengths(latents.repeat_interleave(index.shape[1], 0), ends).view_as(index)
         return torch.cat((index.to(latents), ways), 1)
@@ -131,7 +134,13 @@ DISTANCES: Mapping[str, Callable[[Path], Appearance] | None] = {
     "flat": Flat,
 }
 """By name, made from a run folder; None looks at no crop."""
-RUNS: Mapping[str, str | None] = {IOU: None, "pixels": None, "euclid": "vhp-vae", "flat": "fm-vae", "geodesic": "vhp-vae"}
+RUNS: Mapping[str, str | None] = {
+    IOU: None,
+    "pixels": None,
+    "euclid": "vhp-vae",
+    "flat": "fm-vae",
+    "geodesic": "vhp-vae",
+}
 """Which ``--model`` the run of each has, as the source compares them; None: it needs none."""
 
 

@@ -118,7 +118,9 @@ class Scene:
             rows, columns = np.arange(top, top + high), np.arange(left, left + wide)
             inside = np.ix_((rows >= 0) & (rows < len(colours)), (columns >= 0) & (columns < colours.shape[1]))
             painted, mask = painted[inside], mask[inside]
-            part = np.ix_(rows[(rows >= 0) & (rows < len(colours))], columns[(columns >= 0) & (columns < colours.shape[1])])
+            part = np.ix_(
+                rows[(rows >= 0) & (rows < len(colours))], columns[(columns >= 0) & (columns < colours.shape[1])]
+            )
             colours[part] = np.where(mask[..., None], painted, colours[part])
             front[part] = np.where(mask, number, front[part])
             whole[number] = mask.sum()

@@ -1,12 +1,12 @@
-"""Who is who, frame by frame: SORT (Bewley et al. 2016), with a distance of crops as DeepSORT has one (Wojke et al. 2017).
+"""Who is who, frame by frame: SORT (Bewley et al. 2016), with a distance of crops as DeepSORT has (Wojke et al. 2017).
 
 Tracks are predicted, then matched with the frame's detections by the Hungarian algorithm. First those whose boxes
-overlap enough (the gate), by how little they overlap and how unlike they look; then, of those that are left, whoever
-looks alike where motion allows it: so somebody is found again who turned round while hidden. Without a distance of
-crops the overlaps are all there is, which is SORT.
+overlap enough (the gate), by how little they overlap and how unlike they look, unless that is far too much; then, of
+those that are left, whoever looks alike where motion allows it: so somebody is found again who turned round while
+hidden. Without a distance of crops the overlaps are all there is, which is SORT.
 
 DeepSORT matches by looks first, whatever the boxes say. With a descriptor that was learned without labels more
-identities were lost so than by boxes alone: crops of one person differ where somebody else reaches into them.
+identities were lost that way than by boxes alone: somebody else reaches into many crops.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Rules:
         patience: frames that a track is kept without being seen.
         trials: frames that a new track is seen in a row before it is believed.
         weight: of a threshold's distance beside all of an overlap.
+        doubtful: distance, in thresholds, from which on looks forbid what boxes allow.
         clear: overlap with another detection up to which a crop is remembered.
         remembered: crops that a track is known by, the latest.
     """
@@ -48,6 +49,7 @@ class Rules:
     patience: int = 60
     trials: int = 3
     weight: float = 0.3
+    doubtful: float = 3.0
     clear: float = 0.2
     remembered: int = 50
 
@@ -139,7 +141,7 @@ class Tracker:
             return assigned(1 - shared, near)
         galleries = [torch.stack(tuple(track.looks)) for track in self._tracks]
         unlike = least(self.appearance, galleries, looks).double().numpy() / self.threshold
-        matches = assigned(1 - shared + self.rules.weight * unlike, near)
+        matches = assigned(1 - shared + self.rules.weight * unlike, near & (unlike <= self.rules.doubtful))
         free = np.ones_like(near)
         free[matches[:, 0]], free[:, matches[:, 1]] = False, False
         reachable = motion.deviations(belief, boxes).numpy() <= motion.GATE
