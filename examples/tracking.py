@@ -2,7 +2,7 @@
 5.2.3.3).
 
     pip install 'latentrl[mot]'
-    python -m examples.tracking             # made-up videos of people who cross; --quick goes through, and shows nothing
+    python -m examples.tracking             # made-up videos; --quick goes through, and shows nothing
     python -m examples.tracking --train-on MOT16/train/MOT16-02 MOT16/train/MOT16-04 --videos MOT16/train/MOT16-09
 
 Encoders learn from crops of the videos of ``--train-on``, where no label is read; those of ``--videos`` are scored.

@@ -15,7 +15,7 @@ import torch
 from examples import tracking
 from examples.mot import motion
 from examples.mot.boxes import overlaps
-from examples.mot.challenge import DETECTIONS, TRUTH, Detections, Truth, Video, read_video, write_tracks, write_video
+from examples.mot.challenge import DETECTIONS, Detections, Truth, Video, read_video, write_tracks, write_video
 from examples.mot.crops import cut
 from examples.mot.distances import DISTANCES, RUNS, Pixels, least
 from examples.mot.scores import blameless, overall, scores
@@ -97,7 +97,7 @@ def test_a_frame_of_another_size_is_refused(sprites: Path) -> None:
     text = path.read_text()
     path.write_text(text.replace("imWidth=96", "imWidth=95"))
     try:
-        with pytest.raises(UserError, match="000003.png: has 96 x 64 pixels, but .* says 95 x 64"):
+        with pytest.raises(UserError, match=r"000003\.png: has 96 x 64 pixels, but .* says 95 x 64"):
             read_video(sprites).picture(2)
     finally:
         path.write_text(text)

@@ -21,7 +21,7 @@ HELD_OUT = 0.2
 
 
 def cut(picture: Image.Image, boxes: Boxes, side: int) -> NDArray[np.uint8]:
-    """What ``boxes [N, 4]`` show, stretched to squares ``[N, side, side, 3]``; of what is outside the frame, its edge."""
+    """What ``boxes [N, 4]`` show, stretched to squares ``[N, side, side, 3]``; boxes end where the frame does."""
     width, height = picture.size
     found = np.empty((len(boxes), side, side, 3), np.uint8)
     for number, (left, top, wide, high) in enumerate(boxes):

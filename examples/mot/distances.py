@@ -43,7 +43,7 @@ class Appearance(Protocol):
 
 
 def least(appearance: Appearance, galleries: Sequence[Tensor], looks: Tensor) -> Tensor:
-    """Distances ``[K, N]`` of K galleries of described crops, ``[M_k, d]`` each, from ``looks [N, d]``: of the nearest."""
+    """Distances ``[K, N]`` of ``looks [N, d]`` from the nearest in each of K galleries of crops ``[M_k, d]``."""
     apart = appearance.between(torch.cat(tuple(galleries)), looks)
     return torch.stack([part.amin(0) for part in apart.split([len(one) for one in galleries])])
 

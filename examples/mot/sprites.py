@@ -22,8 +22,9 @@ RATE = 25.0
 PILLARS = 2
 TURNS = 0.012
 """Chance of turning round, in a frame."""
+# The deviation is in lengths of the side.
 VISIBLE, MISSED, WRONG, INEXACT = 0.4, 0.04, 0.03, 0.025
-"""The detector's: share that has to be seen, chance of a miss, wrong boxes a frame, deviation of a side in its length."""
+"""The detector's: share that has to be seen, chance of a miss, wrong boxes a frame, deviation of a side."""
 SUPPRESSED = 0.7
 """Overlap from which on it takes two boxes for one, and keeps the one in front."""
 NOISE = 6.0
@@ -98,7 +99,8 @@ class Scene:
         background = np.kron(coarse, np.ones((12, 12, 1)))[:height, :width]
         where = (np.arange(PILLARS) + rng.uniform(0.3, 0.7, PILLARS)) / PILLARS * width
         pillars = np.stack((where - 0.045 * width, where + 0.045 * width), 1).astype(np.int64)
-        light = 0.8 + 0.3 * np.sin(np.linspace(0, rng.uniform(3, 7), width) + rng.uniform(0, 6))
+        waves: NDArray[np.float64] = np.linspace(0, rng.uniform(3, 7), width) + rng.uniform(0, 6)
+        light = 0.8 + 0.3 * np.sin(waves)
         looks = tuple(Look.drawn(rng) for _ in range(people))
         return cls(looks, _walks(rng, length, tall, width), feet, tall, background, pillars, light)
 
