@@ -159,9 +159,9 @@ def check(options: Options) -> None:
         raise UserError("--videos: give others with --train-on, to learn what crops look like; or --distance iou alone")
     if same := {one.resolve() for one in options.videos} & {one.resolve() for one in options.train_on}:
         raise UserError(f"--train-on {min(same)}: is scored too, and would be known already; give another video")
-    names = [one.resolve().name for one in options.videos]
-    if len(set(names)) < len(names):
-        raise UserError(f"--videos: two folders are called {max(names, key=names.count)}; rename one")
+    called = [one.resolve().name for one in options.videos]
+    if len(set(called)) < len(called):
+        raise UserError(f"--videos: two folders are called {max(called, key=called.count)}; rename one")
     for folder in options.train_on:
         read_video(folder, options.confidence)
     for folder in options.videos:
@@ -178,7 +178,7 @@ def work_of(options: Options, home: Path, seed: int) -> dict[str, Callable[[], o
         scored = tuple(home / "videos" / f"scored-{number}" for number in range(size.scored))
         trained_on = tuple(home / "videos" / f"trained-on-{number}" for number in range(size.trained_on))
         work["videos"] = partial(make_videos, (*scored, *trained_on), seed, size)
-    models = dict.fromkeys(RUNS[name] for name in options.distance if RUNS.get(name))
+    models = dict.fromkeys(run for name in options.distance if (run := RUNS[name]) is not None)
     if models:
         work["crops"] = partial(make_crops, options, home / "crops", trained_on, seed)
     for model in models:
@@ -227,10 +227,10 @@ def follow_all(options: Options, home: Path, scored: Sequence[Path], trained_on:
         for name, (identities, seconds) in follow(video, trackers, options.crop).items():
             known = identities != NOBODY
             detected = video.detections
-            path = home / "tracks" / name / f"{video.name}.txt"
+            path = home / "tracks" / name / f"{folder.resolve().name}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
             write_tracks(path, detected.frames[known], identities[known], detected.boxes[known])
-            found[name]["videos"][video.name] = {**scores(video, identities), "seconds": seconds}
+            found[name]["videos"][folder.resolve().name] = {**scores(video, identities), "seconds": seconds}
     for one in found.values():
         one["overall"] = overall(list(one["videos"].values()))
     write_json(home / FIGURES, found)

@@ -282,6 +282,19 @@ def test_all_of_it_goes_through_to_the_end_and_is_not_done_twice(
     assert "belongs to a run with" in capsys.readouterr().err
 
 
+def test_videos_on_disk_are_taken_as_they_are(
+    sprites: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("motmetrics", reason="pip install 'latentrl[mot]'")
+    write_sprites(tmp_path / "other", seed=2, length=20, people=4, size=(96, 64))
+    words = ["--videos", str(sprites), "--train-on", str(tmp_path / "other"), "--distance", "iou", "pixels"]
+    tracking.main([*words, "--out", str(tmp_path / "out"), "--seeds", "1"])
+    figures = json.loads((tmp_path / "out" / "seed0" / "figures.json").read_text())
+    assert figures["iou"]["videos"]["sprites"]["boxes"] == figures["pixels"]["overall"]["boxes"] == 36
+    assert figures["iou"]["threshold"] is None and figures["pixels"]["threshold"] > 0
+    assert "next:" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -96,7 +96,7 @@ class Scene:
         feet = np.sort(rng.uniform(0.62, 0.97, people)) * height
         tall = feet * rng.uniform(0.36, 0.42, people)
         coarse = rng.uniform(0.35, 0.65, (height // 12 + 2, width // 12 + 2, 3))
-        background = np.kron(coarse, np.ones((12, 12, 1)))[:height, :width]
+        background = coarse.repeat(12, 0).repeat(12, 1)[:height, :width]
         where = (np.arange(PILLARS) + rng.uniform(0.3, 0.7, PILLARS)) / PILLARS * width
         pillars = np.stack((where - 0.045 * width, where + 0.045 * width), 1).astype(np.int64)
         waves: NDArray[np.float64] = np.linspace(0, rng.uniform(3, 7), width) + rng.uniform(0, 6)
