@@ -15,7 +15,7 @@
 
 Only ``rows`` is needed, and of each row ``name`` and ``model``; ``collect`` can be left out where ``--data-dir`` is
 given, and ``columns`` names figures of ``metrics.json``, or of the ``measurement`` that is wanted of every run beside
-it: ``"geodesics"``.
+it: ``"geodesics"``, ``"manifold"``.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def read_study(path: Path) -> Study:
     """
     if not path.is_file():
         raise UserError(
-            f"there is no study {path}: give pendulum, reacher-angles, static-pendulum, geometry, control, or a JSON "
-            "file with rows of your own"
+            f"there is no study {path}: give pendulum, reacher-angles, static-pendulum, geometry, digits, motion, "
+            "control, or a JSON file with rows of your own"
         )
     content = read_json(path, "correct it")
     _check(content, KEYS, f"{path}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from latentrl.studies.measurements.base import Measured, Measurement
 from latentrl.studies.measurements.geodesics import GEODESIC_LENGTHS
+from latentrl.studies.measurements.manifold import MANIFOLD
 
-MEASUREMENTS: dict[str, Measurement] = {"geodesics": GEODESIC_LENGTHS}
+MEASUREMENTS: dict[str, Measurement] = {"geodesics": GEODESIC_LENGTHS, "manifold": MANIFOLD}
 
 __all__ = ["MEASUREMENTS", "Measured", "Measurement"]
