@@ -119,7 +119,8 @@ def flat_claims() -> tuple[Claim, ...]:
 
 NOTE = (
     "Length ratios are of 100 pairs of held-out frames: the Euclidean distance over the geodesic's latent length, and "
-    "the straight line's Riemannian length over the geodesic's. A graph of 14,400 uniform nodes with 12 neighbours each "
-    "is the source's way; its geodesics have corners, so that even of a flat plane they are a few per cent too long, and "
-    "a ratio in the observations can be below 1. Chains of points of the least energy are ours, and without corners."
+    "the straight line's Riemannian length over the geodesic's. A graph of 14,400 uniform nodes with 12 neighbours "
+    "each is the source's way; its geodesics have corners, so that even of a flat plane they are a few per cent too "
+    "long, and a ratio in the observations can be below 1. Chains of points of the least energy are ours, and without "
+    "corners."
 )

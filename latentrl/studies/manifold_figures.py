@@ -71,7 +71,8 @@ def maps(models: Mapping[str, Arrays], theme: Theme = LIGHT) -> Figure:
         axes.scatter(*arrays["latents"].T, s=2, linewidths=0, **look)
         for apart, centre in zip(arrays["distances"], arrays["centres"], strict=True):
             levels = np.linspace(0, float(np.percentile(apart, 60)), LINES + 1)[1:]
-            axes.tricontour(*arrays["nodes"].T, apart, levels=np.unique(levels), colors=[theme.accent], linewidths=0.6)
+            across, up = arrays["nodes"].T
+            axes.tricontour(across, up, apart, levels=np.unique(levels), colors=[theme.accent], linewidths=0.6)
             axes.plot(*centre, "+", color=theme.ink, markersize=6)
         for curve, line, colour in zip(arrays["geodesics"], arrays["straight"], PATHS, strict=False):
             axes.plot(*curve.T, color=colour, linewidth=1.3)

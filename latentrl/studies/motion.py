@@ -33,7 +33,7 @@ MOTION = Study(
     tables=(
         Table(
             "3.11",
-            "Motion capture: smoothness factor of interpolations through the prior, mean of all joints (less is smoother)",
+            "Motion capture: smoothness factor of ways through the prior, mean of all joints (less is smoother)",
             (Column(SMOOTH, "10 graphs, 100 ways each, rad", ".4f"),),
             tuple(row.name for row in COMPARED),
             (

@@ -32,7 +32,7 @@ def test_digits_are_split_by_picture_and_the_seed_says_how() -> None:
     pytest.importorskip("sklearn")
     found, again, other = (SOURCES["digits"](seed) for seed in (0, 0, 1))
     train, test = found.frames["train"], found.frames["test"]
-    assert test.observations.shape == (400, 8, 8, 1) and len(train.labels) == 1397 * 20
+    assert test.observations.shape == (200, 8, 8, 1) and len(train.labels) == 1597 * 20
     assert np.array_equal(test.observations, again.frames["test"].observations)
     assert not np.array_equal(test.labels, other.frames["test"].labels)
     both = np.bincount(test.labels) + np.bincount(train.labels) // 20

@@ -31,8 +31,8 @@ class Splits:
 
     Attributes:
         frames: of ``train`` and ``test``.
-        about: for ``metadata.json``, of JSON's types: ``labels``, the name of each label, and ``origin``, where frames are
-            from; perhaps ``parts``, the name of what each reading belongs to.
+        about: for ``metadata.json``, of JSON's types: ``labels``, the name of each label, and ``origin``, where
+            frames are from; perhaps ``parts``, the name of what each reading belongs to.
     """
 
     frames: Mapping[str, Frames]

@@ -9,8 +9,8 @@ from latentrl.studies.sources.base import TEST, TRAIN, Frames, Splits
 from latentrl.support.errors import UserError
 
 BRIGHTEST = 16
-HELD_OUT = 400
-"""Of 1797: as many as the likelihood of a static model is estimated of."""
+HELD_OUT = 200
+"""Of 1797: the likelihood of each takes 5,000 samples of the model, and of more pictures longer than its training."""
 DRAWS = 20
 """Times that a picture to train on is binarised; the source draws afresh every epoch."""
 
