@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -30,11 +31,12 @@ def planes(models: Mapping[str, Arrays], theme: Theme = LIGHT) -> Figure:
     Raises:
         ValueError: no models.
     """
-    panels, figure = _panels(models, 3, 2.6, (1.0, 1.0, 0.55), theme)
+    panels, figure = _panels(models, 3, 2.6, (1.0, 1.0, 0.5), theme)
     for (above, below, shown), arrays in zip(panels, models.values(), strict=True):
-        look = {"c": arrays["labels"], "cmap": "tab20"} if "labels" in arrays else {"color": theme.accent}
-        above.scatter(*arrays["latents"].T, s=4, linewidths=0, **look)
-        below.scatter(*arrays["prior"].T, s=2, linewidths=0, color=theme.accent, alpha=0.5)
+        look = _look(arrays, theme)
+        (across, up), (drawn_across, drawn_up) = arrays["latents"].T, arrays["prior"].T
+        above.scatter(across, up, s=4, linewidths=0, **look)
+        below.scatter(drawn_across, drawn_up, s=2, linewidths=0, color=theme.accent, alpha=0.5)
         for path, colour in zip(arrays["paths"], PATHS, strict=False):
             below.plot(*path.T, color=colour, linewidth=1.2)
         for axes in (above, below):
@@ -61,14 +63,14 @@ def maps(models: Mapping[str, Arrays], theme: Theme = LIGHT) -> Figure:
     """
     panels, figure = _panels(models, 1, 3.4, (1.0,), theme)
     relative = [one["magnification"] / max(float(np.median(one["magnification"])), 1e-12) for one in models.values()]
-    darkest = max(max(float(np.percentile(one, DARKEST)) for one in relative[:1]), 1e-12)
+    darkest = max(*(float(np.percentile(one, DARKEST)) for one in relative), 1e-12)
     for (axes,), arrays, factor in zip(panels, models.values(), relative, strict=True):
         axes.grid(False)
         (left, bottom), (right, top) = arrays["corners"]
         extent = (float(left), float(right), float(bottom), float(top))
         axes.imshow(factor, cmap="Greys", origin="lower", extent=extent, vmin=0, vmax=darkest, aspect="auto")
-        look = {"c": arrays["labels"], "cmap": "tab20"} if "labels" in arrays else {"color": theme.accent}
-        axes.scatter(*arrays["latents"].T, s=2, linewidths=0, **look)
+        look = _look(arrays, theme)
+        axes.scatter(arrays["latents"][:, 0], arrays["latents"][:, 1], s=2, linewidths=0, **look)
         for apart, centre in zip(arrays["distances"], arrays["centres"], strict=True):
             levels = np.linspace(0, float(np.percentile(apart, 60)), LINES + 1)[1:]
             across, up = arrays["nodes"].T
@@ -162,6 +164,11 @@ def unit_bars(models: Mapping[str, Arrays], theme: Theme = LIGHT) -> Figure:
     return figure
 
 
+def _look(arrays: Arrays, theme: Theme) -> dict[str, Any]:
+    """Keyword arguments of Matplotlib's ``scatter``: a colour for each label, where there are labels."""
+    return {"c": arrays["labels"], "cmap": "tab20"} if "labels" in arrays else {"color": theme.accent}
+
+
 def _strips(axes: Axes, decoded: NDArray[np.float32]) -> None:
     """Of each way a line: pictures beside each other, or readings as columns of shades."""
     images = decoded if decoded.ndim == 5 else decoded[:, :, :, None, None].repeat(2, 3)
@@ -169,7 +176,10 @@ def _strips(axes: Axes, decoded: NDArray[np.float32]) -> None:
     tiles = np.concatenate((images, gap), 3)[..., 0]
     ways, steps, height, width = tiles.shape
     picture = tiles.transpose(0, 2, 1, 3).reshape(ways * height, steps * width)
-    axes.imshow(picture, cmap="gray" if decoded.ndim == 5 else "coolwarm", aspect="auto", interpolation="nearest")
+    look: dict[str, Any] = (
+        {"cmap": "gray", "aspect": "equal"} if decoded.ndim == 5 else {"cmap": "coolwarm", "aspect": "auto"}
+    )
+    axes.imshow(picture, interpolation="nearest", **look)
     axes.grid(False)
     axes.tick_params(labelbottom=False, labelleft=False)
 
