@@ -253,7 +253,7 @@ def _show(plan: Study, cells: Sequence[Cell], options: StudyOptions) -> None:
         cell.check()
     todo = [cell for cell in cells if cell.open or (options.retry_failed and not cell.finished)]
     for arguments in missing_data(plan, todo).values():
-        print(printed("latentrl.collect", arguments))
+        print(printed(plan.collector, arguments))
     for cell in todo:
         print(printed("latentrl.train", cell.next_arguments()))
     if plan.measurement is not None:

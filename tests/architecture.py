@@ -222,6 +222,7 @@ REGISTRIES: tuple[Registry, ...] = (
         },
     ),
     Registry("studies/systems", "studies/systems/__init__.py", "SYSTEMS", {"base": "what a system is"}),
+    Registry("studies/sources", "studies/sources/__init__.py", "SOURCES", {"base": "what a source of frames is"}),
     Registry(
         "studies/measurements", "studies/measurements/__init__.py", "MEASUREMENTS", {"base": "what a measurement is"}
     ),

@@ -111,6 +111,8 @@ def test_what_would_be_done_is_said_in_frames(data: Path, tmp_path: Path, capsys
         ({"aggressive_steps": -1}, "--aggressive-steps -1: give 0 or more"),
         ({"samples": 0}, "--samples 0: give one or more"),
         ({"flat": -1.0}, "--flat -1: give a weight of 0 or more"),
+        ({"model": "vhp-vae", "flat_without": "mixup"}, "--flat-without mixup: there is no penalty"),
+        ({"model": "fm-vae", "flat": 0.0, "flat_without": "scale"}, "--flat-without scale: there is no penalty"),
         ({"model": "dks", "flat": 1.0}, "--flat 1: dks has no such option; it is one of ekvae, "),
     ],
 )

@@ -96,7 +96,7 @@ class Study:
         name: as the command line takes it.
         title: one line.
         environment: Gymnasium id that must be registered for collecting; None: not looked at.
-        collect: options of ``latentrl collect``, but for seed and folder; empty where the data must be given.
+        collect: options of the ``collector``, but for seed and folder; empty where the data must be given.
         train: options of ``latentrl train`` that all rows share.
         steps: gradient steps of every run, unless its row says otherwise.
         rows: of the tables.
@@ -108,6 +108,7 @@ class Study:
         notes: what readers must know about the comparison.
         measurement: of every run, beside what its training measures: a name of
             `latentrl.studies.measurements.MEASUREMENTS`.
+        collector: the module that makes data: ``latentrl collect``'s, or `latentrl.studies.making`.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Study:
     minutes: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     measurement: str | None = None
+    collector: str = "latentrl.collect"
 
     @property
     def all_rows(self) -> tuple[Row, ...]:

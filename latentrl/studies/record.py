@@ -58,7 +58,7 @@ def _data(study: Study, cell: Cell) -> dict[str, Any]:
     if not cell.collected:
         return {"seed": cell.seed, "folder": str(cell.data)}
     arguments = (*study.collect, "--out", str(cell.data), "--seed", str(cell.seed))
-    return {"seed": cell.seed, "command": printed("latentrl.collect", arguments)}
+    return {"seed": cell.seed, "command": printed(study.collector, arguments)}
 
 
 def compare(settings: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

@@ -24,7 +24,7 @@ FolderArguments = dict[Path, tuple[str, ...]]
 
 
 def missing_data(study: Study, cells: Sequence[Cell]) -> FolderArguments:
-    """The data folders that are not there, with the arguments of ``latentrl collect`` that make them.
+    """The data folders that are not there, with the arguments of the study's collector that make them.
 
     Args:
         study: says how.
@@ -95,7 +95,7 @@ def run_study(
             forget_failures(cells)
         todo = [cell for cell in cells if cell.open]
         if todo:
-            _collect(missing_data(study, todo), out, held, runs_jobs)
+            _collect(study.collector, missing_data(study, todo), out, held, runs_jobs)
         if todo and train:
             progress = Progress(cells, study.minutes, workers)
             try:
@@ -147,11 +147,11 @@ def measuring_log(cell: Cell) -> Path:
     return cell.log.with_name(f"{cell.folder.name}-measured.log")
 
 
-def _collect(missing: FolderArguments, out: Path, held: Sequence[int], runs_jobs: RunsJobs) -> None:
+def _collect(collector: str, missing: FolderArguments, out: Path, held: Sequence[int], runs_jobs: RunsJobs) -> None:
     jobs = []
     for folder, arguments in missing.items():
-        print(f"$ {printed('latentrl.collect', arguments)}", flush=True)
-        jobs.append(Job(str(folder), command("latentrl.collect", arguments), out / "collect.log"))
+        print(f"$ {printed(collector, arguments)}", flush=True)
+        jobs.append(Job(str(folder), command(collector, arguments), out / "collect.log"))
 
     def ended(job: Job, ending: Ending) -> None:
         if ending.code and not ending.stopped:

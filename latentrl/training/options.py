@@ -24,6 +24,7 @@ from latentrl.shipped.copies import NEW_RUN
 from latentrl.support.errors import UserError
 from latentrl.support.options import check_one_or_more, check_seed, default_hint
 from latentrl.tracking import TRACK, choice_of
+from latentrl.training.settings import FlatPart
 
 AUTO = -1
 """A size that is to be estimated from the data; see :mod:`latentrl.training.sizes`."""
@@ -116,6 +117,9 @@ class TrainOptions:
     """Pseudo-inputs of a vamp-vae."""
     flat: Annotated[float | None, default_hint("0, or that of an fm-vae's recipe", "FLOAT")] = None
     """Weight of a penalty that makes Euclidean distances of latent positions those of pictures (docs/statics.md)."""
+    flat_without: Annotated[FlatPart | None, default_hint("neither", "{mixup,scale}")] = None
+    """Leave a part of that penalty out, to see what it does: mixup, and it looks at encoded frames alone; or c^2, the
+    scale, and the metric is drawn to zero."""
     version: Annotated[
         Literal["joint", "smoother", "filter"] | None, default_hint("the recipe's", "{joint,smoother,filter}")
     ] = None
@@ -271,6 +275,12 @@ def _check_flat(options: TrainOptions) -> None:
     Raises:
         UserError: it names the flag, the value and the cure.
     """
+    if options.flat_without is not None and not (
+        options.flat or (options.flat is None and entry_of(options.model).flat)
+    ):
+        raise UserError(
+            f"--flat-without {options.flat_without}: there is no penalty to leave a part out of; give --flat WEIGHT"
+        )
     if options.flat is None:
         return
     if not 0 <= options.flat < math.inf:

@@ -66,7 +66,8 @@ def settings_for(situation: Situation) -> TrainSettings:
     recipes = STATIC_RECIPES if situation.static else RECIPES
     settings = recipes[options.recipe](situation, TrainSettings(steps=options.steps or TrainSettings.steps))
     settings = replace(settings, aggressive_steps=options.aggressive_steps or 0)
-    settings = kept_flat(replace(settings, flat=flat_weight(situation), flat_absolute=situation.plain))
+    settings = replace(settings, flat=flat_weight(situation), flat_absolute=situation.plain)
+    settings = kept_flat(replace(settings, flat_without=options.flat_without))
     blur = settings.blur if options.blur is None else replace(settings.blur, width=options.blur)
     return replace(settings, batch=options.batch or settings.batch, blur=blur)
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 from latentrl.training.coarse_to_fine import Schedule
+
+FlatPart = Literal["mixup", "scale"]
+"""Parts of the penalty that makes the latent space flat, for ablations (section 5.2.3.1)."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class TrainSettings:
         matrix_spread: standard deviation of the base matrices around their mean, a prior; 0 for none.
         flat: eta, weight in nats a frame of the penalty that makes the latent space flat, a part of the rate; 0: none.
         flat_absolute: whether that penalty is in the observations' units, as in the source, and not in units of c^2.
+        flat_without: a part of that penalty that is left out: ``"mixup"`` or ``"scale"``; None: none.
         aggressive_steps: first steps in which the encoder hurries ahead of all else.
         aggressive_updates: steps of the encoder alone before each of all else, then.
         blur: the coarse-to-fine schedule for images.
@@ -75,6 +80,7 @@ class TrainSettings:
     matrix_spread: float = 0.0
     flat: float = 0.0
     flat_absolute: bool = False
+    flat_without: FlatPart | None = None
     aggressive_steps: int = 0
     aggressive_updates: int = 10
     blur: Schedule = field(default_factory=Schedule)

@@ -124,6 +124,24 @@ def test_the_penalty_is_eta_beta_bentness_by_finite_differences(absolute: bool) 
     assert float(found.detach()) == pytest.approx(float(expected if absolute else expected / square**2), rel=1e-3)
 
 
+@pytest.mark.parametrize("absolute", [False, True], ids=["relative", "source"])
+def test_without_c_squared_the_metric_is_drawn_to_zero_and_without_mixup_frames_alone_count(absolute: bool) -> None:
+    model = made()
+    step = a_step(3)
+    unscaled, unmixed = (FlatPenalty(model, 7.0, absolute, part) for part in ("scale", "mixup"))
+    assert torch.equal(unscaled.points(sampled(model), step), FlatPenalty(model, 7.0).points(sampled(model), step))
+    metric = metric_tensor(model.decode, unscaled.points(sampled(model), step))
+    found = unscaled(sampled(model), step)
+    assert found is not None
+    expected = 7.0 * 0.5 * metric.square().sum((1, 2)).mean()
+    assert float(found.detach()) == pytest.approx(float(expected.detach()), rel=1e-4)
+    states = sampled(model).states
+    assert states is not None
+    points, frames = unmixed.points(sampled(model), step), states.flatten(0, 1)
+    apart = (points.unsqueeze(1) - frames).abs().amax(-1)
+    assert apart.min(1).values.max() == 0, "every point is a frame's"
+
+
 def test_shares_cover_their_range_evenly_and_pairs_are_of_different_frames() -> None:
     """On a line, where a point tells its share: z_i are 0 and 1 in turn."""
     model = made()

@@ -21,7 +21,7 @@ from latentrl.models.capabilities import FrameDecoder, FrameEncoder, Sampled
 from latentrl.numerics.pieces import KEPT
 from latentrl.training.penalties.base import Penalty, Step
 from latentrl.training.position_target import PositionTarget
-from latentrl.training.settings import TrainSettings
+from latentrl.training.settings import FlatPart, TrainSettings
 
 POINTS = 100
 """Points of a step at which the metric is looked at, at most: a batch of the static models'."""
@@ -42,27 +42,39 @@ class FlatPenalty(Penalty):
     model: GenerativeModel
     weight: float
     absolute: bool
+    without: FlatPart | None
 
-    def __init__(self, model: GenerativeModel, weight: float, absolute: bool = False) -> None:
-        self.model, self.weight, self.absolute = model, weight, absolute
+    def __init__(
+        self, model: GenerativeModel, weight: float, absolute: bool = False, without: FlatPart | None = None
+    ) -> None:
+        self.model, self.weight, self.absolute, self.without = model, weight, absolute, without
 
     @classmethod
     def of(cls, model: GenerativeModel, settings: TrainSettings, target: PositionTarget) -> FlatPenalty | None:
-        return cls(model, settings.flat, settings.flat_absolute) if settings.flat > 0 else None
+        if not settings.flat > 0:
+            return None
+        return cls(model, settings.flat, settings.flat_absolute, settings.flat_without)
 
     @classmethod
     def described(cls, settings: TrainSettings) -> str | None:
         if not settings.flat > 0:
             return None
+        if settings.flat_without == "scale":
+            return f"{settings.flat:g} nats a frame of how large the decoder's metric is, in the observations' units"
         unit = "in the observations' units" if settings.flat_absolute else "in units of c^2"
-        return f"{settings.flat:g} nats a frame of how far the decoder's metric is from c^2 1, {unit}"
+        told = f"{settings.flat:g} nats a frame of how far the decoder's metric is from c^2 1, {unit}"
+        return f"{told}; at encoded frames alone" if settings.flat_without == "mixup" else told
 
     def __call__(self, sampled: Sampled, step: Step) -> Tensor | None:
         points = self.points(sampled, step)
         assert isinstance(self.model, FrameDecoder)
         metric = metric_tensor(self.model.decode, points)
-        bent = bentness(metric) if self.absolute else relative_bentness(metric)
-        return self.weight * step.batch.length * step.beta * bent
+        return self.weight * step.batch.length * step.beta * self._bent(metric)
+
+    def _bent(self, metric: Tensor) -> Tensor:
+        if self.without == "scale":
+            return bentness(metric, metric.new_zeros(()))  # of no scale, there is no other unit than the observations'
+        return bentness(metric) if self.absolute else relative_bentness(metric)
 
     def points(self, sampled: Sampled, step: Step) -> Tensor:
         """Where the metric is looked at in a step, ``[P, Da]``, float32."""
@@ -79,6 +91,8 @@ class FlatPenalty(Penalty):
         # Other frames of the same sequences at the next step.
         chosen = (torch.arange(count, device=flat.device) * total // count + number.long()) % total
         some = flat[chosen]
+        if self.without == "mixup":
+            return some
         spread = (torch.arange(count, device=flat.device) + 0.5) / count + GOLDEN * number
         share = ((1 + 2 * BEYOND) * spread.remainder(1.0) - BEYOND).to(flat.dtype)
         return mixup(some, some.roll(count // 2, 0), share)
