@@ -25,7 +25,8 @@ CARTPOLE = System(
         *("--goal-options", '{"qpos": {"slider": 0, "hinge_1": 0}, "qvel": {"slider": 0, "hinge_1": 0}}'),
     ),
     # The cart's place takes one number and the pole's angle two; each of the three has a velocity.
-    train=("--position-size", "3", "--state-size", "6"),
+    # Of the default's 8000 steps one seed's predictions were too far off.
+    train=("--position-size", "3", "--state-size", "6", "--steps", "24000"),
     evaluations=(
         Evaluation("balance", "balance, 1000 steps", ("--reset-options", BALANCED, *LENGTH), "return", 950),
         Evaluation("swingup", "swingup, 1000 steps", LENGTH, "return", 700),
