@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
@@ -37,7 +37,7 @@ from latentrl.runs.folder import SETTINGS
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import read_json, write_json
 from latentrl.support.locks import exclusive
-from latentrl.support.options import check_one_or_more, check_seed
+from latentrl.support.options import check_one_or_more, check_seed, default_hint
 from latentrl.support.printing import digits
 from latentrl.support.steps import FileMemory, Steps
 from latentrl.train import train
@@ -59,7 +59,7 @@ class Options:
     distance: tuple[str, ...] = tuple(DISTANCES)
     """Which are compared: iou looks at boxes alone, pixels at crops, euclid at encodings of a vhp-vae, geodesic at the
     shortest ways between these, flat at encodings of an fm-vae."""
-    out: Path = Path("runs/tracking")
+    out: Annotated[Path | None, default_hint("runs/tracking; runs/tracking-quick", "FOLDER")] = None
     """The folder for everything."""
     crop: int = 16
     """Pixels a side of a crop; the source has 64."""
@@ -107,6 +107,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = tyro.cli(Options, args=argv)
     with reported():
         print(table(run(options)))
+        if options.quick:
+            print("Too little of everything was done with --quick: no result.")
         if not options.videos:
             print("next: python -m examples.tracking --train-on MOT16/train/MOT16-02 --videos MOT16/train/MOT16-09")
 
@@ -119,7 +121,7 @@ def run(options: Options) -> dict[str, Any]:
     """
     check(options)
     library()
-    out = options.out
+    out = options.out or Path("runs") / ("tracking-quick" if options.quick else "tracking")
     if out.exists() and any(out.iterdir()) and not (out / STAGES).is_file():
         raise UserError(f"--out {out}: holds something else; give another folder")
     with exclusive(out, f"--out {out}: another process is at work there; wait for it, or give another", make=True):
@@ -259,11 +261,10 @@ def compared(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         figures[name] = {key: asdict(bootstrap_interval([row[key] for row in rows])) for key in rows[0]}
         figures[name]["seeds"] = rows
         if IOU in seeds[0]:
-            shares = [
-                row["switches"] / max(1.0, one[IOU]["overall"]["switches"])
-                for row, one in zip(rows, seeds, strict=True)
-            ]
-            figures[name]["switches_of_iou"] = {**asdict(bootstrap_interval(shares)), "seeds": shares}
+            pairs = [(row["switches"], one[IOU]["overall"]["switches"]) for row, one in zip(rows, seeds, strict=True)]
+            # Of none there is no share.
+            if shares := [own / boxes for own, boxes in pairs if boxes > 0]:
+                figures[name]["switches_of_iou"] = {**asdict(bootstrap_interval(shares)), "seeds": shares}
     return figures
 
 

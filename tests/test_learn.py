@@ -133,7 +133,7 @@ def test_a_horizon_in_seconds_is_counted_in_the_control_step_of_the_run(run: Pat
     ("returns", "said"),
     [
         ((), "learned for 40 of 80 updates"),
-        ((-3.0, -1.0, -1.0), "the imagined return rose from -3 to -1 a step in 40 updates, of 80 at most, for it had"),
+        ((-3.0, -1.0, -1.0), "the imagined return rose from -3 to -1 a step in 40 updates, of 80 at most, for more"),
         ((-3.0, -3.5), "warning: the imagined return did not rise in 40 updates (from -3 to -3.5 a step)"),
         ((-3.0, math.nan), "warning: the imagined return did not rise"),
     ],

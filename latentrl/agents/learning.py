@@ -127,7 +127,7 @@ def how_it_ended(done: int, budget: int, returns: Sequence[float], unit: str = "
             f"warning: the imagined return did not rise in {done} updates ({said}): try another --seed or more "
             "--updates, or look at the model with imagine"
         )
-    ending = "all of them" if done >= budget else f"of {budget} at most, for it had stopped rising"
+    ending = "all of them" if done >= budget else f"of {budget} at most, for more would not have helped"
     return f"the imagined return rose {said} in {done} updates, {ending}"
 
 
@@ -137,7 +137,10 @@ def how_it_lasts(long_run: float) -> str:
     Args:
         long_run: see `latentrl.agents.policies.FollowsOn`.
     """
-    said = f"in long imagined episodes the squared distance from the goal becomes {long_run:.2g} of the start's"
+    said = (
+        f"in long imagined episodes the squared distance from the goal becomes {long_run:.2g} of the start's "
+        "(0: at the goal)"
+    )
     if long_run <= AWAY:
         return said
     return (
