@@ -18,6 +18,7 @@ from latentrl.studies.sources import SOURCES
 from latentrl.studies.sources.base import Frames
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
+from latentrl.support.options import check_seed
 from latentrl.types import Trajectory
 
 MODULE = "latentrl.studies.making"
@@ -67,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.add_argument("--out", type=Path, required=True, help="the data folder to make")
         parser.add_argument("--seed", type=int, default=0, help="of the split, and of what is drawn")
         given = parser.parse_args(argv)
+        check_seed(given.seed)
         make(given.source, given.out, given.seed)
 
 

@@ -43,6 +43,14 @@ def test_the_long_run_is_its_closed_form(factor: float) -> None:
     assert learner.fares_in_the_long_run() == pytest.approx(expected, rel=1e-5)
 
 
+def test_there_is_none_of_a_reward_that_is_no_distance() -> None:
+    options = AnalyticGradientOptions(updates=1, horizon=2, batch=4, sample=False)
+    learner = AnalyticGradient(
+        Decaying(0.9), lambda state, action: 10 + squared(state, action), normal_starts, -BOUND, BOUND, options
+    )
+    assert math.isnan(learner.fares_in_the_long_run())
+
+
 def test_it_is_asked_for_where_learning_is_watched_and_nowhere_else() -> None:
     def learned(rounds: int) -> float:
         options = AnalyticGradientOptions(updates=1, rounds=rounds, horizon=2, batch=4)

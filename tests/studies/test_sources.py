@@ -95,6 +95,27 @@ def test_dm_controls_format_is_read_by_subject(tmp_path: Path) -> None:
         list(read_hdf5(tmp_path / "clips.h5", {"143": "punching"}))
 
 
+@pytest.mark.parametrize("damage", ["no file", "no joints", "other joints", "nan"])
+def test_damaged_clips_are_named(tmp_path: Path, damage: str) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "clips.h5"
+    if damage == "no file":
+        path.write_bytes(b"garbage")
+    else:
+        with h5py.File(path, "w") as file:
+            file["CMU_035_01/walkers/walker_0/joints"] = np.zeros((3, 4))
+            more = {
+                "no joints": "walkers/other",
+                "other joints": "walkers/walker_0/joints",
+                "nan": "walkers/walker_0/joints",
+            }
+            file[f"CMU_035_02/{more[damage]}"] = np.full(
+                (2 if damage == "other joints" else 3, 4), np.nan if damage == "nan" else 0.0
+            )
+    with pytest.raises(UserError, match=r"clips\.h5 is damaged .*remove it"):
+        list(read_hdf5(path, {"035": "walking"}))
+
+
 def test_where_no_clips_are_the_cures_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
 

@@ -124,8 +124,8 @@ class _Standing(NamedTuple):
     long_run: float
 
     def order(self) -> tuple[float, float]:
-        """Greater is better."""
-        return -max(self.long_run, NEAR), self.imagined if math.isfinite(self.imagined) else -math.inf
+        """Greater is better; where nothing is known of a distance, by the return alone: NaN is less than nothing."""
+        return -max(NEAR, self.long_run), self.imagined if math.isfinite(self.imagined) else -math.inf
 
 
 class AnalyticGradient:
@@ -214,7 +214,7 @@ class AnalyticGradient:
             found = _Standing(self._judged(), self.fares_in_the_long_run())
             rises = found.imagined - before.imagined > RISE * (max(found.imagined, before.imagined) - first)
             comes_nearer = NEAR < found.long_run < (1 - GAIN) * before.long_run
-            now = max(found, before, key=_Standing.order)
+            now = max(before, found, key=_Standing.order)
             if now is before:
                 self.policy.load_state_dict(kept)
         self.long_run = now.long_run
@@ -252,7 +252,8 @@ class AnalyticGradient:
         """The mean reward in the second half of an episode of 8 horizons, as a share of what its start states have.
 
         For rewards that are squared distances: 0 is at the goal, 1 as far from it as at the start. It is infinite where
-        roll-outs are not finite. Start states and noise are always the same.
+        roll-outs are not finite, and NaN where the reward at the start is not negative, which no distance's is. Start
+        states and noise are always the same.
         """
         generator = torch.Generator(self._generator.device).manual_seed(self._seed)
         start = self._imagination.start_states(JUDGED, generator).detach()
@@ -263,6 +264,8 @@ class AnalyticGradient:
         )
         late = self.reward(states[:, horizon // 2 :], actions[:, horizon // 2 :]).mean()
         begun = self.reward(start, torch.zeros_like(actions[:, 0])).mean()
+        if begun >= 0:
+            return math.nan
         share = float(late / begun)
         return share if math.isfinite(share) else math.inf
 

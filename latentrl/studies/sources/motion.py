@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,19 +125,32 @@ def read_hdf5(path: Path, subjects: dict[str, str]) -> Iterator[Clip]:
     """Clips of dm_control's format: of each group ``walkers/walker_0/joints [D, T]``; those of some ``subjects``.
 
     Raises:
-        UserError: h5py is not installed, or no such clips.
+        UserError: h5py is not installed, no such clips, or clips that are damaged.
     """
     try:
         import h5py
     except ImportError as error:
         raise UserError(f"{path} is HDF5: pip install 'latentrl[import]'") from error
-    with h5py.File(path) as file:
+    try:
+        yield from _read_hdf5(h5py.File(path), path, subjects)
+    except UserError:
+        raise
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}): remove it and have dm_control fetch it again") from error
+
+
+def _read_hdf5(opened: Any, path: Path, subjects: dict[str, str]) -> Iterator[Clip]:
+    joints: int | None = None
+    with opened as file:
         names = [name for name in file if len(name.split("_")) > 1 and name.split("_")[1] in subjects]
         if not names:
             raise UserError(f"{path}: has no clips of the subjects {', '.join(subjects)}; it has {len(file)} others")
         for name in names:
-            joints = np.asarray(file[name]["walkers/walker_0/joints"], np.float32)
-            yield Clip(subjects[name.split("_")[1]], np.ascontiguousarray(joints.T))
+            angles = np.asarray(file[name]["walkers/walker_0/joints"], np.float32)
+            if angles.ndim != 2 or joints not in (None, len(angles)) or not np.isfinite(angles).all():
+                raise ValueError(f"clip {name}: give finite angles [joints, frames], of as many joints in all clips")
+            joints = len(angles)
+            yield Clip(subjects[name.split("_")[1]], np.ascontiguousarray(angles.T))
 
 
 def read_frames(path: Path) -> Clip:
