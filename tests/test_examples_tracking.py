@@ -136,27 +136,25 @@ def test_a_frame_of_another_size_is_refused(sprites: Path) -> None:
 def test_frames_are_missed_before_anything_is_made(
     sprites: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("motmetrics", reason="pip install 'latentrl[mot]'")
     from PIL import Image
 
     broken, other = copied(sprites, tmp_path), copied(sprites, tmp_path / "others", "other")
-    options = tracking.Options((broken,), (other,), ("iou", "pixels"), tmp_path / "out", seeds=1)
+    options = tracking.Options((broken,), (other,), ("iou", "pixels"))
     tracking.check(options)
     with monkeypatch.context() as patch:
         patch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # a bomb is above twice this
         with pytest.raises(UserError, match=r"000001\.png: cannot be read \(Image size .* bomb"):
-            tracking.run(options)
+            tracking.check(options)
     for folder in (broken, other):
         picture = folder / "img1" / "000012.png"
         kept = picture.read_bytes()
         Image.new("RGB", (96, 65)).save(picture)
         with pytest.raises(UserError, match=r"000012\.png: has 96 x 65 pixels, but"):
-            tracking.run(options)
+            tracking.check(options)
         picture.unlink()
         with pytest.raises(UserError, match=r"000012\.png: cannot be read \(.*No such file"):
-            tracking.run(options)
+            tracking.check(options)
         picture.write_bytes(kept)
-    assert not (tmp_path / "out").exists()
     (broken / "img1" / "000012.png").unlink()
     tracking.check(replace(options, distance=("iou",)))  # which looks at no frame
 
@@ -385,9 +383,9 @@ def test_it_is_said_where_there_is_no_pair_to_choose_a_threshold_by(
 ) -> None:
     pytest.importorskip("motmetrics", reason="pip install 'latentrl[mot]'")
     options = tracking.Options(distance=("iou", "pixels"))
-    for length, noted in ((5, True), (60, False)):
-        write_sprites(tmp_path / str(length), seed=2, length=length, people=4, size=(96, 64))
-        tracking.follow_all(options, tmp_path / "home", (sprites,), (tmp_path / str(length),))
+    write_sprites(tmp_path / "longer", seed=2, length=22, people=3, size=(96, 64))
+    for learned, noted in ((sprites, True), (tmp_path / "longer", False)):
+        tracking.follow_all(options, tmp_path / "home", (sprites,), (learned,))
         said = capsys.readouterr().out
         assert ("note: pixels: the videos that are learned from show no pair" in said) == noted and "iou" not in said
 
