@@ -12,6 +12,7 @@ Called again, it goes on where it stopped. docs/geometry.md says what came of it
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 import time
@@ -28,22 +29,23 @@ from tqdm import tqdm
 from examples.mot.challenge import Video, by_frame, read_video, write_tracks
 from examples.mot.crops import shown, write_crops
 from examples.mot.distances import DISTANCES, IOU, RUNS, Appearance
-from examples.mot.scores import check_scorable, library, overall, scores
+from examples.mot.scores import COUNTS, check_scorable, library, overall, scores
 from examples.mot.sprites import write_sprites
 from examples.mot.threshold import thresholds
 from examples.mot.tracker import NOBODY, Rules, Tracker
 from latentrl.numerics.statistics import bootstrap_interval
 from latentrl.runs.folder import SETTINGS
 from latentrl.support.errors import UserError, reported
-from latentrl.support.files import read_json, write_json
+from latentrl.support.files import check_kinds, read_json, write_json
 from latentrl.support.locks import exclusive
-from latentrl.support.options import check_one_or_more, check_seed, default_hint
+from latentrl.support.options import LARGEST_SEED, check_one_or_more, check_seed, default_hint
 from latentrl.support.printing import digits
-from latentrl.support.steps import FileMemory, Steps
+from latentrl.support.steps import FileMemory, Record, Steps
 from latentrl.train import train
 from latentrl.training.options import TrainOptions
 
 STAGES, FIGURES = "stages.json", "figures.json"
+ANOTHER = "give another --out"
 SHOWN = ("switches", "idf1", "mota", "fragmentations")
 """Columns of the table that is printed."""
 
@@ -130,6 +132,7 @@ def run(options: Options) -> dict[str, Any]:
 
 def _run(options: Options, out: Path) -> dict[str, Any]:
     stored = json.loads(json.dumps({**asdict(options), "out": None, "seeds": None}, default=str))
+    check_stages(out / STAGES, stored)
     steps = Steps(FileMemory(out / STAGES, stored))
     seeds = range(options.seed, options.seed + options.seeds)
     for seed in seeds:
@@ -137,9 +140,47 @@ def _run(options: Options, out: Path) -> dict[str, Any]:
             done = f"seed {seed}: {name}"
             print(done + (" (done before)" if done in steps.finished else ""), flush=True)
             steps.run(done, work)
-    figures = compared([read_json(out / f"seed{seed}" / FIGURES, "start afresh with another --out") for seed in seeds])
+    figures = compared([read_figures(out / f"seed{seed}" / FIGURES, options.distance) for seed in seeds])
     write_json(out / FIGURES, figures)
     return figures
+
+
+def check_stages(path: Path, wanted: Mapping[str, object]) -> None:
+    """Refuse a file of stages that is damaged or was written with options other than ``wanted``; there may be none.
+
+    Raises:
+        UserError: it names the options that differ.
+    """
+    if not path.exists():
+        return
+    stored = read_json(path, ANOTHER)
+    check_kinds(stored, {"identity": dict}, path, ANOTHER)
+    try:
+        Record.from_json(json.dumps(stored))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): {ANOTHER}") from error
+    before = stored["identity"]
+    differing = [name for name in (*wanted, *(before.keys() - wanted)) if before.get(name) != wanted.get(name)]
+    if differing:
+        theirs, ours = (
+            " ".join(f"--{name.replace('_', '-')} {_typed(of.get(name))}" for name in differing)
+            for of in (before, wanted)
+        )
+        raise UserError(f"{path} belongs to a run with {theirs}, this one has {ours}: {ANOTHER}")
+
+
+def read_figures(path: Path, distances: Sequence[str]) -> dict[str, Any]:
+    """What :func:`follow_all` wrote.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    figures = read_json(path, ANOTHER)
+    check_kinds(figures, dict.fromkeys(distances, dict), path, ANOTHER)
+    for name in distances:
+        check_kinds(figures[name], {"overall": dict}, path, ANOTHER)
+        check_kinds(figures[name]["overall"], dict.fromkeys((*COUNTS, "mota", "idf1"), (int, float)), path, ANOTHER)
+    return {name: figures[name] for name in distances}
 
 
 def check(options: Options) -> None:
@@ -151,6 +192,13 @@ def check(options: Options) -> None:
     check_seed(options.seed)
     names = ("crop", "position_size", "steps", "batch", "crops", "patience", "seeds")
     check_one_or_more(**{name: getattr(options, name) for name in names})
+    if (last := options.seed + options.seeds - 1) > LARGEST_SEED:
+        raise UserError(f"--seed {options.seed} --seeds {options.seeds}: the last is {last}, of at most {LARGEST_SEED}")
+    for name in ("kappa", "flat"):
+        if not 0 < (value := getattr(options, name)) < math.inf:
+            raise UserError(f"--{name} {value:g}: give a positive number")
+    if math.isnan(options.confidence):
+        raise UserError("--confidence nan: give a number")
     if not options.distance or not set(options.distance) <= set(DISTANCES):
         raise UserError(f"--distance {' '.join(options.distance)}: choose of {', '.join(DISTANCES)}")
     if not 0 < options.overlap <= 1:
@@ -164,10 +212,13 @@ def check(options: Options) -> None:
     called = [one.resolve().name for one in options.videos]
     if len(set(called)) < len(called):
         raise UserError(f"--videos: two folders are called {max(called, key=called.count)}; rename one")
-    for folder in options.train_on:
-        read_video(folder, options.confidence)
+    videos = [read_video(folder, options.confidence, labels=False) for folder in options.train_on]
     for folder in options.videos:
-        check_scorable(read_video(folder, options.confidence))
+        videos.append(read_video(folder, options.confidence))
+        check_scorable(videos[-1])
+    if set(options.distance) != {IOU}:
+        for video in videos:
+            video.check_pictures()
 
 
 def work_of(options: Options, home: Path, seed: int) -> dict[str, Callable[[], object]]:
@@ -198,7 +249,7 @@ def make_videos(folders: Sequence[Path], seed: int, size: Size) -> None:
 def make_crops(options: Options, data: Path, folders: Sequence[Path], seed: int) -> None:
     """The data folder that encoders are trained on."""
     shutil.rmtree(data, ignore_errors=True)  # half of one, where it was interrupted
-    videos = [read_video(folder, options.confidence) for folder in folders]
+    videos = [read_video(folder, options.confidence, labels=False) for folder in folders]
     write_crops(data, videos, options.crop, options.crops, seed)
 
 
@@ -210,6 +261,8 @@ def fit(options: Options, model: str, home: Path, seed: int) -> None:
         kappa=options.kappa, steps=8 if options.quick else options.steps, batch=options.batch, seed=seed,
         flat=options.flat if model == "fm-vae" else None,
     )  # fmt: skip
+    if folder.is_dir() and not (folder / SETTINGS).exists():
+        shutil.rmtree(folder)  # killed before there was anything to go on with
     train(replace(wanted, resume=True) if (folder / SETTINGS).exists() else wanted)
 
 
@@ -220,8 +273,14 @@ def follow_all(options: Options, home: Path, scored: Sequence[Path], trained_on:
     for name in options.distance:
         if (make := DISTANCES[name]) is not None:
             appearances[name] = make(home / (RUNS[name] or ""))
-    others = [read_video(folder, options.confidence) for folder in trained_on] if appearances else []
+    learned = trained_on if appearances else ()
+    others = [read_video(folder, options.confidence, labels=False) for folder in learned]
     limits = thresholds(appearances, others, options.crop, rules)
+    for name in (name for name, limit in limits.items() if math.isinf(limit)):
+        print(
+            f"note: {name}: the videos that are learned from show no pair of crops to choose a threshold by, and all "
+            "count as alike; give more of them, or longer ones"
+        )
     found: dict[str, Any] = {name: {"threshold": limits.get(name), "videos": {}} for name in options.distance}
     for folder in scored:
         video = read_video(folder, options.confidence)
@@ -282,6 +341,11 @@ def table(figures: Mapping[str, Any]) -> str:
             share = row["switches_of_iou"]["mean"]
             lines.append(f"{name}: {share:.2f} times iou's switches, {'at most' if share <= 0.5 else 'more than'} half")
     return "\n".join(lines)
+
+
+def _typed(value: object) -> str:
+    """As it is given after a flag."""
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from dataclasses import replace
 from functools import partial
 from itertools import combinations, permutations
 from pathlib import Path
@@ -18,7 +20,7 @@ from examples.mot.boxes import overlaps
 from examples.mot.challenge import DETECTIONS, Detections, Truth, Video, read_video, write_tracks, write_video
 from examples.mot.crops import cut
 from examples.mot.distances import DISTANCES, RUNS, Pixels, least
-from examples.mot.scores import blameless, overall, scores
+from examples.mot.scores import blameless, check_scorable, overall, scores
 from examples.mot.sprites import write_sprites
 from examples.mot.threshold import least_error
 from examples.mot.tracker import NOBODY, Rules, Tracker, assigned
@@ -31,6 +33,10 @@ def sprites(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("videos") / "sprites"
     write_sprites(folder, seed=1, length=12, people=3, size=(96, 64))
     return folder
+
+
+def copied(folder: Path, to: Path, name: str = "copy") -> Path:
+    return Path(shutil.copytree(folder, to / name))
 
 
 def truth_of(frames: list[int], who: list[int], lefts: list[float], **changes: np.ndarray) -> Truth:
@@ -69,12 +75,21 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         ("seqinfo.ini", None, "seqinfo.ini: is not there; give the folder of a video"),
         ("seqinfo.ini", lambda text: text.replace("seqLength=12", "seqLength=many"), "seqinfo.ini: is damaged"),
         ("seqinfo.ini", lambda text: text.replace("imDir=img1", "imDir=../img1"), "leads out of the folder"),
+        ("seqinfo.ini", lambda text: text.replace("imDir=img1", "imDir=.."), "leads out of the folder"),
+        ("seqinfo.ini", lambda text: text.replace(".png", ".p\0ng"), "holds a zero byte"),
+        ("seqinfo.ini", lambda text: text.replace("seqLength=12", "seqLength=1000000"), "of at most 999999"),
+        ("seqinfo.ini", lambda text: "no section\n" + text, r"seqinfo.ini: is damaged \([^\n]+\); give"),
         ("det/det.txt", None, "det.txt: is not there"),
         ("det/det.txt", lambda text: "", "det.txt: is empty"),
         ("det/det.txt", lambda text: "1,-1,5,5,x,9,1\n" + text, "det.txt, line 1: .*'x'; give numbers"),
         ("det/det.txt", lambda text: "1,-1,5,5,0,9,1\n" + text, "line 1: 1,-1,5,5,0,9,1 is no box"),
         ("det/det.txt", lambda text: "1,-1,5,5\n" + text, "line 1: has 4 numbers, of 7"),
         ("det/det.txt", lambda text: "13,-1,5,5,9,9,1\n" + text, "line 1: frame 13 of 12"),
+        ("det/det.txt", lambda text: "1,-1,5,5,1e-300,1e-300,1\n" + text, "line 1: .* is no box"),
+        ("det/det.txt", lambda text: "1,-1,5,-2e6,9,9,1\n" + text, "line 1: .* is no box"),
+        ("gt/gt.txt", lambda text: text.rstrip()[:-9], "gt.txt, line 36: has 7 numbers, but the first row has 9"),
+        ("gt/gt.txt", lambda text: "1,1.5,5,5,9,9,1,1,1\n" + text, "line 1: identity 1.5 is no whole number"),
+        ("gt/gt.txt", lambda text: "1,1e9,5,5,9,9,1,1,1\n" + text, "line 1: identity 1000000000 is no whole number"),
         ("gt/gt.txt", lambda text: 2 * text, "gt.txt: an identity is in one frame twice"),
     ],
 )
@@ -92,6 +107,21 @@ def test_a_folder_that_is_damaged_is_refused(sprites: Path, file: str, change: o
         path.write_text(text)
 
 
+def test_a_mark_of_the_byte_order_is_no_text(sprites: Path, tmp_path: Path) -> None:
+    marked = copied(sprites, tmp_path)
+    for name in ("seqinfo.ini", "det/det.txt", "gt/gt.txt"):
+        (marked / name).write_bytes(b"\xef\xbb\xbf" + (marked / name).read_bytes())
+    found, expected = read_video(marked), read_video(sprites)
+    np.testing.assert_array_equal(found.detections.boxes, expected.detections.boxes)
+    assert found.size == expected.size
+
+
+def test_labels_are_left_alone_where_they_are_not_used(sprites: Path, tmp_path: Path) -> None:
+    unread = copied(sprites, tmp_path)
+    (unread / "gt" / "gt.txt").write_text("damaged")
+    assert read_video(unread, labels=False).truth is None
+
+
 def test_a_frame_of_another_size_is_refused(sprites: Path) -> None:
     path = sprites / "seqinfo.ini"
     text = path.read_text()
@@ -101,6 +131,32 @@ def test_a_frame_of_another_size_is_refused(sprites: Path) -> None:
             read_video(sprites).picture(2)
     finally:
         path.write_text(text)
+
+
+def test_frames_are_missed_before_anything_is_made(
+    sprites: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    broken, other = copied(sprites, tmp_path), copied(sprites, tmp_path / "others", "other")
+    options = tracking.Options((broken,), (other,), ("iou", "pixels"))
+    tracking.check(options)
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # a bomb is above twice this
+        with pytest.raises(UserError, match=r"000001\.png: cannot be read \(Image size .* bomb"):
+            tracking.check(options)
+    for folder in (broken, other):
+        picture = folder / "img1" / "000012.png"
+        kept = picture.read_bytes()
+        Image.new("RGB", (96, 65)).save(picture)
+        with pytest.raises(UserError, match=r"000012\.png: has 96 x 65 pixels, but"):
+            tracking.check(options)
+        picture.unlink()
+        with pytest.raises(UserError, match=r"000012\.png: cannot be read \(.*No such file"):
+            tracking.check(options)
+        picture.write_bytes(kept)
+    (broken / "img1" / "000012.png").unlink()
+    tracking.check(replace(options, distance=("iou",)))  # which looks at no frame
 
 
 def test_a_made_up_video_is_the_same_again_and_hides_people(sprites: Path, tmp_path: Path) -> None:
@@ -252,6 +308,12 @@ def test_without_truth_nothing_is_scored() -> None:
         scores(video_of(None, empty, 1), np.zeros(0, int))
 
 
+def test_where_nobody_counts_nothing_is_scored() -> None:
+    true = truth_of([0, 0], [1, 2], [0.0, 100], kinds=np.array([1, 7]), counts=np.array([0, 1]) > 0)
+    with pytest.raises(UserError, match=r"gt\.txt: nobody in it counts"):
+        check_scorable(video_of(true, Detections(np.zeros(2, int), true.boxes, np.ones(2)), 1))
+
+
 def test_every_distance_has_its_run_named() -> None:
     assert RUNS.keys() == DISTANCES.keys()
 
@@ -281,7 +343,51 @@ def test_all_of_it_goes_through_to_the_end_and_is_not_done_twice(
     assert "seed 0: fm-vae (done before)" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         tracking.main([*words, "--patience", "5"])
-    assert "belongs to a run with" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "belongs to a run with --patience 60, this one has --patience 5: give another --out" in said
+    assert "--overlap" not in said
+
+
+def test_a_folder_that_is_damaged_is_told_of(sprites: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("motmetrics", reason="pip install 'latentrl[mot]'")
+    out = tmp_path / "out"
+    options = tracking.Options((sprites,), distance=("iou",), out=out, seeds=1)
+    tracking.run(options)
+    for path in (out / "seed0" / "figures.json", out / "stages.json"):
+        kept = path.read_text()
+        for text in ("{", '{"a": 1}', '{"iou": {"overall": {"mota": null}}}', '{"identity": {}, "finished": 3}'):
+            path.write_text(text)
+            with pytest.raises(UserError, match=rf"{re.escape(str(path))}.* damaged .*: give another --out$"):
+                tracking.run(options)
+        path.write_text(kept)
+    tracking.run(options)
+
+
+def test_a_training_that_was_killed_before_its_settings_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[bool, bool]] = []
+    monkeypatch.setattr(tracking, "train", lambda options: found.append((options.run.exists(), options.resume)))
+    folder = tmp_path / "vhp-vae"
+    folder.mkdir()
+    (folder / "lock").touch()
+    tracking.fit(tracking.Options(), "vhp-vae", tmp_path, 0)
+    folder.mkdir()
+    (folder / "settings.json").touch()
+    tracking.fit(tracking.Options(), "vhp-vae", tmp_path, 0)
+    assert found == [(False, False), (True, True)]
+
+
+def test_it_is_said_where_there_is_no_pair_to_choose_a_threshold_by(
+    sprites: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("motmetrics", reason="pip install 'latentrl[mot]'")
+    options = tracking.Options(distance=("iou", "pixels"))
+    write_sprites(tmp_path / "longer", seed=2, length=22, people=3, size=(96, 64))
+    for learned, noted in ((sprites, True), (tmp_path / "longer", False)):
+        tracking.follow_all(options, tmp_path / "home", (sprites,), (learned,))
+        said = capsys.readouterr().out
+        assert ("note: pixels: the videos that are learned from show no pair" in said) == noted and "iou" not in said
 
 
 def test_switches_are_shares_of_those_of_boxes_where_there_are_any() -> None:
@@ -312,6 +418,12 @@ def test_videos_on_disk_are_taken_as_they_are(
         (["--distance", "cosine"], "--distance cosine: choose of iou"),
         (["--overlap", "0"], "--overlap 0: give a share above 0"),
         (["--crop", "0"], "--crop 0: give one or more"),
+        (["--kappa", "-1"], "--kappa -1: give a positive number"),
+        (["--kappa", "nan"], "--kappa nan: give a positive number"),
+        (["--flat", "nan"], "--flat nan: give a positive number"),
+        (["--flat", "0"], "--flat 0: give a positive number"),
+        (["--confidence", "nan"], "--confidence nan: give a number"),
+        (["--seed", "4294967294"], "--seed 4294967294 --seeds 3: the last is 4294967296"),
         (["--train-on", "a"], "--train-on: goes with --videos"),
         (["--videos", "a"], "--videos: give others with --train-on"),
         (["--videos", "a", "--train-on", "a"], "a: is scored too"),

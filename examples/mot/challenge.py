@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import configparser
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from examples.mot.boxes import Boxes
-from latentrl.support.errors import UserError
+from latentrl.support.errors import UserError, message_of
 from latentrl.support.files import write_text
 
 INFO, DETECTIONS, TRUTH, FRAMES = "seqinfo.ini", Path("det/det.txt"), Path("gt/gt.txt"), "img1"
@@ -29,6 +30,12 @@ PEDESTRIAN = 1
 """The class that is followed; all others are left out of a score."""
 LIKE_PEDESTRIANS = (2, 7, 8, 12)
 """Classes that no tracker is blamed for: people on vehicles, people who stand still, distractors, reflections."""
+LONGEST = 999_999
+"""Frames of a video, whose files have six digits."""
+FARTHEST, SMALLEST = 1e6, 1e-3
+"""Pixels that a box may be away or large, and that a side has at least: below, areas vanish."""
+IDENTITIES = 1e9
+"""Identities are below; floating-point numbers above it may be no whole ones."""
 FOLDER = "give the folder of a video as MOTChallenge has them, such as MOT16/train/MOT16-02"
 
 
@@ -79,7 +86,9 @@ class Video:
         rate: frames a second.
         size: width and height of a frame in pixels.
         detections: of all frames.
-        truth: None where there is none, as in the benchmark's test videos.
+        truth: None where there is none, as in the benchmark's test videos, or it was not read.
+        pictures: the folder of the frames, within the video's.
+        ending: of their files.
     """
 
     folder: Path
@@ -98,22 +107,43 @@ class Video:
         Raises:
             UserError: it is missing, damaged, or of another size than the video's.
         """
+        with self._opened(frame) as opened:
+            return opened.convert("RGB")
+
+    def check_pictures(self) -> None:
+        """See that every frame with a detection is there and of the video's size; only headers are read.
+
+        Raises:
+            UserError: names the first that is not.
+        """
+        for frame in np.unique(self.detections.frames):
+            with self._opened(int(frame)):
+                pass
+
+    @contextmanager
+    def _opened(self, frame: int) -> Iterator[Image.Image]:
         path = self.folder / self.pictures / f"{frame + 1:06d}{self.ending}"
         try:
             with Image.open(path) as opened:
-                found = opened.convert("RGB")
-        except (OSError, SyntaxError) as error:
-            raise UserError(f"{path}: cannot be read ({error}): copy the video again") from error
-        if found.size != self.size:
-            raise UserError(
-                f"{path}: has {found.width} x {found.height} pixels, but {self.folder / INFO} says "
-                f"{self.size[0]} x {self.size[1]}: copy the video again"
-            )
-        return found
+                if opened.size != self.size:
+                    raise UserError(
+                        f"{path}: has {opened.width} x {opened.height} pixels, but {self.folder / INFO} says "
+                        f"{self.size[0]} x {self.size[1]}: copy the video again"
+                    )
+                yield opened
+        except UserError:
+            raise
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise UserError(f"{path}: cannot be read ({message_of(error)}): copy the video again") from error
 
 
-def read_video(folder: Path, least: float = -np.inf) -> Video:
+def read_video(folder: Path, least: float = -np.inf, labels: bool = True) -> Video:
     """A video's folder, checked, with the detections of a confidence of ``least`` or more.
+
+    Args:
+        folder: the video's.
+        least: confidence, in the detector's units.
+        labels: False leaves gt/gt.txt alone.
 
     Raises:
         UserError: something is missing or damaged; it names the file, the line and the cure.
@@ -123,16 +153,20 @@ def read_video(folder: Path, least: float = -np.inf) -> Video:
         raise UserError(f"{path}: is not there; {FOLDER}")
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(path.read_text(encoding="utf-8"))
+        parser.read_string(path.read_text(encoding="utf-8-sig"))
         info = parser["Sequence"]
         name, pictures, ending = info["name"], info.get("imDir", FRAMES), info.get("imExt", ".jpg")
         length, rate = int(info["seqLength"]), float(info.get("frameRate", "30"))
         size = int(info["imWidth"]), int(info["imHeight"])
     except (configparser.Error, KeyError, ValueError) as error:
-        raise UserError(f"{path}: is damaged ({error}); {FOLDER}") from error
+        raise UserError(f"{path}: is damaged ({message_of(error)}); {FOLDER}") from error
     if min(length, *size) < 1 or not 0 < rate < np.inf:
         raise UserError(f"{path}: has {length} frames of {size[0]} x {size[1]} pixels, {rate:g} a second; {FOLDER}")
-    if Path(pictures).name != pictures or Path(f"0{ending}").name != f"0{ending}":
+    if length > LONGEST:
+        raise UserError(f"{path}: has {length} frames, of at most {LONGEST}; {FOLDER}")
+    if "\0" in pictures + ending:
+        raise UserError(f"{path}: imDir or imExt holds a zero byte, which no file is called by; {FOLDER}")
+    if pictures == ".." or Path(pictures).name != pictures or Path(f"0{ending}").name != f"0{ending}":
         raise UserError(f"{path}: imDir {pictures} or imExt {ending} leads out of the folder; {FOLDER}")
     rows = _rows(folder / DETECTIONS, 7, length)
     rows = rows[rows[:, 6] >= least]
@@ -141,7 +175,7 @@ def read_video(folder: Path, least: float = -np.inf) -> Video:
             f"{folder / DETECTIONS}: has no detection of a confidence of {least:g} or more: give a lower one"
         )
     found = Detections(rows[:, 0].astype(np.int64) - 1, _from_one(rows[:, 2:6]), rows[:, 6])
-    truth = _truth(folder / TRUTH, length) if (folder / TRUTH).is_file() else None
+    truth = _truth(folder / TRUTH, length) if labels and (folder / TRUTH).is_file() else None
     return Video(folder, name, length, rate, size, found, truth, pictures, ending)
 
 
@@ -207,11 +241,11 @@ def _truth(path: Path, length: int) -> Truth:
 
 
 def _rows(path: Path, columns: int, length: int) -> NDArray[np.float64]:
-    """The rows of numbers of a file, by frame; of the columns that all rows have."""
+    """The rows of numbers of a file, by frame; all have as many columns as the first, ``columns`` or more."""
     if not path.is_file():
         raise UserError(f"{path}: is not there; {FOLDER}")
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    rows: list[list[float]] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
         if not line.strip():
             continue
         try:
@@ -220,15 +254,24 @@ def _rows(path: Path, columns: int, length: int) -> NDArray[np.float64]:
             raise UserError(f"{path}, line {number}: {error}; give numbers with commas between them") from error
         if len(row) < columns:
             raise UserError(f"{path}, line {number}: has {len(row)} numbers, of {columns}: copy the file again")
-        if not np.isfinite(row).all() or min(row[4:6]) <= 0:
+        if rows and len(row) != len(rows[0]):
+            raise UserError(
+                f"{path}, line {number}: has {len(row)} numbers, but the first row has {len(rows[0])}: "
+                "copy the file again"
+            )
+        if not np.isfinite(row).all() or min(row[4:6]) < SMALLEST or max(map(abs, row[2:6])) > FARTHEST:
             raise UserError(f"{path}, line {number}: {line.strip()} is no box: copy the file again")
+        if row[1] != int(row[1]) or abs(row[1]) >= IDENTITIES:
+            raise UserError(
+                f"{path}, line {number}: identity {row[1]:.12g} is no whole number below {IDENTITIES:.0e}: "
+                "copy the file again"
+            )
         if row[0] != int(row[0]) or not 1 <= row[0] <= length:
             raise UserError(f"{path}, line {number}: frame {row[0]:g} of {length}: is the file another video's?")
         rows.append(row)
     if not rows:
         raise UserError(f"{path}: is empty: copy the file again")
-    least = min(map(len, rows))
-    found = np.array([row[:least] for row in rows])
+    found = np.array(rows)
     return found[found[:, 0].argsort(kind="stable")]
 
 

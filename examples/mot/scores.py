@@ -46,12 +46,17 @@ def check_scorable(video: Video) -> Truth:
     """The truth of a video.
 
     Raises:
-        UserError: it has none.
+        UserError: it has none, or nobody in it counts.
     """
     if video.truth is None:
         raise UserError(
             f"{video.folder / TRUTH}: is not there, and nothing can be scored: the benchmark keeps that of its test "
             "videos to itself; give videos of its folder train/"
+        )
+    if not _counting(video.truth).any():
+        raise UserError(
+            f"{video.folder / TRUTH}: nobody in it counts (column 7 not 0, class {PEDESTRIAN}), and nothing can be "
+            "scored: give another video"
         )
     return video.truth
 
@@ -72,7 +77,7 @@ def scores(video: Video, identities: NDArray[np.int64]) -> dict[str, float]:
         known = identities[found] != NOBODY
         boxes, who = video.detections.boxes[found][known], identities[found][known]
         kept = ~blameless(part, boxes)
-        counting = part.counts & (part.kinds == PEDESTRIAN)
+        counting = _counting(part)
         shared = overlaps(part.boxes[counting], boxes[kept])
         apart = np.where(shared >= LEAST, 1 - shared, np.nan)
         accumulator.update(part.identities[counting].tolist(), who[kept].tolist(), apart)
@@ -100,6 +105,10 @@ def blameless(truth: Truth, boxes: Boxes) -> NDArray[np.bool_]:
     for row, column in zip(*linear_sum_assignment(np.where(shared >= LEAST, -shared, 0)), strict=True):
         found[column] = shared[row, column] >= LEAST and truth.kinds[row] in LIKE_PEDESTRIANS
     return found
+
+
+def _counting(truth: Truth) -> NDArray[np.bool_]:
+    return truth.counts & (truth.kinds == PEDESTRIAN)
 
 
 def _part(truth: Truth, frame: slice) -> Truth:
