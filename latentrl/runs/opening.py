@@ -34,11 +34,13 @@ def check_folder(folder: Path, overwrite: bool) -> None:
     """
     if folder.is_symlink():
         raise UserError(f"{folder} is a link: give the folder that it leads to with --run, {folder.resolve()}")
-    if not folder.is_dir():
-        if folder.exists():
-            raise UserError(f"{folder} is no folder: move it away, or give another folder with --run")
+    # Asked once: another process may make, or move away, the folder meanwhile.
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:
         return
-    names = sorted(path.name for path in folder.iterdir())
+    except NotADirectoryError as error:
+        raise UserError(f"{folder} is no folder: move it away, or give another folder with --run") from error
     if not names:
         return
     if overwrite:
@@ -67,7 +69,7 @@ def check_resumable(folder: Path) -> None:
     recover(folder)
     if (folder / SETTINGS).is_file():
         return
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not _holds_something(folder):
         raise UserError(f"--resume: {folder} holds no run: leave --resume out to begin one")
     raise UserError(
         f"--resume: {folder / SETTINGS} does not exist, which says how the run was begun: put it back, or begin again "
@@ -100,7 +102,7 @@ def opened(folder: Path, overwrite: bool = False, resume: bool = False) -> Itera
         return
     recover(folder)
     check_folder(folder, overwrite)
-    if folder.is_dir() and any(folder.iterdir()):
+    if _holds_something(folder):
         with locks.exclusive(folder, busy):
             _move_aside(folder)
             with _fresh(folder, busy):
@@ -180,6 +182,13 @@ def _move_aside(folder: Path) -> None:
         return
     shutil.rmtree(aside, ignore_errors=True)
     folder.rename(aside)
+
+
+def _holds_something(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _aside(folder: Path) -> Path:

@@ -64,7 +64,8 @@ def _introduction(command: str) -> list[str]:
         "In each system random actions are recorded, at most 60,000 frames, a model is trained on the pictures, and a",
         "policy is learned in it for one picture of the goal; the policy and a planner (CEM) then act in the",
         "environment, beside random actions. None of them has seen a reward. Sizes of the state are counted from the",
-        "joints; pictures and held actions were chosen by looking at data; everything else is the commands' default.",
+        "joints; pictures and held actions were chosen by looking at data; everything else is the commands'",
+        "default, but where a system's note says so.",
     ]
 
 
