@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -132,8 +132,8 @@ def _is_done(run: Begun) -> bool:
     return True
 
 
-def _other_versions(options: TrainOptions) -> list[str]:
-    said = changed(load_settings(options.folder).get("environment", {}), describe_environment())
+def _other_versions(stored: Mapping[str, Any]) -> list[str]:
+    said = changed(stored.get("environment", {}), describe_environment())
     return [] if said is None else [f"note: {said}"]
 
 
@@ -164,14 +164,14 @@ def _train(run: Begun, processes: Processes) -> Path:
         return options.folder
     if options.resume:
         keep_backend(options.folder, situation.options.backend)
-    told = [amount(recipe.settings), *notes(situation, recipe), *(_other_versions(options) if started else ())]
+    stored = load_settings(options.folder) if options.resume else {}
+    told = [amount(recipe.settings), *notes(situation, recipe), *(_other_versions(stored) if started else ())]
     for line in told:
         say(line, flush=True)
     view = TrainingView(f"{options.folder}, {options.model}", told[1:]) if can_show(options.live) else None
     with few_threads() as most:
         training = build_training(situation, recipe, options.folder, processes)
-        before = load_settings(options.folder).get(THREADS) if options.resume else None
-        torch.set_num_threads(training_threads(training.trainer, most, before))
+        torch.set_num_threads(training_threads(training.trainer, most, stored.get(THREADS)))
         write_settings(situation, recipe, training, data)
         _check_alike(recipe, training)
         if situation.options.backend in NEEDS:

@@ -36,13 +36,12 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
         before: of :func:`describe_environment`, as the run's settings hold it; what it lacks is not compared.
         now: the same, of this process.
     """
-    pairs = [(name, before[name], now[name]) for name in OF_BITS if name in before and before[name] != now[name]]
-    if not pairs:
+    other = [name for name in OF_BITS if name in before and before[name] != now[name]]
+    if not other:
         return None
-    was, goes_on = (
-        ", ".join(
-            f"latentrl at {pair[which][:9]}" if pair[0] == "git" else f"{pair[0]} {pair[which]}" for pair in pairs
-        )
-        for which in (1, 2)
-    )
+    was, goes_on = (", ".join(_named(name, versions[name]) for name in other) for versions in (before, now))
     return f"begun with {was}, goes on with {goes_on}: to other bits than if that were the same"
+
+
+def _named(name: str, version: str) -> str:
+    return f"latentrl at {version[:9]}" if name == "git" else f"{name} {version}"
