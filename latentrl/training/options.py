@@ -109,7 +109,7 @@ class TrainOptions:
         None
     )
     """p(x | z) of a static model; bernoulli is for values from 0 to 1."""
-    samples: Annotated[int | None, default_hint("16, of a state-space model 1", "INT")] = None
+    samples: Annotated[int | None, default_hint("16, of a state-space model 8; of the source's recipe 1", "INT")] = None
     """Importance samples: of the hierarchical prior's bound, or of the whole bound in an iwae."""
     layers: Annotated[int | None, default_hint("1", "{1,2}")] = None
     """Stochastic layers of an iwae."""

@@ -27,6 +27,8 @@ DRAWN_FRAMES = 6
 """Frames of a sequence of large pictures that a training step on a processor decodes."""
 SHORTEST = 3
 """Frames of a sequence's beginning that a recurrent posterior is trained on, at least: it is asked about five."""
+SAMPLES = 8
+"""Importance samples of the hierarchical prior's bound in a model of sequences; the source has one."""
 FRAMES_AT_ONCE = 100
 """Frames in a batch of a static model; the source names no number."""
 FLAT = {"latentrl": 300.0, "source": 8000.0}
@@ -209,6 +211,7 @@ def model_settings(situation: Situation) -> dict[str, Any]:
         "standardise": options.standardise,
         "drawn_frames": DRAWN_FRAMES if options.network == "lean" else 0,
         "shortest": SHORTEST,
+        "samples": 1 if situation.plain else SAMPLES,
         **(entry.source if situation.plain else {}),
         **({"version": options.version} if options.version is not None else {}),
         **({"samples": options.samples} if options.samples is not None else {}),
