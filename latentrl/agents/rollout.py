@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from latentrl.numerics.feedback import follow_feedback
+from latentrl.numerics.rolling import follow
 from latentrl.types import Dynamics, FeedbackDynamics, RolloutDynamics
 
 
@@ -28,11 +29,7 @@ def rollout(dynamics: Dynamics, state: Tensor, actions: Tensor) -> Tensor:
     """
     if isinstance(dynamics, RolloutDynamics) and not torch.is_grad_enabled():
         return dynamics.rollout(state, actions)
-    states = []
-    for action in actions.unbind(-2):
-        state = dynamics.transition(state, action).mean
-        states.append(state)
-    return torch.stack(states, dim=-2)
+    return follow(lambda state, action: dynamics.transition(state, action).mean, state, actions)
 
 
 def rollout_feedback(

@@ -34,6 +34,7 @@ from latentrl.numerics.distributions import (
     pixel_distortion,
     standard_normal_like,
 )
+from latentrl.numerics.rolling import follow
 from latentrl.priors.base import InitialDistribution
 from latentrl.types import Belief, RateDistortion, Sequences
 
@@ -164,18 +165,19 @@ class RSSM(WorldModel):
         return _belief(self.recognise(self.recurrent(frame, none)[:, 0], memory), memory)
 
     def _advance(self, state: Tensor, action: Tensor) -> Tensor:
-        """The memory ``(h, c)_t`` that goes with the transition from a packed state.
+        """The memory ``(h, c)_t`` that goes with the transition from a packed state."""
+        return self._continued(state, action / self.control_scale)
 
-        It is continued linearly in the control beyond the largest of the training data: of what gates do there they
-        have learned nothing.
-        """
-        latent, memory = state[..., : self.latent_size], state[..., self.latent_size :]
-        control = action / self.control_scale
+    def _remembered(self, state: Tensor, control: Tensor) -> Tensor:
+        """The same for controls in units of the training data's largest, of which none is larger."""
+        return self.remember(state[..., : self.latent_size], control, state[..., self.latent_size :])
+
+    def _continued(self, state: Tensor, control: Tensor) -> Tensor:
+        """The same for any controls: linear beyond the training data's, where the gates have learned nothing."""
         excess = control.abs().amax(-1, keepdim=True).clamp(min=1.0)
         inside = control / excess
         # At once, so that what the memory gives to the gates is computed once.
-        both, twice = torch.stack((inside, -inside)), latent.expand(2, *latent.shape)
-        ahead, back = self.remember(twice, both, memory)
+        ahead, back = self._remembered(state.expand(2, *state.shape), torch.stack((inside, -inside)))
         return torch.where(excess > 1, 0.5 * (ahead + back + excess * (ahead - back)), ahead)
 
     # -- learning ----------------------------------------------------------------------------------------------------
@@ -237,6 +239,23 @@ class RSSM(WorldModel):
     def transition(self, state: Tensor, action: Tensor) -> PackedGaussian:
         memory = self._advance(state.float(), action)
         return PackedGaussian(self.prior_network(self.recurrence.output(memory)), memory)
+
+    @torch.no_grad()
+    def rollout(self, state: Tensor, actions: Tensor) -> Tensor:
+        """Mean states ``[..., H, Dz + K]`` after ``actions [..., H, Du]`` from ``state [..., Dz + K]``; no gradient.
+
+        Where no action is larger than those of the training data, the memory is not continued beyond them: half of its
+        work.
+        """
+        controls = actions / self.control_scale
+        # To look is to wait for the device, and a tensor of another class may have nothing to look at.
+        plain = type(controls) is Tensor and controls.device.type == "cpu" and bool((controls.abs() <= 1.0).all())
+
+        def step(state: Tensor, control: Tensor) -> Tensor:
+            memory = self._remembered(state, control) if plain else self._continued(state, control)
+            return torch.cat((self.prior_network(self.recurrence.output(memory)).mean, memory), -1)
+
+        return follow(step, state.float(), controls)
 
     def emission(self, state: Tensor) -> PixelGaussian:
         mean = self.decode(state[..., : self.latent_size])

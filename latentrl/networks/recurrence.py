@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from latentrl.types import Distribution
 
@@ -50,7 +51,7 @@ class Recurrence(nn.Module):
         """The memory ``[..., 2 * hidden]`` after one more of ``inputs [..., input_size]``."""
         weight_in, weight_memory, bias_in, bias_memory = self.lstm.parameters()
         h, c = memory.chunk(2, -1)
-        gates = inputs @ weight_in.T + h @ weight_memory.T + (bias_in + bias_memory)
+        gates = linear(inputs, weight_in, bias_in + bias_memory) + linear(h, weight_memory)
         enter, forget, candidate, leave = gates.chunk(4, -1)
         cell = forget.sigmoid() * c + enter.sigmoid() * candidate.tanh()
         return torch.cat((leave.sigmoid() * cell.tanh(), cell), -1)

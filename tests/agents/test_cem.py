@@ -76,7 +76,7 @@ def test_a_plan_that_is_given_is_searched_around_closely_by_one_half_and_boldly_
     options = CEMOptions(horizon=1, samples=4000, iterations=1, initial_std=0.1, warm_std=0.02, bold=0.5)
     for warm_start in (None, torch.full((1, 1, 1), 0.25)):
         CEM(LOW, HIGH, options).plan(Seeing(), to_zero, torch.zeros(1, 1), warm_start, torch.Generator().manual_seed(0))
-    cold, warm = drawn
+    cold, warm = torch.cat(drawn).chunk(2)
     near, bold = warm.chunk(2)
     assert float(cold.std()) == pytest.approx(0.1 * 2, rel=0.05)
     assert float(near.std()) == pytest.approx(0.02 * 2, rel=0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
@@ -137,6 +138,18 @@ def test_beyond_the_recorded_controls_the_memory_goes_on_linearly() -> None:
         torch.testing.assert_close(model.transition(state, 3.5 * sign * largest).memory, expected)
     inside = model.remember(latent, 0.4 * torch.ones(6, 1), memory)
     torch.testing.assert_close(model.transition(state, 0.4 * largest).memory, inside)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("largest", [2.0, 5.0], ids=["as recorded", "beyond"])
+def test_a_rollout_is_the_transition_step_by_step(largest: float) -> None:
+    model, g = make_model(), torch.Generator().manual_seed(2)
+    state = torch.randn(7, model.state_size, generator=g)
+    actions = largest * (2.0 * torch.rand(7, 5, 1, generator=g) - 1.0)
+    path = model.rollout(state, actions)
+    for t, action in enumerate(actions.unbind(1)):
+        state = model.transition(state, action).mean
+        torch.testing.assert_close(path[:, t], state)
 
 
 def test_training_sees_beginnings_of_every_length_and_counts_them_as_whole() -> None:
