@@ -15,7 +15,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "Paths",
         "Density",
         "Moments",
-        "Joint",
+        "Drawn",
         "Smoothed",
         "Packed",
         "_Update",

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference import kalman
-from latentrl.inference.backends import REFERENCE, Backend, Emission, Mixture, StateSpace
+from latentrl.inference.backends import REFERENCE, Backend, Emission, Joint, Marginals, Mixture, StateSpace
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import Sampled
 from latentrl.models.frame_autoencoder import FrameAutoencoder
@@ -27,11 +27,7 @@ from latentrl.networks import NetworkName
 from latentrl.numerics.distributions import (
     DiagonalGaussian,
     PixelGaussian,
-    cholesky,
-    diagonal_log_prob,
-    gaussian_log_prob,
     pixel_distortion,
-    sample_gaussian,
 )
 from latentrl.priors.base import InitialDistribution
 from latentrl.transitions.frozen import FrozenTransition
@@ -245,55 +241,22 @@ class EKVAE(FrameAutoencoder, WorldModel):
         self, posterior: DiagonalGaussian, positions: Tensor, actions: Tensor, generator: torch.Generator | None
     ) -> tuple[RateTerms, Tensor]:
         """The terms of :meth:`rate_terms`, and the sampled states ``[B, T, Dz]`` that they were estimated with."""
-        rate = self._joint_rate if self.settings.version == "joint" else self._marginal_rate
-        states, emission, transition, log_posterior = rate(positions, actions, generator)
+        states, emission, transition, log_posterior = self._drawn(positions, actions, generator)
         terms = RateTerms(
             encoder=posterior.log_prob(positions).sum(1).double(),
-            emission=emission,
+            emission=-emission,
             prior=-self.prior_bound(states[:, 0].float(), generator).double(),
-            transition=transition,
+            transition=-transition,
             posterior=log_posterior,
         )
         return terms, states
 
-    def _marginal_rate(
-        self, positions: Tensor, actions: Tensor, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """States, emission, transition and posterior terms of Eq. 4.27-4.28, with states from the marginals."""
-        weights, a = self.backend.mixture(self.dynamics), positions.double()
-        controls, smoothing = weights.scaled(actions), self.settings.version == "smoother"
-        if smoothing:
-            filtered, chosen = self.backend.filter_and_smooth(self.state_space(), positions, actions)
-        else:
-            filtered = chosen = self.run_filter(a, controls, weights).filtered
-        # z_T appears in no term, unless it is z_1 too.
-        steps = a.shape[1] - 1
-        kept = max(steps, 1)
-        covariances = torch.stack((chosen.covariance[:, :kept], filtered.covariance[:, :kept]))
-        factor, filter_factor = cholesky(covariances).unbind(0)
-        states, log_chosen = sample_gaussian(chosen.mean[:, :kept], factor, generator)
-        log_posterior = log_chosen[:, 0]
-        if smoothing:
-            log_filtered = gaussian_log_prob(states, filtered.mean[:, :kept], filter_factor)
-            log_posterior = log_posterior + (log_chosen - log_filtered)[:, :steps].sum(1)
-        noise = self.emission_variance()
-        emission = -diagonal_log_prob(a[:, 0], states[:, 0, : self.position_size], noise)
-        before = states[:, :steps]
-        # p(a_t | z_{t-1}, u_{t-1}) = N(H (F z + B u), H Q H' + R) is diagonal: H picks dimensions whose noise is.
-        mean, variance = (
-            moment[..., : self.position_size] for moment in self.backend.moments(weights, before, controls)
-        )
-        transition = -diagonal_log_prob(a[:, 1:], mean, variance + noise)
-        return states, emission, transition.sum(1), log_posterior
-
-    def _joint_rate(
-        self, positions: Tensor, actions: Tensor, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """States and the three terms for one trajectory z_1:T from the joint smoothing distribution."""
-        states, emission, transition, log_posterior = self.backend.joint(
-            self.state_space(), positions, actions, generator
-        )
-        return states, -emission, -transition, log_posterior
+    def _drawn(self, positions: Tensor, actions: Tensor, generator: torch.Generator | None) -> Joint | Marginals:
+        """States of one trajectory from the joint smoothing distribution, or of the marginals, and their densities."""
+        space, version = self.state_space(), self.settings.version
+        if version == "joint":
+            return self.backend.joint(space, positions, actions, generator)
+        return self.backend.marginals(space, positions, actions, version == "smoother", generator)
 
     # -- what stages of a training ask for ---------------------------------------------------------------------------
 

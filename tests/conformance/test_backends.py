@@ -187,6 +187,16 @@ def joint(problem: Problem, backend: Backend) -> list[Tensor]:
     return list(backend.joint(space(problem), observed(problem), problem.controls, generator))
 
 
+def from_smoother(problem: Problem, backend: Backend) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    return list(backend.marginals(space(problem), observed(problem), problem.controls, True, generator))
+
+
+def from_filter(problem: Problem, backend: Backend) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    return list(backend.marginals(space(problem), observed(problem), problem.controls, False, generator))
+
+
 def both(problem: Problem, backend: Backend) -> list[Tensor]:
     filtered, smoothed = backend.filter_and_smooth(space(problem), observed(problem), problem.controls)
     return [*filtered, *smoothed]
@@ -211,6 +221,8 @@ WORK = {
     "densities": densities,
     "moments": moments,
     "joint": joint,
+    "marginals of the smoother": from_smoother,
+    "marginals of the filter": from_filter,
     "chain": chain,
     "filter and smoother": both,
 }

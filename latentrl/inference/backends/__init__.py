@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 
-from latentrl.inference.backends.base import Backend, Emission, Joint, Mixture, StateSpace, Transition
+from latentrl.inference.backends.base import Backend, Emission, Joint, Marginals, Mixture, StateSpace, Transition
 from latentrl.inference.backends.parallel import Parallel
 from latentrl.inference.backends.reference import Reference
 from latentrl.support.compiling import can_compile
@@ -21,6 +21,7 @@ __all__ = [
     "Backend",
     "Emission",
     "Joint",
+    "Marginals",
     "Mixture",
     "StateSpace",
     "Transition",

@@ -9,7 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from latentrl.inference.kalman import Filtered, Paths
-from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.numerics.distributions import (
+    DiagonalGaussian,
+    cholesky,
+    diagonal_log_prob,
+    gaussian_log_prob,
+    sample_gaussian,
+)
 from latentrl.types import Belief
 
 
@@ -86,6 +92,22 @@ class Joint(NamedTuple):
         emission: log p(a_1:T | z_1:T).
         transition: log p(z_2:T | z_1, u).
         posterior: log p(z_1:T | a_1:T, u).
+    """
+
+    states: Tensor
+    emission: Tensor
+    transition: Tensor
+    posterior: Tensor
+
+
+class Marginals(NamedTuple):
+    """States drawn from the posterior's marginals, each for itself, and terms of Eq. 4.27-4.28, each ``[B]`` in nats.
+
+    Attributes:
+        states: z ``[B, max(T - 1, 1), Dz]``, float64: z_T appears in no term, unless it is z_1 too.
+        emission: log p(a_1 | z_1).
+        transition: sum_t log p(a_t | z_{t-1}, u_{t-1}).
+        posterior: log q(z_1) + sum_t log q(z_{t-1}) - log p(z_{t-1} | a_1:t-1, u).
     """
 
     states: Tensor
@@ -207,6 +229,40 @@ class Backend(ABC):
         paths = self.sample_paths(run, generator)
         densities = self.log_densities(mixture, paths.states, controls, positions, noise)
         return Joint(paths.states, *densities, paths.log_prob)
+
+    def marginals(
+        self,
+        space: StateSpace,
+        observations: Tensor,
+        actions: Tensor,
+        smoothing: bool,
+        generator: torch.Generator | None = None,
+    ) -> Marginals:
+        """A state for each marginal q(z_t), and the terms of Eq. 4.27-4.28.
+
+        Args:
+            space: the model.
+            observations: a ``[B, T, Da]``, in any precision.
+            actions: ``[B, T - 1, Du]`` in the environment's units; they get no gradient.
+            smoothing: whether the smoothed marginals or the filtered ones are drawn from.
+            generator: of the draw.
+        """
+        mixture, a, noise = self.mixture(space.transition), observations.double(), space.noise()
+        controls, (steps, seen) = mixture.scaled(actions), (a.shape[1] - 1, a.shape[2])
+        run = self.filter(space.prior(), a, controls, Emission(space.emission, noise.diag()), mixture)
+        chosen, kept = self.smooth(run) if smoothing else run.filtered, max(steps, 1)
+        covariances = torch.stack((chosen.covariance[:, :kept], run.filtered.covariance[:, :kept]))
+        factor, filter_factor = cholesky(covariances).unbind(0)
+        states, log_chosen = sample_gaussian(chosen.mean[:, :kept], factor, generator)
+        posterior, before = log_chosen[:, 0], states[:, :steps]
+        if smoothing:
+            log_filtered = gaussian_log_prob(states, run.filtered.mean[:, :kept], filter_factor)
+            posterior = posterior + (log_chosen - log_filtered)[:, :steps].sum(1)
+        # p(a_t | z_{t-1}, u_{t-1}) = N(H (F z + B u), H Q H' + R) is diagonal: H picks dimensions whose noise is.
+        mean, variance = (moment[..., :seen] for moment in self.moments(mixture, before, controls))
+        transition = diagonal_log_prob(a[:, 1:], mean, variance + noise)
+        emission = diagonal_log_prob(a[:, 0], states[:, 0, :seen], noise)
+        return Marginals(states, emission, transition.sum(1), posterior)
 
     def filter_and_smooth(self, space: StateSpace, observations: Tensor, actions: Tensor) -> tuple[Belief, Belief]:
         """The filtered and the smoothed beliefs ``[B, T]``; arguments as for :meth:`joint`."""

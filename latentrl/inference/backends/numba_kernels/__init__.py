@@ -2,9 +2,9 @@
 
 In the order in which they need each other: ``lanes`` (eight numbers), ``small`` (their matrices), ``gate`` and
 ``steps`` (one time step), ``run`` (what one hands to another), ``filter``, ``linear``, ``paths``, ``density``,
-``smoother``, ``moments`` and ``chain`` (the kernels, each with its adjoint), ``joint`` and ``smoothed`` (several of
-them as one), ``caching`` (compiled once), ``functions`` (tensors with gradients). One thread: results do not depend on
-how many there are.
+``smoother``, ``moments`` and ``chain`` (the kernels, each with its adjoint), ``joint``, ``smoothed`` and ``marginals``
+(several of them as one), ``caching`` (compiled once), ``functions`` (tensors with gradients). One thread: results do
+not depend on how many there are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latentrl.inference.backends.base import Backend, Emission, Joint, StateSpace, Transition
+from latentrl.inference.backends.base import Backend, Emission, Joint, Marginals, StateSpace, Transition
 from latentrl.inference.backends.numba_kernels import functions
 from latentrl.inference.backends.reference import Reference
 from latentrl.inference.kalman import Filtered, Paths
@@ -159,13 +159,32 @@ class Numba(Backend):
         inverse, determinant = mixture.ungauged()
         draws = torch.randn(batch, length, len(space.mean), dtype=torch.float64, generator=generator)
         fixed = functions.array(space.emission), functions.array(mixture.gauge), inverse
-        states, emission, transition, posterior = functions.Joint.apply(
-            _controls(mixture, actions), draws, fixed, mixture.widths, mixture.floor, *_learned(space, observations),
-            *mixture.given,
+        states, emission, transition, posterior = functions.Drawn.apply(
+            True, _controls(mixture, actions), draws, fixed, mixture.widths, mixture.floor,
+            *_learned(space, observations), *mixture.given,
         )  # fmt: skip
         if determinant != 0:
             transition = transition - determinant * (length - 1)
         return Joint(states, emission, transition, posterior)
+
+    def marginals(
+        self,
+        space: StateSpace,
+        observations: Tensor,
+        actions: Tensor,
+        smoothing: bool,
+        generator: torch.Generator | None = None,
+    ) -> Marginals:
+        if observations.device.type != "cpu":
+            return super().marginals(space, observations, actions, smoothing, generator)
+        mixture, (batch, length, _) = Mixed(space.transition), observations.shape
+        draws = torch.randn(batch, max(length - 1, 1), len(space.mean), dtype=torch.float64, generator=generator)
+        fixed = functions.array(space.emission), functions.array(mixture.gauge), smoothing
+        found = functions.Drawn.apply(
+            False, _controls(mixture, actions), draws, fixed, mixture.widths, mixture.floor,
+            *_learned(space, observations), *mixture.given,
+        )  # fmt: skip
+        return Marginals(*found)
 
     def filter_and_smooth(self, space: StateSpace, observations: Tensor, actions: Tensor) -> tuple[Belief, Belief]:
         if observations.device.type != "cpu":

@@ -19,6 +19,7 @@ from latentrl.inference.backends.numba_kernels.gate import STEPS_AT_ONCE
 from latentrl.inference.backends.numba_kernels.joint import joint_backward, joint_forward
 from latentrl.inference.backends.numba_kernels.lanes import LANES
 from latentrl.inference.backends.numba_kernels.linear import linear_backward, linear_forward
+from latentrl.inference.backends.numba_kernels.marginals import marginal_tape, marginals_backward, marginals_forward
 from latentrl.inference.backends.numba_kernels.moments import moments_backward, moments_forward
 from latentrl.inference.backends.numba_kernels.paths import path_tape, paths_backward, paths_forward
 from latentrl.inference.backends.numba_kernels.run import run_tape
@@ -34,6 +35,7 @@ SMOOTHER, SMOOTHER_BACK = Kernel(smoother_forward), Kernel(smoother_backward)
 MOMENTS, MOMENTS_BACK = Kernel(moments_forward), Kernel(moments_backward)
 DENSITY, DENSITY_BACK = Kernel(density_forward), Kernel(density_backward)
 JOINT, JOINT_BACK = Kernel(joint_forward), Kernel(joint_backward)
+MARGINALS, MARGINALS_BACK = Kernel(marginals_forward), Kernel(marginals_backward)
 SMOOTHED, SMOOTHED_BACK = Kernel(smoothed_forward), Kernel(smoothed_backward)
 CHAIN, CHAIN_BACK = Kernel(chain_forward), Kernel(chain_backward)
 NOTHING = np.zeros((0, 0, 0))
@@ -66,6 +68,14 @@ def filter_rows(length: int, size: int, observed: int, controls: int, mixed: tup
     count, columns = mixed
     places = length, size, observed, size + controls, columns, count
     return size_of(run_tape, length, size) + size_of(filter_tape, *places)
+
+
+@cache
+def drawn_rows(jointly: bool, length: int, size: int) -> int:
+    """What a draw's tape takes, between the filter's and that of densities."""
+    if jointly:
+        return size_of(path_tape, length, size)
+    return size_of(smoother_tape, length, size) + size_of(marginal_tape, length, size)
 
 
 def scratch(
@@ -236,45 +246,55 @@ class Recursion(torch.autograd.Function):
         return first + unpack(theta, base, ctx.raw[2], ctx.shapes, kind)
 
 
-class Joint(Recursion):
-    """A trajectory for every sequence, drawn backwards, and three densities of it ``[B]``: of what is observed, of the
-    transition, without the gauge's determinant, and of the draw."""
+class Drawn(Recursion):
+    """States drawn for every sequence, and three densities ``[B]``: of what is observed, of the transition, and of the
+    draw; by :func:`joint_forward`, without the gauge's determinant, or by :func:`marginals_forward`.
+
+    ``fixed`` is what either of them is given between the variances of R and theta; the emission comes first.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, controls: Array, draws: Tensor, fixed: tuple[Array, ...], widths: Widths, floor: float, *given: Tensor
+        ctx: Any,
+        jointly: bool,
+        controls: Array,
+        draws: Tensor,
+        fixed: tuple[Any, ...],
+        widths: Widths,
+        floor: float,
+        *given: Tensor,
     ) -> Any:
-        emission, gauge, inverse = fixed
+        emission, *turned = fixed
         mean, variance, noise, observations, theta, base = Recursion.start(ctx, floor, given)
         (batch, length, observed), (_, _, acted), size = observations.shape, controls.shape, mean.shape[1]
-        read = gauge, inverse, theta, widths, base
-        results = empty(batch, length, size), *(empty(batch, 1, 1) for _ in range(3))
-        rows = filter_rows(length, size, observed, acted, base.shape) + size_of(path_tape, length, size)
+        read = *turned, theta, widths, base
+        results = empty(*draws.shape), *(empty(batch, 1, 1) for _ in range(3))
+        rows = filter_rows(length, size, observed, acted, base.shape) + drawn_rows(jointly, length, size)
         kept = tape(batch, rows + size_of(density_tape, length, size + acted, *base.shape[::-1]))
-        JOINT(
+        (JOINT if jointly else MARGINALS)(
             mean, variance, observations, controls, array(draws), emission, noise, *read, *results, kept,
             scratch(size, observed, acted, length, theta, widths),
         )  # fmt: skip
         ctx.kept = emission, noise, *read, kept
-        ctx.sizes = batch, length, observed, size, acted
+        ctx.sizes = jointly, batch, length, observed, size, acted
         states, *densities = results
         return torch.from_numpy(states), *(torch.from_numpy(one.reshape(batch)) for one in densities)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, to_states: Tensor, *to_densities: Tensor) -> Any:
-        batch, length, observed, size, acted = ctx.sizes
+        jointly, batch, length, observed, size, acted = ctx.sizes
         theta, widths, base = ctx.kept[4:7]
         results = (
             *(empty(1, size), empty(1, size), empty(batch, length, observed), empty(1, observed)),
             *(np.empty_like(theta), np.empty_like(base)),
         )
-        JOINT_BACK(
+        (JOINT_BACK if jointly else MARGINALS_BACK)(
             array(to_states), *(array(one).reshape(-1, 1, 1) for one in to_densities), *ctx.kept, *results,
             acted, scratch(size, observed, acted, length, theta, widths),
         )  # fmt: skip
         to_mean, to_variance, to_observations, to_noise, *to_read = results
-        return (*(None,) * 5, *Recursion.gradients(ctx, to_mean, to_variance, to_noise, to_observations, *to_read))
+        return (*(None,) * 6, *Recursion.gradients(ctx, to_mean, to_variance, to_noise, to_observations, *to_read))
 
 
 class Smoothed(Recursion):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from latentrl.inference.backends.numba_kernels.lanes import LANES, Rows, apart, part, rows_of, splat
+from latentrl.inference.backends.numba_kernels.lanes import LANES, Lanes, Rows, apart, part, rows_of, splat
 from latentrl.inference.backends.numba_kernels.run import (
     gather_run,
     gather_steps,
@@ -107,6 +107,31 @@ def gain_back(
 
 
 @part
+def draw(state: Rows, factor: Rows, covariance: Rows, normal: Rows, n: int) -> Lanes:
+    """Add to the mean ``state`` what makes it a sample; set the Cholesky factor; returns minus the log density."""
+    apart()
+    factorise(factor, covariance, n)
+    product(state, factor, normal, n, n, 1, True, 1.0)
+    squares = splat(0.0)
+    for i in range(n):
+        squares = squares + normal[i] * normal[i]
+    return 0.5 * squares + (n * HALF_LOG_2PI + half_log_det(factor, n))
+
+
+@part
+def draw_back(
+    to_covariance: Rows, to_state: Rows, normal: Rows, factor: Rows, to_log_prob: Rows, n: int, work: Rows
+) -> None:
+    """The gradient of the covariance, set, from those of a sample and its log density; ``work`` of 4 n²."""
+    apart()
+    for r in range(n):
+        for c in range(n):
+            work[r * n + c] = to_state[r] * normal[c] if c <= r else splat(0.0)
+        work[r * n + r] = work[r * n + r] - to_log_prob[0] / factor[r * n + r]
+    factor_adjoint(to_covariance, factor, work, n, work + n * n)
+
+
+@part
 def path_tape(start: Any, length: int, n: int) -> Any:
     """Where states, normal numbers, gains, (P-)^-1 and factors lie, and what comes after them."""
     draws = start + length * n
@@ -129,23 +154,18 @@ def path_block(log_prob: Rows, tape: Rows, run: Rows, length: int, n: int, work:
     left, shrink, spare = work, work + square, work + 2 * square
     log_prob[0] = splat(0.0)
     for t in range(length - 1, -1, -1):
-        here, draw, factor = states + t * n, draws + t * n, factors + t * square
+        here = states + t * n
         copy(here, mean + t * n, n)
-        if t + 1 == length:
-            factorise(factor, covariance + t * square, n)
-        else:
+        remainder = covariance + t * square
+        if t + 1 < length:
             gain, around, transition = gains + t * square, covariance + t * square, transitions + t * square
             gain_of(gain, precisions + t * square, around, expected + (t + 1) * square, transition, n, spare)
             remainder_of(left, shrink, gain, around, transition, noises + t * square, n, spare)
-            factorise(factor, left, n)
             for i in range(n):
                 spare[i] = here[n + i] - predicted[(t + 1) * n + i]
             product(here, gain, spare, n, n, 1, True, 1.0)
-        product(here, factor, draw, n, n, 1, True, 1.0)
-        squares = splat(0.0)
-        for i in range(n):
-            squares = squares + draw[i] * draw[i]
-        log_prob[0] = log_prob[0] - (0.5 * squares + (n * HALF_LOG_2PI + half_log_det(factor, n)))
+            remainder = left
+        log_prob[0] = log_prob[0] - draw(here, factors + t * square, remainder, draws + t * n, n)
 
 
 @part
@@ -163,16 +183,13 @@ def path_block_back(
     fill(to_predicted, n, 0.0)
     fill(to_expected, square, 0.0)
     for t in range(length):
-        to_state, draw, factor, step = to_states + t * n, draws + t * n, factors + t * square, t * square
-        for r in range(n):
-            for c in range(n):
-                grad[r * n + c] = to_state[r] * draw[c] if c <= r else splat(0.0)
-            grad[r * n + r] = grad[r * n + r] - to_log_prob[0] / factor[r * n + r]
+        to_state, step = to_states + t * n, t * square
+        last = t + 1 == length
+        draw_back(
+            to_covariance + step if last else left, to_state, draws + t * n, factors + step, to_log_prob, n, spare
+        )
         copy(to_mean + t * n, to_state, n)
-        if t + 1 == length:
-            factor_adjoint(to_covariance + step, factor, grad, n, spare)
-        else:
-            factor_adjoint(left, factor, grad, n, spare)
+        if not last:
             gain, around, transition = gains + step, covariance + step, transitions + step
             for i in range(n):
                 shifted[i] = states[(t + 1) * n + i] - predicted[(t + 1) * n + i]
