@@ -28,7 +28,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from latentrl.envs.coordinates import Coordinate, coordinates_from_json
+from latentrl.envs.coordinates import Coordinate, coordinates_from_json, positions
 from latentrl.envs.measures import MEASURES, Measure
 from latentrl.support.errors import UserError
 from latentrl.support.files import parsed_json
@@ -39,7 +39,8 @@ else:
     import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 COUNTS = ("steps", "episodes")
-OWN_KEYS = ("description", "goal", "measure", "pose", "target", *COUNTS, "reset_options", "action_limit")
+OPTIONS = ("reset_options", "goal_options")
+OWN_KEYS = ("description", "goal", "measure", "pose", "target", *COUNTS, *OPTIONS, "action_limit")
 """What a task may say, beside the arguments of its measure."""
 JSON_OBJECTS = ("coordinates", "tasks")
 
@@ -113,8 +114,9 @@ def checked_tasks(entries: Any, coordinates: Sequence[Coordinate], where: str) -
 
     A task may say ``description``, ``goal`` (as ``--goal`` is written), ``measure`` (of
     :data:`~latentrl.envs.measures.MEASURES`; held where there is a pose) with its arguments, ``pose`` (coordinate ->
-    value), ``target`` (of a speed, in its coordinate's unit), ``tolerance`` (a number, or coordinate -> number),
-    ``steps``, ``episodes``, ``reset_options`` and ``action_limit``.
+    value) or, where every episode is to have a goal of its own, ``goal_options`` (of a reset that draws it), ``target``
+    (of a speed, in its coordinate's unit), ``tolerance`` (a number, or coordinate -> number), ``steps``, ``episodes``,
+    ``reset_options`` and ``action_limit``.
 
     Raises:
         UserError: names the task, the key, the value and the cure.
@@ -134,13 +136,15 @@ def checked_tasks(entries: Any, coordinates: Sequence[Coordinate], where: str) -
 def measure_of(entry: Mapping[str, Any], coordinates: Sequence[Coordinate], where: str) -> Measure | None:
     """The measure of a declared task; None where it says none, and no pose.
 
-    Its arguments are the entries that are called as its fields: coordinates by their names.
+    Its arguments are the entries that are called as its fields: coordinates by their names. Where goals are drawn they are all
+    positions unless it says which.
 
     Raises:
         UserError: no such measure, coordinate or argument.
     """
-    pose = entry.get("pose")
-    name = entry.get("measure", None if pose is None else "held")
+    pose, drawn = entry.get("pose"), "goal_options" in entry
+    moving = positions(coordinates)
+    name = entry.get("measure", "held" if pose is not None or (drawn and moving) else None)
     if name is None:
         return None
     if name not in MEASURES:
@@ -148,6 +152,8 @@ def measure_of(entry: Mapping[str, Any], coordinates: Sequence[Coordinate], wher
     by_name = {one.name: one for one in coordinates}
     given: dict[str, Any] = {}
     kind: Any = MEASURES[name]
+    if drawn and moving:
+        given["coordinates"] = moving
     if pose is not None:
         given["coordinates"] = tuple(_coordinate(key, by_name, f"{where}: pose") for key in pose)
     for one in fields(kind):
@@ -182,9 +188,11 @@ def _check_task(entry: Mapping[str, Any], coordinates: Sequence[Coordinate], whe
             raise UserError(f"{where}: {key} {entry[key]!r}: give a number")
     if entry.get("action_limit", 1.0) <= 0.0:
         raise UserError(f"{where}: action_limit {entry['action_limit']!r}: give a positive number")
-    if not isinstance(entry.get("reset_options", {}), Mapping):
-        raise UserError(f"{where}: reset_options {entry['reset_options']!r}: give a table")
+    for key in OPTIONS:
+        if not isinstance(entry.get(key, {}), Mapping):
+            raise UserError(f"{where}: {key} {entry[key]!r}: give a table")
     _check_pose(entry, where)
+    _check_one_goal(entry, where)
     measure = measure_of(entry, coordinates, where)
     if measure is None:
         unknown = [key for key in entry if key not in OWN_KEYS]
@@ -194,8 +202,11 @@ def _check_task(entry: Mapping[str, Any], coordinates: Sequence[Coordinate], whe
                 f"or give some of {', '.join(OWN_KEYS)}"
             )
     needs_pose = measure is not None and {"coordinates", "tolerance"} <= {one.name for one in fields(measure)}  # type: ignore[arg-type]
-    if needs_pose and "pose" not in entry:
-        raise UserError(f"{where}: pose is missing; say where the goal is, coordinate by coordinate")
+    if needs_pose and "pose" not in entry and "goal_options" not in entry:
+        raise UserError(
+            f"{where}: pose is missing; say where the goal is, coordinate by coordinate, or let every episode draw its own "
+            "with goal_options"
+        )
 
 
 def _check_pose(entry: Mapping[str, Any], where: str) -> None:
@@ -206,6 +217,17 @@ def _check_pose(entry: Mapping[str, Any], where: str) -> None:
         raise UserError(f"{where}: pose {pose!r}: give a table, such as {{slide = 0.0}}: coordinate = value")
     if "coordinates" in entry:
         raise UserError(f"{where}: coordinates: leave it out, for pose names them")
+
+
+def _check_one_goal(entry: Mapping[str, Any], where: str) -> None:
+    """Refuse a goal beside those that are drawn, and a measure that none of them can be told."""
+    if "goal_options" not in entry:
+        return
+    for key in ("goal", "pose"):
+        if key in entry:
+            raise UserError(f"{where}: {key}: leave it out, for every episode has its own with goal_options; or leave that out")
+    if entry.get("measure") in ("steady_speed", "latent_speed"):
+        raise UserError(f"{where}: measure {entry['measure']!r}: is of a speed, and goal_options draw positions; give held")
 
 
 def _coordinate(name: Any, known: Mapping[str, Coordinate], where: str) -> Coordinate:

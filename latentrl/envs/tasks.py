@@ -50,6 +50,8 @@ class Task:
         description: one line for people.
         target: what to reach in the truth's units, where that is known without the data; None: see ``target_of``.
         true_pose: where the goal is, in the coordinates of the measure, the same for all episodes; None: not known.
+        goal_options: those of a reset that draws the goal of an episode, where each has one of its own and no ``draw``: what is
+            observed after it is the goal, and its ground truth the pose.
         near: whether episodes are judged by their distance to the goal as a model sees it too: nobody may know more.
         recorded: how the environment is made beyond its arguments, as ``metadata.json`` says it; nothing where the
             environment alone is.
@@ -79,9 +81,15 @@ class Task:
     description: str = ""
     target: float | None = None
     true_pose: tuple[float, ...] | None = None
+    goal_options: Mapping[str, Any] | None = None
     near: bool = False
     recorded: Mapping[str, Any] = field(default_factory=dict)
     film: bool = True
+
+    @property
+    def has_own_goals(self) -> bool:
+        """Whether each episode has a goal of its own."""
+        return self.draw is not None or self.goal_options is not None
 
     def with_env(self, **kwargs: Any) -> Task:
         """This task with ``kwargs`` among the arguments that its environment is made with."""

@@ -104,7 +104,8 @@ def chosen(options: CompareOptions, run: Run) -> tuple[str, ...]:
 
 def _given(options: CompareOptions, task: Task) -> GivenGoal | None:
     """The goal that the user gives, for a task that has none of its own."""
-    return GivenGoal.parse(options.goal) if task.near and task.goal is None and task.true_pose is None else None
+    free = task.near and task.goal is None and task.true_pose is None and not task.has_own_goals
+    return GivenGoal.parse(options.goal) if free else None
 
 
 def _goal(options: CompareOptions, task: Task, run: Run) -> Goal:
@@ -113,7 +114,7 @@ def _goal(options: CompareOptions, task: Task, run: Run) -> Goal:
     Raises:
         UserError: nobody says which.
     """
-    if task.draw is not None:
+    if task.has_own_goals:
         return AnyGoal()
     given = _given(options, task)
     found = run.own_goal(task) if given is None else given.meaning

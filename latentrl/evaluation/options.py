@@ -244,19 +244,21 @@ def _default_agent(task: str, goal: GivenGoal | None, run: Run) -> str:
     known = run.tasks.get(task)
     if known is None:
         return "policy"
-    if known.near:
+    if known.near and not (known.has_own_goals and goal is None):
         wanted = run.own_goal(known) if goal is None else goal.meaning
         policies = goals_of_policies(run.folder)
         # Without a goal at hand the policy's own is reached.
         fits = any(suits(own, wanted) for own in policies.values()) if wanted is not None else "policy" in policies
         return "policy" if fits else "cem"
-    return "cem" if known.draw is not None and goal is None else "policy"
+    return "cem" if known.has_own_goals and goal is None else "policy"
 
 
 def _learned_goal(options: EvaluateOptions, agent: str, task: str, run: Run) -> GivenGoal | None:
     """What a policy has learned to reach, where the task says nothing else."""
     known = run.tasks.get(task)
-    if agent != "policy" or known is None or not known.near or known.goal is not None or known.true_pose is not None:
+    if agent != "policy" or known is None or not known.near:
+        return None
+    if known.goal is not None or known.true_pose is not None or known.has_own_goals:
         return None
     name = policy_path(run.folder, options.policy).stem
     own = goals_of_policies(run.folder).get(name)

@@ -78,6 +78,7 @@ def declared(
         reset_options=dict(entry.get("reset_options", {})),
         description=entry.get("description", "to the goal"),
         true_pose=None if pose is None else tuple(float(value) for value in pose.values()),
+        goal_options=entry.get("goal_options"),
         target=entry.get("target"),
         target_of=speed,
     )

@@ -7,7 +7,7 @@ say of themselves that they act on it (:class:`TruthAgent`): the upper baselines
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -20,7 +20,10 @@ from PIL import Image
 
 from latentrl import envs as environments
 from latentrl.data_collection.making import FAILURES, failure, make_as_recorded
+from latentrl.data_collection.rounds import recordable, reset
+from latentrl.envs.coordinates import Coordinate
 from latentrl.envs.description import TruthAgent
+from latentrl.envs.episodes import Episodes
 from latentrl.envs.measures import ENCODED, LENGTH, OBSERVED, REWARD, SPEEDS, Floats
 from latentrl.envs.pixels import as_picture
 from latentrl.envs.tasks import Task
@@ -153,11 +156,56 @@ def photographs(task: Task, poses: Floats, seed: int = 0) -> NDArray[Any]:
         return np.asarray(envs.photograph(poses))  # type: ignore[attr-defined]
 
 
+def drawn_goals(task: Task, coordinates: Sequence[Coordinate], count: int, seed: int = 0) -> Episodes:
+    """The goals of ``count`` episodes as the environment itself draws them: what it observes after a reset for each.
+
+    Args:
+        task: one whose episodes draw their goals, by the options of a reset.
+        coordinates: ``D`` that the true poses ``[count, D]`` are given in.
+        count: N.
+        seed: of the episodes; the goals have a stream of their own.
+
+    Raises:
+        UserError: the environment refuses the options, or does not tell a coordinate.
+    """
+    options = dict(task.goal_options or {})
+    with _made(task, count) as envs:
+        observation, info = reset(envs, _seed_of_goals(seed), options, "goal_options")
+        _check_told(task, [one.key for one in coordinates], info)
+        poses = [np.asarray(one.values(info), np.float64) for one in coordinates]
+        return Episodes({}, np.stack(poses, -1) if poses else np.zeros((count, 0)), recordable(observation).copy())
+
+
+def pictures_of_goals(task: Task, count: int, seed: int = 0) -> list[NDArray[np.uint8]]:
+    """Pictures for people, ``[H, W, 3]``, of the goals that :func:`drawn_goals` draws for ``count`` episodes."""
+    with _made(task, count, render=True) as envs:
+        reset(envs, _seed_of_goals(seed), dict(task.goal_options or {}), "goal_options")
+        rendered = envs.render()
+        assert rendered is not None
+        return [as_picture(one) for one in rendered]
+
+
 def render_poses(task: Task, options: Mapping[str, Floats]) -> NDArray[np.uint8]:
     """A picture for people, ``[H, W, 3]``, of the task's environment right after a reset with ``options``."""
     with _made(task, 1, render=True) as envs:
         envs.reset(seed=0, options=dict(options))
         return _rendered(envs)
+
+
+def _seed_of_goals(seed: int) -> int:
+    """What environments are seeded with for goals, one more for each of them, where the episodes are with ``seed``."""
+    # Room for one more in each of many episodes.
+    return int(np.random.default_rng((seed, GOALS)).integers(2**31 - 2**20))
+
+
+def _check_told(task: Task, names: Sequence[str], info: Mapping[str, Any]) -> None:
+    missing = [name for name in names if name not in info]
+    if missing:
+        raise UserError(
+            f"{task.env_id}: its info has no {', '.join(map(repr, missing))}, which the task is judged by; it "
+            f"has {', '.join(map(repr, (key for key in info if not key.startswith('_')))) or 'nothing'}; "
+            "correct the keys of the coordinates"
+        )
 
 
 @contextmanager
@@ -266,13 +314,7 @@ class _Course:
             ) from error
         except FAILURES as error:
             raise failure(self.envs, "reset", error) from error
-        missing = [name for name in self.told if name != REWARD and name not in info]
-        if missing:
-            raise UserError(
-                f"{self.task.env_id}: its info has no {', '.join(map(repr, missing))}, which the task is judged by; it "
-                f"has {', '.join(map(repr, (key for key in info if not key.startswith('_')))) or 'nothing'}; "
-                "correct the keys of the coordinates"
-            )
+        _check_told(self.task, [name for name in self.told if name != REWARD], info)
         return observation, info
 
     def _entry(self, name: str, reward: Any, info: Mapping[str, Any]) -> Floats:

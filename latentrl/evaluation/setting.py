@@ -12,7 +12,7 @@ from latentrl.envs.episodes import Episodes
 from latentrl.envs.measures import GOAL, Outcome, Truth
 from latentrl.envs.tasks import Task
 from latentrl.evaluation.own_tasks import judged, posed
-from latentrl.evaluation.protocol import photographs
+from latentrl.evaluation.protocol import drawn_goals, photographs
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.trials import Trial, same
 from latentrl.goals.base import Goal
@@ -63,10 +63,10 @@ class Setting:
         if task.torque_limit is not None and bound is not None:
             task = task.with_env(**{task.torque_limit: bound})
         count = trial.episodes or task.episodes
-        episodes = None if task.draw is None else _episodes(trial, task, run, count)
+        episodes = _episodes(trial, task, run, count) if task.has_own_goals else None
         goal = _goal(trial, task, run, episodes)
         own = trial.goal is None or same(trial.goal.meaning, run.own_goal(task))
-        if task.near and goal.is_position and not (own and task.true_pose is not None):
+        if task.near and goal.is_position and episodes is None and not (own and task.true_pose is not None):
             known = posed(task, run.coordinates, run.truth_at(goal, own))
             task, own = (task, own) if known is None else (known, True)
         task = judged(task, goal.is_position, own, (run.folder / VELOCITY_RANGE).is_file())
@@ -159,9 +159,11 @@ def _bound(trial: Trial, task: Task, run: Run) -> float | None:
     return bound
 
 
-def _episodes(trial: Trial, task: Task, run: Run, count: int) -> Episodes:
-    """How the episodes begin and what each is to reach."""
-    assert task.draw is not None
+def _episodes(trial: Trial, task: Task, run: Run, count: int) -> Episodes | None:
+    """How the episodes begin and what each is to reach; None where that is one given goal for a task that is declared."""
+    if task.draw is None:
+        posed_in = getattr(task.measure, "coordinates", ())
+        return drawn_goals(task, posed_in, count, trial.seed) if trial.goal is None else None
     _check_given(trial, task)
     recorded = None
     if task.held_out:

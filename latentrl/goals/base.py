@@ -34,7 +34,7 @@ class Goal(ABC):
         """
 
     def observation(self, model: WorldModel, run: Path, data: Path | None) -> NDArray[Any] | None:
-        """What is observed there ``[*shape]``, raw; None: no one observation stands for the goal.
+        """What is observed there ``[*shape]``, raw, or in each of N episodes ``[N, *shape]``; None: nobody knows.
 
         The arguments and errors are those of :meth:`target`.
         """

@@ -63,6 +63,13 @@ class ObservedGoals(Goal):
         """The positions ``[N, Da]``."""
         return torch.stack([model.encode_goal(torch.from_numpy(one)) for one in self.observations])
 
+    def observation(self, model: WorldModel, run: Path, data: Path | None) -> NDArray[Any]:
+        """All of them ``[N, ...]``."""
+        return self.observations
+
+    def __str__(self) -> str:
+        return "one of its own in every episode"
+
 
 def read_goal(path: Path, shape: Sequence[int], dtype: str | None = None) -> NDArray[np.uint8] | NDArray[np.float32]:
     """One raw observation: the picture in ``path``, ``[H, W, C]`` uint8, or its numbers, ``[*shape]`` float32.

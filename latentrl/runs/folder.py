@@ -65,9 +65,20 @@ def without_goal(data: Path | None) -> str:
 
 
 def learn_command(run: Path, data: Path) -> str | None:
-    """How to learn a policy in a run's model for the goal that came with its data; None where none did."""
-    goal = goal_of(run, data)
+    """How to learn a policy in a run's model for the goal that came with its data; None where none did.
+
+    Where none did and a declared task draws goals, for any.
+    """
+    goal: Path | str | None = goal_of(run, data)
+    if goal is None and _draws_goals(run):
+        goal = "any"
     return None if goal is None else command("learn", "--run", run, "--goal", goal)
+
+
+def _draws_goals(run: Path) -> bool:
+    """Whether a task that was declared with a run's data draws a goal for every episode."""
+    tasks = (load_settings(run).get("data") or {}).get("tasks") or {}
+    return any("goal_options" in one for one in tasks.values() if isinstance(one, Mapping))
 
 
 def is_finished(folder: Path) -> bool:
