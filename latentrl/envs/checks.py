@@ -91,7 +91,5 @@ def reset_numbers(
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"reset option {name!r}={value!r}: give {what}") from error
     if not (np.abs(found) <= limit).all():
-        raise ValueError(
-            f"reset option {name!r}={value!r}: give {what}, from {-limit:g} to {limit:g} {unit}"
-        )
+        raise ValueError(f"reset option {name!r}={value!r}: give {what}, from {-limit:g} to {limit:g} {unit}")
     return found

@@ -29,6 +29,7 @@ from latentrl.runs.tensors import read_tensors
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, one_line
 from latentrl.support.files import read_json
+from latentrl.support.suggestion import Suggestion
 
 SETTINGS, MODEL, CHECKPOINT, HISTORY = "settings.json", "model.safetensors", "checkpoint.safetensors", "history.csv"
 METRICS = "metrics.json"
@@ -67,7 +68,15 @@ def without_goal(data: Path | None) -> str:
 def learn_command(run: Path, data: Path) -> str | None:
     """How to learn a policy in a run's model for the goal that came with its data; None where none did."""
     goal = goal_of(run, data)
-    return None if goal is None else command("learn", "--run", run, "--goal", goal)
+    return None if goal is None else command("learn", "--run", run, "--goal", goal, *_suggested(run))
+
+
+def _suggested(run: Path) -> tuple[str, ...]:
+    """The flags that the run's data suggests; of the source's recipe, whose states may hold no position, none."""
+    settings = load_settings(run) if (run / SETTINGS).is_file() else {}
+    if (settings.get("options") or {}).get("recipe") == "source":
+        return ()
+    return Suggestion.of(settings.get("data") or {}).learn
 
 
 def is_finished(folder: Path) -> bool:
