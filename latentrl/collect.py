@@ -30,11 +30,13 @@ from latentrl.data_collection.recording import UNFINISHED, Recording, record
 from latentrl.data_collection.rollout import Tally, gather, player
 from latentrl.data_collection.timing import control_step_of
 from latentrl.data_collection.workers import Workers
+from latentrl.envs import suggestion_for
 from latentrl.envs.coordinates import Coordinate
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.options import check_seed
 from latentrl.support.printing import say
+from latentrl.support.suggestion import SUGGESTED, Suggestion
 from latentrl.types import Trajectory
 
 __all__ = ["CollectOptions", "collect", "main"]
@@ -84,7 +86,7 @@ def _next_command(folder: Path) -> str:
         [
             *([] if goal is None else [f"{goal}: the goal"]),
             f"to look at it first: {command('inspect', '--data', folder)}",
-            f"next: {command('train', '--data', folder)}",
+            f"next: {command('train', '--data', folder, *Suggestion.of(storage.load_metadata(folder)).train)}",
         ]
     )
 
@@ -219,10 +221,10 @@ def _metadata(
     action_space = envs.single_action_space
     assert isinstance(action_space, Box)
     step = control_step_of(envs, options.repeat)
+    seen = {"env_id": options.env_id, "env_kwargs": options.env_kwargs, "pixels": options.pixels}
+    suggested = suggestion_for(seen).as_json()
     return {
-        "env_id": options.env_id,
-        "env_kwargs": options.env_kwargs,
-        "pixels": options.pixels,
+        **seen,
         "grey": options.grey,
         "crop": options.crop,
         "repeat": options.repeat,
@@ -233,6 +235,7 @@ def _metadata(
         "action_high": action_space.high.reshape(-1).tolist(),
         "coordinates": [one.as_json() for one in coordinates],
         "collection": options.settings,
+        **({SUGGESTED: suggested} if suggested else {}),
         **({} if goal is None else {"goal": goal.name, "goal_truth": _as_json(goal.truth)}),
     }
 

@@ -32,14 +32,16 @@ from latentrl.goals.distances import EUCLID, check_trained_for
 from latentrl.live.evaluation import EvaluationView
 from latentrl.live.terminal import can_show
 from latentrl.runs.evaluated import EVALUATED, acted
+from latentrl.runs.folder import load_settings
 from latentrl.runs.opening import in_use
 from latentrl.runs.warned import repeated
 from latentrl.support.commands import command
 from latentrl.support.errors import reported
-from latentrl.support.files import write_bytes, write_json
+from latentrl.support.files import read_json, write_bytes, write_json
 from latentrl.support.locks import claimed
 from latentrl.support.options import options_to_json
 from latentrl.support.printing import say
+from latentrl.support.suggestion import Suggestion
 from latentrl.support.threads import few_threads
 from latentrl.tracking import Guarded, choice_of, tracked
 
@@ -78,7 +80,7 @@ def _claimed(options: EvaluateOptions) -> dict[str, Any]:
     with claimed(_figures(setting)), tracked(choice, setting.run.folder, trial, part) as tracker:
         summary = _evaluate(options, setting, tracker)
     # The last line: what is tracked is said when that is finished.
-    print(_next_command(options))
+    print(_next_command(options, _distance(options, setting)))
     return summary
 
 
@@ -182,7 +184,17 @@ def _length(setting: Setting) -> str:
     return f"{steps} steps" + (f" of the environment's {longest}: --steps {longest} for all of them" if cut else "")
 
 
-def _next_command(options: EvaluateOptions) -> str:
+def _distance(options: EvaluateOptions, setting: Setting) -> str | None:
+    """By which the planners that come next are to measure: as given, as the policy learned, as the data suggests."""
+    if options.agent in PLANNERS or options.distance != EUCLID:
+        return options.distance
+    if options.agent == "policy":
+        notes = policy_path(setting.run.folder, options.policy).with_suffix(".json")
+        return read_json(notes, "learn the policy again").get("settings", {}).get("distance")
+    return Suggestion.of(load_settings(options.run)["data"]).distance if setting.goal.is_position else None
+
+
+def _next_command(options: EvaluateOptions, distance: str | None) -> str:
     """The agents one after the other, chance last, then all of them in one table."""
     order = ("policy", *PLANNERS, "random")
     words: list[object] = ["--run", options.run]
@@ -203,7 +215,7 @@ def _next_command(options: EvaluateOptions) -> str:
         shared |= {"--physics": None if physics == EvaluateOptions.physics else physics}
     # Only planners are told how far to look, and in a comparison there are some.
     inside = following is None or (following in PLANNERS and options.physics != "true")
-    shared |= {"--distance": options.distance if options.distance != EUCLID and inside else None}
+    shared |= {"--distance": distance if distance != EUCLID and inside else None}
     shared |= {"--horizon": options.horizon if following is None or following in PLANNERS else None}
     given = [word for flag, value in shared.items() if value is not None for word in (flag, value)]
     silent = () if options.video else ("--no-video",)

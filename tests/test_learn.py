@@ -321,3 +321,5 @@ def test_the_bound_on_a_state_s_gradient_reaches_the_learner(run: Path) -> None:
         assert learner["state_gradient"] == bound
     with pytest.raises(UserError, match="--state-gradient 0"):
         verb.learn(options(run, state_gradient=0.0))
+    with pytest.raises(UserError, match=r"--state-gradient 1e\+308.*at most 1e\+09"):
+        verb.learn(options(run, state_gradient=1e308))

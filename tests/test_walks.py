@@ -48,7 +48,12 @@ def without(words: list[str], flags: tuple[str, ...]) -> list[str]:
 
 
 def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Run a command, ``python -m latentrl.VERB ...``, at tiny size; the words of the one that it prints."""
+    """Run a command, ``python -m latentrl.VERB ...``, at tiny size; the words of the one that it prints.
+
+    Pages have ``latentrl VERB ...`` in its place.
+    """
+    if words[0] == "latentrl":
+        words = ["python", "-m", f"latentrl.{words[1]}", *words[2:]]
     assert words[:2] == ["python", "-m"]
     verb, rest = words[2].removeprefix("latentrl."), words[3:]
     tiny = TINY.get(verb, ())
@@ -73,7 +78,7 @@ def test_each_command_prints_the_next(env_id: str, elsewhere: Path, capsys: pyte
     for declaration in blocks_of(PAGE.read_text(), "toml"):
         Path(declaration.split()[1]).write_text(declaration)
     written = commands_of(PAGE.read_text(), env_id)
-    assert [words[2] for words in written] == [f"latentrl.{verb}" for verb in VERBS]
+    assert [words[:2] for words in written] == [["latentrl", verb] for verb in VERBS]
     # A folder's name that a shell takes apart must not lead astray.
     first = [*without(written[0], ("--out",)), "--out", "data/my robot"]
     try:
@@ -82,11 +87,24 @@ def test_each_command_prints_the_next(env_id: str, elsewhere: Path, capsys: pyte
         pytest.skip(f"{env_id} cannot be rendered here: {capsys.readouterr().err}")
     assert following[2:] == ["latentrl.train", "--data", "data/my robot"]
     assert (Path("data/my robot") / "goal.png").is_file()
-    following = said([*following, *written[1][5:]], capsys)
+    following = said([*following, *written[1][4:]], capsys)
     assert following[2:] == ["latentrl.learn", "--run", "runs/my robot", "--goal", "data/my robot/goal.png"]
     following = said(following, capsys)
     assert following[2] == "latentrl.evaluate"
     assert said(following, capsys)[:2] == ["python", "-m"]
+
+
+def test_the_commands_of_the_maze_have_the_sizes_and_the_distance_that_work_there(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    following = said(["latentrl", "collect", "--env", "maze", "--out", "data/my maze"], capsys)
+    assert following[3:] == ["--data", "data/my maze", "--position-size", "2", "--state-size", "4"]
+    following = said(following, capsys)
+    assert following[-2:] == ["--distance", "geodesic"]
+    following = said(following, capsys)
+    assert "--distance" not in following, "a policy has learned its own"
+    following = said([*following, "--no-video", "--steps", "2"], capsys)
+    assert following[following.index("--distance") + 1] == "geodesic" and following[-2:] == ["--agent", "cem"]
 
 
 def test_without_a_goal_no_command_needs_one(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,8 +42,11 @@ from latentrl.evaluation.loading import load_agent
 from latentrl.imagine import main as imagine
 from latentrl.inspect import main as inspect
 from latentrl.learn import main as learn
+from latentrl.models import MODELS, STATICS
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
+from latentrl.objectives import OBJECTIVES
+from latentrl.priors import PRIORS
 from latentrl.quickstart import main as quickstart
 from latentrl.runs.folder import MODEL, SETTINGS, model_settings
 from latentrl.runs.schema import KEYS, SCHEMA, VERSION, keys_of
@@ -327,7 +330,7 @@ def options(place: Place, data: st.DataObject) -> None:
 
 TRAIN = tuple(
     "--steps --batch --kappa --blur --seed --device --model --prior --objective --version --state-size --position-size"
-    " --annealing-steps --network --recipe --data --run".split()
+    " --annealing-steps --flat --samples --network --recipe --data --run".split()
 )
 LEARN = tuple("--goal --policy --name --action-limit --seed --input --drop --run --horizon".split())
 IMAGINE = tuple("--actions --hold --seed --data --run".split())
@@ -339,13 +342,15 @@ FITTING: dict[str, tuple[object, ...]] = {
     "--blur": (0, 1),
     "--seed": (0, 7, 2**32 - 1),
     "--device": ("cpu",),
-    "--model": ("ekvae", "dks"),
-    "--prior": ("vhp",),
-    "--objective": ("rewo", "elbo"),
+    "--model": (*MODELS, *STATICS),
+    "--prior": tuple(PRIORS),
+    "--objective": tuple(OBJECTIVES),
     "--version": ("joint",),
     "--state-size": (3, 4),
     "--position-size": (2,),
     "--annealing-steps": (2,),
+    "--flat": (0, 300),
+    "--samples": (1, 4),
     "--network": ("dense",),
     "--recipe": ("source", "latentrl"),
     "--data": ("{work}/data",),

@@ -58,6 +58,7 @@ def make(
     """
     environments.register()
     draw_unseen()
+    given = f" --env-kwargs {json.dumps(dict(env_kwargs), default=str)}" if env_kwargs else ""
     try:
         name = _import(env_id)
         if pixels is None and gymnasium.spec(name).vector_entry_point is not None:
@@ -75,10 +76,9 @@ def make(
     except (gymnasium.error.Error, ModuleNotFoundError) as error:
         raise UserError(f"--env {env_id}: {message_of(error)}") from error
     except UserError as error:
-        raise UserError(f"--env {env_id}: {error}") from error
+        raise UserError(f"--env {env_id}{given}: {error}") from error
     except FAILURES as error:
         inner = traceback.extract_tb(error.__traceback__)[-1]
-        given = f" --env-kwargs {json.dumps(dict(env_kwargs), default=str)}" if env_kwargs else ""
         raise UserError(
             f"--env {env_id}{given}: making it raised {type(error).__name__}: {message_of(error)} "
             f"({inner.filename}:{inner.lineno})"

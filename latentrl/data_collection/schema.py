@@ -9,6 +9,7 @@ from typing import Any
 from latentrl.data_collection.again import how_to_record_again
 from latentrl.data_collection.checks import check_bounds
 from latentrl.support.errors import UserError
+from latentrl.support.suggestion import SUGGESTED
 
 SCHEMA = 1
 """The version of what is written; folders that say none are of the first."""
@@ -87,6 +88,7 @@ POSSIBLE: Mapping[str, Check] = {
     "coordinates": (_is(list), "a list"),
     "tasks": (_is(dict), "an object"),
     "reset_options": (_is(dict), "an object"),
+    SUGGESTED: (_is(dict), "an object"),
     "goal": (_file_name, "the name of a file beside it"),
     "sha256": (
         lambda value: isinstance(value, dict) and all(isinstance(one, str) for one in value.values()),

@@ -19,6 +19,7 @@ from latentrl.envs import control_suite, maze, pendulum, reacher, six_joint_arm
 from latentrl.envs.coordinates import Coordinate, coordinates_from_json
 from latentrl.envs.description import Environment
 from latentrl.envs.tasks import Task
+from latentrl.support.suggestion import Suggestion
 
 ENVIRONMENTS: dict[str, Environment] = {
     one.alias: one for one in (pendulum.ENVIRONMENT, reacher.ENVIRONMENT, maze.ENVIRONMENT, six_joint_arm.ENVIRONMENT)
@@ -94,8 +95,19 @@ def coordinates_of(metadata: Mapping[str, Any], where: str = "metadata.json") ->
     environment = environment_named(str(metadata.get("env_id")))
     if environment is None:
         return ()
+    return environment.coordinates(_made_with(metadata))
+
+
+def suggestion_for(metadata: Mapping[str, Any]) -> Suggestion:
+    """What the environment of a data folder, by its metadata, suggests for a model; nothing where it is unknown."""
+    environment = environment_named(str(metadata.get("env_id")))
+    return Suggestion() if environment is None else environment.suggestion(_made_with(metadata))
+
+
+def _made_with(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of an environment as it is observed."""
     seen = {"render_mode": "rgb_array"} if metadata.get("pixels") is not None else {}
-    return environment.coordinates({**metadata.get("env_kwargs", {}), **seen})
+    return {**metadata.get("env_kwargs", {}), **seen}
 
 
 def action_limit_of(metadata: Mapping[str, Any]) -> float | None:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from latentrl.envs.coordinates import Coordinate
 from latentrl.envs.measures.base import Floats
 from latentrl.envs.tasks import Task
+from latentrl.support.suggestion import Suggestion
 
 if TYPE_CHECKING:  # an environment needs no torch: only who plans on its true physics does
     from torch import Tensor
@@ -123,6 +124,11 @@ def no_coordinates(env_kwargs: Mapping[str, Any]) -> tuple[Coordinate, ...]:
     return ()
 
 
+def no_suggestion(env_kwargs: Mapping[str, Any]) -> Suggestion:
+    """That the verbs' own defaults do."""
+    return Suggestion()
+
+
 @dataclass(frozen=True)
 class Environment:
     """One environment of this package.
@@ -140,6 +146,8 @@ class Environment:
             by several processes, into a folder that says so.
         true_physics: makes its physics to plan in, given the seconds that an action is held for; imports them only
             then. None: they are not written down.
+        suggestion: what works in it, made with these arguments, where the verbs' own defaults do not: sizes of a state
+            and a distance, which stand in the commands that ``collect``, ``train`` and ``learn`` print.
         servo: makes a feedback controller on ground truth from true goal poses ``[N, D]`` and the largest action;
             imports it only then. None: there is none.
     """
@@ -155,3 +163,4 @@ class Environment:
     pictures: Callable[[Mapping[str, Any]], bool] = no_pictures
     true_physics: Callable[[float], TruePhysics] | None = None
     servo: Callable[[Floats, float], TruthAgent] | None = None
+    suggestion: Callable[[Mapping[str, Any]], Suggestion] = no_suggestion

@@ -25,6 +25,7 @@ from latentrl.goals.picture import PictureGoal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
+from latentrl.support.commands import command
 from latentrl.support.errors import UserError
 from latentrl.support.files import read_json
 from latentrl.types import Agent, Belief
@@ -162,12 +163,13 @@ def _suitable_policy(setting: Setting) -> Policy:
     if not setting.goal.is_single:
         raise UserError(
             f"--policy {trial.policy}: was learned for one goal, {own}, but in --task {trial.task} every episode has "
-            f"its own; learn one: latentrl learn --run {folder} --goal any, or give that one goal with --goal"
+            f"its own; learn one: {command('learn', '--run', folder, '--goal', 'any')}, or give that one goal with "
+            "--goal"
         )
     if not goal_learned_for(notes).is_single:
         raise UserError(
             f"--policy {trial.policy}: reaches any position, but the goal of --task {trial.task} is a velocity; "
-            f"learn one for it: latentrl learn --run {folder} --goal velocity:FRACTION"
+            f"learn one for it: {command('learn', '--run', folder, '--goal', 'velocity:FRACTION')}"
         )
     raise UserError(
         f"--policy {trial.policy}: was learned for the goal {own}, which is not that of --task {trial.task}; "
@@ -184,7 +186,7 @@ def stored_policy(run: Path, name: str) -> tuple[Policy, dict[str, Any]]:
     if not policy_path(run, name).is_file():
         known = ", ".join(_policies(run))
         holds = f"; it holds {known}" if known else ""
-        raise UserError(f"--run {run}: holds no policy {name!r}{holds}; learn one: latentrl learn --run {run}")
+        raise UserError(f"--run {run}: holds no policy {name!r}{holds}; learn one: {command('learn', '--run', run)}")
     try:
         return read_policy(run, name)
     except FileNotFoundError as error:

@@ -36,7 +36,10 @@ def log_likelihood(
 
 
 def active_units(means: Tensor) -> int:
-    """How many dimensions of ``means [N, Dz]``, those of q(z | x), vary with x: A_u of Burda et al. (2016)."""
+    """How many dimensions of ``means [N, Dz]``, those of q(z | x), vary with x: A_u of Burda et al. (2016).
+
+    Samples vary even where q(z | x) says nothing of x, and are not to be given here.
+    """
     return int((means.var(0, correction=0) > ACTIVE).sum())
 
 

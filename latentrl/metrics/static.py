@@ -72,6 +72,7 @@ def static_figures(
     rate, distortion = (float(torch.cat(column).mean()) for column in list(zip(*terms, strict=True))[:2])
     latents = torch.cat([model.latents(piece.observations[:, 0], generator) for piece in pieces])
     told = positions(coordinates)
+    means = torch.cat([model.means(piece.observations[:, 0]) for piece in pieces])
     shaped = latents.unflatten(0, data.observations.shape[:2])
     figures = {
         name: value
@@ -95,7 +96,7 @@ def static_figures(
         "test_rate": rate,
         "test_distortion": distortion,
         "test_log_likelihood": float(log_likelihood(model, some, generator).mean()),
-        "active_units": float(active_units(latents)),
+        "active_units": float(active_units(means)),
     }
     return figures | _errors(model, data, latents, frames)
 

@@ -29,6 +29,7 @@ from latentrl.runs.tensors import read_tensors
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, one_line
 from latentrl.support.files import read_json
+from latentrl.support.suggestion import Suggestion
 
 SETTINGS, MODEL, CHECKPOINT, HISTORY = "settings.json", "model.safetensors", "checkpoint.safetensors", "history.csv"
 METRICS = "metrics.json"
@@ -70,14 +71,22 @@ def learn_command(run: Path, data: Path) -> str | None:
     Where none did and a declared task draws goals, for any.
     """
     goal: Path | str | None = goal_of(run, data)
-    if goal is None and _draws_goals(run):
+    settings = load_settings(run) if (run / SETTINGS).is_file() else {}
+    if goal is None and _draws_goals(settings):
         goal = "any"
-    return None if goal is None else command("learn", "--run", run, "--goal", goal)
+    return None if goal is None else command("learn", "--run", run, "--goal", goal, *_suggested(settings))
 
 
-def _draws_goals(run: Path) -> bool:
+def _suggested(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The flags that a run's data suggests; of the source's recipe, whose states may hold no position, none."""
+    if (settings.get("options") or {}).get("recipe") == "source":
+        return ()
+    return Suggestion.of(settings.get("data") or {}).learn
+
+
+def _draws_goals(settings: Mapping[str, Any]) -> bool:
     """Whether a task that was declared with a run's data draws a goal for every episode."""
-    tasks = (load_settings(run).get("data") or {}).get("tasks") or {}
+    tasks = (settings.get("data") or {}).get("tasks") or {}
     return any("goal_options" in one for one in tasks.values() if isinstance(one, Mapping))
 
 

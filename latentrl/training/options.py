@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +29,10 @@ AUTO = -1
 """A size that is to be estimated from the data; see :mod:`latentrl.training.sizes`."""
 LARGEST_STATE = 1000
 """Dimensions: covariances hold the square of it."""
+SMALLEST_KAPPA, LARGEST_KAPPA = 1e-12, 1e12
+"""In any unit: of others the square is no number in float32, or has no inverse there."""
+LARGEST_FLAT = 1e6
+"""Gradients that are this much larger are still numbers, and an optimiser does not see their scale."""
 
 
 def _size(arguments: list[str]) -> int:
@@ -218,8 +221,8 @@ def check_options(options: TrainOptions) -> None:
     if options.standardise and not entry_of(options.model).has_setting("standardise"):
         having = " and ".join(name for name, entry in MODELS.items() if entry.has_setting("standardise"))
         raise UserError(f"--standardise: of the models only {having} knows it; leave it out, or give --model {having}")
-    if options.kappa is not None and not 0 < options.kappa < math.inf:
-        raise UserError(f"--kappa {options.kappa}: give a positive number")
+    if options.kappa is not None and not SMALLEST_KAPPA <= options.kappa <= LARGEST_KAPPA:
+        raise UserError(f"--kappa {options.kappa}: give a number from {SMALLEST_KAPPA:g} to {LARGEST_KAPPA:g}")
     if (
         options.model not in STATICS
         and AUTO not in (options.state_size, options.position_size)
@@ -283,8 +286,8 @@ def _check_flat(options: TrainOptions) -> None:
         )
     if options.flat is None:
         return
-    if not 0 <= options.flat < math.inf:
-        raise UserError(f"--flat {options.flat:g}: give a weight of 0 or more")
+    if not 0 <= options.flat <= LARGEST_FLAT:
+        raise UserError(f"--flat {options.flat:g}: give a weight from 0 to {LARGEST_FLAT:g}")
     able = [name for name, entry in {**MODELS, **STATICS}.items() if has_flat(entry.model)]
     if options.model not in able:
         raise UserError(f"--flat {options.flat:g}: {options.model} has no such option; it is one of {', '.join(able)}")

@@ -18,6 +18,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+import tyro
 from gymnasium.spaces import Box
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
@@ -32,7 +33,11 @@ from latentrl.envs.description import Collection, Environment, Flag, TruthAgent
 from latentrl.envs.episodes import Episodes, Recorded
 from latentrl.envs.measures import GOAL, REWARD, Floats, Held, Measure, Spread, SteadySpeed
 from latentrl.envs.tasks import Task
+from latentrl.goals.distances import EUCLID, check_distance
 from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.support.errors import UserError
+from latentrl.support.suggestion import SUGGESTED, Suggestion
+from latentrl.training.options import TrainOptions, check_options
 from latentrl.types import Dynamics
 
 latentrl.envs.register()  # also what was put into the dictionary from elsewhere
@@ -280,6 +285,10 @@ def check_description(environment: Environment) -> None:
     )
     assert min(collection.sequences, collection.test_sequences) >= 1 and collection.length >= 2
     assert 0.0 <= collection.hold < 1.0 and 0.0 < collection.amplitude <= 1.0
+    suggested = environment.suggestion({})
+    check_options(tyro.cli(TrainOptions, args=list(suggested.train)))
+    check_distance(suggested.distance or EUCLID)
+    assert Suggestion.of({SUGGESTED: suggested.as_json()}) == suggested
 
 
 def check_coordinates(environment: Environment) -> None:
@@ -615,6 +624,8 @@ def wrong_coordinates(*wrong: Coordinate) -> dict[str, Any]:
         (check_description, {"flags": (Flag("length", float, "1", "of the rail in m"),)}),
         (check_description, {"flags": (Flag("noise", int, "1", "of the sensors in mm"),)}),
         (check_description, {"collection": Collection(length=1)}),
+        (check_description, {"suggestion": lambda env_kwargs: Suggestion(4, 3)}),
+        (check_description, {"suggestion": lambda env_kwargs: Suggestion(distance="crow")}),
         (check_coordinates, wrong_coordinates()),
         (check_coordinates, wrong_coordinates(replace(PLACE, key="spot"))),
         (check_coordinates, wrong_coordinates(replace(PLACE, index=None))),
@@ -631,7 +642,7 @@ def test_the_checks_find_what_is_wrong(
 ) -> None:
     said = replace(cart, **wrong)
     monkeypatch.setitem(ENVIRONMENTS, "cart", said)
-    with pytest.raises((AssertionError, KeyError, IndexError)):
+    with pytest.raises((AssertionError, KeyError, IndexError, UserError)):
         check(said)
 
 

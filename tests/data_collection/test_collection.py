@@ -534,6 +534,14 @@ class TestVerb(OfTheVerb):
             (("--env", "Pendulum-v1", "--picture", "rod"), "--picture"),
             (("--torque", "-1"), "torque_limit"),
             (("--noise", "nan"), "noise"),
+            (
+                ("--env", "maze", "--env-kwargs", '{"noise": "a"}'),
+                '--env-kwargs {"noise": "a"}: noise=\'a\': give 0 to 1 of full scale',
+            ),
+            (
+                ("--env", "maze", "--reset-options", '{"low": [0.5, 0], "high": [0, 1]}'),
+                '--reset-options {"low": [0.5, 0], "high": [0, 1]}: refused',
+            ),
             (("--length", "1"), "--length"),
             (("--sequences", "0"), "--sequences"),
             (("--hold", "1"), "--hold"),

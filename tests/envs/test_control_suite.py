@@ -193,6 +193,8 @@ def test_a_picture_shows_the_state_it_was_set_to(opengl: None) -> None:
         ({"camera": "no"}, "camera='no'"),
         ({"height": 0}, "height=0"),
         ({"time_limit": 0}, "time_limit=0"),
+        ({"time_limit": "a"}, "time_limit='a'"),
+        ({"width": 10**9}, "width=1000000000"),
         ({"task": "fly"}, "domain='cartpole', task='fly'"),
     ],
 )

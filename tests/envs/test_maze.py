@@ -113,8 +113,13 @@ def test_episodes_of_a_task_begin_where_it_says() -> None:
     ("options", "words"),
     [
         ({"place": (0, 0)}, "only position, velocity, low, high"),
-        ({"position": (0.0, np.nan)}, "finite"),
+        ({"position": (0.0, np.nan)}, "from -1.5"),
         ({"position": 1j}, "one point"),
+        ({"position": (0.0, 1e308)}, "'position'.*1.5 m"),
+        ({"velocity": (0.0, 1e308)}, "'velocity'.*10 m/s"),
+        ({"low": (0.5, 0.5), "high": (0.4, 0.9)}, "low is above high"),
+        ({"low": (-1e308, 0.5)}, "'low'.*to 1 m"),
+        ({"high": (2.0, 0.5)}, "'high'.*to 1 m"),
         ({"low": (-0.5, -0.1), "high": (0.0, 0.1)}, "a wall between"),
     ],
 )
@@ -123,7 +128,19 @@ def test_bad_reset_options_are_refused(options: dict[str, Any], words: str) -> N
         gymnasium.make("latentrl/Maze-v0").reset(seed=0, options=options)
 
 
-@pytest.mark.parametrize("settings", [{"noise": -0.1}, {"render_mode": "human"}, {"render_size": 0}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"noise": -0.1},
+        {"noise": "a"},
+        {"noise": 1e308},
+        {"noise": True},
+        {"render_mode": "human"},
+        {"render_size": 0},
+        {"render_size": 2.5},
+        {"render_size": 10**9},
+    ],
+)
 def test_bad_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         MazeSettings(**settings)

@@ -252,6 +252,10 @@ class TestEnvironment:
         ("settings", "culprit"),
         [
             ({"torque_limit": 0.0}, "torque_limit"),
+            ({"torque_limit": 1e308}, "torque_limit=1e\\+308: give 1e-06 to 1000 N m"),
+            ({"first_velocity": 1e308}, "first_velocity"),
+            ({"picture": ["rod"]}, "picture"),
+            ({"noise": "a"}, "noise='a': give 0 to 1 of full scale"),
             ({"first_velocity": -1.0}, "first_velocity"),
             ({"picture": "disc"}, "picture"),
             ({"noise": float("nan")}, "noise"),
@@ -270,7 +274,9 @@ class TestEnvironment:
             with pytest.raises(ValueError, match=culprit):
                 make(**settings)
 
-    @pytest.mark.parametrize("options", [{"angel": 0.0}, {"angle": "up"}, {"angle": np.nan}, {"velocity": [1.0, 2.0]}])
+    @pytest.mark.parametrize(
+        "options", [{"angel": 0.0}, {"angle": "up"}, {"angle": np.nan}, {"velocity": [1.0, 2.0]}, {"velocity": 1e308}]
+    )
     def test_bad_reset_options_are_named(self, options: dict[str, object]) -> None:
         with pytest.raises(ValueError, match="option"):
             PendulumEnv().reset(seed=0, options=options)

@@ -107,7 +107,7 @@ def test_sensors_are_noisy_where_they_are_asked_to_be() -> None:
     assert np.std(errors) == pytest.approx(0.02, rel=0.15)
 
 
-@pytest.mark.parametrize("options", [{"angle": 1.0}, {"phase": math.inf}, {"phase": (1.0, 2.0)}])
+@pytest.mark.parametrize("options", [{"angle": 1.0}, {"phase": math.inf}, {"phase": (1.0, 2.0)}, {"phase": 1e308}])
 def test_bad_reset_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="reset option"):
         gymnasium.make("latentrl.envs:latentrl/SixJointArm-v0").reset(seed=0, options=options)

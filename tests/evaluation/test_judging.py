@@ -255,7 +255,7 @@ def test_a_comparison_takes_the_tasks_of_the_runs_environment(short: None, reach
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"agent": "policy"}, "learned for one goal, .*learn one: latentrl learn --run .* --goal any"),
+        ({"agent": "policy"}, "learned for one goal, .*learn one: python -m latentrl.learn --run .* --goal any"),
         ({"agent": "cem", "goal": "any"}, "--goal any"),
         ({"agent": "cem", "physics": "true"}, "not known"),
         ({"agent": "oracle", "goal": "goal.json"}, "true goal pose"),

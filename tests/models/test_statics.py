@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from latentrl.metrics.likelihood import active_units, log_likelihood, unit_rates
+from latentrl.metrics.static import static_figures
 from latentrl.models.spec import DataSpec
 from latentrl.models.statics.iwae import IWAE, IWAESettings
 from latentrl.models.statics.vae import VAE, VAESettings
@@ -106,6 +107,19 @@ def test_what_is_resampled_comes_from_the_exact_posterior() -> None:
     posterior = model.encode(x)
     torch.testing.assert_close(latents.mean(0), posterior.mean[0] - wrong, rtol=0, atol=0.06)
     torch.testing.assert_close(latents.var(0), posterior.variance[0], rtol=0.2, atol=0.0)
+
+
+@torch.no_grad()
+def test_a_unit_that_q_says_nothing_of_is_not_active_though_its_samples_vary() -> None:
+    """q(z_2 | x) = p(z_2) whatever x is: A_u of Burda et al. (2016) is the variance of 0."""
+    model = linear(IWAE, IWAESettings(hidden=(), samples=5))
+    assert isinstance(model.decoder, VectorDecoder) and isinstance(model.encoder, VectorEncoder)
+    decoder, encoder = model.decoder.body[-1], model.encoder.body.network[-1]
+    assert isinstance(decoder, torch.nn.Linear) and isinstance(encoder, torch.nn.Linear)
+    decoder.weight[:, 1] = encoder.weight[1] = encoder.bias[1] = encoder.bias[3] = 0.0
+    x = frames(30)
+    assert model.latents(x, seeded()).var(0)[1] > 0.5 and model.means(x).var(0)[0] > 0.5
+    assert static_figures(model, batch(x), {}, ())["active_units"] == 1
 
 
 @torch.no_grad()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -43,7 +45,24 @@ def test_a_script_that_is_the_command_goes_on_with_itself() -> None:
 
 @pytest.mark.parametrize(
     "script",
-    ["/venv/bin/latentrl", "latentrl-script.py", str(PACKAGE / "__main__.py"), str(PACKAGE / "train.py"), "-c"],
+    ["latentrl-script.py", str(PACKAGE / "__main__.py"), str(PACKAGE / "train.py"), "-c"],
 )
 def test_the_packages_own_commands_are_modules(script: str) -> None:
     assert program_of(script, PACKAGE) == ()
+
+
+def test_the_console_script_is_named_as_a_shell_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the PATH by its name, elsewhere by its path: either line is run by a shell, with spaces in its folders."""
+    folder = tmp_path / "my venv"
+    folder.mkdir()
+    script = folder / "latentrl"
+    script.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    script.chmod(0o755)
+    words = ["--run", "runs/it's mine", "--goal", "a b/goal.png"]
+    for path, program in ((os.environ["PATH"], str(script)), (f"{folder}{os.pathsep}{os.environ['PATH']}", "latentrl")):
+        monkeypatch.setenv("PATH", path)
+        with started_as(program_of(str(script), PACKAGE)):
+            line = command("learn", *words)
+        assert shlex.split(line)[0] == program
+        told = subprocess.run(line, shell=True, check=True, capture_output=True, text=True).stdout
+        assert told.splitlines() == ["learn", *words]

@@ -37,6 +37,9 @@ class ToyStatic(StaticModel):
         self.initial_distribution = StandardNormal(size)
 
     def latents(self, observations: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return self.means(observations)
+
+    def means(self, observations: Tensor) -> Tensor:
         return self.read(self.to_unit(observations).flatten(-len(self.spec.observation_shape)))
 
     def decode(self, positions: Tensor) -> Tensor:

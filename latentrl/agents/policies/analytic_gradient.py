@@ -36,6 +36,8 @@ NEAR = 0.05
 """In the long run, of the squared distance at the start: a policy that comes so near has arrived."""
 GAIN = 0.1
 """Of what is left in the long run: where a round brought no more, another one will not either."""
+LARGEST = 1e9
+"""Of bounds and rates: in float32 the products of larger ones are no numbers."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,8 @@ class AnalyticGradientOptions:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in ("learning_rate", "state_gradient", "parameter_gradient", "sane_radius"):
-            if not 0.0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must be positive and finite, not {getattr(self, name)}")
+            if not 0.0 < getattr(self, name) <= LARGEST:
+                raise ValueError(f"{name} must be positive and at most {LARGEST:g}, not {getattr(self, name)}")
         if not 0.0 < self.fresh <= 1.0:
             raise ValueError(f"fresh must lie in (0, 1], not {self.fresh}")
         if not 0.0 <= self.exploration < 1.0:

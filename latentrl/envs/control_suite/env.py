@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib.util import find_spec
 from typing import Any
 
@@ -11,12 +12,15 @@ from gymnasium.error import DependencyNotInstalled
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
+from latentrl.envs.checks import LARGEST_PICTURE, check_number, check_rendering, check_whole
 from latentrl.envs.control_suite.joints import QPOS, QVEL, coordinates_of_joints, with_values
 from latentrl.envs.mujoco_camera import MuJoCoCamera, camera_number
 from latentrl.envs.mujoco_engine import without_opengl
 
 SIZE = 128
 RENDER_MODES = ["rgb_array"]
+SHORTEST = 1e-3
+"""Seconds that an episode lasts at least."""
 
 
 class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
@@ -61,10 +65,11 @@ class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         camera: int | str | None = None,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode not in (None, *RENDER_MODES):
-            raise ValueError(f"render_mode={render_mode!r}: choose None or 'rgb_array'")
-        if time_limit is not None and not time_limit > 0:
-            raise ValueError(f"time_limit={time_limit!r}: give seconds, more than 0")
+        check_rendering(render_mode)
+        for side, pixels in {"height": height, "width": width}.items():
+            check_whole(side, pixels, 1, LARGEST_PICTURE, "pixels")
+        if time_limit is not None:
+            check_number("time_limit", time_limit, SHORTEST, math.inf, "seconds")
         self._suite = _load(domain, task, time_limit)
         self._physics = self._suite.physics
         model = self._physics.model.ptr

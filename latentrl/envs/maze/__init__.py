@@ -8,6 +8,7 @@ from typing import Any
 from latentrl.envs.coordinates import Coordinate
 from latentrl.envs.description import Collection, Environment, Flag, TruePhysics
 from latentrl.envs.maze.tasks import ENV_ID, GOAL, POSITIONS, TASKS, VELOCITIES
+from latentrl.support.suggestion import Suggestion
 
 
 def coordinates(env_kwargs: Mapping[str, Any]) -> tuple[Coordinate, ...]:
@@ -22,6 +23,11 @@ def true_physics(control_step: float) -> TruePhysics:
     return TrueMaze(control_step)
 
 
+def suggestion(env_kwargs: Mapping[str, Any]) -> Suggestion:
+    """Two positions, a velocity for each, and the only distance that leads around the wall (docs/results/around.md)."""
+    return Suggestion(position_size=2, state_size=4, distance="geodesic")
+
+
 ENVIRONMENT = Environment(
     env_id=ENV_ID,
     alias="maze",
@@ -33,4 +39,5 @@ ENVIRONMENT = Environment(
     collection=Collection(sequences=1500, test_sequences=500, length=20, hold=0.8, goal=GOAL),
     flags=(Flag("noise", float, "0.01", "standard deviation of the camera's noise, a fraction of full scale"),),
     true_physics=true_physics,
+    suggestion=suggestion,
 )

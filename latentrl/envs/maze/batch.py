@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike, NDArray
 
+from latentrl.envs.checks import check_known, check_number, check_rendering, reset_numbers
 from latentrl.envs.maze import camera, physics
 from latentrl.envs.maze.render import render
 
@@ -18,6 +19,8 @@ TIMING = {"render_fps": round(1 / physics.CONTROL_STEP), "control_step": physics
 FIRST_SPEED = 0.3
 """The first velocity is uniform within plus or minus this, m/s."""
 OPTIONS = ("position", "velocity", "low", "high")
+FARTHEST, FASTEST = 1.5, 10.0
+"""Of first states: m from the middle of the room, whose walls give way; and m/s, twenty times what a force leads to."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,8 @@ class MazeSettings:
     render_size: int = 256
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.noise < np.inf:
-            raise ValueError(f"noise={self.noise!r}: give a fraction of full scale, zero or more")
-        if self.render_mode not in (None, *RENDER_MODES):
-            raise ValueError(f"render_mode={self.render_mode!r}: choose None or 'rgb_array'")
-        if self.render_size < 1:
-            raise ValueError(f"render_size={self.render_size!r}: give a number of pixels, one or more")
+        check_number("noise", self.noise, 0.0, 1.0, "of full scale")
+        check_rendering(self.render_mode, self.render_size)
 
     @property
     def observation_space(self) -> Box:
@@ -77,24 +76,27 @@ class MazeBatch:
         Args:
             rng: draws positions uniform where no wall is, and velocities uniform within `FIRST_SPEED`.
             options: "position" and "velocity", each ``[2]`` or ``[N, 2]``, take the place of what was drawn; "low" and
-                "high" ``[2]``, corners between which positions are drawn.
+                "high" ``[2]``, corners in the room between which positions are drawn.
             which: the others keep their state.
 
         Raises:
-            ValueError: an unknown option, or one that is no finite position.
+            ValueError: an unknown option, or one that is no position, speed or pair of corners.
         """
         given = options or {}
-        if not given.keys() <= set(OPTIONS):
-            raise ValueError(f"reset options {sorted(given)}: only {', '.join(OPTIONS)} are known")
+        check_known(given, OPTIONS)
         count = len(self.position)
-        low = _points("low", given.get("low", (-physics.ROOM, -physics.ROOM)), 1)
-        high = _points("high", given.get("high", (physics.ROOM, physics.ROOM)), 1)
+        low = _points("low", given.get("low", (-physics.ROOM, -physics.ROOM)), 1, physics.ROOM)
+        high = _points("high", given.get("high", (physics.ROOM, physics.ROOM)), 1, physics.ROOM)
+        if (low > high).any():
+            raise ValueError(
+                f"reset options low={low[0].tolist()}, high={high[0].tolist()}: low is above high; exchange them"
+            )
         position = free_positions(rng, count, low, high)
         velocity = rng.uniform(-FIRST_SPEED, FIRST_SPEED, (count, 2))
         if "position" in given:
-            position = _points("position", given["position"], count)
+            position = _points("position", given["position"], count, FARTHEST)
         if "velocity" in given:
-            velocity = _points("velocity", given["velocity"], count)
+            velocity = _points("velocity", given["velocity"], count, FASTEST, "m/s")
         mask = np.ones((count, 1), dtype=bool) if which is None else which[:, None]
         self.position = np.where(mask, position, self.position)
         self.velocity = np.where(mask, velocity, self.velocity)
@@ -146,12 +148,6 @@ def free_positions(
     raise ValueError(f"reset options low={low[0].tolist()}, high={high[0].tolist()}: there is a wall between them")
 
 
-def _points(name: str, value: ArrayLike, count: int) -> NDArray[np.float64]:
+def _points(name: str, value: ArrayLike, count: int, limit: float, unit: str = "m") -> NDArray[np.float64]:
     """One point ``[2]``, or ``[count, 2]`` of them, as ``[count, 2]``."""
-    try:
-        points = np.broadcast_to(np.asarray(value, dtype=np.float64), (count, 2))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"reset option {name!r}={value!r}: give one point [x, y], or {count}") from error
-    if not np.isfinite(points).all():
-        raise ValueError(f"reset option {name!r}={value!r}: give finite numbers")
-    return points
+    return reset_numbers(name, value, (count, 2), limit, f"one point [x, y], or {count}", unit)

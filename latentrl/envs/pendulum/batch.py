@@ -9,11 +9,22 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike, NDArray
 
+from latentrl.envs.checks import (
+    check_choice,
+    check_known,
+    check_number,
+    check_rendering,
+    check_whole,
+    reset_numbers,
+)
 from latentrl.envs.pendulum import camera, physics
 from latentrl.envs.pendulum.render import render
 
 RENDER_MODES = ["rgb_array"]
 GROUND_TRUTH = ("angle", "velocity", "clean")
+LEAST_TORQUE, LARGEST_TORQUE = 1e-6, 1e3
+FASTEST, MANY_TURNS = 100.0, 1e3
+"""Of first states: rad/s and rad."""
 
 
 @dataclass(frozen=True)
@@ -46,26 +57,14 @@ class PendulumSettings:
     render_size: int = 256
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.torque_limit < np.inf:
-            raise ValueError(f"torque_limit={self.torque_limit!r}: give a positive, finite torque in N m")
-        if not 0.0 <= self.first_velocity < np.inf:
-            raise ValueError(f"first_velocity={self.first_velocity!r}: give a finite speed in rad/s, zero or more")
-        if self.picture not in camera.PICTURES:
-            raise ValueError(f"picture={self.picture!r}: choose one of {', '.join(camera.PICTURES)}")
-        if not 0.0 <= self.noise < np.inf:
-            raise ValueError(f"noise={self.noise!r}: give a fraction of full scale, zero or more")
-        if not isinstance(self.size, int) or not camera.SMALLEST <= self.size <= camera.LARGEST:
-            raise ValueError(f"size={self.size!r}: give {camera.SMALLEST} to {camera.LARGEST} pixels")
-        if self.background not in camera.BACKGROUNDS:
-            raise ValueError(f"background={self.background!r}: choose one of {', '.join(camera.BACKGROUNDS)}")
-        if not physics.SHORTEST_STEP <= self.control_step <= physics.LONGEST_STEP:
-            raise ValueError(
-                f"control_step={self.control_step!r}: give {physics.SHORTEST_STEP} to {physics.LONGEST_STEP} seconds"
-            )
-        if self.render_mode not in (None, *RENDER_MODES):
-            raise ValueError(f"render_mode={self.render_mode!r}: choose None or 'rgb_array'")
-        if self.render_size < 1:
-            raise ValueError(f"render_size={self.render_size!r}: give a number of pixels, one or more")
+        check_number("torque_limit", self.torque_limit, LEAST_TORQUE, LARGEST_TORQUE, "N m")
+        check_number("first_velocity", self.first_velocity, 0.0, FASTEST, "rad/s")
+        check_choice("picture", self.picture, camera.PICTURES)
+        check_number("noise", self.noise, 0.0, 1.0, "of full scale")
+        check_whole("size", self.size, camera.SMALLEST, camera.LARGEST, "pixels")
+        check_choice("background", self.background, camera.BACKGROUNDS)
+        check_number("control_step", self.control_step, physics.SHORTEST_STEP, physics.LONGEST_STEP, "seconds")
+        check_rendering(self.render_mode, self.render_size)
 
     @property
     def observation_space(self) -> Box:
@@ -109,18 +108,17 @@ class PendulumBatch:
             which: the others keep their state.
 
         Raises:
-            ValueError: an unknown option, or a value that is not finite or has another shape.
+            ValueError: an unknown option, or a value that is out of its range or has another shape.
         """
         given = options or {}
-        if not given.keys() <= {"angle", "velocity"}:
-            raise ValueError(f"reset options {sorted(given)}: only 'angle' and 'velocity' are known")
+        check_known(given, ("angle", "velocity"))
         count, speed = len(self.angle), self.settings.first_velocity
         angle = rng.uniform(-np.pi, np.pi, count)
         velocity = rng.uniform(-speed, speed, count)
         if "angle" in given:
-            angle = _numbers("angle", given["angle"], count)
+            angle = _numbers("angle", given["angle"], count, MANY_TURNS, "rad")
         if "velocity" in given:
-            velocity = _numbers("velocity", given["velocity"], count)
+            velocity = _numbers("velocity", given["velocity"], count, FASTEST, "rad/s")
         mask = np.ones(count, dtype=bool) if which is None else which
         self.angle = np.where(mask, physics.wrap(angle), self.angle)
         self.velocity = np.where(mask, velocity, self.velocity)
@@ -165,13 +163,6 @@ class PendulumBatch:
         return render(angle, torque, self.settings.torque_limit, self.settings.render_size)
 
 
-def _numbers(name: str, value: ArrayLike, count: int) -> NDArray[np.float64]:
+def _numbers(name: str, value: ArrayLike, count: int, limit: float, unit: str) -> NDArray[np.float64]:
     """One number, ``[count]`` or ``[count, 1]`` of them as ``[count]``."""
-    try:
-        array = np.asarray(value, dtype=np.float64)
-        numbers = np.broadcast_to(array[:, 0] if array.shape == (count, 1) else array, (count,))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"reset option {name!r}={value!r}: give one number or {count}") from error
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"reset option {name!r}={value!r}: give finite numbers")
-    return numbers
+    return reset_numbers(name, value, (count,), limit, f"one number or {count}", unit)

@@ -10,12 +10,12 @@ from latentrl.envs.coordinates import Coordinate
 from latentrl.envs.description import Collection, Environment, Flag, TruthAgent
 from latentrl.envs.reacher.geometry import Floats
 from latentrl.envs.reacher.tasks import ENV_ID, SHOULDER, TASKS, VELOCITIES, WRIST
+from latentrl.support.suggestion import Suggestion
 
 
 def coordinates(env_kwargs: Mapping[str, Any]) -> tuple[Coordinate, ...]:
     """The coordinates of the ground truth: joint sensors count the shoulder's turns, pictures cannot."""
-    pictures = env_kwargs.get("observation") == "pixels" or env_kwargs.get("render_mode") is not None
-    return (SHOULDER if pictures else replace(SHOULDER, kind="line")), WRIST, *VELOCITIES
+    return (SHOULDER if _seen(env_kwargs) else replace(SHOULDER, kind="line")), WRIST, *VELOCITIES
 
 
 def servo(goals: Floats, torque: float) -> TruthAgent:
@@ -23,6 +23,15 @@ def servo(goals: Floats, torque: float) -> TruthAgent:
     from latentrl.envs.reacher.oracle import ServoAgent
 
     return ServoAgent(goals, torque)
+
+
+def suggestion(env_kwargs: Mapping[str, Any]) -> Suggestion:
+    """Two positions and a velocity for each; of a picture the shoulder's angle takes two numbers."""
+    return Suggestion(3, 5) if _seen(env_kwargs) else Suggestion(2, 4)
+
+
+def _seen(env_kwargs: Mapping[str, Any]) -> bool:
+    return env_kwargs.get("observation") == "pixels" or env_kwargs.get("render_mode") is not None
 
 
 ENVIRONMENT = Environment(
@@ -46,4 +55,5 @@ ENVIRONMENT = Environment(
     ),
     pictures=lambda env_kwargs: env_kwargs.get("observation") == "pixels",
     servo=servo,
+    suggestion=suggestion,
 )

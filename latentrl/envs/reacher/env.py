@@ -9,9 +9,11 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike, NDArray
 
+from latentrl.envs.checks import check_choice, check_known, check_number, check_rendering, reset_numbers
 from latentrl.envs.reacher.camera import SIZE, ReacherCamera
 from latentrl.envs.reacher.geometry import WRIST_LIMIT
 from latentrl.envs.reacher.physics import PHYSICS_STEP, TARGET_RADIUS, ReacherPhysics
+from latentrl.support.errors import UserError
 
 Observation = Literal["angles", "pixels"]
 Target = Literal["easy", "hard"]
@@ -21,6 +23,10 @@ GROUND_TRUTH = ("angles", "velocities", "clean")
 RENDER_SIZE = 256
 MANY_TURNS = 1e3
 """The shoulder turns freely, but a space of infinite size is one that others refuse."""
+LONGEST_STEP = 1.0
+"""Seconds."""
+LIMITS = {"angles": (MANY_TURNS, "rad"), "velocities": (100.0, "rad/s"), "target": (1.0, "m")}
+"""Of first states, to either side."""
 
 
 class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
@@ -69,17 +75,14 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         render_mode: str | None = None,
         beside: ReacherEnv | None = None,
     ) -> None:
+        check_number("control_step", control_step, PHYSICS_STEP, LONGEST_STEP, "seconds")
         steps = round(control_step / PHYSICS_STEP)
-        if steps < 1 or abs(steps * PHYSICS_STEP - control_step) > 1e-9:
-            raise ValueError(f"control_step={control_step!r}: give a multiple of {PHYSICS_STEP} seconds")
-        if observation not in get_args(Observation):
-            raise ValueError(f"observation={observation!r}: choose one of {', '.join(get_args(Observation))}")
-        if target not in TARGET_RADIUS:
-            raise ValueError(f"target={target!r}: choose one of {', '.join(TARGET_RADIUS)}")
-        if not 0.0 <= noise < np.inf:
-            raise ValueError(f"noise={noise!r}: give a finite angle in radians, zero or more")
-        if render_mode not in (None, *RENDER_MODES):
-            raise ValueError(f"render_mode={render_mode!r}: choose None or 'rgb_array'")
+        if abs(steps * PHYSICS_STEP - control_step) > 1e-9:
+            raise UserError(f"control_step={control_step!r}: give a multiple of {PHYSICS_STEP} seconds")
+        check_choice("observation", observation, get_args(Observation))
+        check_choice("target", target, tuple(TARGET_RADIUS))
+        check_number("noise", noise, 0.0, np.pi, "radians")
+        check_rendering(render_mode)
         self.noise, self.radius, self.render_mode = noise, TARGET_RADIUS[target], render_mode
         self._steps = steps
         self._physics: ReacherPhysics = ReacherPhysics(beside._physics.model if beside else None)
@@ -101,12 +104,11 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         """Start an episode, from a random state or that in ``options``; observation ``[2]`` or ``[64, 64, 3]``, info.
 
         Raises:
-            ValueError: an unknown option, or a value that is not two finite numbers.
+            ValueError: an unknown option, or a value that is not two numbers in their range.
         """
         super().reset(seed=seed)
         given = options or {}
-        if not given.keys() <= {"angles", "velocities", "target"}:
-            raise ValueError(f"reset options {sorted(given)}: only 'angles', 'velocities' and 'target' are known")
+        check_known(given, tuple(LIMITS))
         rng = self.np_random
         angles = rng.uniform((-np.pi, -WRIST_LIMIT), (np.pi, WRIST_LIMIT))
         direction, distance = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(0.05, 0.20)
@@ -174,7 +176,5 @@ class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
 
 
 def _pair(name: str, value: ArrayLike) -> NDArray[np.float64]:
-    pair = np.asarray(value, dtype=np.float64)
-    if pair.shape != (2,) or not np.isfinite(pair).all():
-        raise ValueError(f"reset option {name!r}={value!r}: give two finite numbers")
-    return pair
+    limit, unit = LIMITS[name]
+    return reset_numbers(name, value, (2,), limit, "two numbers", unit, exact=True)

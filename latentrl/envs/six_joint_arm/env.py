@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
+from latentrl.envs.checks import check_known, check_number, check_rendering, reset_numbers
 from latentrl.envs.six_joint_arm.circle import Circle
 from latentrl.envs.six_joint_arm.kinematics import JOINTS
 from latentrl.envs.six_joint_arm.render import render
@@ -19,6 +20,8 @@ GROUND_TRUTH = ("phase", "clean")
 CONTROL_STEP = 0.1
 SPEED = 1.0
 """Largest speed round the circle, rad/s."""
+MANY_TURNS = 1e3
+"""Of a first phase, rad."""
 
 
 class SixJointArmEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
@@ -52,10 +55,8 @@ class SixJointArmEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     action_space: Box
 
     def __init__(self, noise: float = 0.0, render_mode: str | None = None) -> None:
-        if not 0.0 <= noise < np.inf:
-            raise ValueError(f"noise={noise!r}: give a finite angle in radians, zero or more")
-        if render_mode not in (None, *RENDER_MODES):
-            raise ValueError(f"render_mode={render_mode!r}: choose None or 'rgb_array'")
+        check_number("noise", noise, 0.0, np.pi, "radians")
+        check_rendering(render_mode)
         self.noise, self.render_mode = noise, render_mode
         # Of a sensor with noise, too: a whole turn either way.
         self.observation_space = Box(-2 * np.pi, 2 * np.pi, (JOINTS,), np.float32)
@@ -68,14 +69,13 @@ class SixJointArmEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         """Start an episode, at a random phase or that in ``options``; observation ``[6]`` and info.
 
         Raises:
-            ValueError: an unknown option, or a phase that is no finite number.
+            ValueError: an unknown option, or a phase that is no number in its range.
         """
         super().reset(seed=seed)
         given = options or {}
-        if not given.keys() <= {"phase"}:
-            raise ValueError(f"reset options {sorted(given)}: only 'phase' is known")
-        phase = self.np_random.uniform(-np.pi, np.pi)
-        self._phase = _number(given["phase"]) if "phase" in given else phase
+        check_known(given, ("phase",))
+        phase = given.get("phase", self.np_random.uniform(-np.pi, np.pi))
+        self._phase = float(reset_numbers("phase", phase, (), MANY_TURNS, "one number", "rad"))
         return self._observe()
 
     def step(self, action: NDArray[Any]) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
@@ -103,13 +103,3 @@ class SixJointArmEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         low, high = self.observation_space.low, self.observation_space.high
         observation = np.clip(angles + noise, low, high).astype(np.float32)
         return observation, {"phase": wrapped, "clean": angles.astype(np.float32)}
-
-
-def _number(value: Any) -> float:
-    try:
-        number = float(np.reshape(value, ()))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"reset option 'phase'={value!r}: give one number") from error
-    if not math.isfinite(number):
-        raise ValueError(f"reset option 'phase'={value!r}: give a finite number")
-    return number

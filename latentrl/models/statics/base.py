@@ -51,5 +51,9 @@ class StaticModel(GenerativeModel):
         """What stands for each of ``observations [..., *shape]``, ``[..., Dz]``."""
 
     @abstractmethod
+    def means(self, observations: Tensor) -> Tensor:
+        """The mean of q(z | x) for each of ``observations [..., *shape]``, ``[..., Dz]``."""
+
+    @abstractmethod
     def decode(self, positions: Tensor) -> Tensor:
         """Mean of p(x | z) for ``positions [..., Dz]``: what geometry measures with."""

@@ -189,6 +189,9 @@ class VAE(FrameAutoencoder, StaticModel):
 
     def latents(self, observations: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The mean of q(z | x)."""
+        return self.means(observations)
+
+    def means(self, observations: Tensor) -> Tensor:
         return self.encode(observations).mean
 
     def emission(self, state: Tensor) -> PixelGaussian | PixelBernoulli:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from latentrl.studies.launchers.base import Plan
+from latentrl.support.commands import CONSOLE_SCRIPT
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_text
 
@@ -54,7 +55,8 @@ def launch(plan: Plan, address: str | None = None) -> bool:
 
 def python_here(line: str) -> str:
     """A command as it is printed for people, with this very Python."""
-    return f"{shlex.quote(sys.executable)}{line.removeprefix('python')}" if line.startswith("python ") else line
+    here, (program, _, rest) = shlex.quote(sys.executable), line.partition(" ")
+    return {"python": f"{here} {rest}", CONSOLE_SCRIPT: f"{here} -m {line}"}.get(program, line)
 
 
 def _script(name: str, home: Path, log: Path, body: list[str], more: list[str] | None = None) -> str:
