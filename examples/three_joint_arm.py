@@ -1,11 +1,12 @@
-"""A robot arm with three joints as a Gymnasium environment of its own, in one file: what a stranger's robot would bring.
+"""A robot arm with three joints as an environment of its own, in one file: what a stranger's robot would bring.
 
     pip install "latentrl[reacher]"     # for MuJoCo
     latentrl collect --env examples.three_joint_arm:ThreeJointArm-v0 --describe examples/three_joint_arm.toml ...
 
-Nothing in latentrl knows this arm. Three links turn about vertical axes, so that gravity does nothing; each joint has a motor, friction
-and a stop at +-2.6 rad, as most arms have (a cable goes through). The links pass over each other. docs/three-joints.md goes all
-the way to control; examples/three_joint_arm.toml says what the ground truth is, and what counts as success.
+Nothing in latentrl knows this arm. Three links turn about vertical axes, so that gravity does nothing; each joint has a
+motor, friction and a stop at +-2.6 rad, as most arms have (a cable goes through). The links pass over each other.
+docs/own-environment.md goes all the way to control; examples/three_joint_arm.toml says what the ground truth is, and
+what counts as success.
 """
 
 from __future__ import annotations
@@ -62,10 +63,11 @@ ARM = f"""
 
 
 class ThreeJointArm(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
-    """Observation: the three joint angles ``[3]`` float32 in rad, with noise, and no velocities. Action: ``[3]`` in [-1, 1].
+    """Observation: the three joint angles ``[3]`` float32 in rad, with noise. Action: ``[3]`` in [-1, 1].
 
-    An action is the share of each motor's torque, held for 0.04 s. ``reset(options={"angles": ..., "velocities": ...})`` takes, for each of
-    the three joints, a number or a range (low, high) to draw from; by default angles within +-2.5 rad, at rest. There is no reward and no end.
+    No velocity is observed. An action is the share of each motor's torque, held for 0.04 s.
+    ``reset(options={"angles": ..., "velocities": ...})`` takes, for each of the three joints, a number or a range
+    (low, high) to draw from; by default angles within +-2.5 rad, at rest. There is no reward and no end.
     ``info`` holds the truth: "angles" in rad and "velocities" in rad/s, each ``[3]``.
 
     Args:
@@ -132,4 +134,4 @@ class ThreeJointArm(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         return {"angles": self.data.qpos.copy(), "velocities": self.data.qvel.copy()}
 
 
-gymnasium.register("ThreeJointArm-v0", entry_point=ThreeJointArm)
+gymnasium.register("ThreeJointArm-v0", entry_point=lambda **kwargs: ThreeJointArm(**kwargs))

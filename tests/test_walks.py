@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +107,26 @@ def test_the_commands_of_the_maze_have_the_sizes_and_the_distance_that_work_ther
     assert "--distance" not in following, "a policy has learned its own"
     following = said([*following, "--no-video", "--steps", "2"], capsys)
     assert following[following.index("--distance") + 1] == "geodesic" and following[-2:] == ["--agent", "cem"]
+
+
+def test_a_robot_whose_task_draws_its_goals_is_trained_for_any_of_them(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("mujoco")
+    (elsewhere / "examples").mkdir()
+    for name in ("three_joint_arm.py", "three_joint_arm.toml"):
+        shutil.copy(PAGE.parent.parent / "examples" / name, elsewhere / "examples")
+    env_id = "examples.three_joint_arm:ThreeJointArm-v0"
+    written = commands_of(PAGE.read_text(), env_id)
+    following = said(written[0], capsys)
+    following = said([*following, *written[1][4:]], capsys)
+    assert following[2] == "latentrl.learn" and following[-2:] == ["--goal", "any"]
+    following = said(following, capsys)
+    assert following[2] == "latentrl.evaluate" and following[following.index("--env") + 1] == env_id
+    said([*following, "--no-video", "--steps", "2"], capsys)
+    (judged,) = Path(following[following.index("--run") + 1]).glob("evaluation_policy*.json")
+    found = json.loads(judged.read_text())
+    assert found["task"] == "pose" and found["goal"] == "one of its own in every episode"
 
 
 def test_without_a_goal_no_command_needs_one(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:

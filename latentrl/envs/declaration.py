@@ -136,8 +136,8 @@ def checked_tasks(entries: Any, coordinates: Sequence[Coordinate], where: str) -
 def measure_of(entry: Mapping[str, Any], coordinates: Sequence[Coordinate], where: str) -> Measure | None:
     """The measure of a declared task; None where it says none, and no pose.
 
-    Its arguments are the entries that are called as its fields: coordinates by their names. Where goals are drawn they are all
-    positions unless it says which.
+    Its arguments are the entries that are called as its fields: coordinates by their names. Where goals are drawn
+    they are all positions unless it says which.
 
     Raises:
         UserError: no such measure, coordinate or argument.
@@ -204,8 +204,8 @@ def _check_task(entry: Mapping[str, Any], coordinates: Sequence[Coordinate], whe
     needs_pose = measure is not None and {"coordinates", "tolerance"} <= {one.name for one in fields(measure)}  # type: ignore[arg-type]
     if needs_pose and "pose" not in entry and "goal_options" not in entry:
         raise UserError(
-            f"{where}: pose is missing; say where the goal is, coordinate by coordinate, or let every episode draw its own "
-            "with goal_options"
+            f"{where}: pose is missing; say where the goal is, coordinate by coordinate, or let every episode draw its "
+            "own with goal_options"
         )
 
 
@@ -225,9 +225,13 @@ def _check_one_goal(entry: Mapping[str, Any], where: str) -> None:
         return
     for key in ("goal", "pose"):
         if key in entry:
-            raise UserError(f"{where}: {key}: leave it out, for every episode has its own with goal_options; or leave that out")
+            raise UserError(
+                f"{where}: {key}: leave it out, for every episode has its own with goal_options; or leave that out"
+            )
     if entry.get("measure") in ("steady_speed", "latent_speed"):
-        raise UserError(f"{where}: measure {entry['measure']!r}: is of a speed, and goal_options draw positions; give held")
+        raise UserError(
+            f"{where}: measure {entry['measure']!r}: is of a speed, and goal_options draw positions; give held"
+        )
 
 
 def _coordinate(name: Any, known: Mapping[str, Coordinate], where: str) -> Coordinate:

@@ -50,8 +50,8 @@ class Task:
         description: one line for people.
         target: what to reach in the truth's units, where that is known without the data; None: see ``target_of``.
         true_pose: where the goal is, in the coordinates of the measure, the same for all episodes; None: not known.
-        goal_options: those of a reset that draws the goal of an episode, where each has one of its own and no ``draw``: what is
-            observed after it is the goal, and its ground truth the pose.
+        goal_options: those of a reset that draws the goal of an episode, where each has one of its own and no ``draw``:
+            what is observed after it is the goal, and its ground truth the pose.
         near: whether episodes are judged by their distance to the goal as a model sees it too: nobody may know more.
         recorded: how the environment is made beyond its arguments, as ``metadata.json`` says it; nothing where the
             environment alone is.

@@ -26,8 +26,8 @@ class Nearness:
         model: of the run.
         goal: to reach, in latent units: a position ``[Da]`` or a velocity ``[Dv]``, or one for each episode.
         is_position: which of the two.
-        observation: what is observed at the goal ``[*shape]``, or at that of each episode ``[N, *shape]``; None where nobody
-            knows.
+        observation: what is observed at the goal ``[*shape]``, or at that of each episode ``[N, *shape]``; None where
+            nobody knows.
         run: its folder: where it says the range of velocities, these are given as shares of the top speed.
     """
 

@@ -160,7 +160,7 @@ def _bound(trial: Trial, task: Task, run: Run) -> float | None:
 
 
 def _episodes(trial: Trial, task: Task, run: Run, count: int) -> Episodes | None:
-    """How the episodes begin and what each is to reach; None where that is one given goal for a task that is declared."""
+    """How the episodes begin and what each is to reach; None where a declared task has one given goal."""
     if task.draw is None:
         posed_in = getattr(task.measure, "coordinates", ())
         return drawn_goals(task, posed_in, count, trial.seed) if trial.goal is None else None

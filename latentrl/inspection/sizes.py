@@ -71,7 +71,7 @@ class Sizes:
 def estimate_sizes(frames: Frames) -> tuple[Sizes, Coordinates | None]:
     """The sizes of a state that ``frames`` show, and smooth coordinates of them if there are."""
     points, owner = frames.points.flatten(0, 1)[frames.distinct], frames.sequence_of[frames.distinct]
-    # Where frames fill their space its edges hide neighbours, and few readings would lie on more dimensions than they are.
+    # Where frames fill their space its edges hide neighbours: few readings would lie on more dimensions than they are.
     dimension = min(measured_dimension(points, owner, frames.squared_noise), float(points.shape[1]))
     positions = min(MOST, max(1, round(dimension)))
     found = smooth_coordinates(frames, positions)

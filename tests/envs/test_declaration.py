@@ -73,6 +73,14 @@ def test_a_pose_is_held_unless_something_else_is_measured() -> None:
     assert measure_of({"description": "anything"}, COORDINATES, "") is None
 
 
+def test_goals_that_are_drawn_are_held_in_every_position_unless_some_are_named() -> None:
+    slide, turn, _ = COORDINATES
+    drawn = {"goal_options": {"slide": [0, 1]}, "tolerance": 0.1, "hold": 7}
+    assert measure_of(drawn, COORDINATES, "") == Held((slide, turn), tolerance=0.1, hold=7)
+    one = {**drawn, "coordinates": ["turn"]}
+    assert measure_of(one, COORDINATES, "") == Held((turn,), tolerance=0.1, hold=7)
+
+
 @pytest.mark.parametrize("name", [name for name in MEASURES if name in ("score", "approach", "latent_speed")])
 def test_measures_without_coordinates_need_nothing(name: str) -> None:
     assert measure_of({"measure": name}, (), "") == MEASURES[name]()
@@ -104,6 +112,10 @@ def test_measures_without_coordinates_need_nothing(name: str) -> None:
         ({"measure": "steady_speed", "velocity": ["spin"]}, r"no coordinate \['spin'\]"),
         ({"measure": "spread", "coordinates": "slide"}, "coordinates 'slide': give a list"),
         ({"description": ""}, "description '': give text"),
+        ({**PARK, "goal_options": {}}, "pose: leave it out, for every episode has its own with goal_options"),
+        ({"goal": "goal.png", "goal_options": {}}, "goal: leave it out, for every episode has its own"),
+        ({"goal_options": "anywhere"}, "goal_options 'anywhere': give a table"),
+        ({"goal_options": {}, "measure": "steady_speed", "velocity": "spin"}, "is of a speed, and goal_options draw"),
     ],
     ids=str,
 )
