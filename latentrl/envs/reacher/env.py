@@ -25,8 +25,8 @@ MANY_TURNS = 1e3
 """The shoulder turns freely, but a space of infinite size is one that others refuse."""
 LONGEST_STEP = 1.0
 """Seconds."""
-LIMITS = {"angles": (MANY_TURNS, "rad"), "velocities": (100.0, "rad/s"), "target": (1.0, "m")}
-"""Of first states, to either side."""
+LIMITS = {"angles": (MANY_TURNS, "rad"), "velocities": (100.0, "rad/s"), "target": (10.0, "m")}
+"""Of first states, to either side; a target that is far away is one that nothing reaches."""
 
 
 class ReacherEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
