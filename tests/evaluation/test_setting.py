@@ -60,24 +60,25 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return found
 
 
-def test_a_verb_reads_settings_and_policy_once(pendulum_run: Path, short: None, read: Counter[str]) -> None:
+def test_a_verb_reads_settings_and_weights_once(pendulum_run: Path, short: None, read: Counter[str]) -> None:
     evaluate(EvaluateOptions(run=pendulum_run, goal="velocity:-0.5", policy="spin"))
-    once = ("settings.json", "metadata.json", "policy-spin.json", "policy-spin.safetensors")
-    assert [read[name] for name in once] == [1] * 4
+    once = ("settings.json", "metadata.json", "policy-spin.safetensors")
+    assert [read[name] for name in once] == [1] * 3
+    assert read["policy-spin.json"] == 2, "for the agent, and for the distance of the next command"
     read.clear()
     compare(CompareOptions(pendulum_run, agents=("policy", "random", "cem")))
     assert (read["settings.json"], read["metadata.json"]) == (1, 1)
 
 
-def test_a_film_of_many_goals_reads_settings_and_policy_once(
+def test_a_film_of_many_goals_reads_settings_and_weights_once(
     reacher_run: Path, short: None, read: Counter[str]
 ) -> None:
     policy = saving.load_policy(reacher_run)
     saving.save_policy(policy, reacher_run, {"goal": "any"})
     read.clear()
     evaluate(EvaluateOptions(run=reacher_run, agent="policy", task="reach-ahead"))
-    once = ("settings.json", "metadata.json", "policy.json", "policy.safetensors")
-    assert [read[name] for name in once] == [1] * 4
+    once = ("settings.json", "metadata.json", "policy.safetensors")
+    assert [read[name] for name in once] == [1] * 3
 
 
 def test_all_trials_of_a_run_share_its_data(pendulum_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shlex
 import shutil
 import sqlite3
@@ -35,15 +36,15 @@ state-size = {{ low = 2, high = 9 }}
 prior = ["vhp", "normal"]
 """
 TRAINER = """
-import pathlib, signal, sys, time
+import json, pathlib, signal, sys, time
 arguments = sys.argv[1:]
 run = pathlib.Path(arguments[arguments.index("--run") + 1])
 fresh = "--resume" not in arguments
 run.mkdir(parents=True, exist_ok=True)
 if fresh:
-    (run / "settings.json").write_text(arguments[arguments.index("--kappa") + 1])
+    (run / "settings.json").write_text(json.dumps({{"kappa": float(arguments[arguments.index("--kappa") + 1])}}))
     (run / "checkpoint.safetensors").touch()
-kappa = float((run / "settings.json").read_text())
+kappa = json.loads((run / "settings.json").read_text())["kappa"]
 def stop(*_):
     sys.exit(130)
 signal.signal(signal.SIGINT, stop)
@@ -76,7 +77,7 @@ def _trainer(monkeypatch: pytest.MonkeyPatch, how: str = "") -> list[tuple[str, 
         return (sys.executable, "-S", "-E", "-c", TRAINER.format(how=how), *words)
 
     def found(run: Path, figure: str) -> Judged:
-        return Judged(-abs(float((run / "settings.json").read_text()) - 0.1), ())
+        return Judged(-abs(json.loads((run / "settings.json").read_text())["kappa"] - 0.1), ())
 
     monkeypatch.setattr(running, "command", command)
     monkeypatch.setattr(running, "judged", found)
@@ -122,7 +123,7 @@ def test_a_file_is_read_as_flags_and_ranges(file: Path) -> None:
         (f"[train]\nsteps = {10**400}\n[search]\nbatch = [1, 2]", r"\[train\] steps: give a number from -9007"),
         ("[search]\nposition_size = [1, 2]\nposition-size = [2, 3]", "position-size is there twice"),
         ("[search]\nbatch = { low = 4, high = 8, step = 5 }", r"\[search\] batch: step: 5 is more than .* high, 4"),
-        ("[search]\nkappa = { low = -1.0, high = 0.5 }", r"\[search\] --kappa -1.0: give a positive number"),
+        ("[search]\nkappa = { low = -1.0, high = 0.5 }", r"\[search\] --kappa -1.0: give a number from 1e-12"),
         ("[search]\ntrack = ['tensorboard', 'nope']", r"\[search\] --track nope: there is no such tracker"),
         ("[search]\nbatch = { low = 0, high = 8 }", r"\[search\] --batch 0: give one or more"),
         ("[search]\nstate-size = [1, 3]", r"\[search\] state-size = 1: --position-size 2: give 1 to 1"),
