@@ -41,4 +41,7 @@ class AnyGoal(WrittenGoal):
         Raises:
             UserError: always.
         """
-        raise UserError("--goal any: is for learning a policy; say which goal to reach, such as a picture of it")
+        raise UserError(
+            "--goal any: is for learning a policy; say which goal to reach, such as a picture of it, or declare a task "
+            "whose episodes draw theirs (goal_options, docs/declarations.md)"
+        )

@@ -76,3 +76,10 @@ def table(noise: float = 0.0) -> Sequences:
     """A thing on a table, seen from above: a plane, in pictures."""
     places, actions = moved(250, 16, 2, pull=0.05)
     return Sequences(drawn(places, noise), actions)
+
+
+def joints() -> Sequences:
+    """Three joints, each anywhere at first: the readings fill their space, and each sequence a little of it."""
+    places, actions = moved(100, 20, 3, push=0.004)
+    still = places[:, :1] + 0.05 * (places - places[:, :1])
+    return Sequences(noisy(still, 1e-3), actions)

@@ -10,9 +10,9 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from latentrl.inspection.frames import look_at
-from latentrl.inspection.sizes import estimate_sizes
+from latentrl.inspection.sizes import estimate_sizes, measured_dimension
 from latentrl.types import Sequences
-from tests.inspection.systems import drawn, driven, noisy, spring, table, turned, wheel, wheels
+from tests.inspection.systems import drawn, driven, joints, noisy, spring, table, turned, wheel, wheels
 from tests.table import recorded
 
 
@@ -63,3 +63,12 @@ def test_known_systems_have_their_sizes(
     sizes = estimate_sizes(look_at(record()))[0]
     assert (sizes.positions, sizes.position_size, sizes.state_size) == (positions, position_size, state_size)
     assert abs(sizes.dimension - positions) < 0.5
+
+
+def test_readings_lie_on_no_more_dimensions_than_they_are() -> None:
+    """Neighbours are far apart and the walls near: as far as their number tells, these lie on more than four."""
+    frames = look_at(joints())
+    points, owner = frames.points.flatten(0, 1)[frames.distinct], frames.sequence_of[frames.distinct]
+    assert measured_dimension(points, owner, frames.squared_noise) > 3.5
+    sizes = estimate_sizes(frames)[0]
+    assert (sizes.dimension, sizes.positions, sizes.position_size) == (3.0, 3, 3)
