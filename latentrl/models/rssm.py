@@ -34,7 +34,7 @@ from latentrl.numerics.distributions import (
     pixel_distortion,
     standard_normal_like,
 )
-from latentrl.numerics.rolling import follow
+from latentrl.numerics.rolling import all_recorded, follow
 from latentrl.priors.base import InitialDistribution
 from latentrl.types import Belief, RateDistortion, Sequences
 
@@ -248,8 +248,7 @@ class RSSM(WorldModel):
         work.
         """
         controls = actions / self.control_scale
-        # To look is to wait for the device, and a tensor of another class may have nothing to look at.
-        plain = type(controls) is Tensor and controls.device.type == "cpu" and bool((controls.abs() <= 1.0).all())
+        plain = all_recorded(controls)
 
         def step(state: Tensor, control: Tensor) -> Tensor:
             memory = self._remembered(state, control) if plain else self._continued(state, control)

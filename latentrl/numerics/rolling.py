@@ -26,6 +26,14 @@ def follow(step: Callable[[Tensor, Tensor], Tensor], state: Tensor, actions: Ten
     return torch.cat([_followed(step, *part) for part in parts]).unflatten(0, lead)
 
 
+def all_recorded(controls: Tensor) -> bool:
+    """Whether ``controls``, in units of the largest recorded ones, are known to be no larger; looks on a processor.
+
+    To look is to wait for the device, and a tensor of another class may have nothing to look at.
+    """
+    return type(controls) is Tensor and controls.device.type == "cpu" and bool((controls.abs() <= 1.0).all())
+
+
 def _followed(step: Callable[[Tensor, Tensor], Tensor], state: Tensor, actions: Tensor) -> Tensor:
     states = []
     for action in actions.unbind(-2):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from latentrl.networks.dense import DiagonalGaussianMLP
 from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.numerics.rolling import all_recorded
 
 BLOCK = 512
 """Roll-outs done together: what a step reads and writes then stays in a core's cache."""
@@ -58,8 +59,7 @@ class FrozenResidual:
         size, lead = state.shape[-1], actions.shape[:-1]
         controls = (actions / self._scale).reshape(-1, *actions.shape[-2:])
         excess = controls.abs().amax(-1, keepdim=True).clamp(min=1.0)
-        # To look is to wait for the device, and a tensor of another class may have nothing to look at.
-        plain = type(excess) is Tensor and excess.device.type == "cpu" and bool((excess == 1.0).all())
+        plain = all_recorded(controls)
         parts = [part.split(BLOCK) for part in (state.reshape(-1, size), controls / excess, excess)]
         layers = self._means(state.dtype, size)
         paths = [_follow(layers, now, inside, most, plain) for now, inside, most in zip(*parts, strict=True)]
