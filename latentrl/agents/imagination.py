@@ -15,6 +15,7 @@ from torch import Tensor
 
 from latentrl.agents.goal_conditioning import GoalConditioned, attach_goal, goal_features, split_goal
 from latentrl.agents.latent import filter_seen
+from latentrl.numerics.diverging import diverging, stands_in
 from latentrl.types import Belief, Distribution, Dynamics, Filter
 
 StartStates = Callable[[int, torch.Generator], Tensor]
@@ -163,13 +164,17 @@ class Imagination:
     def under_way(
         self, states: Tensor, low: Tensor, high: Tensor, generator: torch.Generator, steps: int = 20
     ) -> Tensor:
-        """``states [N, Dz]``, each followed for 0 to ``steps`` steps under uniformly random actions."""
+        """``states [N, Dz]``, each followed for 0 to ``steps`` steps under uniformly random actions.
+
+        What diverges on the way says nothing of how far states lie apart: others stand in its place (`stands_in`).
+        """
         path = [states]
         for _ in range(steps):
             action = _random_actions(len(states), low, high, generator)
             path.append(self.model.transition(path[-1], action).rsample(generator))
         each = torch.arange(len(states), device=states.device)
-        return torch.stack(path)[each % (steps + 1), each]
+        paths = torch.stack(path)
+        return paths[each % (steps + 1), each][stands_in(~diverging(paths))]
 
     @torch.no_grad()
     def feature_scale(

@@ -19,6 +19,8 @@ from latentrl.tracking.tensorboard import Board
 
 AWAY = 0.5
 """In the long run, of the squared distance at the start: a policy that stays so far away has not arrived."""
+DIVERGED = 0.01
+"""Of imagined episodes: where more leave what the model can know, the model is at fault."""
 PART = "-interrupted"
 """After the name of a policy that was not learned to the end."""
 SAID = {"mean_reward": "mean imagined reward per step", "mean_return": "mean imagined return of an episode"}
@@ -87,11 +89,15 @@ def learn_into(
         except KeyboardInterrupt as interrupt:
             kept = None if not done else _save(folder, learner, {**notes, "updates_done": done}, history, name + PART)
             raise LearningInterrupted(done, learner.budget, kept) from interrupt
-    long_run = learner.long_run if isinstance(learner, FollowsOn) else math.nan
+    long_run, diverged = (learner.long_run, learner.diverged) if isinstance(learner, FollowsOn) else (math.nan,) * 2
     found = {
         "updates_done": done,
         "imagined_returns": [one for one in learner.returns if math.isfinite(one)],
-        **({"long_run": long_run} if math.isfinite(long_run) else {}),
+        **{
+            name: value
+            for name, value in (("long_run", long_run), ("diverged", diverged))
+            if math.isfinite(value)
+        },
     }
     try:
         # First, for nobody may read what is printed; what fails here is told after what was reached.
@@ -100,6 +106,8 @@ def learn_into(
         say(how_it_ended(done, learner.budget, learner.returns, unit) + _last(history), flush=True)
         if not math.isnan(long_run):
             say(how_it_lasts(long_run), flush=True)
+        if diverged > DIVERGED:
+            say(how_many_diverge(diverged), flush=True)
     _remove_part(folder, name)
     return path
 
@@ -146,6 +154,19 @@ def how_it_lasts(long_run: float) -> str:
     return (
         f"warning: {said}: even in the model this policy does not arrive; try a longer --horizon, a planner or, where "
         "the goal is a position, --distance geodesic, and look at the model with imagine"
+    )
+
+
+def how_many_diverge(diverged: float) -> str:
+    """A warning that imagined episodes left what the model can know.
+
+    Args:
+        diverged: see `latentrl.agents.policies.FollowsOn`.
+    """
+    return (
+        f"warning: {diverged:.1%} of imagined episodes leave what the model can know, far beyond its typical states, and "
+        "were stopped there: the policy learns from the others, but the model is wrong somewhere; look at it with "
+        "imagine, try a shorter --horizon, or train with another --seed"
     )
 
 

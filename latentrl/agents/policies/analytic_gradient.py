@@ -120,14 +120,24 @@ class Update(NamedTuple):
 
 
 class _Standing(NamedTuple):
-    """How a policy fares: its imagined return a step, and what is left of the distance in the long run."""
+    """How a policy fares: its imagined return a step, the share of these episodes that the guard had to stop, and what
+    is left of the distance in the long run."""
 
     imagined: float
+    diverged: float
     long_run: float
 
     def order(self) -> tuple[float, float]:
         """Greater is better; where nothing is known of a distance, by the return alone: NaN is less than nothing."""
         return -max(NEAR, self.long_run), self.imagined if math.isfinite(self.imagined) else -math.inf
+
+
+class _Followed(NamedTuple):
+    """Episodes of a policy: rewards where they begin ``[N]`` and afterwards ``[N, H]``; whether the guard stopped them."""
+
+    begun: Tensor
+    rewards: Tensor
+    stopped: Tensor
 
 
 class AnalyticGradient:
@@ -179,7 +189,7 @@ class AnalyticGradient:
         self._done = 0
         self._seed = seed
         self.returns: list[float] = []
-        self.long_run = math.nan
+        self.long_run = self.diverged = math.nan
         self._parameters = list(self.policy.parameters())
         self._adjoint = adjoint_of(dynamics) if options.input == "mean" else None
         self._imagined: ImaginedBatch | None = None
@@ -204,7 +214,7 @@ class AnalyticGradient:
                 halfway = self.imagined_return()
         if not watched:
             return self.policy
-        now = _Standing(self._judged(), self.fares_in_the_long_run())
+        now = self._stands()
         rises, comes_nearer = now.imagined - halfway > RISE * (now.imagined - first), now.long_run > NEAR
         for _ in range(options.rounds - 1):
             if not (rises or comes_nearer):
@@ -213,18 +223,21 @@ class AnalyticGradient:
             self._begin_round(options.learning_rate / 2)
             for _ in range(options.updates):
                 self._advance(on_progress)
-            found = _Standing(self._judged(), self.fares_in_the_long_run())
+            found = self._stands()
             rises = found.imagined - before.imagined > RISE * (max(found.imagined, before.imagined) - first)
             comes_nearer = NEAR < found.long_run < (1 - GAIN) * before.long_run
             now = max(before, found, key=_Standing.order)
             if now is before:
                 self.policy.load_state_dict(kept)
-        self.long_run = now.long_run
+        self.long_run, self.diverged = now.long_run, now.diverged
         return self.policy
 
     def _judged(self) -> float:
         self.returns.append(self.imagined_return())
         return self.returns[-1]
+
+    def _stands(self) -> _Standing:
+        return _Standing(self._judged(), self.share_diverged(), self.fares_in_the_long_run())
 
     def _advance(self, on_progress: OnProgress | None) -> None:
         mean_reward, norm = self.step()
@@ -234,42 +247,53 @@ class AnalyticGradient:
 
     @torch.no_grad()
     def imagined_return(self) -> float:
-        """The policy's mean reward per step as it is, always from the same start states and with the same noise."""
-        generator = torch.Generator(self._generator.device).manual_seed(self._seed)
-        options, imagination = self.options, self._imagination
-        start = imagination.start_states(JUDGED, generator).detach()
-        states, actions = rollout_closed_loop(
-            self.dynamics,
-            start,
-            self._actor(generator, explores=False),
-            options.horizon,
-            generator,
-            options.sample,
-            self._guard,
-        )
-        return float(self.reward(states, actions).mean())
+        """The policy's mean reward per step as it is, always from the same start states and with the same noise.
+
+        A roll-out that the guard had to stop counts as if it had stayed where it began: what a model makes of states
+        that it cannot know is no measure of a policy.
+        """
+        followed = self._followed(self.options.horizon)
+        return float(torch.where(followed.stopped, followed.begun, followed.rewards.mean(1)).mean())
+
+    def share_diverged(self) -> float:
+        """Of the roll-outs of `imagined_return`, those that the guard had to stop."""
+        return float(self._followed(self.options.horizon).stopped.double().mean())
 
     @torch.no_grad()
     def fares_in_the_long_run(self) -> float:
         """The mean reward in the second half of an episode of 8 horizons, as a share of what its start states have.
 
-        For rewards that are squared distances: 0 is at the goal, 1 as far from it as at the start. It is infinite where
-        roll-outs are not finite, and NaN where the reward at the start is not negative, which no distance's is. Start
-        states and noise are always the same.
+        For rewards that are squared distances: 0 is at the goal, 1 as far from it as at the start, where an episode
+        that the guard had to stop counts as if it had stayed. It is infinite where roll-outs are not finite, and NaN
+        where the reward at the start is not negative, which no distance's is. Start states and noise are always the
+        same.
         """
-        generator = torch.Generator(self._generator.device).manual_seed(self._seed)
-        start = self._imagination.start_states(JUDGED, generator).detach()
         horizon = LONG_RUN * self.options.horizon
-        actor = self._actor(generator, explores=False)
-        states, actions = rollout_closed_loop(
-            self.dynamics, start, actor, horizon, generator, self.options.sample, self._guard
-        )
-        late = self.reward(states[:, horizon // 2 :], actions[:, horizon // 2 :]).mean()
-        begun = self.reward(start, torch.zeros_like(actions[:, 0])).mean()
+        followed = self._followed(horizon)
+        late = torch.where(followed.stopped, followed.begun, followed.rewards[:, horizon // 2 :].mean(1))
+        begun = float(followed.begun.mean())
         if begun >= 0:
             return math.nan
-        share = float(late / begun)
+        share = float(late.mean()) / begun
         return share if math.isfinite(share) else math.inf
+
+    @torch.no_grad()
+    def _followed(self, horizon: int) -> _Followed:
+        """The policy as it is, always from the same start states and with the same noise."""
+        generator = torch.Generator(self._generator.device).manual_seed(self._seed)
+        start = self._imagination.start_states(JUDGED, generator).detach()
+        stopped = torch.zeros(JUDGED, dtype=torch.bool, device=start.device)
+
+        def guard(state: Tensor, following: Tensor) -> Tensor:
+            kept = self._guard(state, following)
+            stopped.logical_or_((kept != following).any(-1))
+            return kept
+
+        actor = self._actor(generator, explores=False)
+        states, actions = rollout_closed_loop(
+            self.dynamics, start, actor, horizon, generator, self.options.sample, guard
+        )
+        return _Followed(self.reward(start, torch.zeros_like(actions[:, 0])), self.reward(states, actions), stopped)
 
     def update(self) -> Update:
         """One gradient step on one batch of imagined roll-outs."""

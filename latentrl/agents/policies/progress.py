@@ -71,6 +71,8 @@ class FollowsOn(Protocol):
     Attributes:
         long_run: the policy's reward after many horizons as a share of that at the start: 0 is at the goal, 1 as far
             from it as before; NaN where it was not asked for.
+        diverged: the share of its imagined episodes that left what the model can know; NaN where it was not asked for.
     """
 
     long_run: float
+    diverged: float
