@@ -93,11 +93,7 @@ def learn_into(
     found = {
         "updates_done": done,
         "imagined_returns": [one for one in learner.returns if math.isfinite(one)],
-        **{
-            name: value
-            for name, value in (("long_run", long_run), ("diverged", diverged))
-            if math.isfinite(value)
-        },
+        **{name: value for name, value in (("long_run", long_run), ("diverged", diverged)) if math.isfinite(value)},
     }
     try:
         # First, for nobody may read what is printed; what fails here is told after what was reached.
@@ -164,8 +160,8 @@ def how_many_diverge(diverged: float) -> str:
         diverged: see `latentrl.agents.policies.FollowsOn`.
     """
     return (
-        f"warning: {diverged:.1%} of imagined episodes leave what the model can know, far beyond its typical states, and "
-        "were stopped there: the policy learns from the others, but the model is wrong somewhere; look at it with "
+        f"warning: {diverged:.1%} of imagined episodes leave what the model can know, far beyond its typical states, "
+        "and were stopped there: the policy learns from the others, but the model is wrong somewhere; look at it with "
         "imagine, try a shorter --horizon, or train with another --seed"
     )
 

@@ -15,6 +15,7 @@ from latentrl.studies.suite.chain import Chain, lacking
 from latentrl.studies.suite.commands import steps_of, with_options
 from latentrl.studies.suite.outcome import merged, outcome_of, seed_outcome
 from latentrl.studies.suite.page import agent_cell, page, r2_cell
+from latentrl.studies.suite.report import write_pages
 from latentrl.studies.suite.running import left_of, measured_seconds, run_suite
 from latentrl.studies.systems.base import Evaluation, System
 from latentrl.support.errors import UserError
@@ -251,9 +252,40 @@ def test_r2_of_several_seeds_has_its_range() -> None:
     assert r2_cell([{"r2": {"a": None}}]) == "a –"
 
 
-def test_publishing_keeps_systems_that_were_not_run() -> None:
-    before = {"systems": {"a": [1], "b": [2]}}
-    assert merged(before, {"systems": {"b": [3]}, "lacking": {}})["systems"] == {"a": [1], "b": [3]}
+def seed_of(number: int, done: int = 1, *words: str) -> dict[str, Any]:
+    """A seed with two steps, of which so many are done."""
+    states = ["finished"] * done + ["waiting"] * (2 - done)
+    told = {"words": [*words, "--seed", str(number)]} if words else {}
+    return {"seed": number, "steps": {name: {"state": state, **told} for name, state in zip("ab", states, strict=True)}}
+
+
+def test_publishing_keeps_systems_and_seeds_that_were_not_run() -> None:
+    before = {"systems": {"a": [seed_of(1)], "b": [seed_of(0), seed_of(2)]}}
+    whole, gone = merged(before, {"systems": {"b": [seed_of(1), seed_of(2, 2)]}, "lacking": {}})
+    assert whole["systems"] == {"a": [seed_of(1)], "b": [seed_of(0), seed_of(1), seed_of(2, 2)]}
+    assert not gone
+
+
+def test_publishing_keeps_what_was_done_to_the_end() -> None:
+    whole, _ = merged({"systems": {"a": [seed_of(0, 2)]}}, {"systems": {"a": [seed_of(0, 1)]}})
+    assert whole["systems"] == {"a": [seed_of(0, 2)]}
+
+
+def test_publishing_mixes_no_two_experiments() -> None:
+    before = {"systems": {"a": [seed_of(0, 2, "--steps", "4"), seed_of(2, 2, "--steps", "5")]}}
+    whole, gone = merged(before, {"systems": {"a": [seed_of(1, 1, "--steps", "5")]}})
+    assert [seed["seed"] for seed in whole["systems"]["a"]] == [1, 2]
+    assert gone == ["a/seed0"]
+
+
+def test_what_is_published_goes_on_from_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    published = tmp_path / "published"
+    for number in (0, 1):
+        found = {"systems": {"a": [seed_of(number, 2, "x")]}}
+        write_pages("suite", found, lambda found: str(found), tmp_path / str(number), published)
+    assert [seed["seed"] for seed in json.loads((published / "suite.json").read_text())["systems"]["a"]] == [0, 1]
+    write_pages("suite", {"systems": {"a": [seed_of(0, 2, "y")]}}, lambda found: str(found), tmp_path, published)
+    assert "a/seed1 was made with other commands" in capsys.readouterr().out
 
 
 def test_the_published_page_is_that_of_the_published_figures() -> None:

@@ -133,7 +133,7 @@ class _Standing(NamedTuple):
 
 
 class _Followed(NamedTuple):
-    """Episodes of a policy: rewards where they begin ``[N]`` and afterwards ``[N, H]``; whether the guard stopped them."""
+    """Episodes: rewards where they begin ``[N]`` and afterwards ``[N, H]``; whether the guard stopped them ``[N]``."""
 
     begun: Tensor
     rewards: Tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from latentrl.data_collection.storage import METADATA
@@ -39,8 +40,8 @@ def seed_outcome(chain: Chain) -> Found:
     """The figures of one seed.
 
     Returns:
-        ``seed``; ``steps``, by name ``state``, ``seconds`` and, where one failed, ``reason``; ``frames`` of the data;
-        ``r2`` of every coordinate that the ground truth has, the position's first; ``train_seconds``; ``warnings`` of
+        ``seed``; ``steps``, by name ``state``, ``seconds``, ``words`` and, where one failed, ``reason``; ``frames`` of
+        the data; ``r2`` of every coordinate that the ground truth has, the position's first; ``train_seconds``; ``warnings`` of
         the training; ``figures``, others of ``metrics.json``; ``git``, of the training; ``evaluations``, by their name
         and the agent's ``return``, ``success`` and ``seconds`` to it of every episode, where there are any, and ``hz``.
     """
@@ -48,7 +49,7 @@ def seed_outcome(chain: Chain) -> Found:
     found: Found = {"seed": chain.seed, "steps": {}}
     for step in chain.steps:
         record = records.get(step.name, {})
-        told = {"state": states[step.name], "seconds": record.get("seconds", 0.0)}
+        told = {"state": states[step.name], "seconds": record.get("seconds", 0.0), "words": list(step.words)}
         found["steps"][step.name] = {**told, **({"reason": record["reason"]} if states[step.name] == "failed" else {})}
     place, cure = chain.place, f"remove {chain.folder} to begin anew"
     if states[chain.system.verb] == "finished":
@@ -106,6 +107,46 @@ def _judged(summary: Mapping[str, Any]) -> Found:
     return {name: values for name, values in found.items() if values is not None}
 
 
-def merged(published: Mapping[str, Any], now: Found) -> Found:
-    """What is to be published: of each system what was found now, and else what was published before."""
-    return {**now, "systems": {**published.get("systems", {}), **now["systems"]}}
+def merged(published: Mapping[str, Any], now: Found) -> tuple[Found, list[str]]:
+    """What is to be published: seed by seed what was found now, and else what was published before.
+
+    A seed that was published with more of its steps done stays. One that was made with other commands goes: it is
+    another experiment.
+
+    Returns:
+        The figures; and ``SYSTEM/seedK`` of all that was published and goes.
+    """
+    systems: dict[str, list[Any]] = dict(published.get("systems", {}))
+    gone = []
+    for name, seeds in now["systems"].items():
+        kept = {}
+        for before in systems.get(name, ()):
+            if any(_alike(before, seed) for seed in seeds):
+                kept[before["seed"]] = before
+            else:
+                gone.append(f"{name}/seed{before['seed']}")
+        for seed in seeds:
+            if _done(seed) >= _done(kept.get(seed["seed"], {})):
+                kept[seed["seed"]] = seed
+        systems[name] = [kept[number] for number in sorted(kept)]
+    return {**now, "systems": systems}, gone
+
+
+def _alike(one: Found, other: Found) -> bool:
+    """Whether two seeds were made with the same commands; those published before commands were kept count as such."""
+    told = [_commands(seed) for seed in (one, other)]
+    return not all(told) or told[0] == told[1]
+
+
+def _commands(seed: Found) -> dict[str, list[str]]:
+    """The words of every step that tells them, by name, without the seed."""
+    number = str(seed["seed"])
+    return {
+        name: [word for before, word in pairwise(["", *step["words"]]) if (before, word) != ("--seed", number)]
+        for name, step in seed["steps"].items()
+        if "words" in step
+    }
+
+
+def _done(seed: Mapping[str, Any]) -> int:
+    return sum(step["state"] == "finished" for step in seed.get("steps", {}).values())

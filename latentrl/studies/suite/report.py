@@ -43,7 +43,8 @@ def write_pages(
 ) -> None:
     """Write ``NAME.md`` and the figures that it is drawn of, ``NAME.json``, into ``out`` and, if asked, ``publish``.
 
-    Where it is published, systems that were not run now keep the figures that are there.
+    Where it is published, systems and seeds that were not run now keep the figures that are there, so that several
+    machines can add to one page.
 
     Args:
         name: of the files.
@@ -55,7 +56,10 @@ def write_pages(
     folders = [(out, found)]
     if publish is not None:
         before = publish / f"{name}.json"
-        folders.append((publish, merged(read_json(before, "remove it") if before.is_file() else {}, dict(found))))
+        whole, gone = merged(read_json(before, "remove it") if before.is_file() else {}, dict(found))
+        folders.append((publish, whole))
+        for seed in gone:
+            print(f"warning: {before}: {seed} was made with other commands than now; its figures are gone from there")
     for folder, figures in folders:
         folder.mkdir(parents=True, exist_ok=True)
         stored = folder / f"{name}.json"
