@@ -41,9 +41,10 @@ def seed_outcome(chain: Chain) -> Found:
 
     Returns:
         ``seed``; ``steps``, by name ``state``, ``seconds``, ``words`` and, where one failed, ``reason``; ``frames`` of
-        the data; ``r2`` of every coordinate that the ground truth has, the position's first; ``train_seconds``; ``warnings`` of
-        the training; ``figures``, others of ``metrics.json``; ``git``, of the training; ``evaluations``, by their name
-        and the agent's ``return``, ``success`` and ``seconds`` to it of every episode, where there are any, and ``hz``.
+        the data; ``r2`` of every coordinate that the ground truth has, the position's first; ``train_seconds``;
+        ``warnings`` of the training; ``figures``, others of ``metrics.json``; ``git``, of the training;
+        ``evaluations``, by their name and the agent's ``return``, ``success`` and ``seconds`` to it of every episode,
+        where there are any, and ``hz``.
     """
     states, records = chain.states(), chain.records()
     found: Found = {"seed": chain.seed, "steps": {}}
