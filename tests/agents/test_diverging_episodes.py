@@ -40,8 +40,8 @@ def squared(state: Tensor, action: Tensor) -> Tensor:
     return -state[..., 0].square()
 
 
-def learned(corner: float, updates: int = 60) -> AnalyticGradient:
-    options = AnalyticGradientOptions(updates=updates, rounds=2, horizon=10, batch=64, hidden=(16,))
+def learned(corner: float, updates: int = 60, rounds: int = 2) -> AnalyticGradient:
+    options = AnalyticGradientOptions(updates=updates, rounds=rounds, horizon=10, batch=64, hidden=(16,))
     learner = AnalyticGradient(WrongInACorner(corner), squared, starts, -BOUND, BOUND, options)
     learner.learn()
     return learner
@@ -62,6 +62,10 @@ def test_a_policy_is_learned_from_the_others() -> None:
     # Episodes that exploded count as if they had stayed where they began, a mean square of 1.
     assert wrong.returns[-1] > right.returns[-1] - 3 * wrong.diverged
     assert wrong.long_run < 0.1
+
+
+def test_it_is_counted_where_no_rounds_are_watched_too() -> None:
+    assert 0.01 < learned(CORNER, updates=2, rounds=1).diverged < 0.06
 
 
 @pytest.mark.parametrize("share", [0.02, 1.0])

@@ -213,6 +213,7 @@ class AnalyticGradient:
             if watched and self._done == options.updates // 2:
                 halfway = self.imagined_return()
         if not watched:
+            self.diverged = self.share_diverged()
             return self.policy
         now = self._stands()
         rises, comes_nearer = now.imagined - halfway > RISE * (now.imagined - first), now.long_run > NEAR
