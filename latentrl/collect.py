@@ -14,7 +14,6 @@ import numpy as np
 from gymnasium.spaces import Box
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from latentrl.clusters.on_ray import ray_cluster
 from latentrl.clusters.where import LOCAL, RAY, SLURM, where
@@ -36,6 +35,7 @@ from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.options import check_seed
 from latentrl.support.printing import say
+from latentrl.support.progress import progress
 from latentrl.support.suggestion import SUGGESTED, Suggestion
 from latentrl.types import Trajectory
 
@@ -186,7 +186,7 @@ def _record(options: CollectOptions, recording: Recording, folder: Path) -> None
         elif options.worker_count > 1:
             play = stack.enter_context(Workers(how, options.worker_count, options.reset_options)).play
         start = time.perf_counter()
-        with tqdm(total=total, initial=done, unit="frame", desc=f"collect {options.env}", disable=None) as bar:
+        with progress(total, "frame", f"collect {options.env}", done) as bar:
             for split, (sequences, seed) in splits.items():
                 tally = recording.tally(split)
                 gathered = gather(play, envs, sequences, options.length, seed, behaviour, tally)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from tqdm import tqdm
 
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import policy_path
@@ -33,6 +32,7 @@ from latentrl.support.errors import reported
 from latentrl.support.files import read_json, refuse_link, write_json, write_text
 from latentrl.support.locks import claimed
 from latentrl.support.printing import say
+from latentrl.support.progress import progress
 from latentrl.support.threads import few_threads
 
 TRIALS, TABLE = "compare", "compare.json"
@@ -74,7 +74,7 @@ def _compare(
     model, weights = run.load_model(), digest_of(run.folder / MODEL)
     steps = {trial.task: options.steps or run.tasks[trial.task].steps for trial in trials}
     total = sum(steps[trial.task] for trial in trials)
-    with few_threads(), tqdm(total=total, unit="step", desc="compare", disable=None) as bar:
+    with few_threads(), progress(total, "step", "compare") as bar:
         summaries = []
         for trial in trials:
             bar.set_postfix_str(f"{trial.contestant}, {trial.task}")

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import tyro
 from PIL import Image
-from tqdm import tqdm
 
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import policy_path
@@ -41,6 +40,7 @@ from latentrl.support.files import read_json, write_bytes, write_json
 from latentrl.support.locks import claimed
 from latentrl.support.options import options_to_json
 from latentrl.support.printing import say
+from latentrl.support.progress import progress
 from latentrl.support.suggestion import Suggestion
 from latentrl.support.threads import few_threads
 from latentrl.tracking import Guarded, choice_of, tracked
@@ -123,7 +123,7 @@ def _judged(setting: Setting, who: Contestant, shown: ExitStack, live: bool) -> 
     """Let the agent act, with a bar or a panel, which is there until ``shown`` closes."""
     name = f"evaluate {setting.trial.contestant}"
     if not live:
-        bar = shown.enter_context(tqdm(total=setting.task.steps, unit="step", desc=name, disable=None))
+        bar = shown.enter_context(progress(setting.task.steps, "step", name))
         return judge(setting, who, bar.update)
     title = f"{name}: {setting.trial.task}, {setting.run.folder}"
     view = shown.enter_context(EvaluationView(title, setting.count, setting.task.steps))

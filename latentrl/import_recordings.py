@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import tyro
-from tqdm import tqdm
 
 from latentrl.data_collection import storage
 from latentrl.data_collection.folders import complete_folder
@@ -21,6 +20,7 @@ from latentrl.recordings.writing import metadata, places, trajectories
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import write_json
+from latentrl.support.progress import progress
 from latentrl.types import Trajectory
 
 __all__ = ["ImportOptions", "import_recordings", "main"]
@@ -46,7 +46,7 @@ def import_recordings(options: ImportOptions) -> Path:
         name = None if goal is None else (PICTURE if goal.dtype.name == "uint8" else READINGS)
         stored = metadata(plan, name, declared)
         total = sum(plan.held[one.name] for recordings in plan.splits.values() for one in recordings)
-        with tqdm(total=total, unit="frame", desc=f"import {options.source}", disable=None) as bar:
+        with progress(total, "frame", f"import {options.source}") as bar:
             for split, recordings in plan.splits.items():
                 storage.write(temporary, split, _checked(trajectories(plan, recordings, bar.update), declared), stored)
         write_json(temporary / PLACES, places(plan))

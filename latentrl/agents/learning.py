@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from tqdm import tqdm
-
 from latentrl.agents.policies import FollowsOn, Learner, policy_path, save_policy
 from latentrl.support.files import partial_of, replacing
 from latentrl.support.interrupts import deferred_interrupt
 from latentrl.support.printing import digits, say
+from latentrl.support.progress import progress
 from latentrl.tracking.base import Scalars
 from latentrl.tracking.tensorboard import Board
 
@@ -68,7 +67,7 @@ def learn_into(
     done = 0
     with (
         closing(Board(log_folder(folder, name))) as log,
-        tqdm(total=learner.budget, unit=unit, desc="learn", disable=None) as bar,
+        progress(learner.budget, unit, "learn") as bar,
         deferred_interrupt() as check,
     ):
 

@@ -16,7 +16,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from minari.dataset.episode_data import EpisodeData
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from latentrl.data_collection.again import how_to_record_again
 from latentrl.data_collection.checks import check_bounds, check_same_layout
@@ -38,6 +37,7 @@ from latentrl.data_collection.writer import DATA, Layout, SplitWriter
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError
 from latentrl.support.files import parsed_json, write_text
+from latentrl.support.progress import progress
 from latentrl.types import Sequences, Trajectory
 
 METADATA = "metadata.json"
@@ -120,8 +120,8 @@ def load_sequences(
         if mapped is None:
             check_digest(folder, split, metadata)
             pairs = _pairs(opened, split, metadata)
-            progress = tqdm(pairs, f"once: {home} as one file", count, unit="sequence", disable=None)
-            write_mapped(home, iter(progress), count, known)
+            with progress(count, "sequence", f"once: {home} as one file") as bar:
+                write_mapped(home, _told(pairs, bar.update), count, known)
             mapped = open_mapped(home, last, count, known)
             assert mapped is not None
         return Sequences(*mapped)
@@ -130,6 +130,13 @@ def load_sequences(
         observations[n], actions[n] = episode
     check_digest(folder, split, metadata)
     return Sequences(torch.from_numpy(observations), torch.from_numpy(actions)).to(device)
+
+
+def _told(pairs: Iterator[Episode], tell: Callable[[], object]) -> Iterator[Episode]:
+    """The same; each is told of once it has been taken."""
+    for pair in pairs:
+        yield pair
+        tell()
 
 
 def load_ground_truth(folder: Path, split: str, metadata: Mapping[str, Any] | None = None) -> dict[str, NDArray[Any]]:

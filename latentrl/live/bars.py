@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from tqdm import tqdm
+from latentrl.support.progress import progress
 
 
 class Bar(Protocol):
@@ -56,8 +56,7 @@ def opened_bar(shown: Shown, total: int, initial: int = 0, name: str = "") -> Ba
     """A bar of ``total`` steps, ``initial`` of which are done, as ``shown`` says."""
     if isinstance(shown, ShowsBars):
         return shown.bar(total, initial, name)
-    bar: Bar = tqdm(total=total, initial=initial, disable=not shown, unit="step", dynamic_ncols=True, desc=name or None)
-    return bar
+    return progress(total, "step", name, initial, shown)
 
 
 def watch(shown: Shown, history: Sequence[Mapping[str, float]]) -> None:

@@ -45,7 +45,7 @@ def can_show(live: bool) -> bool:
     """Whether ``live`` asks for a panel and standard error can show one; where it cannot, a line there says why."""
     why = why_not(sys.stderr, os.environ) if live else None
     if why is not None:
-        print(f"note: --live: {why}; bars in its place", file=sys.stderr)
+        print(f"note: --live: {why}; bars, or lines, in its place", file=sys.stderr)
     return live and why is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 from typing import Any
 
 import pytest
@@ -268,8 +269,9 @@ def test_the_view_of_an_evaluation_draws_twice_a_second_and_asks_for_the_outcome
     assert "successes 2 of 2, 100% (95% interval" in drawn(console) and "0.342 to 1.000)" in drawn(console)
 
 
-def test_bars_are_what_they_were(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bars_are_what_they_were(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     for shown in (True, False):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
         bar: Bar = opened_bar(shown, 10, 4, "decoder")
         with bar:
             bar.update()
