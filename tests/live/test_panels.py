@@ -211,7 +211,7 @@ def test_a_panel_needs_a_terminal_that_can_draw_it(screen: Screen, kind: str, wh
 def test_where_there_is_none_one_sentence_says_so_and_bars_stay(capsys: pytest.CaptureFixture[str]) -> None:
     assert not can_show(False) and capsys.readouterr().err == ""
     assert not can_show(True)
-    assert capsys.readouterr().err == "note: --live: stderr is no terminal; bars in its place\n"
+    assert capsys.readouterr().err == "note: --live: stderr is no terminal; bars, or lines, in its place\n"
 
 
 def drawn(console: Console) -> str:
