@@ -20,7 +20,8 @@ def sample_of(data: Sequences) -> slice:
 def drawing_figures(data: Sequences, error: float, spread: float) -> dict[str, float]:
     """``undrawn_share``, rather too small than too large.
 
-    Nothing where :func:`latentrl.metrics.failures.undrawn_share` says nothing, or too few observations tell their noise.
+    Nothing where :func:`latentrl.metrics.failures.undrawn_share` says nothing, and of too few observations to tell
+    their noise.
 
     Args:
         data: held-out sequences, as they were observed.

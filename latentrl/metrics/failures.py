@@ -28,8 +28,8 @@ LEAST_TOLD = 0.8
 """Of the displacements, at least: models that went well tell 0.95 and more, of those that learned no motion the best
 0.6."""
 MOST_UNDRAWN = 0.1
-"""Of what varies and is no noise, at most. Chosen on trainings of which 12 that went well left at most 0.0035 and 16 of 17
-that did not at least 0.17; an arrow that a renderer draws, which is no part of the state, is 0.03."""
+"""Of what varies and is no noise, at most. Chosen on trainings of which 12 that went well left at most 0.0035 and 16 of
+17 that did not at least 0.17; an arrow that a renderer draws, which is no part of the state, is 0.03."""
 LEAST_SEEN = 0.3
 """Of the observations' variance that is no noise, at least: where there is less, the estimate of the noise decides."""
 
@@ -161,8 +161,8 @@ def _of_undrawn(share: float, pictures: bool, static: bool, standardise: bool) -
     cures += ["--standardise"] if standardise else []
     cures += ["pictures that show it larger (--crop and --pixels of collect)"] if pictures else ["another --seed"]
     return (
-        f"the model does not draw {share:.0%} of what varies: so much of the variance of held-out observations, noise not "
-        f"counted, is missing from its reconstructions, and what moves there may be told by nothing; try "
+        f"the model does not draw {share:.0%} of what varies: so much of the variance of held-out observations, noise "
+        f"not counted, is missing from its reconstructions, and what moves there may be told by nothing; try "
         f"{', '.join(cures[:-1])}, or {cures[-1]}"
     )
 
