@@ -270,7 +270,8 @@ def _write(situation: Situation, training: Training) -> list[str]:
     else:
         figures = evaluate_static(model, options.data, seed=options.seed)
     untried = situation.entry.has_setting("standardise") and not options.standardise
-    warnings = [*objective_failures(training.trainer.objective, untried, situation.static), *failures(figures, untried)]
+    told = failures(figures, untried, options.kappa)
+    warnings = [*objective_failures(training.trainer.objective, untried, situation.static), *told]
     write_json(folder / METRICS, {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})
     measured = "frames" if situation.static else "sequences"
     say(

@@ -23,7 +23,7 @@ from latentrl.data_collection.storage import METADATA, load_ground_truth, load_m
 from latentrl.envs import coordinates_of
 from latentrl.envs.coordinates import Coordinate, positions, velocities
 from latentrl.metrics.coordinates import coordinate_values
-from latentrl.metrics.failures import LEAST_TOLD, MOST_UNTOLD
+from latentrl.metrics.failures import LEAST_TOLD, MOST_UNDRAWN, MOST_UNTOLD
 from latentrl.models.over_data import smooth
 from latentrl.numerics.regression import neighbour_r2
 from latentrl.runs.folder import CHECKPOINT, METRICS, SETTINGS, is_finished, load_model
@@ -89,27 +89,32 @@ def verdict(metrics: Mapping[str, Any], position: float | None, velocity: float 
         velocity: of :func:`least_told`.
 
     Returns:
-        ``position`` and ``velocity``, R^2; ``warned`` of ``fold``, ``motion`` (displacement or prediction) and
-        ``anything``; ``wrong`` with the positions, the velocities and ``anything``, where labels tell.
+        ``position`` and ``velocity``, R^2; ``warned`` of ``fold``, ``motion`` (displacement or prediction), ``drawing``
+        and ``anything``; ``wrong`` with the positions, the velocities and either (``drawing``, ``anything``), where
+        labels tell.
     """
     said = list(metrics.get(WARNINGS) or ())
     near = metrics.get("mse_predict_near", 0.0)
     yardsticks = [metrics[name] for name in ("mse_still_near", "mse_mean_near") if name in metrics]
+    either = None if position is None and velocity is None else min(position or 1, velocity or 1) < ENOUGH
     return {
         "position": position,
         "velocity": velocity,
         "untold_share": metrics.get("untold_share"),
         "told_displacement": metrics.get("told_displacement"),
+        "undrawn_share": metrics.get("undrawn_share"),
         "warnings": said,
         "warned": {
             "fold": metrics.get("untold_share", 0.0) > MOST_UNTOLD,
             "motion": metrics.get("told_displacement", 1.0) < LEAST_TOLD or any(near > mse for mse in yardsticks),
+            "drawing": metrics.get("undrawn_share", 0.0) > MOST_UNDRAWN,
             "anything": bool(said),
         },
         "wrong": {
             "fold": None if position is None else position < ENOUGH,
             "motion": None if velocity is None else velocity < ENOUGH,
-            "anything": None if position is None and velocity is None else min(position or 1, velocity or 1) < ENOUGH,
+            "drawing": either,
+            "anything": either,
         },
     }
 
@@ -119,9 +124,10 @@ def page(found: Mapping[str, Judged], command: str) -> str:
     kinds = {
         "fold": "frames that look different share a position",
         "motion": "motion or prediction is not learned",
+        "drawing": "what varies is not drawn",
         "anything": "any warning",
     }
-    wrong = {"fold": "a position untold", "motion": "a velocity untold", "anything": "either"}
+    wrong = {"fold": "a position untold", "motion": "a velocity untold", "drawing": "either", "anything": "either"}
     counted = []
     for kind, title in kinds.items():
         pairs = [(one["warned"][kind], one["wrong"][kind]) for one in found.values() if one["wrong"][kind] is not None]
@@ -129,14 +135,15 @@ def page(found: Mapping[str, Judged], command: str) -> str:
             pairs.count(pair) for pair in ((True, True), (False, True), (True, False), (False, False))
         )
         counted.append((title, wrong[kind], f"{hit} of {hit + missed}", f"{false} of {false + silent}"))
-    heads = ("training", "position", "velocity", "`untold_share`", "`told_displacement`", "warned of", "right")
+    figures = ("untold_share", "told_displacement", "undrawn_share")
+    heads = ("training", "position", "velocity", *(f"`{name}`" for name in figures), "warned of", "right")
     rows = []
     for name, one in found.items():
-        warned = [kind for kind in ("fold", "motion") if one["warned"][kind]]
+        warned = [kind for kind in ("fold", "motion", "drawing") if one["warned"][kind]]
         others = len(one["warnings"]) > 0 and not warned
         known = one["wrong"]["anything"]
         right = NONE if known is None else "yes" if one["warned"]["anything"] == known else "**no**"
-        numbers = (one[key] for key in ("position", "velocity", "untold_share", "told_displacement"))
+        numbers = (one[key] for key in ("position", "velocity", *figures))
         told = "constraint" if others else ", ".join(warned) or "nothing"
         rows.append((name, *map(_number, numbers), told, right))
     parts = (
@@ -239,7 +246,9 @@ def _judged(runs: Mapping[str, tuple[Path, Path]], path: Path) -> dict[str, Judg
     for name, (run, data) in runs.items():
         metrics = read_json(run / METRICS, CURE)
         made = f"{(run / METRICS).stat().st_mtime_ns}"
-        if known.get(name, {}).get("made") != made:
+        before = known.get(name, {})
+        # What was judged before drawings were has no such figure.
+        if before.get("made") != made or "undrawn_share" not in before:
             known[name] = {**verdict(metrics, *least_told(run, data)), "made": made}
             write_json(path, known)
         found[name] = known[name]

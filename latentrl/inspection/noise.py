@@ -61,7 +61,9 @@ def _among_alike(values: Tensor, actions: Tensor) -> Tensor | None:
     design, target = given[index], scaled[:, 1:-1].flatten(0, 1).double()[index]
     design, target = design - design.mean(1, keepdim=True), target - target.mean(1, keepdim=True)
     normal = design.transpose(1, 2) @ design
-    normal = normal + 1e-9 * normal.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(normal.shape[1])
+    # Where nothing moves all of it is zero.
+    ridge = 1e-9 * normal.diagonal(dim1=1, dim2=2).mean(1) + 1e-12
+    normal = normal + ridge[:, None, None] * torch.eye(normal.shape[1])
     weights = torch.linalg.solve(normal, design.transpose(1, 2) @ target)
     left = (target - design @ weights).square().sum(1) / (count - given.shape[1] - 1)
     squared = left / (1 + weights[:, : 2 * size].square().sum(1))

@@ -19,6 +19,7 @@ from latentrl.geometry.descriptors import thumbnails
 from latentrl.geometry.flatness import flatness_figures
 from latentrl.geometry.metric import metric_tensor
 from latentrl.metrics.coordinates import coordinate_r2, coordinate_values
+from latentrl.metrics.drawing import drawing_figures, sample_of
 from latentrl.metrics.failures import told_displacement, untold_share
 from latentrl.metrics.generation import FEWEST_SEQUENCES, generation_metrics
 from latentrl.metrics.prediction import (
@@ -115,7 +116,8 @@ def held_out_figures(
 
     Returns:
         The figures of :func:`~latentrl.metrics.coordinates.coordinate_r2`, of :func:`prediction_figures`, of
-        :func:`motion_figures` and of :func:`~latentrl.metrics.generation.generation_metrics`, and ``untold_share``.
+        :func:`motion_figures` and of :func:`~latentrl.metrics.generation.generation_metrics`, ``untold_share`` and
+        ``undrawn_share``.
     """
     device = next(model.parameters()).device
     belief = smooth(model, data) if belief is None else belief
@@ -123,6 +125,7 @@ def held_out_figures(
     seeded = torch.Generator(device=device).manual_seed(seed)
     figures |= prediction_figures(model, data, belief, _noise_free(data, truth), seeded)
     figures |= motion_figures(model, data, belief)
+    figures |= _undrawn_share(model, data, belief)
     if len(data) >= FEWEST_SEQUENCES:
         figures["untold_share"] = _untold_share(model, data, belief)
         # A generator of its own: these figures are those of `imagine` with the same seed.
@@ -225,6 +228,14 @@ def _untold_share(model: WorldModel, data: Sequences, belief: Belief) -> float:
     frames = sample.observations.flatten(0, 1)
     looks = thumbnails(frames, NEAR) if is_image(sample.observations) else frames.float().flatten(1)
     return untold_share(positions.cpu(), looks.cpu().unflatten(0, sample.observations.shape[:2]))
+
+
+def _undrawn_share(model: WorldModel, data: Sequences, belief: Belief) -> dict[str, float]:
+    """Of a sample as it was observed: frames without noise are ground truth, by which nobody is warned."""
+    some = sample_of(data)
+    seen = data[some]
+    error = mean_error(model, belief.mean[some].float(), seen.observations)
+    return drawing_figures(seen, error, mean_frame_error(model, seen.observations))
 
 
 def _noise_free(data: Sequences, truth: Mapping[str, NDArray[np.floating]]) -> Tensor:

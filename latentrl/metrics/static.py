@@ -15,6 +15,7 @@ from latentrl.envs.coordinates import Coordinate, positions
 from latentrl.geometry.flatness import flatness_figures
 from latentrl.geometry.metric import metric_tensor
 from latentrl.metrics.coordinates import coordinate_r2, coordinate_values
+from latentrl.metrics.drawing import drawing_figures
 from latentrl.metrics.likelihood import active_units, log_likelihood
 from latentrl.models.base import GenerativeModel
 from latentrl.models.over_data import single_frames
@@ -55,7 +56,8 @@ def static_figures(
     (Table 3.1); of two or more how flat their space is, ``condition_number`` and ``magnification_spread`` (section
     5.2.3: 1 and 0 where it is); ``test_bound`` is the bound that was trained, ``test_rate`` and ``test_distortion`` are
     its parts and ``test_log_likelihood`` the estimate of Table 3.2, of at most `LIKELIHOOD_VALUES` values;
-    ``active_units``; ``mse_reconstruction`` per observation dimension beside that of the mean picture.
+    ``active_units``; ``mse_reconstruction`` per observation dimension beside that of the mean picture, and
+    ``undrawn_share`` of the two.
 
     Args:
         model: a trained model.
@@ -98,7 +100,8 @@ def static_figures(
         "test_log_likelihood": float(log_likelihood(model, some, generator).mean()),
         "active_units": float(active_units(means)),
     }
-    return figures | _errors(model, data, latents, frames)
+    errors = _errors(model, data, latents, frames)
+    return figures | errors | drawing_figures(data, *errors.values())
 
 
 def _errors(model: StaticModel, data: Sequences, latents: torch.Tensor, frames: Sequences) -> dict[str, float]:

@@ -62,6 +62,7 @@ GROUPS = (
         {
             "told_displacement": "motion of positions foreseen, R² (best: 1)",
             "untold_share": "share of what is seen, untold (best: 0)",
+            "undrawn_share": "share of what varies, not drawn (best: 0)",
             "active_units": "dimensions in use",
         },
     ),

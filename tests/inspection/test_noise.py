@@ -35,6 +35,16 @@ def test_without_noise_little_is_left() -> None:
     assert float(interpolation_noise(data.observations, data.actions)) < 1e-6
 
 
+def test_where_nothing_moves_there_is_none() -> None:
+    """Some of the time, as a robot that stands, and all of the time."""
+    data = spring()
+    standing = data.observations.clone()
+    standing[::2] = standing[0, 0]
+    pushes = torch.zeros_like(data.actions)
+    assert torch.isfinite(interpolation_noise(standing, pushes)).all()
+    assert float(interpolation_noise(standing[::2], pushes[::2])) < 1e-6
+
+
 @pytest.mark.parametrize("noise", [0.01, 0.03])
 def test_pictures_have_the_noise_that_was_added(noise: float) -> None:
     assert look_at(table(noise)).sensor_noise == pytest.approx(noise, rel=0.15)

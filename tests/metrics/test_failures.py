@@ -10,6 +10,7 @@ from torch import Tensor
 
 from latentrl.metrics.failures import (
     LEAST_TOLD,
+    MOST_UNDRAWN,
     MOST_UNTOLD,
     constraint_failures,
     failures,
@@ -74,7 +75,13 @@ def test_displacements_are_told_by_exact_predictions_and_not_by_none() -> None:
     assert told_displacement(half, positions) == pytest.approx(0.75)
 
 
-GOOD = {"untold_share": 0.02, "told_displacement": 0.98, "mse_predict_near": 1e-3, "mse_still_near": 5e-2}
+GOOD = {
+    "untold_share": 0.02,
+    "undrawn_share": 0.03,
+    "told_displacement": 0.98,
+    "mse_predict_near": 1e-3,
+    "mse_still_near": 5e-2,
+}
 
 
 def test_good_figures_and_missing_ones_say_nothing() -> None:
@@ -87,6 +94,7 @@ def test_good_figures_and_missing_ones_say_nothing() -> None:
         ({"untold_share": MOST_UNTOLD + 0.1}, "share a position"),
         ({"told_displacement": LEAST_TOLD - 0.1}, "motion is hardly learned"),
         ({"told_displacement": -4.0}, " 0% is foreseen"),
+        ({"undrawn_share": MOST_UNDRAWN + 0.1}, "does not draw 20% of what varies"),
         ({"mse_still_near": 5e-4}, "nothing moves"),
         ({"mse_mean_near": 5e-4}, "the mean observation"),
     ],
@@ -105,8 +113,27 @@ def test_a_bound_that_is_not_met_is_said_with_its_cure() -> None:
     assert "never met" in said and "dynamics were not trained" in said
 
 
+def test_what_is_not_drawn_has_cures_of_what_is_observed_and_of_the_model() -> None:
+    bad = {"undrawn_share": 0.38}
+    (of_readings,) = failures(bad)
+    assert "--state-size" in of_readings and "--crop" not in of_readings
+    (of_pictures,) = failures({**bad, "mse_mean_image": 0.01})
+    assert "--crop and --pixels of collect" in of_pictures and "--state-size" in of_pictures
+    (of_frames,) = failures({**bad, "mse_mean_image": 0.01, "test_bound": 3.0})
+    assert "--position-size" in of_frames and "--state-size" not in of_frames
+
+
+def test_an_error_that_the_user_allowed_is_no_failure() -> None:
+    """A kappa of 0.06 on a variance of 0.01 allows 36% of it."""
+    for yardstick in ("mse_mean_image", "mse_mean_observation"):
+        figures = {"undrawn_share": 0.3, yardstick: 0.01}
+        assert failures(figures, kappa=0.06) == []
+        assert len(failures(figures, kappa=0.03)) == len(failures(figures)) == 1
+        assert len(failures({**figures, "undrawn_share": 0.4}, kappa=0.06)) == 1
+
+
 def test_a_model_that_knows_no_standardised_observations_is_not_told_to_try_them() -> None:
-    bad = {**GOOD, "untold_share": MOST_UNTOLD + 0.1}
+    bad = {**GOOD, "untold_share": MOST_UNTOLD + 0.1, "undrawn_share": MOST_UNDRAWN + 0.1}
     for able in (True, False):
         said = [*failures(bad, able), *constraint_failures(4e-3, 1e-3, True, able)]
-        assert len(said) == 2 and all(("--standardise" in one) == able for one in said)
+        assert len(said) == 3 and all(("--standardise" in one) == able for one in said)

@@ -66,6 +66,27 @@ def test_perfect_pictures_have_no_error_and_the_yardstick_is_the_variance() -> N
     assert figures["mse_mean_image"] == pytest.approx(((scaled - scaled.mean((0, 1))) ** 2).mean(), rel=1e-4)
 
 
+def test_what_is_not_drawn_is_told_of_what_was_observed_and_not_of_frames_without_noise() -> None:
+    """A patch that lights up evenly: the same noisy pictures beside the clean ones, and beside black ones."""
+    rng = np.random.default_rng(0)
+    light = rng.uniform(80, 170, (14, 1)) + rng.uniform(-5, 5, (14, 1)) * np.arange(16)
+    clean = np.full((14, 16, 8, 8, 1), 20.0)
+    clean[:, :, 2:6, 2:6] = light[:, :, None, None, None]
+    seen = np.clip(clean + rng.normal(scale=6, size=clean.shape), 0, 255).round().astype(np.uint8)
+    data = Sequences(torch.from_numpy(seen), torch.zeros(14, 15, 1))
+    model = make_model()
+    model.__class__ = Oracle
+    # What is drawn has no noise, and errs by none that could be drawn.
+    model.truth = torch.from_numpy(clean).float() / 255
+    told = [
+        held_out_figures(model, data, {"clean": truth.astype(np.uint8)}, ())["undrawn_share"]
+        for truth in (clean, np.zeros_like(clean))
+    ]
+    assert told[0] == told[1] < 0.01
+    model.truth = torch.full_like(model.truth, 0.5)
+    assert held_out_figures(model, data, {}, ())["undrawn_share"] == 1.0
+
+
 def test_the_same_seed_gives_the_same_figures() -> None:
     rng = np.random.default_rng(0)
     clean = rng.integers(0, 256, (6, 7, 8, 8, 1), dtype=np.uint8)

@@ -21,6 +21,7 @@ OF_A_STATIC_MODEL = {
     "active_units": 2.0,
     "mse_reconstruction": 0.00498,
     "mse_mean_image": 0.03,
+    "undrawn_share": 0.1637,
 }
 
 
