@@ -33,6 +33,7 @@ class Contest:
         steps: gradient steps of every run, unless its row says otherwise.
         claims: of figures named by `success_rate`.
         minutes: of a training of ``steps`` on one core, by model.
+        acting: minutes of an evaluation on one core, the mean over agents, by model; else the system's.
         notes: what readers must know about the comparison.
         agents: who acts, with names for people.
         learners: of them, those that are learned beside the policy; see `System.learners`.
@@ -48,6 +49,7 @@ class Contest:
     steps: int
     claims: tuple[Claim, ...] = ()
     minutes: Mapping[str, float] = field(default_factory=dict, hash=False)
+    acting: Mapping[str, float] = field(default_factory=dict, hash=False)
     notes: tuple[str, ...] = ()
     agents: Mapping[str, str] = field(default_factory=lambda: AGENTS, hash=False)
     learners: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: LEARNERS, hash=False)
@@ -94,11 +96,15 @@ class Contest:
                 agents=(agents := self.agents_of(row)),
                 learners={agent: options for agent, options in self.learners.items() if agent in agents},
                 planners=self.planners,
-                minutes={**system.minutes, "train": self.minutes.get(row.model, 5.0) * row.effort},
+                minutes={**system.minutes, **self._minutes(row)},
             )
             for system in self.systems
             for row in self.rows
         }
+
+    def _minutes(self, row: Row) -> dict[str, float]:
+        acting = {"evaluate": self.acting[row.model]} if row.model in self.acting else {}
+        return {"train": self.minutes.get(row.model, 5.0) * row.effort, **acting}
 
 
 def run_name(system: System, row: Row) -> str:
