@@ -29,6 +29,7 @@ from latentrl.models.capabilities import Sampled
 from latentrl.models.frame_autoencoder import FrameAutoencoder
 from latentrl.models.spec import DataSpec
 from latentrl.networks import NetworkName
+from latentrl.networks.columns import Cell, Layers, Step, follow_columns
 from latentrl.networks.dense import mlp
 from latentrl.networks.recurrence import PackedGaussian, Recurrence
 from latentrl.numerics.distributions import (
@@ -40,6 +41,7 @@ from latentrl.numerics.distributions import (
     pixel_distortion,
     sample_gaussian,
 )
+from latentrl.numerics.rolling import follow
 from latentrl.priors.base import InitialDistribution
 from latentrl.types import Belief, RateDistortion, Sequences
 
@@ -323,6 +325,31 @@ class KVAE(FrameAutoencoder, WorldModel):
         mean = matrices.predict(parts.state, action / self.control_scale)
         known = torch.cat((torch.zeros_like(parts.residual), memory), -1)
         return PackedGaussian(DiagonalGaussian(mean, matrices.noise), known)
+
+    @torch.no_grad()
+    def rollout(self, state: Tensor, actions: Tensor) -> Tensor:
+        """Mean states ``[..., H, Dz + K]`` after ``actions [..., H, Du]`` from ``state [..., Dz + K]``; no gradient."""
+        controls = actions / self.control_scale
+        if self.emission_matrices.dim() == 2 and type(controls) is Tensor:
+            return follow_columns(self._columns, state.float(), controls)
+        return follow(lambda state, action: self.transition(state, action).mean, state.float(), actions)
+
+    def _columns(self, count: int) -> Step:
+        """A step of ``count`` states that are columns; for H = identity."""
+        size, observed = self.latent_size, self.settings.position_size
+        known = size + observed
+        cell, gate = Cell(self.recurrence, count), Layers(self.gate, count)
+        bases = torch.cat((self.state_matrices, self.control_matrices), -1).detach().flatten(1).T.contiguous()
+        inputs = bases.new_empty(size + self.spec.action_size, count)
+
+        def step(state: Tensor, control: Tensor, following: Tensor) -> None:
+            output = cell(state[:observed] + state[size:known], state[known:], following[known:])
+            inputs[:size], inputs[size:] = state[:size], control
+            mixed = (bases @ gate(output).softmax(0)).unflatten(0, (size, -1))
+            torch.sum(mixed.mul_(inputs), 1, out=following[:size])
+            following[size:known] = 0.0
+
+        return step
 
     def emission(self, state: Tensor) -> PixelGaussian:
         mean = self.decode(self._position(self.unpack(state)))

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from latentrl.models.base import WorldModel, drawn_beginning
 from latentrl.models.capabilities import Sampled
 from latentrl.models.spec import DataSpec
+from latentrl.networks.columns import Cell, Layers, Step, follow_columns
 from latentrl.networks.dense import DiagonalGaussianMLP, VectorDecoder
 from latentrl.networks.recognition import RecurrentFeatures
 from latentrl.networks.recurrence import PackedGaussian, Recurrence
@@ -248,13 +249,26 @@ class RSSM(WorldModel):
         work.
         """
         controls = actions / self.control_scale
-        plain = all_recorded(controls)
+        if all_recorded(controls):
+            return follow_columns(self._columns, state.float(), controls)
 
         def step(state: Tensor, control: Tensor) -> Tensor:
-            memory = self._remembered(state, control) if plain else self._continued(state, control)
+            memory = self._continued(state, control)
             return torch.cat((self.prior_network(self.recurrence.output(memory)).mean, memory), -1)
 
         return follow(step, state.float(), controls)
+
+    def _columns(self, count: int) -> Step:
+        """A step of ``count`` states that are columns, within the training data's controls."""
+        size = self.latent_size
+        cell, prior = Cell(self.recurrence, count), Layers(self.prior_network.network, count, size)
+        inputs = self.control_scale.new_empty(self.recurrence.input_size, count)
+
+        def step(state: Tensor, control: Tensor, following: Tensor) -> None:
+            inputs[:size], inputs[size:] = state[:size], control
+            prior(cell(inputs, state[size:], following[size:]), following[:size])
+
+        return step
 
     def emission(self, state: Tensor) -> PixelGaussian:
         mean = self.decode(state[..., : self.latent_size])

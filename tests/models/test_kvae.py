@@ -182,3 +182,15 @@ def test_the_recipe_of_the_project_has_positions_and_the_sources_has_none() -> N
     assert (model.position_size, model.latent_size) == (DA, DZ)
     plain = KVAE(model.spec, replace(model.settings, **entry.source))
     assert plain.position_size == plain.latent_size == DZ
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("emission", ["identity", "mixed"])
+def test_a_rollout_is_the_transition_step_by_step(emission: Literal["mixed", "identity"]) -> None:
+    model, g = make_model(emission=emission), torch.Generator().manual_seed(2)
+    state = 0.5 * torch.randn(7, model.state_size, generator=g)
+    actions = 4.0 * torch.rand(7, 5, model.spec.action_size, generator=g) - 2.0
+    path = model.rollout(state, actions)
+    for t, action in enumerate(actions.unbind(1)):
+        state = model.transition(state, action).mean
+        torch.testing.assert_close(path[:, t], state)
