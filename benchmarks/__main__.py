@@ -21,7 +21,7 @@ from benchmarks.planning import (
     compare_learning,
     compare_planning,
     controllers,
-    make_dks,
+    make_untrained,
     planners,
     time_control_steps,
 )
@@ -31,6 +31,7 @@ from benchmarks.training_step import LENGTH, Version, compare_steps, make_model
 from latentrl.agents.planners import PLANNERS, CEMOptions
 from latentrl.agents.policies import AnalyticGradientOptions
 from latentrl.inference.backends import AUTO, BACKENDS, choose, is_installed
+from latentrl.models.base import WorldModel
 from latentrl.support.files import write_json
 
 STEPS_A_REPEAT = 2
@@ -191,7 +192,9 @@ def imagination_rows(quick: bool) -> list[dict[str, Any]]:
     repeats, rows = 2 if quick else 30, []
     made = {"cem": planners(20, 3)["cem"]} if quick else {name: PLANNERS[name](-BOUND, BOUND) for name in PLANNERS}
     update = AnalyticGradientOptions(horizon=3, batch=8) if quick else AnalyticGradientOptions()
-    for model_name, model in {"ekvae": make_model("joint").requires_grad_(False).eval(), "dks": make_dks()}.items():
+    models: dict[str, WorldModel] = {"ekvae": make_model("joint").requires_grad_(False).eval()}
+    models |= {name: make_untrained(name) for name in ("dks", "kvae", "rssm")}
+    for model_name, model in models.items():
         for name, planner in made.items():
             summary = compare_freezing(model, planner, repeats).summary()
             rows.append(_imagination_row(f"{model_name}, {name}", summary))

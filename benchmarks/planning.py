@@ -139,11 +139,13 @@ def compare_freezing(model: WorldModel, planner: Planner, repeats: int) -> Compa
     """A plan, warm-started, in the model's own transition and in its frozen one.
 
     Args:
-        model: with a state of three dimensions, two of them position.
+        model: whose states begin with three dimensions, two of them position; a memory behind them is empty.
         planner: for one action.
         repeats: plans of each.
     """
-    belief, reward = Belief(torch.tensor([[0.1, 0.2, -0.3]]), torch.eye(3)[None]), PositionReward(GOAL)
+    mean = torch.zeros(1, model.state_size)
+    mean[0, :3] = torch.tensor([0.1, 0.2, -0.3])
+    belief, reward = Belief(mean, torch.eye(3)[None]), PositionReward(GOAL)
     own, frozen = (PlannerController(planner, dynamics, reward) for dynamics in (Alone(model), model.frozen()))
     with one_thread(), torch.inference_mode():
         return compare(lambda: own(belief), lambda: frozen(belief), repeats, warm_up=2)
@@ -160,11 +162,11 @@ def compare_learning(repeats: int, options: AnalyticGradientOptions) -> Comparis
         return compare(first.update, second.update, repeats, warm_up=2)
 
 
-def make_dks() -> WorldModel:
-    """An untrained DKS of the default sizes for 16 x 16 images."""
+def make_untrained(name: str) -> WorldModel:
+    """A model of the default sizes for 16 x 16 images, by its name on the command line."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        made = build("dks", DataSpec(SHAPE, "uint8", 1, (float(BOUND),)), {"position_size": 2})
+        made = build(name, DataSpec(SHAPE, "uint8", 1, (float(BOUND),)), {"position_size": 2})
     return made.requires_grad_(False).eval()
 
 

@@ -21,6 +21,8 @@ from latentrl.agents.planners.derivatives import (
     quadratic,
 )
 from latentrl.agents.planners.riccati import backward_pass, solve_box
+from latentrl.models import build
+from latentrl.models.spec import DataSpec
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
@@ -171,6 +173,21 @@ def test_jacobians_are_those_of_autograd() -> None:
         for j in range(4):
             expected = torch.autograd.functional.jacobian(
                 lambda z, u: frozen.transition(z, u).mean, (state[i, j], action[i, j])
+            )
+            torch.testing.assert_close(steps.by_state[i, j], expected[0])
+            torch.testing.assert_close(steps.by_action[i, j], expected[1])
+
+
+@pytest.mark.parametrize("name", ["rssm", "kvae"])
+def test_jacobians_of_a_state_with_a_memory_are_those_of_autograd(name: str) -> None:
+    torch.manual_seed(0)
+    model = build(name, DataSpec((4,), "float32", 2, (1.0, 1.0)), {"recurrent_hidden": 8}).requires_grad_(False)
+    state, action = 0.3 * torch.randn(2, 3, model.state_size), torch.randn(2, 3, 2)
+    steps = jacobians(model, state, action)
+    for i in range(2):
+        for j in range(3):
+            expected = torch.autograd.functional.jacobian(
+                lambda z, u: model.transition(z, u).mean, (state[i, j], action[i, j])
             )
             torch.testing.assert_close(steps.by_state[i, j], expected[0])
             torch.testing.assert_close(steps.by_action[i, j], expected[1])

@@ -14,6 +14,9 @@ from torch import Tensor
 from latentrl.agents.planners.common import path_rewards
 from latentrl.types import ConcaveReward, Dynamics, Reward, SmoothDynamics
 
+MANY = 16
+"""Dimensions of a state that are gone back from at once: a model's memory has a hundred."""
+
 
 class LinearSteps(NamedTuple):
     """Jacobians of z' at ``[..., Dz]``, ``[..., Du]``: by the state ``[..., Dz, Dz]``, the action ``[..., Dz, Du]``."""
@@ -32,16 +35,33 @@ class QuadraticReward(NamedTuple):
 def jacobians(dynamics: Dynamics, state: Tensor, action: Tensor) -> LinearSteps:
     """Exact Jacobians of the transition's mean at ``state [..., Dz]`` and ``action [..., Du]``.
 
-    By automatic differentiation where the dynamics do not know them: one backward pass for each of the Dz.
+    By automatic differentiation where the dynamics do not know them: backwards from each of the Dz, all at once where
+    they are many.
     """
     if isinstance(dynamics, SmoothDynamics):
         return LinearSteps(*dynamics.jacobians(state, action))
     with torch.inference_mode(False), torch.enable_grad():
         inputs = [tensor.clone().requires_grad_() for tensor in (state, action)]
         mean = dynamics.transition(*inputs).mean
+        if mean.shape[-1] >= MANY and mean.requires_grad:
+            return _all_at_once(mean, inputs)
         rows = [_gradient(output, inputs) for output in mean.unbind(-1)]
     by_state, by_action = (torch.stack(column, -2) for column in zip(*rows, strict=True))
     return LinearSteps(by_state, by_action)
+
+
+def _all_at_once(mean: Tensor, inputs: list[Tensor]) -> LinearSteps:
+    size = mean.shape[-1]
+    each = torch.eye(size, dtype=mean.dtype, device=mean.device).view(size, *[1] * (mean.dim() - 1), size)
+    found = torch.autograd.grad(
+        mean,
+        inputs,
+        each.expand(size, *mean.shape),
+        is_grads_batched=True,
+        allow_unused=True,
+        materialize_grads=True,
+    )
+    return LinearSteps(*(one.movedim(0, -2) for one in found))
 
 
 def quadratic(reward: Reward, state: Tensor, action: Tensor) -> QuadraticReward:

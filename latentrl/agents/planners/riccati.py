@@ -15,6 +15,9 @@ from torch import Tensor
 from latentrl.agents.planners.derivatives import LinearSteps, QuadraticReward
 from latentrl.support.compiling import can_compile
 
+LARGEST = 32
+"""Dimensions of a state that the kernel's plain loops are faster for than a library's matrix products."""
+
 
 class Gains(NamedTuple):
     """An affine policy around a plan: ``u = u_t + change_t + feedback_t (z - z_t)``.
@@ -90,7 +93,8 @@ def _compiled_backward(
     from latentrl.agents.planners.kernels import backward_kernel
 
     given = steps, reward, lower, upper, regularisation
-    readable = type(lower) is Tensor and lower.device.type == "cpu"
+    small = steps.by_state.shape[-1] <= LARGEST
+    readable = small and type(lower) is Tensor and lower.device.type == "cpu"
     return Gains(*backward_kernel(*given)) if readable else backward_pass(*given)
 
 
