@@ -135,7 +135,8 @@ def undrawn_share(error: float, spread: float, noise: float) -> float | None:
     seen = spread - noise
     if not seen > LEAST_SEEN * spread:
         return None
-    return min(1.0, max(0.0, (error - noise) / seen))
+    # In this order, drawings that are no numbers are none.
+    return max(0.0, min(1.0, (error - noise) / seen))
 
 
 def told_displacement(predicted: Tensor, positions: Tensor) -> float:
