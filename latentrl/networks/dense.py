@@ -14,7 +14,8 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     """Fully connected ReLU layers of the given sizes; the last layer is linear."""
     layers: list[nn.Module] = []
     for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
-        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+        # In place: a layer's outputs are not needed but rectified.
+        layers += [nn.Linear(n_in, n_out), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
 
 

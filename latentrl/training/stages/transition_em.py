@@ -18,6 +18,7 @@ from latentrl.live.bars import Shown
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameEncoder, LocallyLinear, PathSampler
 from latentrl.models.over_data import encode_frames, spread_sample
+from latentrl.training.adam import FusedAdam
 from latentrl.training.fitting import Fitting
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
@@ -93,9 +94,7 @@ def fit_transition_by_em(
     actions = some.actions.to(device)
     generator = torch.Generator(device).manual_seed(seed)
     parameters = {"transition": groups["transition"], "noise": [dynamics.log_noise]}
-    optimiser = torch.optim.Adam(
-        [{"params": parameters[name], "lr": rate} for name, rate in LEARNING_RATES.items()], fused=True
-    )
+    optimiser = FusedAdam({"params": parameters[name], "lr": rate} for name, rate in LEARNING_RATES.items())
     fitting = Fitting(optimiser, steps, "transition", progress, shown="nats")
     for step in fitting:
         if step % ROUND == 0:
