@@ -60,8 +60,13 @@ class DiagonalGaussianMLP(nn.Module):
             last.bias[n_out:] = log_variance
 
     def forward(self, inputs: Tensor) -> DiagonalGaussian:
+        mean, log_variance = self.moments(inputs)
+        return DiagonalGaussian(mean, log_variance.exp())
+
+    def moments(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean and the logarithm of the variance, both ``[..., n_out]``."""
         mean, log_variance = self.network(inputs).chunk(2, -1)
-        return DiagonalGaussian(mean, log_variance.clamp(*self.range).exp())
+        return mean, log_variance.clamp(*self.range)
 
 
 class VectorEncoder(nn.Module):
