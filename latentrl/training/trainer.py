@@ -156,7 +156,7 @@ class Trainer:
         """The numbers ``[B]`` of a batch's sequences, the batch, where the model is, and what draws its noise, if that
         is not the trainer's own generator."""
         index, noise = self.processes.share(self.batches, len(self.data), self.settings.batch, self.device)
-        return index.to(self.device), self.data[index].to(self.device), noise
+        return index.to(self.device), self.data.take(index).to(self.device), noise
 
     def _replayed_or_not(self, index: Tensor, batch: Sequences, noise: torch.Generator | None) -> RateDistortion:
         if self.replayed.make is None or noise is not None or batch.times is not None or batch.seen is not None:
