@@ -88,6 +88,10 @@ class Sequences(Generic[Observations]):
     def __getitem__(self, index: Tensor | slice) -> Sequences[Observations]:
         return self._each(lambda values: values[index], self.actions[index])
 
+    def take(self, index: Tensor) -> Sequences[Observations]:
+        """The sequences of the numbers ``index [K]``, counted from 0; for pictures ten times as fast as ``[index]``."""
+        return self._each(lambda values: values.index_select(0, index), self.actions.index_select(0, index))
+
     def truncate(self, length: int) -> Sequences[Observations]:
         """The first ``length`` time steps."""
         return self._each(lambda values: values[:, :length], self.actions[:, : length - 1])

@@ -225,7 +225,7 @@ class EKVAE(FrameAutoencoder, WorldModel):
         if not self.training or not 0 < drawn < length:
             return self.squared_error(positions, observations)
         index = torch.randperm(length, generator=generator, device=positions.device)[:drawn]
-        return self.squared_error(positions[:, index], observations[:, index])
+        return self.squared_error(positions.index_select(1, index), observations.index_select(1, index))
 
     def rate_terms(
         self,

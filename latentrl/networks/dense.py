@@ -14,7 +14,8 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     """Fully connected ReLU layers of the given sizes; the last layer is linear."""
     layers: list[nn.Module] = []
     for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
-        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+        # In place: a layer's outputs are not needed but rectified.
+        layers += [nn.Linear(n_in, n_out), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
 
 
@@ -59,8 +60,13 @@ class DiagonalGaussianMLP(nn.Module):
             last.bias[n_out:] = log_variance
 
     def forward(self, inputs: Tensor) -> DiagonalGaussian:
+        mean, log_variance = self.moments(inputs)
+        return DiagonalGaussian(mean, log_variance.exp())
+
+    def moments(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean and the logarithm of the variance, both ``[..., n_out]``."""
         mean, log_variance = self.network(inputs).chunk(2, -1)
-        return DiagonalGaussian(mean, log_variance.clamp(*self.range).exp())
+        return mean, log_variance.clamp(*self.range)
 
 
 class VectorEncoder(nn.Module):

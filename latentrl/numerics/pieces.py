@@ -71,6 +71,8 @@ def frames_at(observations: Tensor, index: Tensor) -> Tensor:
     """
     length = observations.shape[1]
     index = index.to(observations.device)
+    if observations.is_contiguous():
+        return observations.flatten(0, 1).index_select(0, index)  # a frame at a time, not a value
     return observations[index // length, index % length]
 
 

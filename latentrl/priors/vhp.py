@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from latentrl.networks.dense import DiagonalGaussianMLP
-from latentrl.numerics.distributions import LOG_2PI, DiagonalGaussian, standard_normal_like
+from latentrl.numerics.distributions import LOG_2PI, standard_normal_like
 from latentrl.priors.base import InitialDistribution
 
 
@@ -42,17 +42,16 @@ class VHP(InitialDistribution):
         With several ``samples`` of zeta it is importance-weighted (Burda et al., 2016), and the tighter the more there
         are.
         """
-        inner = torch.linalg.solve_triangular(self.gauge, state.unsqueeze(-1), upper=False).squeeze(-1)
-        posterior = self.encoder(inner)
-        if samples > 1:
-            wanted = (samples, *posterior.mean.shape)
-            posterior = DiagonalGaussian(posterior.mean.expand(wanted), posterior.variance.expand(wanted))
-        zeta = posterior.rsample(generator)
-        likelihood = self.decoder(zeta)
-        standard = -0.5 * (zeta.square() + LOG_2PI).sum(-1)
         # The gauge's determinant is one or minus one: densities of z and of gauge^-1 z are equal.
-        bound = likelihood.log_prob(inner) + standard - posterior.log_prob(zeta)
-        return bound if samples == 1 else bound.logsumexp(0) - math.log(samples)
+        inner = state @ torch.linalg.inv_ex(self.gauge).inverse.T
+        mean, log_variance = self.encoder.moments(inner)
+        noise = torch.randn(samples, *mean.shape, dtype=mean.dtype, device=mean.device, generator=generator)
+        zeta = mean + (0.5 * log_variance).exp() * noise
+        likely, log_likely = self.decoder.moments(zeta)
+        # Of log p(z | zeta) + log N(zeta; 0, I) - log q(zeta | z), where zeta is so many deviations from q's mean.
+        terms = (inner - likely).square() * (-log_likely).exp() + log_likely + zeta.square() - noise.square()
+        bound = -0.5 * ((terms - log_variance).sum(-1) + self.size * LOG_2PI)
+        return bound[0] if samples == 1 else bound.logsumexp(0) - math.log(samples)
 
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """``count`` initial states ``[count, Dz]`` by ancestral sampling."""
@@ -72,7 +71,7 @@ class VHP(InitialDistribution):
         """Become the distribution of ``gauge z``: the networks go on reading the coordinates they were trained in.
 
         Raises:
-            ValueError: ``gauge [Dz, Dz]`` is not lower triangular, which is what :meth:`bound` solves with.
+            ValueError: ``gauge [Dz, Dz]`` is not lower triangular.
         """
         if not torch.equal(gauge, gauge.tril()):
             raise ValueError("a VHP takes lower triangular changes of coordinates: positions tell velocities, no more")

@@ -18,6 +18,7 @@ from torch import Tensor
 from latentrl.models.base import GenerativeModel
 from latentrl.models.capabilities import Sampled, StateSampler
 from latentrl.objectives.base import Objective
+from latentrl.training.adam import FusedAdam
 from latentrl.training.coarse_to_fine import CoarseToFine
 from latentrl.training.optimiser_state import load_optimiser, optimiser_tensors
 from latentrl.training.pace import Pace
@@ -72,7 +73,7 @@ class Trainer:
     device: torch.device
     generator: torch.Generator
     batches: torch.Generator
-    optimiser: torch.optim.Adam
+    optimiser: FusedAdam
     watch: Watch
     looks_every: int
     blur: CoarseToFine | None
@@ -155,7 +156,7 @@ class Trainer:
         """The numbers ``[B]`` of a batch's sequences, the batch, where the model is, and what draws its noise, if that
         is not the trainer's own generator."""
         index, noise = self.processes.share(self.batches, len(self.data), self.settings.batch, self.device)
-        return index.to(self.device), self.data[index].to(self.device), noise
+        return index.to(self.device), self.data.take(index).to(self.device), noise
 
     def _replayed_or_not(self, index: Tensor, batch: Sequences, noise: torch.Generator | None) -> RateDistortion:
         if self.replayed.make is None or noise is not None or batch.times is not None or batch.seen is not None:
@@ -212,9 +213,9 @@ class Trainer:
                 loss = loss + found
         loss.backward()
         self.processes.average_gradients(self.model.parameters())
-        norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+        norm = _norm([p.grad for p in self.model.parameters() if p.grad is not None])
         # As after a step of mixed precision that overflowed, Adam then changes nothing.
-        self.optimiser.found_inf = self.watch.see(norm, self.objective)  # type: ignore[attr-defined]
+        self.optimiser.found_inf = self.watch.see(norm, self.objective)
         self.optimiser.step()
         if before is not None:
             self._keep_sigma(before, may_fall)
@@ -349,11 +350,15 @@ class _Rates:
         return iter(self._values.unbind())
 
 
-def _optimiser(model: GenerativeModel) -> torch.optim.Adam:
+def _norm(gradients: list[Tensor]) -> Tensor:
+    """Of all of them as one vector, a scalar."""
+    return torch.stack(torch._foreach_norm(gradients)).norm()
+
+
+def _optimiser(model: GenerativeModel) -> FusedAdam:
     """Adam over the model's groups of parameters, each with its name."""
     groups = [{"params": parameters, "name": name} for name, parameters in model.parameter_groups().items()]
-    capturable = next(model.parameters()).device.type == "cuda"
-    return torch.optim.Adam(groups, lr=1e-3, fused=True, capturable=capturable)
+    return FusedAdam(groups)
 
 
 def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

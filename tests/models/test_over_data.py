@@ -103,3 +103,15 @@ def test_pieces_are_read_from_a_file_one_after_the_other(tmp_path: Path, monkeyp
 def test_pieces_go_to_the_model() -> None:
     pieces = list(sequence_pieces(make_data(), torch.device("meta")))
     assert {tensor.device.type for piece in pieces for tensor in (piece.observations, piece.actions)} == {"meta"}
+
+
+@pytest.mark.parametrize("views", [slice(None), slice(None, None, 2)])
+def test_sequences_are_taken_by_their_numbers(views: slice) -> None:
+    data = make_data()
+    data = Sequences(data.observations, data.actions, torch.rand(7, 6), {"camera": torch.rand(7, 6) > 0.5})[views]
+    index = torch.tensor([3, 0, 3])
+    taken, wanted = data.take(index), data[index]
+    assert torch.equal(taken.observations, wanted.observations) and torch.equal(taken.actions, wanted.actions)
+    assert taken.times is not None and wanted.times is not None and torch.equal(taken.times, wanted.times)
+    assert isinstance(taken.seen, dict) and isinstance(wanted.seen, dict)
+    assert torch.equal(taken.seen["camera"], wanted.seen["camera"])

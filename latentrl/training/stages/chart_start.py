@@ -25,6 +25,7 @@ from latentrl.models.over_data import encode_frames
 from latentrl.numerics.least_squares import least_squares
 from latentrl.numerics.pieces import frames_at, spread_frames
 from latentrl.objectives.constrained import Constrained
+from latentrl.training.adam import FusedAdam
 from latentrl.training.fitting import LEARNING_RATE, Fitting
 from latentrl.training.kept_target import CHART, keep_target
 from latentrl.training.settings import TrainSettings
@@ -158,7 +159,7 @@ def _start_networks(
     assert isinstance(model, FrameEncoder) and isinstance(model, FrameDecoder)
     groups = model.parameter_groups()
     parameters = [*groups["encoder"], *groups["decoder"]]
-    optimiser = torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True)
+    optimiser = FusedAdam(parameters, LEARNING_RATE)
     drawn_from, again = (math.floor(share * steps) for share in (DRAWN_FROM, AGAIN))
     straight = charted.places
     fitting = Fitting(optimiser, steps, "warm start", progress)

@@ -22,6 +22,7 @@ from latentrl.numerics.pieces import frames_at
 from latentrl.runs.tensors import read_tensors, write_tensors
 from latentrl.support.errors import UserError
 from latentrl.support.interrupts import deferred_interrupt
+from latentrl.training.adam import FusedAdam
 from latentrl.training.deviation import fit_deviation, sampled_positions
 from latentrl.training.fitting import LEARNING_RATE, Fitting
 from latentrl.training.optimiser_state import load_optimiser, optimiser_tensors
@@ -114,7 +115,7 @@ class _Fit:
         decoder = model.parameter_groups()["decoder"]
         chosen = {id(parameter) for parameter in decoder}
         self._decoder = {name: values for name, values in model.named_parameters() if id(values) in chosen}
-        self.optimiser = torch.optim.Adam(decoder, lr=LEARNING_RATE, fused=True)
+        self.optimiser = FusedAdam(decoder, LEARNING_RATE)
         self._generator = torch.Generator().manual_seed(seed)
 
     def advance(self, smoothed: Tensor, observations: Tensor) -> float:

@@ -9,7 +9,7 @@ Neal and Hinton, 1998). Encoder, decoder and prior stay. A departure from the so
 from __future__ import annotations
 
 import time
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -18,11 +18,13 @@ from latentrl.live.bars import Shown
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameEncoder, LocallyLinear, PathSampler
 from latentrl.models.over_data import encode_frames, spread_sample
+from latentrl.training.adam import FusedAdam
 from latentrl.training.fitting import Fitting
 from latentrl.training.settings import TrainSettings
 from latentrl.training.situation import Situation
 from latentrl.training.stages.base import Stage
 from latentrl.training.training import Training
+from latentrl.transitions.regression import Regression
 from latentrl.types import Sequences
 
 ROUND = 300
@@ -31,16 +33,10 @@ BATCH = 1024
 """Pairs of neighbouring states in a step of M."""
 LEARNING_RATES = {"transition": 2e-3, "noise": 6e-3}
 """Of Adam, by parameter group: larger ones gain nothing (docs/ekvae.md)."""
+AT_ONCE = 256
+"""Sequences that trajectories are drawn for at a time."""
 SEQUENCES = 2000
 """Sequences that trajectories are drawn for, at least, where there are so many."""
-
-
-class Pairs(NamedTuple):
-    """Neighbouring states of drawn trajectories, and the action between: ``before``, ``after [N, Dz]``, ``action``."""
-
-    before: Tensor
-    after: Tensor
-    action: Tensor
 
 
 class TransitionByEM(Stage):
@@ -93,25 +89,26 @@ def fit_transition_by_em(
     actions = some.actions.to(device)
     generator = torch.Generator(device).manual_seed(seed)
     parameters = {"transition": groups["transition"], "noise": [dynamics.log_noise]}
-    optimiser = torch.optim.Adam(
-        [{"params": parameters[name], "lr": rate} for name, rate in LEARNING_RATES.items()], fused=True
-    )
+    optimiser = FusedAdam({"params": parameters[name], "lr": rate} for name, rate in LEARNING_RATES.items())
     fitting = Fitting(optimiser, steps, "transition", progress, shown="nats")
+    regression = Regression(dynamics, spread, actions.shape[:2].numel())
     for step in fitting:
         if step % ROUND == 0:
-            pairs = _expectation(model, encoded.rsample(generator), actions, generator)
-        index = torch.randint(len(pairs.before), (BATCH,), generator=generator, device=device)
-        following = model.transition(pairs.before[index], pairs.action[index])
-        error = -following.log_prob(pairs.after[index]).mean()
-        fitting.step(error + dynamics.matrix_prior(spread) / len(pairs.before), error)
+            states = _expectation(model, encoded.rsample(generator), actions, generator)
+            pairs = regression.rows(states[:, :-1], actions, states[:, 1:]).flatten(0, 1)
+        index = torch.randint(len(pairs), (BATCH,), generator=generator, device=device)
+        error = regression.differentiate(pairs.index_select(0, index))
+        optimiser.step()
+        fitting.tell(float(error))
     return time.perf_counter() - began
 
 
 @torch.no_grad()
-def _expectation(model: PathSampler, positions: Tensor, actions: Tensor, generator: torch.Generator) -> Pairs:
-    """A trajectory for each of ``positions [N, T, Da]``; R is set to what it leaves of them."""
-    states = model.draw_paths(positions, actions, generator)
+def _expectation(model: PathSampler, positions: Tensor, actions: Tensor, generator: torch.Generator) -> Tensor:
+    """A trajectory ``[N, T, Dz]`` for each of ``positions [N, T, Da]``; R is set to what it leaves of them."""
+    # A few at a time stay in a processor's caches.
+    pieces = zip(positions.split(AT_ONCE), actions.split(AT_ONCE), strict=True)
+    states = torch.cat([model.draw_paths(*piece, generator) for piece in pieces])
     left = (positions - states[..., : positions.shape[-1]]).square().mean((0, 1))
     model.fit_emission_noise(left)
-    states = states.float()
-    return Pairs(states[:, :-1].flatten(0, 1), states[:, 1:].flatten(0, 1), actions.flatten(0, 1))
+    return states.float()
