@@ -19,6 +19,7 @@ from latentrl.agents.policies import (
     load_policy,
     save_policy,
 )
+from latentrl.agents.policies.analytic_gradient import JUDGED
 from latentrl.agents.policies.gradients import StateGuard, limit_gradient, shorten
 from latentrl.agents.rollout import rollout, rollout_closed_loop
 from latentrl.numerics.distributions import DiagonalGaussian
@@ -249,7 +250,9 @@ def test_most_roll_outs_begin_where_earlier_ones_came_to() -> None:
     learner = AnalyticGradient(DoubleIntegrator(), quadratic, starts, -BOUND, BOUND, options)
     asked.clear()
     learner.learn()
+    *asked, judged = asked
     assert asked == [8, 2, 2], "at first there is nothing to go on from"
+    assert judged == JUDGED
 
 
 def riccati_cost(problem: DoubleIntegrator, state: Tensor, horizon: int) -> Tensor:

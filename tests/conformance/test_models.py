@@ -347,8 +347,12 @@ def test_a_little_training_predicts_better_than_standing_still(name: str, traine
 
 @torch.no_grad()
 def test_filter_and_smoother_agree_after_training(name: str, trained: dict[str, WorldModel]) -> None:
-    """Filter and smoother have seen the same five frames: what they predict must be about as good."""
+    """Filter and smoother have seen the same five frames: what they predict must be about as good.
+
+    As shares of standing still: the ratio of two small errors says little (of twelve DKFs, alike but for their seeds, it
+    is 0.3 to 2.1).
+    """
     model, test = little_training(name, trained), moving_dot(100, 8, seed=1)
     seen = test.truncate(5)
     online = error_ahead(model, filtered(model, seen).mean, test)
-    assert online < 1.5 * error_ahead(model, model.smooth(seen.observations, seen.actions).mean[:, -1], test)
+    assert online < 0.1 + error_ahead(model, model.smooth(seen.observations, seen.actions).mean[:, -1], test)
