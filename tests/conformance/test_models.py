@@ -349,8 +349,8 @@ def test_a_little_training_predicts_better_than_standing_still(name: str, traine
 def test_filter_and_smoother_agree_after_training(name: str, trained: dict[str, WorldModel]) -> None:
     """Filter and smoother have seen the same five frames: what they predict must be about as good.
 
-    As shares of standing still: the ratio of two small errors says little (of twelve DKFs, alike but for their seeds, it
-    is 0.3 to 2.1).
+    As shares of standing still: the ratio of two small errors says little (of twelve DKFs, alike but for their seeds,
+    it is 0.3 to 2.1).
     """
     model, test = little_training(name, trained), moving_dot(100, 8, seed=1)
     seen = test.truncate(5)
