@@ -131,7 +131,7 @@ REGISTRIES: tuple[Registry, ...] = (
         "networks/__init__.py",
         "NETWORKS",
         {
-            "columns": "roll-outs of models with a memory",
+            "columns": "roll-outs of models with a memory: no layout of parameters",
             "recognition": "over sequences: the models' own",
             "recurrence": "memory of models",
             "standardisation": "before any network",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -91,6 +92,8 @@ class BatchedVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], Gene
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs={num_envs!r}: give one or more")
+        # Its own: what is changed in one is not in the others.
+        self.metadata = deepcopy(self.metadata)
         self.num_envs = num_envs
         self.batch = make(num_envs)
         self.render_mode = settings.render_mode

@@ -41,7 +41,7 @@ from latentrl.numerics.distributions import (
     pixel_distortion,
     sample_gaussian,
 )
-from latentrl.numerics.rolling import follow
+from latentrl.numerics.rolling import follow, is_plain
 from latentrl.priors.base import InitialDistribution
 from latentrl.types import Belief, RateDistortion, Sequences
 
@@ -330,7 +330,7 @@ class KVAE(FrameAutoencoder, WorldModel):
     def rollout(self, state: Tensor, actions: Tensor) -> Tensor:
         """Mean states ``[..., H, Dz + K]`` after ``actions [..., H, Du]`` from ``state [..., Dz + K]``; no gradient."""
         controls = actions / self.control_scale
-        if self.emission_matrices.dim() == 2 and type(controls) is Tensor:
+        if self.emission_matrices.dim() == 2 and is_plain(state, controls):
             return follow_columns(self._columns, state.float(), controls)
         return follow(lambda state, action: self.transition(state, action).mean, state.float(), actions)
 

@@ -35,7 +35,7 @@ from latentrl.numerics.distributions import (
     pixel_distortion,
     standard_normal_like,
 )
-from latentrl.numerics.rolling import all_recorded, follow
+from latentrl.numerics.rolling import all_recorded, follow, is_plain
 from latentrl.priors.base import InitialDistribution
 from latentrl.types import Belief, RateDistortion, Sequences
 
@@ -249,7 +249,7 @@ class RSSM(WorldModel):
         work.
         """
         controls = actions / self.control_scale
-        if all_recorded(controls):
+        if is_plain(state) and all_recorded(controls):
             return follow_columns(self._columns, state.float(), controls)
 
         def step(state: Tensor, control: Tensor) -> Tensor:

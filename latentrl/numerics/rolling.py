@@ -31,7 +31,13 @@ def all_recorded(controls: Tensor) -> bool:
 
     To look is to wait for the device, and a tensor of another class may have nothing to look at.
     """
-    return type(controls) is Tensor and controls.device.type == "cpu" and bool((controls.abs() <= 1.0).all())
+    return is_plain(controls) and controls.device.type == "cpu" and bool((controls.abs() <= 1.0).all())
+
+
+def is_plain(*tensors: Tensor) -> bool:
+    """Whether all are tensors, and nothing that stands for many or for none: mapped over, differentiated, fake."""
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+    return all(type(one) is Tensor and not wrapped(one) for one in tensors)
 
 
 def _followed(step: Callable[[Tensor, Tensor], Tensor], state: Tensor, actions: Tensor) -> Tensor:

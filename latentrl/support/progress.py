@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from tqdm import tqdm
@@ -23,8 +24,8 @@ def progress(total: int, unit: str, doing: str = "", initial: int = 0, shown: bo
         shown: whether anything is written at all.
     """
     # A program without a console has no standard error, and a stand-in for it need not be a file.
-    shown = shown and sys.stderr is not None
-    terminal = bool(getattr(sys.stderr, "isatty", bool)())
+    shown = shown and sys.stderr is not None and not getattr(sys.stderr, "closed", False)
+    terminal = shown and bool(getattr(sys.stderr, "isatty", bool)())
     kind = tqdm if terminal or not shown else _Lines
     return kind(total=total, initial=initial, unit=unit, desc=doing or None, disable=not shown, dynamic_ncols=terminal)
 
@@ -41,7 +42,7 @@ def line(doing: str, done: int, total: int, unit: str, elapsed: float, since: in
         since: what was done when the time began.
         figures: said at the end.
     """
-    left = tqdm.format_interval(elapsed * (total - done) / (done - since)) if done > since else "?"
+    left = tqdm.format_interval(elapsed * max(0, total - done) / (done - since)) if done > since else "?"
     said = [f"{done:,} of {total:,} {unit}s", f"{tqdm.format_interval(elapsed)} so far, about {left} left", figures]
     return f"{doing.rstrip(': ')}: " * bool(doing) + ", ".join(part for part in said if part)
 
@@ -54,6 +55,11 @@ class _Lines(tqdm):
         # What is not left on the screen is cleared at the end: here that is nothing.
         super().__init__(**given, leave=False, miniters=1)
 
+    def close(self) -> None:
+        """No more lines. Nothing is left to be cleared, so that nothing is lost where it cannot be written."""
+        with suppress(OSError, ValueError):
+            super().close()
+
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:
         """Write a line where the last one is long ago."""
         if msg == "" or time.monotonic() - self._written < SECONDS:
@@ -61,6 +67,11 @@ class _Lines(tqdm):
         self._written = time.monotonic()
         elapsed = float(self.format_dict["elapsed"])
         figures = self.postfix if isinstance(self.postfix, str) else ""
-        self.fp.write(line(self.desc, self.n, self.total, self.unit, elapsed, self.initial, figures) + "\n")
-        self.fp.flush()
+        told = line(self.desc, self.n, self.total, self.unit, elapsed, self.initial, figures)
+        try:
+            self.fp.write(told + "\n")
+            getattr(self.fp, "flush", bool)()
+        except (OSError, ValueError):
+            # Whoever read it is gone, or the disk is full: the work goes on, and nothing more is said of it.
+            self.disable = True
         return True

@@ -24,26 +24,28 @@ class FusedAdam(torch.optim.Adam):
         found_inf: a float32 scalar: where it is 1, a step changes nothing.
     """
 
-    found_inf: Tensor | None
+    # Of the class: a copy of an optimiser has nothing but its state and its groups.
+    found_inf: Tensor | None = None
 
     def __init__(self, parameters: Any, lr: float = 1e-3) -> None:
-        groups = list(parameters)
-        first = groups[0]["params"][0] if isinstance(groups[0], dict) else groups[0]
-        super().__init__(groups, lr=lr, fused=True, capturable=first.device.type == "cuda")
-        self.found_inf = None
-        self._on_processor = first.device.type == "cpu"
+        super().__init__(parameters, lr=lr, fused=True)
+        for group in self.param_groups:
+            group["capturable"] = any(one.device.type == "cuda" for one in group["params"])
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step; PyTorch's own with a ``closure``, and where a parameter has its first."""
+        """One step; PyTorch's own with a ``closure``, where a parameter has its first, and where none has any."""
         moving = [[one for one in group["params"] if one.grad is not None] for group in self.param_groups]
         states = [[self.state[parameter] for parameter in some] for some in moving]
-        if closure is not None or not self._on_processor or not all(map(all, states)):
+        begun = any(moving) and all(map(all, states))
+        if closure is not None or not begun or not all(map(self._is_plain, self.param_groups)):
             return super().step(closure)
         counts = [state["step"] for some in states for state in some]
         counted = torch.ones(()) if self.found_inf is None else 1 - self.found_inf
         torch._foreach_add_(counts, [counted] * len(counts))
         for group, parameters, some in zip(self.param_groups, moving, states, strict=True):
+            if not parameters:
+                continue
             beta1, beta2 = group["betas"]
             torch._fused_adam_(
                 parameters,
@@ -62,3 +64,9 @@ class FusedAdam(torch.optim.Adam):
                 found_inf=self.found_inf,
             )
         return None
+
+    @staticmethod
+    def _is_plain(group: dict[str, Any]) -> bool:
+        """Whether a group is on a processor and asks for nothing that the kernel is not told here."""
+        here = all(one.device.type == "cpu" for one in group["params"][:1])
+        return here and not (group["weight_decay"] or group["amsgrad"] or group["maximize"])

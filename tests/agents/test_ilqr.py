@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
 from torch import Tensor
 
-from latentrl.agents.planners import CEM, ILQR, CEMOptions, ILQROptions
+from latentrl.agents.planners import CEM, ILQR, CEMOptions, ILQROptions, derivatives
 from latentrl.agents.planners.common import path_rewards
 from latentrl.agents.planners.derivatives import (
     LinearSteps,
@@ -191,6 +191,39 @@ def test_jacobians_of_a_state_with_a_memory_are_those_of_autograd(name: str) -> 
             )
             torch.testing.assert_close(steps.by_state[i, j], expected[0])
             torch.testing.assert_close(steps.by_action[i, j], expected[1])
+
+
+class Guarded(torch.autograd.Function):
+    """A sine whose gradient is written for one at a time."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        ctx.save_for_backward(values)
+        return values.sin()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (values,) = ctx.saved_tensors
+        return gradient * values.cos() if gradient.any() else gradient
+
+
+@pytest.mark.parametrize("lead", [(), (4,), (2, 3)])
+@pytest.mark.parametrize("part", ["state", "action", "guarded"])
+def test_jacobians_of_many_dimensions_by_what_the_mean_depends_on(part: str, lead: tuple[int, ...]) -> None:
+    size = derivatives.MANY
+    mix = torch.randn(2, size, generator=torch.Generator().manual_seed(0))
+
+    class OneSided:
+        def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+            mean = {"state": state, "action": action @ mix, "guarded": Guarded.apply(state) + action @ mix}[part]
+            return DiagonalGaussian(mean, torch.ones(size))
+
+    state = torch.randn(*lead, size, generator=torch.Generator().manual_seed(1))
+    steps = jacobians(OneSided(), state, torch.zeros(*lead, 2))
+    diagonal = {"state": torch.ones_like(state), "action": torch.zeros_like(state), "guarded": state.cos()}[part]
+    torch.testing.assert_close(steps.by_state, torch.diag_embed(diagonal))
+    by_action = torch.zeros_like(mix.T) if part == "state" else mix.T
+    torch.testing.assert_close(steps.by_action, by_action.expand(*lead, size, 2))
 
 
 def test_reward_is_expanded_to_second_order_and_made_concave() -> None:

@@ -10,6 +10,7 @@ import latentrl.envs
 from latentrl.envs.maze import camera, physics
 from latentrl.envs.maze.batch import MazeBatch, MazeSettings
 from latentrl.envs.maze.tasks import GOAL, TASKS
+from latentrl.envs.maze.vector import MazeVectorEnv
 
 latentrl.envs.register()
 
@@ -144,3 +145,11 @@ def test_bad_reset_options_are_refused(options: dict[str, Any], words: str) -> N
 def test_bad_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         MazeSettings(**settings)
+
+
+def test_environments_do_not_share_their_metadata() -> None:
+    one, other = MazeVectorEnv(2), MazeVectorEnv(2)
+    one.metadata["render_modes"].append("mine")
+    one.metadata["render_fps"] = 1
+    assert other.metadata == MazeVectorEnv.metadata == MazeVectorEnv(1).metadata
+    assert other.metadata != one.metadata

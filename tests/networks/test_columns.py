@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from latentrl.models import build
+from latentrl.models.spec import DataSpec
 from latentrl.networks import columns
 from latentrl.networks.columns import Cell, Layers, Step, follow_columns
 from latentrl.networks.dense import mlp
@@ -52,3 +54,14 @@ def test_many_may_begin_in_one_state() -> None:
     controls = torch.randn(5, 4, 3, generator=torch.Generator().manual_seed(0))
     path = follow_columns(_adding, torch.ones(1, 3), controls)
     torch.testing.assert_close(path, 1 + controls.cumsum(1))
+
+
+@pytest.mark.parametrize("name", ["kvae", "rssm"])
+def test_a_models_rollouts_can_be_mapped_over(name: str) -> None:
+    torch.manual_seed(0)
+    model = build(name, DataSpec((4,), "float32", 2, (1.0, 1.0)), {"recurrent_hidden": 8})
+    state, actions = torch.randn(3, model.state_size), 2 * torch.rand(3, 4, 2) - 1
+    expected = model.rollout(state, actions)
+    torch.testing.assert_close(torch.func.vmap(model.rollout)(state, actions), expected)
+    alike = model.rollout(state, actions[:1].expand_as(actions))
+    torch.testing.assert_close(torch.func.vmap(model.rollout, (0, None))(state, actions[0]), alike)

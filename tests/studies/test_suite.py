@@ -278,6 +278,41 @@ def test_publishing_mixes_no_two_experiments() -> None:
     assert gone == ["a/seed0"]
 
 
+def test_publishing_adds_seeds_of_a_system_whose_script_has_the_seed_within_it(tmp_path: Path) -> None:
+    system = replace(SYSTEM, log="print(SEED)")
+    seeds = [seed_outcome(Chain.of(system, number, tmp_path)) for number in (0, 1)]
+    whole, gone = merged({"systems": {"toy": seeds[:1]}}, {"systems": {"toy": seeds[1:]}})
+    assert [seed["seed"] for seed in whole["systems"]["toy"]] == [0, 1]
+    assert not gone
+    other = seed_outcome(Chain.of(replace(system, log="print(SEED, 5)"), 1, tmp_path))
+    assert merged({"systems": {"toy": seeds[:1]}}, {"systems": {"toy": [other]}})[1] == ["toy/seed0"]
+
+
+def test_of_a_seed_that_was_published_twice_what_came_further_stays() -> None:
+    before = {"systems": {"a": [seed_of(0, 2), seed_of(0, 1)]}}
+    assert merged(before, {"systems": {"a": [seed_of(1)]}})[0]["systems"] == {"a": [seed_of(0, 2), seed_of(1)]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        {},
+        {"systems": []},
+        {"systems": {"a": None}},
+        {"systems": {"a": {"0": seed_of(0)}}},
+        {"systems": {"a": [{"seed": "0", "steps": {}}]}},
+        {"systems": {"a": [{"seed": 0, "steps": {"train": {}}}]}},
+    ],
+)
+def test_a_published_file_that_is_damaged_is_named(content: Any, tmp_path: Path) -> None:
+    path = tmp_path / "suite.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=re.escape(f"{path} is damaged")):
+        write_pages("suite", {"systems": {"a": [seed_of(1)]}}, str, tmp_path / "out", tmp_path)
+    assert json.loads(path.read_text()) == content
+
+
 def test_what_is_published_goes_on_from_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     published = tmp_path / "published"
     for number in (0, 1):

@@ -41,6 +41,8 @@ def test_a_line_says_what_is_left() -> None:
     # Of 900 steps 600 were done before the clock began.
     assert line("", 700, 900, "step", 10.0, 600, "C 0.1") == "700 of 900 steps, 00:10 so far, about 00:20 left, C 0.1"
     assert line("collect: ", 0, 9, "frame", 3.0, 0) == "collect: 0 of 9 frames, 00:03 so far, about ? left"
+    # More than there was said to be.
+    assert line("", 8, 5, "step", 8.0, 0) == "8 of 5 steps, 00:08 so far, about 00:00 left"
 
 
 def test_a_log_gets_few_whole_lines(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
@@ -82,6 +84,47 @@ def test_nothing_is_shown_where_nothing_is_to_be(kind: type[io.StringIO], monkey
 
 def test_a_program_without_standard_error_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", None)
+    with progress(10, "step") as bar:
+        bar.update(10)
+    assert bar.disable
+
+
+def test_who_reads_may_leave(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """As in ``2>&1 | head``: the work goes on, and is not told of any more."""
+
+    class Pipe(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Pipe())
+    done = 0
+    with progress(5, "step", "learn") as bar:
+        for _ in range(5):
+            clock.now += 100.0
+            bar.update()
+            done += 1
+    assert done == 5
+    assert bar.disable
+
+
+def test_a_stand_in_for_standard_error_only_has_to_write(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    written: list[str] = []
+
+    class StandIn:
+        def write(self, text: str) -> None:
+            written.append(text)
+
+    monkeypatch.setattr(sys, "stderr", StandIn())
+    with progress(2, "step", "learn") as bar:
+        clock.now += 100.0
+        bar.refresh()
+    assert written[0].startswith("learn: 0 of 2 steps")
+
+
+def test_standard_error_may_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr(sys, "stderr", stream)
     with progress(10, "step") as bar:
         bar.update(10)
     assert bar.disable

@@ -56,3 +56,42 @@ def test_its_state_is_loaded_where_pytorchs_was_saved() -> None:
     ours.step()
     plain.step()
     assert all(torch.equal(one, other) for one, other in zip(mine, theirs, strict=True))
+
+
+def test_parameters_without_gradients_stay_as_with_pytorch() -> None:
+    """A group may have none for a step, or no parameters, and a step may have none at all."""
+    mine, theirs = parameters(), parameters()
+
+    def grouped(some: list[Tensor]) -> list[dict[str, object]]:
+        return [{"params": []}, {"params": some[:2]}, {"params": some[2:]}]
+
+    ours, plain = FusedAdam(grouped(mine), 0.1), torch.optim.Adam(grouped(theirs), 0.1, fused=True)
+    for given in (set(), {0, 1, 2, 3}, {0, 1}, {2, 3}, set(), {1, 2}):
+        for number, (one, other) in enumerate(zip(mine, theirs, strict=True)):
+            one.grad = other.grad = torch.ones_like(one) if number in given else None
+        ours.step()
+        plain.step()
+        assert all(torch.equal(one, other) for one, other in zip(mine, theirs, strict=True))
+
+
+@pytest.mark.parametrize("option", [{"weight_decay": 0.1}, {"amsgrad": True}, {"maximize": True}])
+def test_a_group_may_ask_for_what_pytorch_has(option: dict[str, object]) -> None:
+    mine, theirs = parameters(), parameters()
+    ours = FusedAdam([{"params": mine, **option}], 0.1)
+    plain = torch.optim.Adam([{"params": theirs, **option}], 0.1, fused=True)
+    for _ in range(3):
+        for one, other in zip(mine, theirs, strict=True):
+            one.grad = other.grad = torch.ones_like(one)
+        ours.step()
+        plain.step()
+    assert all(torch.equal(one, other) for one, other in zip(mine, theirs, strict=True))
+
+
+def test_a_copy_goes_on() -> None:
+    ours = FusedAdam(parameters(), 0.1)
+    for _ in range(2):
+        for parameter in ours.param_groups[0]["params"]:
+            parameter.grad = torch.ones_like(parameter)
+        ours.step()
+        ours = deepcopy(ours)
+    assert ours.found_inf is None

@@ -5,6 +5,7 @@ The points do not touch each other: a sum over them has the gradients of all of 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -44,7 +45,9 @@ def jacobians(dynamics: Dynamics, state: Tensor, action: Tensor) -> LinearSteps:
         inputs = [tensor.clone().requires_grad_() for tensor in (state, action)]
         mean = dynamics.transition(*inputs).mean
         if mean.shape[-1] >= MANY and mean.requires_grad:
-            return _all_at_once(mean, inputs)
+            # What a user wrote by hand need not take many gradients at once: then it is asked for each.
+            with suppress(Exception):
+                return _all_at_once(mean, inputs)
         rows = [_gradient(output, inputs) for output in mean.unbind(-1)]
     by_state, by_action = (torch.stack(column, -2) for column in zip(*rows, strict=True))
     return LinearSteps(by_state, by_action)
@@ -57,11 +60,15 @@ def _all_at_once(mean: Tensor, inputs: list[Tensor]) -> LinearSteps:
         mean,
         inputs,
         each.expand(size, *mean.shape),
+        retain_graph=True,
         is_grads_batched=True,
         allow_unused=True,
-        materialize_grads=True,
     )
-    return LinearSteps(*(one.movedim(0, -2) for one in found))
+    # PyTorch would fill in a zero for each input, not for each of the gradients.
+    filled = (
+        tensor.new_zeros(size, *tensor.shape) if one is None else one for one, tensor in zip(found, inputs, strict=True)
+    )
+    return LinearSteps(*(one.movedim(0, -2) for one in filled))
 
 
 def quadratic(reward: Reward, state: Tensor, action: Tensor) -> QuadraticReward:

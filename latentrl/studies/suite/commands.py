@@ -66,8 +66,8 @@ def steps_of(system: System, seed: int, quick: bool = False) -> tuple[Step, ...]
         return ()
     found, seeded = list[Step](), ("--seed", str(seed))
     declared = () if system.declares is None else ("--describe", DECLARED)
-    if system.log is not None:
-        script = (system.small_log if quick else None) or system.log
+    script = script_of(system, quick)
+    if script is not None:
         found.append(Step("record", "record", ("-c", script.replace("SEED", str(seed)))))
     source = () if system.log is None else (LOG,)
     words = (*source, *system.record, *declared, "--out", DATA, *seeded)
@@ -83,6 +83,11 @@ def steps_of(system: System, seed: int, quick: bool = False) -> tuple[Step, ...]
         for agent in system.agents:
             found.append(_evaluation(system, one, agent, seeded, quick))
     return tuple(found)
+
+
+def script_of(system: System, quick: bool) -> str | None:
+    """What records a system's logs, with ``SEED`` where the seed is to stand; None where nothing is recorded."""
+    return None if system.log is None else (system.small_log if quick else None) or system.log
 
 
 def learning_name(agent: str) -> str:

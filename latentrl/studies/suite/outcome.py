@@ -11,7 +11,7 @@ from latentrl.runs.folder import METRICS, SETTINGS
 from latentrl.runs.versions import describe_environment
 from latentrl.studies.cells import WARNINGS
 from latentrl.studies.suite.chain import Chain, lacking
-from latentrl.studies.suite.commands import evaluation_name
+from latentrl.studies.suite.commands import Step, evaluation_name, script_of
 from latentrl.support.files import read_json
 
 Found = dict[str, Any]
@@ -50,7 +50,7 @@ def seed_outcome(chain: Chain) -> Found:
     found: Found = {"seed": chain.seed, "steps": {}}
     for step in chain.steps:
         record = records.get(step.name, {})
-        told = {"state": states[step.name], "seconds": record.get("seconds", 0.0), "words": list(step.words)}
+        told = {"state": states[step.name], "seconds": record.get("seconds", 0.0), "words": _words(chain, step)}
         found["steps"][step.name] = {**told, **({"reason": record["reason"]} if states[step.name] == "failed" else {})}
     place, cure = chain.place, f"remove {chain.folder} to begin anew"
     if states[chain.system.verb] == "finished":
@@ -68,6 +68,12 @@ def seed_outcome(chain: Chain) -> Found:
         for one in chain.system.evaluations
     }
     return found
+
+
+def _words(chain: Chain, step: Step) -> list[str]:
+    """What makes a step the same with every seed, ``--seed K`` apart: a script has the seed within it."""
+    script = script_of(chain.system, chain.quick)
+    return ["-c", script] if step.verb == "record" and script is not None else list(step.words)
 
 
 FIGURES = ("mse_predict_mean", "mse_predict_near", "mse_still_near", "mse_mean_image", "mse_mean_observation")
@@ -120,10 +126,11 @@ def merged(published: Mapping[str, Any], now: Found) -> tuple[Found, list[str]]:
     systems: dict[str, list[Any]] = dict(published.get("systems", {}))
     gone = []
     for name, seeds in now["systems"].items():
-        kept = {}
+        kept: dict[int, Found] = {}
         for before in systems.get(name, ()):
             if any(_alike(before, seed) for seed in seeds):
-                kept[before["seed"]] = before
+                if _done(before) >= _done(kept.get(before["seed"], {})):
+                    kept[before["seed"]] = before
             else:
                 gone.append(f"{name}/seed{before['seed']}")
         for seed in seeds:

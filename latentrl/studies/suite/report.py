@@ -12,7 +12,10 @@ from latentrl.studies.suite.commands import shown
 from latentrl.studies.suite.outcome import merged
 from latentrl.studies.suite.running import told_left
 from latentrl.studies.systems.base import System
-from latentrl.support.files import read_json, write_json, write_text
+from latentrl.support.files import check_kinds, read_json, write_json, write_text
+
+CURE = "remove it"
+"""Of a published file that cannot be read."""
 
 
 def others_of(systems: Iterable[System], chains: Sequence[Chain], out: Path, quick: bool) -> Iterator[Chain]:
@@ -56,7 +59,7 @@ def write_pages(
     folders = [(out, found)]
     if publish is not None:
         before = publish / f"{name}.json"
-        whole, gone = merged(read_json(before, "remove it") if before.is_file() else {}, dict(found))
+        whole, gone = merged(_published(before) if before.is_file() else {}, dict(found))
         folders.append((publish, whole))
         for seed in gone:
             print(f"warning: {before}: {seed} was made with other commands than now; its figures are gone from there")
@@ -67,6 +70,23 @@ def write_pages(
         # Drawn of what was stored, so that the page and the file cannot differ.
         write_text(stored.with_suffix(".md"), draw(json.loads(stored.read_text(encoding="utf-8"))))
         print(f"{stored.with_suffix('.md')}: the table; {stored}: its figures")
+
+
+def _published(path: Path) -> dict[str, Any]:
+    """What was published before.
+
+    Raises:
+        UserError: it is no such file, or damaged.
+    """
+    found = read_json(path, CURE)
+    check_kinds(found, {"systems": dict}, path, CURE)
+    for seeds in found["systems"].values():
+        # What is no list of seeds is no seed either.
+        for seed in seeds if isinstance(seeds, list) else [seeds]:
+            check_kinds(seed, {"seed": int, "steps": dict}, path, CURE)
+            for step in seed["steps"].values():
+                check_kinds(step, {"state": str}, path, CURE)
+    return found
 
 
 def failures(found: Mapping[str, Any]) -> list[str]:

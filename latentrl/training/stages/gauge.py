@@ -93,7 +93,7 @@ def mirror(model: WorldModel, states: Tensor, actions: Tensor) -> Tensor:
     effect = (up - down).T
     strongest = effect.gather(1, effect.abs().argmax(1, keepdim=True)).squeeze(1)
     gauge = torch.eye(model.state_size, dtype=torch.float64, device=states.device)
-    velocity = gauge.diagonal()[model.position_size :]
+    velocity = gauge.diagonal()[model.position_size : model.latent_size]
     velocity.copy_(torch.where(strongest < 0, -1.0, 1.0))
     return gauge
 
