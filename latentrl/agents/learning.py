@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from latentrl.agents.policies import FollowsOn, Learner, policy_path, save_policy
+from latentrl.agents.policies import CountsDiverged, FollowsOn, Learner, policy_path, save_policy
 from latentrl.support.files import partial_of, replacing
 from latentrl.support.interrupts import deferred_interrupt
 from latentrl.support.printing import digits, say
@@ -18,8 +18,8 @@ from latentrl.tracking.tensorboard import Board
 
 AWAY = 0.5
 """In the long run, of the squared distance at the start: a policy that stays so far away has not arrived."""
-DIVERGED = 0.01
-"""Of imagined episodes: where more leave what the model can know, the model is at fault."""
+DIVERGED, MOSTLY = 0.01, 0.5
+"""Of imagined episodes: where more leave what the model can know it is said; and where there are hardly others."""
 PART = "-interrupted"
 """After the name of a policy that was not learned to the end."""
 SAID = {"mean_reward": "mean imagined reward per step", "mean_return": "mean imagined return of an episode"}
@@ -88,7 +88,8 @@ def learn_into(
         except KeyboardInterrupt as interrupt:
             kept = None if not done else _save(folder, learner, {**notes, "updates_done": done}, history, name + PART)
             raise LearningInterrupted(done, learner.budget, kept) from interrupt
-    long_run, diverged = (learner.long_run, learner.diverged) if isinstance(learner, FollowsOn) else (math.nan,) * 2
+    long_run = learner.long_run if isinstance(learner, FollowsOn) else math.nan
+    diverged = learner.diverged if isinstance(learner, CountsDiverged) else math.nan
     found = {
         "updates_done": done,
         "imagined_returns": [one for one in learner.returns if math.isfinite(one)],
@@ -156,12 +157,13 @@ def how_many_diverge(diverged: float) -> str:
     """A warning that imagined episodes left what the model can know.
 
     Args:
-        diverged: see `latentrl.agents.policies.FollowsOn`.
+        diverged: see `latentrl.agents.policies.CountsDiverged`.
     """
+    others = "the policy learns from the others, but " if diverged < MOSTLY else ""
     return (
         f"warning: {diverged:.1%} of imagined episodes leave what the model can know, far beyond its typical states, "
-        "and were stopped there: the policy learns from the others, but the model is wrong somewhere; look at it with "
-        "imagine, try a shorter --horizon, or train with another --seed"
+        f"and were stopped there: {others}the model is wrong somewhere, or is asked for too much; look at it with "
+        "imagine, try a smaller --action-limit or a shorter --horizon, or train with another --seed"
     )
 
 

@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 import torch
 
+from latentrl.models import build
 from latentrl.models.dks import DKS, DKSSettings
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.kvae import KVAE, KVAESettings
@@ -110,6 +111,18 @@ def test_controls_push_the_velocity_up_afterwards(prior: str, sign: float) -> No
     after = model.smooth(data.observations, data.actions).mean
     torch.testing.assert_close(after, before @ turned)
     assert torch.equal(mirror(model, after, data.actions), torch.eye(3, dtype=torch.float64))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["kvae", "rssm", "dks", "dvbs", "ekvae"])
+def test_of_several_velocities_each_is_turned_and_nothing_else(name: str) -> None:
+    """A memory behind z has no direction."""
+    torch.manual_seed(0)
+    model = build(name, DataSpec((8, 8, 1), "uint8", 1, (2.0,)), {"state_size": 5, "position_size": 2})
+    data = make_data()
+    gauge = mirror(model, model.smooth(data.observations, data.actions).mean, data.actions)
+    assert torch.equal(gauge.abs(), torch.eye(model.state_size, dtype=torch.float64))
+    assert (gauge.diagonal()[:2] == 1).all() and (gauge.diagonal()[5:] == 1).all()
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

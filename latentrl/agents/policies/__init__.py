@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from latentrl.agents.imagination import StartStates
 from latentrl.agents.policies.analytic_gradient import AnalyticGradient, AnalyticGradientOptions, Update
 from latentrl.agents.policies.mlp import MLPPolicy
-from latentrl.agents.policies.progress import FollowsOn, Learner, OnProgress, Policy
+from latentrl.agents.policies.progress import CountsDiverged, FollowsOn, Learner, OnProgress, Policy
 from latentrl.agents.policies.saving import load_policy, policy_path, read_policy, save_policy
 from latentrl.agents.policies.stable_baselines_options import StableBaselinesOptions, default_options
 from latentrl.support.errors import UserError
@@ -65,6 +65,7 @@ __all__ = [
     "POLICIES",
     "AnalyticGradient",
     "AnalyticGradientOptions",
+    "CountsDiverged",
     "FollowsOn",
     "Learner",
     "MLPPolicy",

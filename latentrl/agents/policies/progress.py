@@ -71,8 +71,17 @@ class FollowsOn(Protocol):
     Attributes:
         long_run: the policy's reward after many horizons as a share of that at the start: 0 is at the goal, 1 as far
             from it as before; NaN where it was not asked for.
-        diverged: the share of its imagined episodes that left what the model can know; NaN where it was not asked for.
     """
 
     long_run: float
+
+
+@runtime_checkable
+class CountsDiverged(Protocol):
+    """A learner that counts imagined episodes which leave what the model can know.
+
+    Attributes:
+        diverged: their share, by the policy at the end; NaN where it was not asked for.
+    """
+
     diverged: float
