@@ -53,7 +53,7 @@ def failures(figures: Mapping[str, float], standardise: bool = True, kappa: floa
     if told < LEAST_TOLD:
         found.append(
             f"the motion is hardly learned: of how far positions move in a few steps {max(0.0, told):.0%} is foreseen; "
-            "try another --seed, a larger --state-size, longer sequences or stronger actions"
+            "try more --steps, another --seed, a larger --state-size, longer sequences or stronger actions"
         )
     undrawn = figures.get("undrawn_share", 0.0)
     if undrawn > max(MOST_UNDRAWN, _allowed(figures, kappa)):

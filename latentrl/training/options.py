@@ -133,8 +133,9 @@ class TrainOptions:
     """Da, how many of them hold the position, where the model tells position from velocity; auto: estimated from single
     frames."""
     steps: Annotated[int | None, default_hint("8000", "INT")] = None
-    """Gradient steps of the model that is kept. Recipes begin with several starts, an EKVAE's with four of 400 (of as
-    many as these, where these are fewer), of which the best goes on: 8000 are 9200 in all, 100 are 400."""
+    """Gradient steps of the model that is kept. Recipes begin with several starts, an EKVAE's with four of 400, of
+    sensors three of 1000 (of as many as these, where these are fewer), of which the best goes on: the first line that
+    a training prints says how many they are in all."""
     batch: Annotated[int | None, default_hint("50", "INT")] = None
     """Sequences in a batch."""
     blur: Annotated[float | None, default_hint("0.125", "FLOAT")] = None
