@@ -330,9 +330,10 @@ class KVAE(FrameAutoencoder, WorldModel):
     def rollout(self, state: Tensor, actions: Tensor) -> Tensor:
         """Mean states ``[..., H, Dz + K]`` after ``actions [..., H, Du]`` from ``state [..., Dz + K]``; no gradient."""
         controls = actions / self.control_scale
+        state = state.float().expand(*actions.shape[:-2], state.shape[-1])
         if self.emission_matrices.dim() == 2 and is_plain(state, controls):
-            return follow_columns(self._columns, state.float(), controls)
-        return follow(lambda state, action: self.transition(state, action).mean, state.float(), actions)
+            return follow_columns(self._columns, state, controls)
+        return follow(lambda state, action: self.transition(state, action).mean, state, actions)
 
     def _columns(self, count: int) -> Step:
         """A step of ``count`` states that are columns; for H = identity."""

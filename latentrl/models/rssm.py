@@ -249,14 +249,15 @@ class RSSM(WorldModel):
         work.
         """
         controls = actions / self.control_scale
+        state = state.float().expand(*actions.shape[:-2], state.shape[-1])
         if is_plain(state) and all_recorded(controls):
-            return follow_columns(self._columns, state.float(), controls)
+            return follow_columns(self._columns, state, controls)
 
         def step(state: Tensor, control: Tensor) -> Tensor:
             memory = self._continued(state, control)
             return torch.cat((self.prior_network(self.recurrence.output(memory)).mean, memory), -1)
 
-        return follow(step, state.float(), controls)
+        return follow(step, state, controls)
 
     def _columns(self, count: int) -> Step:
         """A step of ``count`` states that are columns, within the training data's controls."""

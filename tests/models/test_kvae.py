@@ -194,3 +194,4 @@ def test_a_rollout_is_the_transition_step_by_step(emission: Literal["mixed", "id
     for t, action in enumerate(actions.unbind(1)):
         state = model.transition(state, action).mean
         torch.testing.assert_close(path[:, t], state)
+    torch.testing.assert_close(model.rollout(state[:1], actions), model.rollout(state[:1].expand(7, -1), actions))

@@ -150,6 +150,7 @@ def test_a_rollout_is_the_transition_step_by_step(largest: float) -> None:
     for t, action in enumerate(actions.unbind(1)):
         state = model.transition(state, action).mean
         torch.testing.assert_close(path[:, t], state)
+    torch.testing.assert_close(model.rollout(state[:1], actions), model.rollout(state[:1].expand(7, -1), actions))
 
 
 def test_training_sees_beginnings_of_every_length_and_counts_them_as_whole() -> None:
