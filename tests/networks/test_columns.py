@@ -12,6 +12,7 @@ from latentrl.networks import columns
 from latentrl.networks.columns import Cell, Layers, Step, follow_columns
 from latentrl.networks.dense import mlp
 from latentrl.networks.recurrence import Recurrence
+from latentrl.types import RolloutDynamics
 
 
 @pytest.mark.parametrize("outputs", [None, 2])
@@ -60,6 +61,7 @@ def test_many_may_begin_in_one_state() -> None:
 def test_a_models_rollouts_can_be_mapped_over(name: str) -> None:
     torch.manual_seed(0)
     model = build(name, DataSpec((4,), "float32", 2, (1.0, 1.0)), {"recurrent_hidden": 8})
+    assert isinstance(model, RolloutDynamics)
     state, actions = torch.randn(3, model.state_size), 2 * torch.rand(3, 4, 2) - 1
     expected = model.rollout(state, actions)
     torch.testing.assert_close(torch.func.vmap(model.rollout)(state, actions), expected)
