@@ -29,7 +29,7 @@ from latentrl.models.capabilities import Sampled
 from latentrl.models.frame_autoencoder import FrameAutoencoder
 from latentrl.models.spec import DataSpec
 from latentrl.networks import NetworkName
-from latentrl.networks.columns import Cell, Layers, Step, follow_columns
+from latentrl.networks.columns import Cell, Layers, Step, follow_columns, parameters_of
 from latentrl.networks.dense import mlp
 from latentrl.networks.recurrence import PackedGaussian, Recurrence
 from latentrl.numerics.distributions import (
@@ -339,7 +339,7 @@ class KVAE(FrameAutoencoder, WorldModel):
         """A step of ``count`` states that are columns; for H = identity."""
         size, observed = self.latent_size, self.settings.position_size
         known = size + observed
-        cell, gate = Cell(self.recurrence, count), Layers(self.gate, count)
+        cell, gate = Cell(self.recurrence, count), Layers(parameters_of(self.gate), count)
         bases = torch.cat((self.state_matrices, self.control_matrices), -1).detach().flatten(1).T.contiguous()
         inputs = bases.new_empty(size + self.spec.action_size, count)
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from latentrl.models.base import WorldModel, drawn_beginning
 from latentrl.models.capabilities import Sampled
 from latentrl.models.spec import DataSpec
-from latentrl.networks.columns import Cell, Layers, Step, follow_columns
+from latentrl.networks.columns import Cell, Layers, Step, follow_columns, parameters_of
 from latentrl.networks.dense import DiagonalGaussianMLP, VectorDecoder
 from latentrl.networks.recognition import RecurrentFeatures
 from latentrl.networks.recurrence import PackedGaussian, Recurrence
@@ -262,7 +262,7 @@ class RSSM(WorldModel):
     def _columns(self, count: int) -> Step:
         """A step of ``count`` states that are columns, within the training data's controls."""
         size = self.latent_size
-        cell, prior = Cell(self.recurrence, count), Layers(self.prior_network.network, count, size)
+        cell, prior = Cell(self.recurrence, count), Layers(parameters_of(self.prior_network.network, size), count)
         inputs = self.control_scale.new_empty(self.recurrence.input_size, count)
 
         def step(state: Tensor, control: Tensor, following: Tensor) -> None:

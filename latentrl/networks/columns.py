@@ -6,7 +6,7 @@ or cut: each layer writes where the next one reads. No gradient.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -19,28 +19,36 @@ Step = Callable[[Tensor, Tensor, Tensor], None]
 """``(state [Dz, N], control [Du, N], following [Dz, N])``: writes the last one."""
 
 
-class Layers:
-    """An :func:`~latentrl.networks.dense.mlp` for ``count`` columns.
+def parameters_of(network: nn.Sequential, outputs: int | None = None) -> list[tuple[Tensor, Tensor]]:
+    """Weights ``[n_out, n_in]`` and biases ``[n_out, 1]`` of the layers of an :func:`~latentrl.networks.dense.mlp`.
 
     Args:
-        network: as its parameters are now.
-        count: columns N.
+        network: as its parameters are now; they are not copied.
         outputs: of its last layer, the first so many; None: all.
     """
+    layers = [(one.weight.detach(), one.bias.detach().unsqueeze(1)) for one in network if isinstance(one, nn.Linear)]
+    weight, bias = layers[-1]
+    return [*layers[:-1], (weight[:outputs], bias[:outputs])]
 
-    def __init__(self, network: nn.Sequential, count: int, outputs: int | None = None) -> None:
-        linear = [layer for layer in network if isinstance(layer, nn.Linear)]
-        kept = [slice(None)] * (len(linear) - 1) + [slice(outputs)]
-        self._weights = [layer.weight.detach()[rows] for layer, rows in zip(linear, kept, strict=True)]
-        self._biases = [layer.bias.detach()[rows].unsqueeze(1) for layer, rows in zip(linear, kept, strict=True)]
-        self._values = [weight.new_empty(len(weight), count) for weight in self._weights[:-1]]
+
+class Layers:
+    """A network for ``count`` columns; what it returns is overwritten by the next call.
+
+    Args:
+        parameters: of its layers, see `parameters_of`.
+        count: columns N.
+    """
+
+    def __init__(self, parameters: Sequence[tuple[Tensor, Tensor]], count: int) -> None:
+        self._parameters = parameters
+        self._values = [weight.new_empty(len(weight), count) for weight, _ in parameters]
 
     def __call__(self, inputs: Tensor, out: Tensor | None = None) -> Tensor:
         """Outputs ``[n_out, N]`` for ``inputs [n_in, N]``, in ``out`` if it is given."""
-        here = inputs
-        for weight, bias, values in zip(self._weights, self._biases, self._values, strict=False):
-            here = torch.addmm(bias, weight, here, out=values).relu_()
-        return torch.addmm(self._biases[-1], self._weights[-1], here, out=out)
+        here, (*hidden, (weight, bias)) = inputs, self._parameters
+        for (inner, shift), values in zip(hidden, self._values, strict=False):
+            here = torch.addmm(shift, inner, here, out=values).relu_()
+        return torch.addmm(bias, weight, here, out=self._values[-1] if out is None else out)
 
 
 class Cell:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from latentrl.networks.columns import Layers, parameters_of
 from latentrl.networks.dense import DiagonalGaussianMLP
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.numerics.rolling import all_recorded
@@ -69,11 +70,9 @@ class FrozenResidual:
     def _means(self, dtype: torch.dtype, size: int) -> list[tuple[Tensor, Tensor]]:
         """Weights ``[n_out, n_in]`` and biases ``[n_out, 1]`` of all layers; of the last what the means need."""
         if dtype not in self._layers:
-            linear = [layer for layer in self._network.network if isinstance(layer, nn.Linear)]
             with torch.inference_mode(False), torch.no_grad():
-                layers = [(one.weight.to(dtype).clone(), one.bias.to(dtype).unsqueeze(1).clone()) for one in linear]
-                weight, bias = layers[-1]
-                self._layers[dtype] = [*layers[:-1], (weight[:size].clone(), bias[:size].clone())]
+                found = parameters_of(self._network.network, size)
+                self._layers[dtype] = [(weight.to(dtype).clone(), bias.to(dtype).clone()) for weight, bias in found]
         return self._layers[dtype]
 
 
@@ -85,17 +84,14 @@ def _follow(layers: list[tuple[Tensor, Tensor]], state: Tensor, inside: Tensor, 
     ways = 1 if plain else 2
     inputs = state.new_empty(size + inside.shape[2], ways, count)
     controls, beyond = inside.permute(1, 2, 0), 0.5 * (excess.permute(1, 2, 0) - 1.0)
-    hidden = [state.new_empty(len(weight), ways * count) for weight, _ in layers]
+    network = Layers(layers, ways * count)
     last = state.T
     for t in range(horizon):
         inputs[:size] = last.unsqueeze(1)
         inputs[size:, 0] = controls[t]
         if not plain:
             torch.neg(controls[t], out=inputs[size:, 1])
-        here = inputs.flatten(1)
-        for (weight, bias), out in zip(layers[:-1], hidden, strict=False):
-            here = torch.addmm(bias, weight, here, out=out).relu_()
-        change = torch.addmm(layers[-1][1], layers[-1][0], here, out=hidden[-1]).view(size, ways, count)
+        change = network(inputs.flatten(1)).view(size, ways, count)
         torch.add(last, change[:, 0], out=path[t])
         if not plain:
             path[t].addcmul_(beyond[t], change[:, 0] - change[:, 1])

@@ -9,7 +9,7 @@ from torch import Tensor
 from latentrl.models import build
 from latentrl.models.spec import DataSpec
 from latentrl.networks import columns
-from latentrl.networks.columns import Cell, Layers, Step, follow_columns
+from latentrl.networks.columns import Cell, Layers, Step, follow_columns, parameters_of
 from latentrl.networks.dense import mlp
 from latentrl.networks.recurrence import Recurrence
 from latentrl.types import RolloutDynamics
@@ -20,7 +20,7 @@ def test_layers_are_those_of_the_network(outputs: int | None) -> None:
     torch.manual_seed(0)
     network, inputs = mlp((3, 8, 8, 4)), torch.randn(5, 3)
     expected = network(inputs)[:, :outputs]
-    layers = Layers(network, 5, outputs)
+    layers = Layers(parameters_of(network, outputs), 5)
     torch.testing.assert_close(layers(inputs.T).T, expected)
     torch.testing.assert_close(layers(inputs.T, torch.empty(expected.shape[1], 5)).T, expected)
 
