@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from itertools import product
 from typing import Any, Literal
 
 import pytest
@@ -164,33 +165,28 @@ def test_other_starts_find_the_hill_behind_the_valley() -> None:
     assert best(1) > 0.3 and best(4) < -1.0
 
 
+def check_jacobians(dynamics: Dynamics, state: Tensor, action: Tensor) -> None:
+    """Those of ``dynamics`` at ``state [N, H, Dz]`` and ``action [N, H, Du]`` are autograd's at each point alone."""
+    steps = jacobians(dynamics, state, action)
+    for at in product(*map(range, state.shape[:2])):
+        by_state, by_action = torch.autograd.functional.jacobian(
+            lambda z, u: dynamics.transition(z, u).mean, (state[at], action[at])
+        )
+        torch.testing.assert_close(steps.by_state[at], by_state)
+        torch.testing.assert_close(steps.by_action[at], by_action)
+
+
 def test_jacobians_are_those_of_autograd() -> None:
     torch.manual_seed(0)
     frozen = FrozenTransition(LocallyLinearTransition(3, 2, base_matrices=4, hidden=(8,)))
-    state, action = torch.randn(2, 4, 3), torch.randn(2, 4, 2)
-    steps = jacobians(frozen, state, action)
-    for i in range(2):
-        for j in range(4):
-            expected = torch.autograd.functional.jacobian(
-                lambda z, u: frozen.transition(z, u).mean, (state[i, j], action[i, j])
-            )
-            torch.testing.assert_close(steps.by_state[i, j], expected[0])
-            torch.testing.assert_close(steps.by_action[i, j], expected[1])
+    check_jacobians(frozen, torch.randn(2, 4, 3), torch.randn(2, 4, 2))
 
 
 @pytest.mark.parametrize("name", ["rssm", "kvae"])
 def test_jacobians_of_a_state_with_a_memory_are_those_of_autograd(name: str) -> None:
     torch.manual_seed(0)
     model = build(name, DataSpec((4,), "float32", 2, (1.0, 1.0)), {"recurrent_hidden": 8}).requires_grad_(False)
-    state, action = 0.3 * torch.randn(2, 3, model.state_size), torch.randn(2, 3, 2)
-    steps = jacobians(model, state, action)
-    for i in range(2):
-        for j in range(3):
-            expected = torch.autograd.functional.jacobian(
-                lambda z, u: model.transition(z, u).mean, (state[i, j], action[i, j])
-            )
-            torch.testing.assert_close(steps.by_state[i, j], expected[0])
-            torch.testing.assert_close(steps.by_action[i, j], expected[1])
+    check_jacobians(model, 0.3 * torch.randn(2, 3, model.state_size), torch.randn(2, 3, 2))
 
 
 class Guarded(torch.autograd.Function):
