@@ -45,7 +45,7 @@ class VHP(InitialDistribution):
         # The gauge's determinant is one or minus one: densities of z and of gauge^-1 z are equal.
         inner = state @ torch.linalg.inv_ex(self.gauge).inverse.T
         mean, log_variance = self.encoder.moments(inner)
-        noise = torch.randn(samples, *mean.shape, dtype=mean.dtype, device=mean.device, generator=generator)
+        noise = standard_normal_like(mean.expand(samples, *mean.shape), generator)
         zeta = mean + (0.5 * log_variance).exp() * noise
         likely, log_likely = self.decoder.moments(zeta)
         # Of log p(z | zeta) + log N(zeta; 0, I) - log q(zeta | z), where zeta is so many deviations from q's mean.

@@ -213,7 +213,7 @@ class Trainer:
                 loss = loss + found
         loss.backward()
         self.processes.average_gradients(self.model.parameters())
-        norm = _norm([p.grad for p in self.model.parameters() if p.grad is not None])
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         # As after a step of mixed precision that overflowed, Adam then changes nothing.
         self.optimiser.found_inf = self.watch.see(norm, self.objective)
         self.optimiser.step()
@@ -348,11 +348,6 @@ class _Rates:
 
     def __iter__(self) -> Iterator[Tensor]:
         return iter(self._values.unbind())
-
-
-def _norm(gradients: list[Tensor]) -> Tensor:
-    """Of all of them as one vector, a scalar."""
-    return torch.stack(torch._foreach_norm(gradients)).norm()
 
 
 def _optimiser(model: GenerativeModel) -> FusedAdam:
