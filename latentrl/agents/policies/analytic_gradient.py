@@ -139,14 +139,6 @@ class _Followed(NamedTuple):
     rewards: Tensor
     stopped: Tensor
 
-    def mean_reward(self, first: int = 0) -> float:
-        """Of the steps from ``first`` on; an episode that was stopped counts as if it had stayed where it began."""
-        return float(torch.where(self.stopped, self.begun, self.rewards[:, first:].mean(1)).mean())
-
-    def share_stopped(self) -> float:
-        """Of all episodes."""
-        return float(self.stopped.double().mean())
-
 
 class AnalyticGradient:
     """Learns an `MLPPolicy` inside a model, one `update` at a time; ``policy`` is usable at any moment.
@@ -215,15 +207,13 @@ class AnalyticGradient:
     def learn(self, on_progress: OnProgress | None = None) -> MLPPolicy:
         """All updates of a round in a row, and of further rounds while that helps; returns the policy."""
         options, watched = self.options, self.options.rounds > 1
-        first = halfway = self.imagined_return() if watched else 0.0
-        if watched:
-            self.returns.append(first)
+        first = halfway = self._judged() if watched else 0.0
         for _ in range(options.updates):
             self._advance(on_progress)
             if watched and self._done == options.updates // 2:
                 halfway = self.imagined_return()
         if not watched:
-            self.diverged = self._followed(options.horizon).share_stopped()
+            self.diverged = self.share_diverged()
             return self.policy
         now = self._stands()
         rises, comes_nearer = now.imagined - halfway > RISE * (now.imagined - first), now.long_run > NEAR
@@ -243,10 +233,12 @@ class AnalyticGradient:
         self.long_run, self.diverged = now.long_run, now.diverged
         return self.policy
 
+    def _judged(self) -> float:
+        self.returns.append(self.imagined_return())
+        return self.returns[-1]
+
     def _stands(self) -> _Standing:
-        followed = self._followed(self.options.horizon)
-        self.returns.append(followed.mean_reward())
-        return _Standing(self.returns[-1], followed.share_stopped(), self.fares_in_the_long_run())
+        return _Standing(self._judged(), self.share_diverged(), self.fares_in_the_long_run())
 
     def _advance(self, on_progress: OnProgress | None) -> None:
         mean_reward, norm = self.step()
@@ -261,7 +253,12 @@ class AnalyticGradient:
         A roll-out that the guard had to stop counts as if it had stayed where it began: what a model makes of states
         that it cannot know is no measure of a policy.
         """
-        return self._followed(self.options.horizon).mean_reward()
+        followed = self._followed(self.options.horizon)
+        return float(torch.where(followed.stopped, followed.begun, followed.rewards.mean(1)).mean())
+
+    def share_diverged(self) -> float:
+        """Of the roll-outs of `imagined_return`, those that the guard had to stop."""
+        return float(self._followed(self.options.horizon).stopped.double().mean())
 
     @torch.no_grad()
     def fares_in_the_long_run(self) -> float:
@@ -274,10 +271,11 @@ class AnalyticGradient:
         """
         horizon = LONG_RUN * self.options.horizon
         followed = self._followed(horizon)
+        late = torch.where(followed.stopped, followed.begun, followed.rewards[:, horizon // 2 :].mean(1))
         begun = float(followed.begun.mean())
         if begun >= 0:
             return math.nan
-        share = followed.mean_reward(horizon // 2) / begun
+        share = float(late.mean()) / begun
         return share if math.isfinite(share) else math.inf
 
     @torch.no_grad()
