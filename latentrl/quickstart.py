@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, redirect_stdout
+from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from latentrl.support.files import partial_of, read_json, refuse_links, write_js
 from latentrl.support.locks import exclusive
 from latentrl.support.options import check_seed, default_hint
 from latentrl.support.printing import say
+from latentrl.support.processes import Beside, usable_cores
 from latentrl.support.steps import FileMemory, Record, Steps
 from latentrl.train import train
 
@@ -92,12 +93,14 @@ def plan_of(options: QuickstartOptions) -> Plan:
     return options.showcase.plan(options.folder, options.seed)
 
 
-def quickstart(options: QuickstartOptions, plan: Plan | None = None) -> dict[str, Any]:
+def quickstart(options: QuickstartOptions, plan: Plan | None = None, processes: int = 1) -> dict[str, Any]:
     """Do what is not done yet; returns the contents of ``summary.json``.
 
     Args:
         options: where, and from which seed.
         plan: the verbs' options, for a run of another size; its folders are those of `plan_of`.
+        processes: as many at a time as there may be, this one included; with others, planners are evaluated while the
+            policy is learned, and a script calls this below ``if __name__ == "__main__":``.
 
     Raises:
         UserError: the folder holds something else, links, or a run of another kind or seed; another quickstart is at
@@ -110,31 +113,49 @@ def quickstart(options: QuickstartOptions, plan: Plan | None = None) -> dict[str
     with exclusive(out, busy, make=True):
         # Or what a stranger's link leads to would be replaced.
         refuse_links(out, 1)
-        return _quickstart(options, plan)
+        return _quickstart(options, plan, processes)
 
 
-def _quickstart(options: QuickstartOptions, plan: Plan) -> dict[str, Any]:
+def _quickstart(options: QuickstartOptions, plan: Plan, processes: int) -> dict[str, Any]:
     showcase, stages = options.showcase, _open(options)
-    steps = _steps(plan)
-    if not set(steps) <= set(stages.finished):
+    model, control = _model_steps(plan), _control_steps(plan)
+    count = len(model) + len(control)
+    if not {*model, *control} <= set(stages.finished):
         _check_camera(plan.collect)
-    for number, (name, work) in enumerate(steps.items(), start=1):
-        done = " (done before)" if name in stages.finished else ""
-        print(f"[{number}/{len(steps)}] {name}{done}", flush=True)
-        with _next_commands_hidden():
-            stages.run(name, work)
+    for number, (name, work) in enumerate(model.items(), start=1):
+        _do(stages, f"{number}/{count}", name, work)
+    with ExitStack() as ending:
+        left = [name for name in control if name not in stages.finished]
+        chosen = _evaluated_beside(plan, left)[: min(processes, len(left)) - 1]
+        begun = {name: ending.enter_context(Beside(partial(evaluate, one))) for name, one in chosen}
+        # Last comes what is being done anyway.
+        for number, name in enumerate(sorted(control, key=begun.__contains__), start=len(model) + 1):
+            work = partial(_said_or_done, begun[name], control[name]) if name in begun else control[name]
+            _do(stages, f"{number}/{count}", name, work, " (begun meanwhile)" if name in begun else "")
     summary = showcase.summary(plan, stages.total_seconds)
     write_json(options.folder / "summary.json", summary)
     showcase.report(plan, summary, options.folder, options.seed)
     return summary
 
 
-def _steps(plan: Plan) -> dict[str, Callable[[], object]]:
-    """What is to be done, in turn, by what the user reads."""
-    steps: dict[str, Callable[[], object]] = {
+def _do(stages: Steps, number: str, name: str, work: Callable[[], object], how: str = "") -> None:
+    done = " (done before)" if name in stages.finished else how
+    print(f"[{number}] {name}{done}", flush=True)
+    with _next_commands_hidden():
+        stages.run(name, work)
+
+
+def _model_steps(plan: Plan) -> dict[str, Callable[[], object]]:
+    """What makes the model, in turn, by what the user reads."""
+    return {
         "collect": lambda: collect(replace(plan.collect, overwrite=plan.collect.folder.exists())),
         "train": lambda: train(replace(plan.train, resume=(plan.train.folder / SETTINGS).exists())),
     }
+
+
+def _control_steps(plan: Plan) -> dict[str, Callable[[], object]]:
+    """What is done with the model, in turn."""
+    steps: dict[str, Callable[[], object]] = {}
     if plan.learn is not None:
         steps["learn"] = partial(_learn, plan.learn)
     for key, options in plan.evaluations.items():
@@ -152,6 +173,21 @@ def _learn(options: LearnOptions) -> None:
 
 def _evaluate(options: EvaluateOptions) -> None:
     evaluate(options)
+
+
+def _evaluated_beside(plan: Plan, left: Sequence[str]) -> list[tuple[str, EvaluateOptions]]:
+    """Of the steps that are left those that only need the model, and what they are."""
+    planners = {stage_of(key): options for key, options in plan.evaluations.items() if options.agent != "policy"}
+    return [(name, replace(planners[name], live=False)) for name in left if name in planners]
+
+
+def _said_or_done(beside: Beside, work: Callable[[], object]) -> None:
+    """Say what was said of a step beside this process; do it here if it went wrong there."""
+    said = beside.said()
+    if said is None:
+        work()
+    else:
+        print(said, end="")
 
 
 def _check_camera(options: CollectOptions) -> None:
@@ -220,7 +256,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with reported():
         options = tyro.cli(QuickstartOptions, args=argv, prog="latentrl quickstart")
         try:
-            summary = quickstart(options)
+            summary = quickstart(options, processes=usable_cores())
         except (KeyboardInterrupt, SystemExit):
             print(f"interrupted; to go on: {_command(options)}")
             raise SystemExit(130) from None

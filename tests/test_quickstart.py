@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,6 +96,64 @@ def test_a_finished_run_is_only_reported_again(
     assert capsys.readouterr().out.count("done before") == 5
 
 
+@pytest.fixture
+def trained(finished: QuickstartOptions, tmp_path: Path) -> QuickstartOptions:
+    """A quickstart that has a model, and nothing done with it yet."""
+    out = tmp_path / "run"
+    shutil.copytree(finished.folder, out)
+    stages = json.loads((out / "stages.json").read_text())
+    (out / "stages.json").write_text(json.dumps({**stages, "finished": ["collect", "train"]}))
+    for path in (out / "model").glob("*"):
+        if path.name.startswith("evaluation"):
+            path.unlink()
+        elif path.name.startswith("policy"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return replace(finished, out=out)
+
+
+def _judged(options: QuickstartOptions) -> dict[str, object]:
+    """What the planner's evaluation found."""
+    stem = _tiny(options).stem(("cem",))
+    found = json.loads(stem.with_suffix(".json").read_text())
+    return {name: found[name] for name in ("episodes", "successes", "measures")}
+
+
+def test_with_two_processes_the_planner_acts_while_the_policy_is_learned(
+    finished: QuickstartOptions, trained: QuickstartOptions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quickstart(trained, _tiny(trained), processes=2)
+    said = capsys.readouterr().out
+    assert "[5/5] evaluate the planner (begun meanwhile)" in said and "random" in said.split("[5/5]")[1]
+    assert "next: " not in said
+    assert _judged(trained) == _judged(finished)
+    stages = json.loads((trained.folder / "stages.json").read_text())["finished"]
+    assert stages == ["collect", "train", "learn", "evaluate the policy", "evaluate the planner"]
+
+
+def test_what_goes_wrong_beside_is_done_here(
+    finished: QuickstartOptions,
+    trained: QuickstartOptions,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Died:
+        def __init__(self, work: object) -> None:
+            pass
+
+        def __enter__(self) -> Died:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def said(self) -> None:
+            return None
+
+    monkeypatch.setattr(module, "Beside", Died)
+    quickstart(trained, _tiny(trained), processes=8)
+    assert _judged(trained) == _judged(finished)
+
+
 def test_another_seed_needs_another_folder(finished: QuickstartOptions, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_code:
         main(["--out", str(finished.folder), "--seed", "1"])
@@ -139,7 +198,7 @@ def test_the_verb_ends_with_figures_places_and_the_next_command(
     finished: QuickstartOptions, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summary = json.loads((finished.folder / "summary.json").read_text())
-    monkeypatch.setattr(module, "quickstart", lambda _: summary)
+    monkeypatch.setattr(module, "quickstart", lambda _, processes: summary)
     main(["--out", str(finished.folder)])
     last = capsys.readouterr().out.strip().splitlines()
     assert last[-1].startswith("next: python -m latentrl.evaluate --run ")
@@ -150,7 +209,7 @@ def test_the_verb_ends_with_figures_places_and_the_next_command(
 def test_an_interrupted_verb_says_how_to_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(_: object) -> None:
+    def interrupt(_: object, processes: int) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "quickstart", interrupt)
@@ -260,7 +319,7 @@ def test_every_quickstart_keeps_to_its_folder_and_seed(tmp_path: Path) -> None:
 def test_an_interrupted_reacher_says_how_to_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(_: object) -> None:
+    def interrupt(_: object, processes: int) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "quickstart", interrupt)

@@ -12,11 +12,11 @@ import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from latentrl.clusters.where import LOCAL
-from latentrl.data_collection.workers import usable_cores
 from latentrl.envs import ENVIRONMENTS, environment_named
 from latentrl.envs.description import Collection, Environment, Flag
 from latentrl.support.errors import UserError
 from latentrl.support.options import JSON_OBJECT, default_hint
+from latentrl.support.processes import usable_cores
 
 COLLECTED = ("sequences", "test_sequences", "length", "hold", "amplitude", "num_envs")
 """The options whose defaults an environment says."""

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -24,14 +22,7 @@ from gymnasium.vector import VectorEnv
 
 from latentrl.data_collection.rounds import Played, Round, play
 from latentrl.support.errors import UserError
-
-PATIENCE_SECONDS = 5.0
-"""How long a worker may take to end by itself."""
-
-
-def usable_cores() -> int:
-    """How many cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from latentrl.support.processes import PATIENCE_SECONDS, interrupts_ignored
 
 
 class Workers:
@@ -49,7 +40,7 @@ class Workers:
         self._connections: list[Connection] = []
         self._processes: list[SpawnProcess] = []
         context = multiprocessing.get_context("spawn")
-        with _interrupts_ignored():
+        with interrupts_ignored():
             for _ in range(count):
                 ours, theirs = context.Pipe()
                 process = context.Process(target=_serve, args=(theirs, make, reset_options), daemon=True)
@@ -145,16 +136,3 @@ def _receive(connection: Connection) -> Played:
     if isinstance(answer, Exception):
         raise answer
     return answer
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Processes started within the block ignore Ctrl-C, which reaches all of a terminal's: the parent ends them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -17,7 +17,7 @@ from latentrl.data_collection.behaviour import uniform
 from latentrl.data_collection.making import make
 from latentrl.data_collection.rollout import Tally, gather, player
 from latentrl.data_collection.rounds import plan
-from latentrl.data_collection.workers import Workers, usable_cores
+from latentrl.data_collection.workers import Workers
 from latentrl.envs import PENDULUM
 from latentrl.support.errors import UserError
 from latentrl.types import Trajectory
@@ -91,7 +91,3 @@ def test_none_is_left_behind_and_none_minds_ctrl_c() -> None:
         assert next(gathered)[1].rounds == 2
     assert not any(process.is_alive() for process in mine)
     assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_counts_cores() -> None:
-    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
