@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -79,7 +80,7 @@ def _compare(
         for trial in trials:
             bar.set_postfix_str(f"{trial.contestant}, {trial.task}")
             made_of = {"trial": trial.as_json(), "model": weights, **_digest_of_policy(trial, run.folder)}
-            made_of |= _digest_of_goal(trial, run)
+            made_of |= {**_digest_of_goal(trial, run), **_digest_of_declaration(trial, run)}
             path = run.folder / TRIALS / f"{trial.name}.json"
             finished = _finished(path, made_of)
             if finished is None:
@@ -127,6 +128,12 @@ def _digest_of_goal(trial: Trial, run: Run) -> dict[str, str]:
     task = run.tasks[trial.task]
     goal = (run.own_goal(task) if trial.goal is None else trial.goal.meaning) if task.near else None
     return {"goal": digest_of(goal.path)} if isinstance(goal, PictureGoal) and goal.path.is_file() else {}
+
+
+def _digest_of_declaration(trial: Trial, run: Run) -> dict[str, str]:
+    """Of what is declared of the task: a nearer goal or a shorter time is another task of the same name."""
+    declared = run.declaration_of(trial.task)
+    return {} if declared is None else {"declared": hashlib.sha256(declared.encode()).hexdigest()}
 
 
 def _write(

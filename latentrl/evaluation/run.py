@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,13 @@ class Run:
         if self.made_up is not None and self.made_up not in found:
             found[self.made_up] = made_up(self.surroundings)
         return found
+
+    def declaration_of(self, task: str) -> str | None:
+        """What is declared of a task and of the coordinates that it may speak of, as JSON; None of any other task."""
+        entry = self._declared(bool(self._own_tasks()))[1].get(task)
+        if entry is None:
+            return None
+        return json.dumps({"task": entry, "coordinates": [asdict(one) for one in self.coordinates]}, default=str)
 
     @property
     def _own_coordinates(self) -> tuple[Coordinate, ...]:

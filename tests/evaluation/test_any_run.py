@@ -261,6 +261,19 @@ def test_declared_tasks_are_judged_by_their_coordinates(
     assert "x error, m" in (ball_run / "compare.md").read_text()
 
 
+def test_a_task_that_is_declared_anew_is_compared_anew(ball_run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "ball.toml"
+    given = CompareOptions(ball_run, tasks=("stay",), agents=("random",), steps=3, episodes=2, describe=file)
+    file.write_text(DECLARED)
+    (near,) = compare(given)
+    assert near["successes"] == 2
+    file.write_text("# only a word about it\n" + DECLARED)
+    assert compare(given) == [near]
+    file.write_text(DECLARED.replace("x = 0.3", "x = 1e-9"))
+    (nearer,) = compare(given)
+    assert nearer["successes"] == 0
+
+
 def test_declarations_travel_with_the_data(tmp_path: Path) -> None:
     (tmp_path / "ball.toml").write_text(DECLARED)
     data = collected(tmp_path / "data", describe=str(tmp_path / "ball.toml"))
