@@ -12,7 +12,7 @@ from torch import Tensor
 from latentrl.agents.planners import CEM, ILQR, CEMOptions, ILQROptions
 from latentrl.agents.planners.common import returns
 from latentrl.agents.planners.riccati import backward_pass
-from latentrl.agents.planners.sampling import FreeSamples, HeldSamples, Samples, samples_around
+from latentrl.agents.planners.sampling import FreeSamples, HeldSamples, Samples, growth, samples_around
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.numerics.feedback import follow_feedback
 from latentrl.rewards.position import PositionReward
@@ -85,10 +85,11 @@ def test_more_horizon_costs_little_where_the_model_is_the_world() -> None:
     assert cost(40, feedback=False) < 5 * optimum()
 
 
-@pytest.mark.parametrize(("given", "kind"), [(20, FreeSamples), (21, HeldSamples)])
-def test_short_plans_are_found_by_action_sequences_unless_it_is_said_otherwise(
+@pytest.mark.parametrize(("given", "kind"), [(15, FreeSamples), (20, HeldSamples)])
+def test_plans_are_held_where_a_deviation_grows_unless_it_is_said_otherwise(
     given: int, kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By a third in a step: 70 times in 15, 300 times in 20."""
     made = []
 
     def seen(*arguments: Any) -> Samples:
@@ -100,6 +101,50 @@ def test_short_plans_are_found_by_action_sequences_unless_it_is_said_otherwise(
         options = CEMOptions(given, samples=8, iterations=1, elites=2, feedback=feedback)
         CEM(LOW, HIGH, options).plan(Falling(), UPRIGHT, LEANING, None, torch.Generator().manual_seed(0))
     assert [type(one) for one in made] == [kind, HeldSamples, FreeSamples]
+
+
+def test_growth_is_the_spectral_radius_of_all_steps() -> None:
+    steps = 0.3 * torch.randn(5, 7, 3, 3, generator=torch.Generator().manual_seed(0)) + torch.diag(
+        torch.tensor([1.5, 1.0, 0.5])
+    )
+    for one, found in zip(steps, growth(steps), strict=True):
+        product = torch.linalg.multi_dot(list(one.flip(0)))
+        exact = float(torch.linalg.eigvals(product).abs().max())
+        assert exact <= float(found) < 1.5 * exact
+    coasting = torch.tensor([[1.0, 1.0], [0.0, 1.0]]).expand(1, 40, -1, -1)
+    assert float(growth(coasting)) < 4.0
+
+
+def test_of_many_plans_only_the_unstable_ones_are_held() -> None:
+    """Beyond zero the pendulum falls, short of it everything comes to rest: there samples are as free as can be."""
+
+    class Ledge(Falling):
+        def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
+            falls = state[..., :1] > 0
+            pushed = action @ PUSH.T
+            return DiagonalGaussian(torch.where(falls, state @ FALL.T, 0.5 * state) + pushed, torch.ones(2))
+
+        def jacobians(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+            falls, lead = (state[..., :1] > 0).unsqueeze(-1), state.shape[:-1]
+            return torch.where(falls, FALL, 0.5 * torch.eye(2)), PUSH.expand(*lead, -1, -1)
+
+        def rollout_feedback(
+            self, state: Tensor, base: Tensor, feedback: Tensor, around: Tensor, low: Tensor, high: Tensor
+        ) -> tuple[Tensor, Tensor]:
+            return follow_feedback(lambda z, u: self.transition(z, u).mean, state, base, feedback, around, low, high)
+
+    state, still = torch.tensor([[0.1, 0.0], [-0.1, 0.0]]), torch.zeros(2, 20, 1)
+    asked = 0.05 * torch.randn(2, 8, 20, 1, generator=torch.Generator().manual_seed(0))
+    some = samples_around(still, Ledge(), UPRIGHT, state, LOW, HIGH, backward_pass, None)
+    assert isinstance(some, HeldSamples)
+    found = some.judge(asked.clone(), 8)
+    for number, (wanted, kind) in enumerate([(True, HeldSamples), (False, FreeSamples)]):
+        alone = samples_around(still, Ledge(), UPRIGHT, state, LOW, HIGH, backward_pass, wanted)
+        assert isinstance(alone, kind)
+        torch.testing.assert_close(found[number], alone.judge(asked.clone(), 8)[number])
+    _, actions = some.best(torch.arange(8).expand(2, -1))
+    torch.testing.assert_close(actions[1], asked[1])
+    assert not torch.allclose(actions[0], asked[0], atol=1e-3)
 
 
 def held() -> HeldSamples:

@@ -18,9 +18,6 @@ from latentrl.agents.planners.riccati import fastest_backward
 from latentrl.agents.planners.sampling import RENEWED, samples_around
 from latentrl.types import Dynamics, Reward
 
-FREE_STEPS = 20
-"""How far plans are found by action sequences alone, even where something has to be balanced."""
-
 
 @dataclass(frozen=True)
 class CEMOptions:
@@ -42,7 +39,8 @@ class CEMOptions:
         kept_elites: how many of an iteration's elites are among the next one's samples (iCEM, Pinneri et al., 2020), at
             most all of them.
         feedback: hold samples near the plan by feedback, bold ones and kept elites excepted, where the model and the
-            reward know their own derivatives; None: with horizons of more than `FREE_STEPS` (docs/planners.md).
+            reward know their own derivatives; None: around plans along which a deviation grows two hundred times
+            (`latentrl.agents.planners.sampling.UNSTABLE`).
     """
 
     horizon: int = 20
@@ -106,7 +104,7 @@ class CEM(BoundedPlanner[CEMOptions]):
         mean = first_plan(state, options.horizon, low, high, warm_start)
         known = warm_start is not None
         std = ((options.warm_std if known else options.initial_std) * (high - low)).expand_as(mean)
-        samples = samples_around(mean, dynamics, reward, state, low, high, self._backward, self._holds())
+        samples = samples_around(mean, dynamics, reward, state, low, high, self._backward, options.feedback)
         kept = mean.unsqueeze(1)[:, :0]
         for iteration in range(options.iterations):
             if iteration and iteration % RENEWED == 0:
@@ -120,11 +118,6 @@ class CEM(BoundedPlanner[CEMOptions]):
             mean, std = _refit(elites, top.values.isfinite(), mean, std)
             kept = actions[:, : min(options.kept_elites, options.samples - 1)]
         return samples.settle(mean).clamp(low, high)  # a mean may leave the bounds by a rounding error
-
-    def _holds(self) -> bool:
-        """Whether samples are to be held where they can be."""
-        wanted = self.options.feedback
-        return self.options.horizon > FREE_STEPS if wanted is None else wanted
 
     def _bold(self, count: int) -> int:
         """How many of the first iteration's ``count`` samples are bold; they are the last ones."""

@@ -21,6 +21,9 @@ from latentrl.types import ConcaveReward, Dynamics, FeedbackDynamics, Reward, Sm
 
 RENEWED = 2
 """Iterations that a feedback is kept for: a newer one fits better, but costs as much as an iteration."""
+UNSTABLE = 200.0
+"""How many times a deviation grows along a plan that is held by feedback, unless it is said otherwise: the next plans
+correct less in time, and samples that are held spend more on actions (docs/planners.md)."""
 REGULARISATION = 1e-3
 """Of the gains, relative to the largest curvature in an action: a reward that asks nothing of actions has any gain."""
 
@@ -55,15 +58,15 @@ def samples_around(
     low: Tensor,
     high: Tensor,
     backward: Callable[..., Gains],
-    feedback: bool = True,
+    feedback: bool | None = True,
 ) -> Samples:
     """Samples around ``plan [B, H, Du]`` from ``state [B, Dz]``.
 
-    Held by feedback where dynamics and reward know their own derivatives, and ``feedback`` is wanted; nothing is asked
-    of others.
+    Held by feedback where dynamics and reward know their own derivatives, and ``feedback`` is wanted: True for all of
+    the B, None for those along whose plan a deviation grows `UNSTABLE` times; nothing is asked of others.
     """
-    if feedback and isinstance(dynamics, SmoothDynamics) and isinstance(dynamics, FeedbackDynamics):
-        held = HeldSamples(plan, dynamics, reward, state, low, high, backward)
+    if feedback is not False and isinstance(dynamics, SmoothDynamics) and isinstance(dynamics, FeedbackDynamics):
+        held = HeldSamples(plan, dynamics, reward, state, low, high, backward, feedback is None)
         if held.found():
             return held
     return FreeSamples(dynamics, reward, state, low, high)
@@ -111,6 +114,7 @@ class HeldSamples:
         low: smallest action ``[Du]``.
         high: largest action ``[Du]``.
         backward: as `latentrl.agents.planners.riccati.backward_pass`.
+        where_unstable: hold only what is around plans along which a deviation grows `UNSTABLE` times.
     """
 
     dynamics: FeedbackDynamics
@@ -128,26 +132,37 @@ class HeldSamples:
         low: Tensor,
         high: Tensor,
         backward: Callable[..., Gains],
+        where_unstable: bool = False,
     ) -> None:
         self.dynamics, self.reward, self.state, self.low, self.high = dynamics, reward, state, low, high
-        self._backward = backward
+        self._backward, self._where_unstable, self._held = backward, where_unstable, None
         self._around(plan, rollout(dynamics, state, plan))
 
+    _held: Tensor | None
+    """Which of the B are held, once that is known and where it is not all of them."""
+
     def found(self) -> bool:
-        """Find the feedback around the plan; False where the reward does not know its derivatives."""
-        known = None
-        if isinstance(self.reward, ConcaveReward):
-            known = self.reward.expansion(self._path.transpose(0, 1), self._plan.transpose(0, 1))
-        if known is None:
+        """Find the feedback around the plan; False where the reward does not know its derivatives, or no plan is to be
+        held."""
+        if not isinstance(self.reward, ConcaveReward):
             return False
         assert isinstance(self.dynamics, SmoothDynamics)
+        steps = LinearSteps(*self.dynamics.jacobians(self._before, self._plan))
+        if self._where_unstable and self._held is None:
+            self._held = growth(steps.by_state) > UNSTABLE
+            # To ask another device would wait for it; there plans that need no feedback get one of zero.
+            if self._held.device.type == "cpu" and not self._held.any():
+                return False
+        known = self.reward.expansion(self._path.transpose(0, 1), self._plan.transpose(0, 1))
+        if known is None:
+            return False
         gradient, hessian = known
         expansion = QuadraticReward(gradient.transpose(0, 1).nan_to_num(0.0, 0.0, 0.0), hessian.transpose(0, 1))
-        steps = LinearSteps(*self.dynamics.jacobians(self._before, self._plan))
         stiff = self._plan.new_full(self._plan.shape[:1], REGULARISATION)
         gains = self._backward(steps, expansion, self.low - self._plan, self.high - self._plan, stiff)
         # A plan that breaks on its way has no feedback, and its samples are free.
-        self._feedback = gains.feedback.nan_to_num(0.0, 0.0, 0.0)
+        feedback = gains.feedback.nan_to_num(0.0, 0.0, 0.0)
+        self._feedback = feedback if self._held is None else feedback * self._held[:, None, None, None]
         return True
 
     def judge(self, candidates: Tensor, held: int) -> Tensor:
@@ -193,6 +208,23 @@ class HeldSamples:
         self._plan, self._path = plan, path
         # Where a path is broken there is nothing to come back to; zeros keep the sums of others whole.
         self._before = torch.cat((self.state[:, None], path[:, :-1]), 1).nan_to_num(0.0, 0.0, 0.0)
+
+
+def growth(by_state: Tensor) -> Tensor:
+    """How many times a deviation grows in H steps, ``[B]``: the spectral radius of their product, from above.
+
+    Args:
+        by_state: Jacobians ``[B, H, Dz, Dz]`` of a step each.
+    """
+    product = by_state
+    while product.shape[1] > 1:
+        odd = product[:, -1:] if product.shape[1] % 2 else product[:, :0]
+        pairs = product[:, : product.shape[1] // 2 * 2]
+        product = torch.cat((pairs[:, 1::2] @ pairs[:, 0::2], odd), 1)
+    whole = product[:, 0]
+    twice = whole @ whole
+    # |P^4|^(1/4): eigenvalues as such would have to be waited for, and ask what is broken for an error.
+    return (twice @ twice).square().sum((-2, -1)).pow(0.125)
 
 
 def _picked(values: Tensor, chosen: Tensor) -> Tensor:
