@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.agents.planners import CEM, ILQR, CEMOptions, ILQROptions
+from latentrl.agents.planners import CEM, ILQR, MPPI, CEMOptions, ILQROptions, MPPIOptions
 from latentrl.agents.planners.common import returns
 from latentrl.agents.planners.riccati import backward_pass
 from latentrl.agents.planners.sampling import FreeSamples, HeldSamples, Samples, growth, samples_around
@@ -83,6 +83,14 @@ def test_more_horizon_costs_little_where_the_model_is_the_world() -> None:
     assert 1.5 * optimum() < cost(20)
     assert 2.5 * optimum() < cost(40) < 0.9 * optimum()
     assert cost(40, feedback=False) < 5 * optimum()
+
+
+def test_path_integrals_balance_by_feedback_too() -> None:
+    def cost(feedback: bool) -> float:
+        planner = MPPI(LOW, HIGH, MPPIOptions(40, feedback=feedback))
+        return value(planner.plan(Falling(), UPRIGHT, LEANING, None, torch.Generator().manual_seed(0)))
+
+    assert 6 * optimum() < cost(True) < optimum() and cost(False) < 100 * cost(True)
 
 
 @pytest.mark.parametrize(("given", "kind"), [(15, FreeSamples), (20, HeldSamples)])

@@ -46,7 +46,7 @@ class ILQROptions:
     """
 
     horizon: int = 20
-    iterations: int = 2
+    iterations: int = 3
     jacobians: Literal["exact", "model"] = "exact"
     starts: int = 2
     samples: int = 256

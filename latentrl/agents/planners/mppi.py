@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from latentrl.agents.planners.common import BoundedPlanner, check_positive, first_plan, returns, within
+from latentrl.agents.planners.common import BoundedPlanner, check_positive, first_plan
 from latentrl.agents.planners.noise import coloured_noise
+from latentrl.agents.planners.riccati import fastest_backward
+from latentrl.agents.planners.sampling import RENEWED, samples_around
 from latentrl.types import Dynamics, Reward
 
 
@@ -27,6 +29,7 @@ class MPPIOptions:
             the best return and the median one: the same in any unit of reward.
         initial_std: standard deviation of the first iteration's noise, as a fraction of the action range.
         noise_beta: colour of the noise, see :func:`latentrl.agents.planners.noise.coloured_noise`.
+        feedback: as :class:`~latentrl.agents.planners.cem.CEMOptions` has it.
     """
 
     horizon: int = 20
@@ -35,6 +38,7 @@ class MPPIOptions:
     temperature: float = 0.1
     initial_std: float = 0.5
     noise_beta: float = 0.0
+    feedback: bool | None = None
 
     def __post_init__(self) -> None:
         check_positive(self, "horizon", "samples", "iterations", "temperature", "initial_std")
@@ -56,6 +60,7 @@ class MPPI(BoundedPlanner[MPPIOptions]):
 
     def __init__(self, low: Tensor, high: Tensor, options: MPPIOptions | None = None) -> None:
         super().__init__(low, high, options or MPPIOptions())
+        self._backward = fastest_backward(low)
 
     @torch.no_grad()
     def plan(
@@ -80,13 +85,16 @@ class MPPI(BoundedPlanner[MPPIOptions]):
         plan = first_plan(state, options.horizon, low, high, warm_start)
         std = (options.initial_std * (high - low)).expand_as(plan)
         shape = (plan.shape[0], options.samples, *plan.shape[1:])
-        for _ in range(options.iterations):
+        samples = samples_around(plan, dynamics, reward, state, low, high, self._backward, options.feedback)
+        for iteration in range(options.iterations):
+            if iteration and iteration % RENEWED == 0:
+                plan = samples.renew(plan)
             noise = coloured_noise(shape, options.noise_beta, generator, plan.dtype, plan.device)
             noise[:, 0] = 0.0  # the plan itself is a candidate
-            candidates = within(torch.addcmul(plan[:, None], std[:, None], noise), low, high)
-            weights = path_weights(returns(dynamics, reward, state, candidates), options.temperature)
-            plan, std = _refit(candidates, weights, plan, std)
-        return plan.clamp(low, high)  # a mean may leave the bounds by a rounding error
+            drawn = torch.addcmul(plan[:, None], std[:, None], noise)
+            weights = path_weights(samples.judge(drawn, options.samples), options.temperature)
+            plan, std = _refit(samples.told(), weights, plan, std)
+        return samples.settle(plan).clamp(low, high)  # a mean may leave the bounds by a rounding error
 
 
 def _refit(candidates: Tensor, weights: Tensor, plan: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:

@@ -41,6 +41,10 @@ class Samples(Protocol):
         they took; each ``[B, E, H, Du]``."""
         ...
 
+    def told(self) -> Tensor:
+        """Of all samples that were judged last what a plan is refitted to, ``[B, S, H, Du]``."""
+        ...
+
     def settle(self, mean: Tensor) -> Tensor:
         """The actions ``[B, H, Du]`` of the refitted ``mean [B, H, Du]``."""
         ...
@@ -93,6 +97,10 @@ class FreeSamples:
         """The same twice: a plan is refitted to actions."""
         actions = _picked(self._actions, chosen)
         return actions, actions
+
+    def told(self) -> Tensor:
+        """Actions, within bounds."""
+        return self._actions
 
     def settle(self, mean: Tensor) -> Tensor:
         """The mean of actions within bounds, which lies within them but for a rounding error."""
@@ -181,10 +189,17 @@ class HeldSamples:
     def best(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """What each would have said if it had been held: its actions without what the feedback would have added."""
         actions, paths = _picked(self._actions, chosen), _picked(self._paths, chosen)
+        return self._said(actions, paths), actions
+
+    def told(self) -> Tensor:
+        """The same of all."""
+        return self._said(self._actions, self._paths)
+
+    def _said(self, actions: Tensor, paths: Tensor) -> Tensor:
         start = self.state[:, None, None].expand(-1, paths.shape[1], -1, -1)
         drift = torch.cat((start, paths[:, :, :-1]), 2) - self._before[:, None]
         # A path that is broken is no elite in the end; here it must not spoil the sums of those that are.
-        return (actions - _times(self._feedback[:, None], drift)).nan_to_num(0.0, 0.0, 0.0), actions
+        return (actions - _times(self._feedback[:, None], drift)).nan_to_num(0.0, 0.0, 0.0)
 
     def settle(self, mean: Tensor) -> Tensor:
         """The actions that the mean takes under feedback."""
