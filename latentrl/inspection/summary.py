@@ -12,7 +12,8 @@ from latentrl.inspection.actions import Actions, advice_on_actions, measure_acti
 from latentrl.inspection.frames import Frames, look_at
 from latentrl.inspection.motion import Motion, advice_on_motion, measure_motion, words_on_horizon
 from latentrl.inspection.sizes import Sizes, estimate_sizes
-from latentrl.networks.standardisation import Suggestion, suggested_standardisation
+from latentrl.inspection.units import advice_on_units
+from latentrl.networks.standardisation import Suggestion, deviations_of_readings, suggested_standardisation
 from latentrl.support.errors import UserError
 from latentrl.types import Sequences, is_image
 
@@ -41,6 +42,7 @@ class Inspection:
         standardise: whether training standardises observations unless told otherwise, and why.
         control_step: seconds of a step; None where nobody says.
         repeat: steps of the environment that each action was held for.
+        deviations: of each reading, in its unit; empty of pictures.
     """
 
     sequences: int
@@ -58,6 +60,7 @@ class Inspection:
     standardise: Suggestion
     control_step: float | None = None
     repeat: int = 1
+    deviations: Sequence[float] = ()
 
     @property
     def least_period(self) -> int:
@@ -78,6 +81,7 @@ class Inspection:
                 f"the noise, {self.noise:.3g}, is above the default kappa, {self.kappa:.3g}: no model can meet that "
                 f"bound; give train --kappa {1.2 * self.noise:.2g}"
             )
+        found += advice_on_units(self.deviations, self.kappa)
         if not self.sizes.connected:
             found.append(
                 "frames fall into groups with nothing between them: whether a position turns around cannot be told; "
@@ -152,6 +156,7 @@ def inspect_sequences(
         standardise=suggested_standardisation(data),
         control_step=control_step,
         repeat=repeat,
+        deviations=deviations_of_readings(data),
     )
 
 
