@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from latentrl.types import Sequences, is_image
 
 KAPPA_SHARE = 1 / 6
 """Of the data's deviation: the bound of the constraint unless one is given (docs/ekvae.md)."""
+PARTS = ("frames", "sizes", "motion", "actions")
+"""Of an inspection, in turn; frames take longest, where they are pictures."""
 FEWEST_SEQUENCES, SHORTEST, FEWEST_FRAMES = 10, 3, 200
 
 
@@ -127,6 +129,7 @@ def inspect_sequences(
     high: Sequence[float] | None = None,
     control_step: float | None = None,
     repeat: int = 1,
+    done: Callable[[], object] = lambda: None,
 ) -> Inspection:
     """Look at recordings. No label is read.
 
@@ -136,10 +139,17 @@ def inspect_sequences(
         high: the same for larger.
         control_step: seconds of a step; None where nobody says.
         repeat: steps of the environment that each action was held for.
+        done: is called after each of `PARTS`.
     """
     frames = look_at(data)
+    done()
     sizes, coordinates = estimate_sizes(frames)
+    done()
+    motion = measure_motion(frames, coordinates, sizes.position_size)
+    done()
     bounds = None if low is None or high is None else (torch.tensor(low), torch.tensor(high))
+    actions = measure_actions(frames, data.actions, sizes.positions, bounds)
+    done()
     return Inspection(
         sequences=len(data),
         length=data.length,
@@ -151,8 +161,8 @@ def inspect_sequences(
         constant=_constant(frames),
         brightness=_brightness(frames),
         sizes=sizes,
-        motion=measure_motion(frames, coordinates, sizes.position_size),
-        actions=measure_actions(frames, data.actions, sizes.positions, bounds),
+        motion=motion,
+        actions=actions,
         standardise=suggested_standardisation(data),
         control_step=control_step,
         repeat=repeat,

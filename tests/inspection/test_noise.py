@@ -8,6 +8,7 @@ import torch
 from latentrl.inspection.frames import look_at
 from latentrl.inspection.noise import interpolation_noise
 from latentrl.inspection.summary import inspect_sequences
+from latentrl.support.errors import UserError
 from latentrl.types import Sequences
 from tests.inspection.systems import noisy, robot, spring, table, wheel
 
@@ -95,3 +96,10 @@ def test_noise_above_the_bound_of_training_is_said() -> None:
     data = spring()
     loud = Sequences(data.observations + torch.randn(data.observations.shape, generator=generator), data.actions)
     assert any("--kappa" in line for line in inspect_sequences(loud).advice)
+
+
+def test_readings_that_are_no_numbers_are_refused_by_their_place() -> None:
+    data = spring()
+    data.observations[3, 4, 0] = torch.nan
+    with pytest.raises(UserError, match=r"what is looked at: observations.*nan"):
+        look_at(data)
