@@ -11,9 +11,9 @@ import torch
 from latentrl.inspection.actions import Actions, advice_on_actions, measure_actions
 from latentrl.inspection.frames import Frames, look_at
 from latentrl.inspection.motion import Motion, advice_on_motion, measure_motion, words_on_horizon
+from latentrl.inspection.readings import Readings, advice_on_readings, measure_readings
 from latentrl.inspection.sizes import Sizes, estimate_sizes
-from latentrl.inspection.units import advice_on_units
-from latentrl.networks.standardisation import Suggestion, deviations_of_readings, suggested_standardisation
+from latentrl.networks.standardisation import Suggestion, suggested_standardisation
 from latentrl.support.errors import UserError
 from latentrl.types import Sequences, is_image
 
@@ -44,7 +44,7 @@ class Inspection:
         standardise: whether training standardises observations unless told otherwise, and why.
         control_step: seconds of a step; None where nobody says.
         repeat: steps of the environment that each action was held for.
-        deviations: of each reading, in its unit; empty of pictures.
+        readings: each for itself; None of pictures.
     """
 
     sequences: int
@@ -62,7 +62,7 @@ class Inspection:
     standardise: Suggestion
     control_step: float | None = None
     repeat: int = 1
-    deviations: Sequence[float] = ()
+    readings: Readings | None = None
 
     @property
     def least_period(self) -> int:
@@ -83,7 +83,8 @@ class Inspection:
                 f"the noise, {self.noise:.3g}, is above the default kappa, {self.kappa:.3g}: no model can meet that "
                 f"bound; give train --kappa {1.2 * self.noise:.2g}"
             )
-        found += advice_on_units(self.deviations, self.kappa)
+        if self.readings is not None:
+            found += advice_on_readings(self.readings, self.kappa)
         if not self.sizes.connected:
             found.append(
                 "frames fall into groups with nothing between them: whether a position turns around cannot be told; "
@@ -166,7 +167,7 @@ def inspect_sequences(
         standardise=suggested_standardisation(data),
         control_step=control_step,
         repeat=repeat,
-        deviations=deviations_of_readings(data),
+        readings=None if is_image(data.observations) else measure_readings(data),
     )
 
 

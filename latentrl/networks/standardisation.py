@@ -93,13 +93,6 @@ def suggested_standardisation(data: Sequences, sample: int = 8000) -> Suggestion
     return Suggestion(False, f"{told}, at most {STILL:g}")
 
 
-def deviations_of_readings(data: Sequences, sample: int = 8000) -> list[float]:
-    """The deviation of every reading over time and sequences, in its unit; empty of pictures."""
-    if is_image(data.observations):
-        return []
-    return _spread(data.observations.flatten(0, 1), sample).flatten(1).var(0, correction=0).sqrt().tolist()
-
-
 def data_deviation(data: Sequences, sample: int = 8000) -> float:
     """Root mean variance of the observations over time and sequences, per dimension; images in [0, 1]."""
     return float(_spread(data.observations.flatten(0, 1), sample).var(0).mean().sqrt())

@@ -7,9 +7,8 @@ from collections.abc import Collection
 import torch
 
 from latentrl.inference.backends import NEEDS, PLAIN, is_installed, suits
-from latentrl.inspection.units import advice_on_units
+from latentrl.inspection.readings import advice_on_readings, measure_readings
 from latentrl.models.capabilities import RunsBackend
-from latentrl.networks.standardisation import deviations_of_readings
 from latentrl.training.building import build_model
 from latentrl.training.penalties import PENALTIES, PositionTarget, penalties_of
 from latentrl.training.recipes import Recipe
@@ -27,7 +26,7 @@ def notes(situation: Situation, recipe: Recipe) -> list[str]:
             f"position, serves them better than {situation.options.state_size}"
         )
     found += too_few_steps(situation, recipe.settings)
-    found += advice_on_units(deviations_of_readings(situation.data), situation.kappa)
+    found += advice_on_readings(measure_readings(situation.data), situation.kappa)
     if recipe.left_out:
         missing = ", ".join(dict.fromkeys(name for lacks in recipe.left_out.values() for name in lacks))
         stages = ", ".join(recipe.left_out)
