@@ -64,10 +64,11 @@ def _on_outliers(readings: Readings) -> list[str]:
     outlying = [number for number, share in enumerate(readings.outlying) if share > MUCH]
     if not outlying:
         return []
+    least = min(readings.outlying[number] for number in outlying)
     return [
-        f"{_named(outlying)}: {min(readings.outlying[number] for number in outlying):.0%} of the variance or more is "
-        f"of {RARE:.0%} of the frames; if these are outliers of the sensor, take them out, for they decide kappa and "
-        "what is learned"
+        f"{_named(outlying)}: {RARE:.0%} of the frames have {least:.0%} of the variance"
+        f"{' at least' * (len(outlying) > 1)}; if these are outliers of the sensor, take them out, for they decide "
+        "kappa and what is learned"
     ]
 
 
