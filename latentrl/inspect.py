@@ -15,13 +15,14 @@ from latentrl.agents.horizon import control_step_in
 from latentrl.data_collection.checks import check_bounds, check_split
 from latentrl.data_collection.storage import METADATA, load_metadata, load_sequences
 from latentrl.inspection.page import write_inspection
-from latentrl.inspection.summary import Inspection, check_enough, inspect_sequences, lines
+from latentrl.inspection.summary import PARTS, Inspection, check_enough, inspect_sequences, lines
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError, reported
 from latentrl.support.files import write_json
 from latentrl.support.locks import claimed
 from latentrl.support.options import default_hint
 from latentrl.support.printing import say
+from latentrl.support.progress import progress
 from latentrl.types import Sequences
 
 PAGE, FIGURES = "inspection.html", "inspection.json"
@@ -70,7 +71,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _inspect(options: InspectOptions, data: Sequences, metadata: dict[str, Any], out: Path) -> Inspection:
     bounds = check_bounds(metadata, str(options.data / METADATA))
-    found = inspect_sequences(data, *bounds, control_step_in(metadata), metadata.get("repeat") or 1)
+    with progress(len(PARTS), "part", "inspect") as bar:
+        step, repeat = control_step_in(metadata), metadata.get("repeat") or 1
+        found = inspect_sequences(data, *bounds, step, repeat, bar.update)
     for line in lines(found):
         say(line)
     for advice in found.advice:

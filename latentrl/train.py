@@ -271,7 +271,8 @@ def _write(situation: Situation, training: Training) -> list[str]:
         figures = evaluate_static(model, options.data, seed=options.seed)
     untried = situation.entry.has_setting("standardise") and not options.standardise
     told = failures(figures, untried, options.kappa)
-    warnings = [*objective_failures(training.trainer.objective, untried, situation.static), *told]
+    unmet = objective_failures(training.trainer.objective, untried, situation.static, situation.images)
+    warnings = [*unmet, *told]
     write_json(folder / METRICS, {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})
     measured = "frames" if situation.static else "sequences"
     say(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import html
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from latentrl.data_collection import storage
 from latentrl.inspect import InspectOptions, inspect_data, main
+from latentrl.inspection.summary import PARTS, inspect_sequences
 from latentrl.support.errors import UserError
 from latentrl.train import train
 from latentrl.training.options import AUTO, TrainOptions
@@ -62,6 +65,20 @@ def test_the_horizon_that_suits_is_said_in_steps_and_seconds(
     found = json.loads((folder / "inspection.json").read_text())
     assert found["motion"]["mean_period"] == pytest.approx(20, rel=0.05)
     assert (found["control_step"], found["repeat"]) == (0.1, 2)
+
+
+def test_every_part_that_is_done_is_told(data: Path) -> None:
+    told = []
+    inspect_sequences(wheel(), done=lambda: told.append(1))
+    assert len(told) == len(PARTS)
+
+
+def test_on_a_terminal_there_is_a_bar(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shown = io.StringIO()
+    shown.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", shown)
+    inspect_data(InspectOptions(data, out=tmp_path))
+    assert "inspect" in shown.getvalue() and f"{len(PARTS)}/{len(PARTS)}" in shown.getvalue()
 
 
 def test_pictures_are_shown(tmp_path: Path) -> None:

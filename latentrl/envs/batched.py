@@ -12,6 +12,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from latentrl.envs.checks import check_batch
+
 
 class Settings(Protocol):
     """What can be set when a system is made."""
@@ -77,7 +79,7 @@ class BatchedVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], Gene
     whose action it ignores and whose reward is zero (Gymnasium's NEXT_STEP convention).
 
     Raises:
-        ValueError: ``num_envs`` below 1.
+        UserError: ``num_envs`` or ``max_episode_steps`` is no whole number from 1 on.
     """
 
     batch: B
@@ -90,8 +92,7 @@ class BatchedVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], Gene
     def __init__(
         self, num_envs: int, max_episode_steps: int | None, settings: Settings, make: Callable[[int], B]
     ) -> None:
-        if num_envs < 1:
-            raise ValueError(f"num_envs={num_envs!r}: give one or more")
+        check_batch(num_envs, max_episode_steps)
         # Its own: what is changed in one is not in the others.
         self.metadata = deepcopy(self.metadata)
         self.num_envs = num_envs

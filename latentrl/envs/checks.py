@@ -35,6 +35,19 @@ def check_whole(name: str, value: Any, low: int, high: int, unit: str) -> None:
     check_number(name, value, low, high, unit)
 
 
+def check_batch(num_envs: Any, max_episode_steps: Any) -> None:
+    """Refuse what a vectorised environment cannot be made of; ``max_episode_steps`` may be None.
+
+    Raises:
+        UserError: one is no whole number from 1 on; it names it and its value.
+    """
+    for name, value in {"num_envs": num_envs, "max_episode_steps": max_episode_steps}.items():
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not (whole and value >= 1) and not (name == "max_episode_steps" and value is None):
+            never = ", or None for no end" if name == "max_episode_steps" else ""
+            raise UserError(f"{name}={value!r}: give a whole number, one or more{never}")
+
+
 def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
     """Refuse a setting that is none of the words.
 

@@ -138,7 +138,10 @@ def _coordinates(graph: Graph, blurred: Tensor, sharp: Tensor, count: int) -> Te
         found = rotate_to_explain(*slowest_functions(graph, smooth), blurred, sharp, count)
         if found.shape[1] == count:
             return found
-    raise NoChartError(f"the pictures have {found.shape[1]} coordinates, not {count}")
+    raise NoChartError(
+        f"a chart to begin on has {found.shape[1]} of {count} coordinates, for other slow ones are functions of those; "
+        "how many numbers tell the positions of the pictures is estimated by latentrl inspect"
+    )
 
 
 def _explaining(functions: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from latentrl.data_collection.checks import check_finite
 from latentrl.geometry.charts import NEAR
 from latentrl.geometry.descriptors import thumbnails
 from latentrl.geometry.neighbour_graph import distinct
@@ -58,10 +59,15 @@ class Frames(NamedTuple):
 
 
 def look_at(data: Sequences, most: int = MOST_FRAMES) -> Frames:
-    """Frames of about ``most`` of ``data``, in evenly spread sequences."""
+    """Frames of about ``most`` of ``data``, in evenly spread sequences.
+
+    Raises:
+        UserError: readings or actions that are not finite; it names the sequence and the step.
+    """
     values = max(1, data.observations.shape[2:].numel())
     every = max(1, math.ceil(len(data) * data.length / min(most, MOST_VALUES // values)))
     some = data[::every].to("cpu")
+    check_finite(some, "what is looked at" if every == 1 else f"every {every}th sequence")
     seen = some.observations.flatten(0, 1)
     images = is_image(some.observations)
     flat = seen.flatten(1).float() / 255 if images else seen.flatten(1).float()

@@ -48,7 +48,11 @@ def interpolation_noise(values: Tensor, actions: Tensor) -> Tensor:
 
 
 def _among_alike(values: Tensor, actions: Tensor) -> Tensor | None:
-    """The bound ``[D]`` from fits among moments whose readings before and after are alike; None: too few of them."""
+    """The bound ``[D]`` from fits among moments whose readings before and after are alike; None: too few of them.
+
+    All dimensions interpolate each; of the squared weights only those of a dimension's own readings count, for the
+    others have the noise of other sensors, which may be anything. The median over places leaves single outliers out.
+    """
     scale = values.flatten(0, 1).std(0, correction=0).clamp(min=1e-12)
     scaled = (values - values.mean((0, 1))) / scale
     size = values.shape[2]
@@ -63,8 +67,17 @@ def _among_alike(values: Tensor, actions: Tensor) -> Tensor | None:
     normal = design.transpose(1, 2) @ design
     # Where nothing moves all of it is zero.
     ridge = 1e-9 * normal.diagonal(dim1=1, dim2=2).mean(1) + 1e-12
-    normal = normal + ridge[:, None, None] * torch.eye(normal.shape[1])
-    weights = torch.linalg.solve(normal, design.transpose(1, 2) @ target)
+    inverse = torch.linalg.inv(normal + ridge[:, None, None] * torch.eye(normal.shape[1]))
+    weights = inverse @ design.transpose(1, 2) @ target
     left = (target - design @ weights).square().sum(1) / (count - given.shape[1] - 1)
-    squared = left / (1 + weights[:, : 2 * size].square().sum(1))
+    own = _own_sides(weights.square(), size)
+    # Few frames leave weights uncertain, and what is random in them makes their squares larger.
+    chance = (inverse @ normal @ inverse).diagonal(dim1=1, dim2=2).unsqueeze(-1) * left.unsqueeze(1)
+    squared = left / (1 + (own - _own_sides(chance, size)).clamp(min=0))
     return (squared.median(0).values.sqrt() * scale).float()
+
+
+def _own_sides(values: Tensor, size: int) -> Tensor:
+    """What each dimension's own readings before and after have of ``values [M, 2 size + ..., size]``: ``[M, size]``."""
+    before, after = (values[:, start : start + size].diagonal(dim1=1, dim2=2) for start in (0, size))
+    return before + after

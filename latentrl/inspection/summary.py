@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from latentrl.inspection.actions import Actions, advice_on_actions, measure_actions
 from latentrl.inspection.frames import Frames, look_at
 from latentrl.inspection.motion import Motion, advice_on_motion, measure_motion, words_on_horizon
+from latentrl.inspection.readings import Readings, advice_on_readings, measure_readings
 from latentrl.inspection.sizes import Sizes, estimate_sizes
 from latentrl.networks.standardisation import Suggestion, suggested_standardisation
 from latentrl.support.errors import UserError
@@ -18,6 +19,8 @@ from latentrl.types import Sequences, is_image
 
 KAPPA_SHARE = 1 / 6
 """Of the data's deviation: the bound of the constraint unless one is given (docs/ekvae.md)."""
+PARTS = ("frames", "sizes", "motion", "actions")
+"""Of an inspection, in turn; frames take longest, where they are pictures."""
 FEWEST_SEQUENCES, SHORTEST, FEWEST_FRAMES = 10, 3, 200
 
 
@@ -41,6 +44,7 @@ class Inspection:
         standardise: whether training standardises observations unless told otherwise, and why.
         control_step: seconds of a step; None where nobody says.
         repeat: steps of the environment that each action was held for.
+        readings: each for itself; None of pictures.
     """
 
     sequences: int
@@ -58,6 +62,7 @@ class Inspection:
     standardise: Suggestion
     control_step: float | None = None
     repeat: int = 1
+    readings: Readings | None = None
 
     @property
     def least_period(self) -> int:
@@ -78,6 +83,8 @@ class Inspection:
                 f"the noise, {self.noise:.3g}, is above the default kappa, {self.kappa:.3g}: no model can meet that "
                 f"bound; give train --kappa {1.2 * self.noise:.2g}"
             )
+        if self.readings is not None:
+            found += advice_on_readings(self.readings, self.kappa)
         if not self.sizes.connected:
             found.append(
                 "frames fall into groups with nothing between them: whether a position turns around cannot be told; "
@@ -123,6 +130,7 @@ def inspect_sequences(
     high: Sequence[float] | None = None,
     control_step: float | None = None,
     repeat: int = 1,
+    done: Callable[[], object] = lambda: None,
 ) -> Inspection:
     """Look at recordings. No label is read.
 
@@ -132,10 +140,17 @@ def inspect_sequences(
         high: the same for larger.
         control_step: seconds of a step; None where nobody says.
         repeat: steps of the environment that each action was held for.
+        done: is called after each of `PARTS`.
     """
     frames = look_at(data)
+    done()
     sizes, coordinates = estimate_sizes(frames)
+    done()
+    motion = measure_motion(frames, coordinates, sizes.position_size)
+    done()
     bounds = None if low is None or high is None else (torch.tensor(low), torch.tensor(high))
+    actions = measure_actions(frames, data.actions, sizes.positions, bounds)
+    done()
     return Inspection(
         sequences=len(data),
         length=data.length,
@@ -147,11 +162,12 @@ def inspect_sequences(
         constant=_constant(frames),
         brightness=_brightness(frames),
         sizes=sizes,
-        motion=measure_motion(frames, coordinates, sizes.position_size),
-        actions=measure_actions(frames, data.actions, sizes.positions, bounds),
+        motion=motion,
+        actions=actions,
         standardise=suggested_standardisation(data),
         control_step=control_step,
         repeat=repeat,
+        readings=None if is_image(data.observations) else measure_readings(data),
     )
 
 

@@ -72,7 +72,12 @@ def failures(figures: Mapping[str, float], standardise: bool = True, kappa: floa
 
 
 def constraint_failures(
-    error: float, bound: float, began: bool, standardise: bool = True, waited: str = "the dynamics were"
+    error: float,
+    bound: float,
+    began: bool,
+    standardise: bool = True,
+    waited: str = "the dynamics were",
+    pictures: bool = True,
 ) -> list[str]:
     """What a constrained training failed at; empty without a bound.
 
@@ -82,14 +87,16 @@ def constraint_failures(
         began: whether the dynamics were trained at all: they wait until the constraint was met once.
         standardise: as in :func:`failures`.
         waited: what waits so, with its verb.
+        pictures: whether observations are pictures; else readings.
     """
     if not error > MOST_ERROR * bound:
         return []
     what = "not met" if began else f"never met, so that {waited} not trained"
     others = ", --standardise, or" if standardise else ", or"
+    of_what = "a pixel (white being 1)" if pictures else "a reading (in its unit)"
     return [
-        f"the constraint was {what}: C, the mean squared error of a pixel (white being 1) or a reading (in its unit), "
-        f"is {error:.2g} where {bound:.2g} is the bound, kappa squared; try more --steps{others} a larger --kappa than "
+        f"the constraint was {what}: C, the mean squared error of {of_what}, is "
+        f"{error:.2g} where {bound:.2g} is the bound, kappa squared; try more --steps{others} a larger --kappa than "
         f"{bound**0.5:.2g}: noise of the sensor counts as error"
     ]
 

@@ -15,8 +15,12 @@ MOST = 0.8
 def diverging(paths: Tensor) -> Tensor:
     """Which of ``paths [T, N, D]`` leave, at any step, what most states of all paths are, or are not finite: ``[N]``.
 
-    Dimensions in which most states are the same do not count.
+    Dimensions in which most states are the same do not count; without dimensions nothing diverges.
     """
+    if paths.shape[2] == 0:
+        return torch.zeros(paths.shape[1], dtype=torch.bool, device=paths.device)
+    # There are no quantiles of half precision, in which a thousand times what is usual may be no number either.
+    paths = paths.float() if paths.dtype in (torch.float16, torch.bfloat16) else paths
     known = paths.flatten(0, 1)
     known = known[known.isfinite().all(-1)]
     if not len(known):

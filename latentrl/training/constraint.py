@@ -7,11 +7,13 @@ from latentrl.objectives.base import Objective
 from latentrl.objectives.constrained import Constrained
 
 
-def objective_failures(objective: Objective, standardise: bool = True, static: bool = False) -> list[str]:
+def objective_failures(
+    objective: Objective, standardise: bool = True, static: bool = False, pictures: bool = True
+) -> list[str]:
     """What a training with ``objective`` failed at, in sentences: see :func:`constraint_failures`."""
     error, bound = float(objective.constraint), float(objective.bound)
     waited = "the prior was" if static else "the dynamics were"
-    return constraint_failures(error, bound, not objective.frozen(), standardise, waited)
+    return constraint_failures(error, bound, not objective.frozen(), standardise, waited, pictures)
 
 
 def raised_bound(objective: Objective, kappa: float) -> list[str]:

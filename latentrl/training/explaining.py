@@ -7,6 +7,7 @@ from collections.abc import Collection
 import torch
 
 from latentrl.inference.backends import NEEDS, PLAIN, is_installed, suits
+from latentrl.inspection.readings import advice_on_readings, measure_readings
 from latentrl.models.capabilities import RunsBackend
 from latentrl.training.building import build_model
 from latentrl.training.penalties import PENALTIES, PositionTarget, penalties_of
@@ -25,6 +26,7 @@ def notes(situation: Situation, recipe: Recipe) -> list[str]:
             f"position, serves them better than {situation.options.state_size}"
         )
     found += too_few_steps(situation, recipe.settings)
+    found += advice_on_readings(measure_readings(situation.data), situation.kappa)
     if recipe.left_out:
         missing = ", ".join(dict.fromkeys(name for lacks in recipe.left_out.values() for name in lacks))
         stages = ", ".join(recipe.left_out)

@@ -160,7 +160,7 @@ def for_quiet_sensors(settings: TrainSettings) -> TrainSettings:
         decay_from=0.2,
         starts=3,
         start_steps=1000,
-        sigma_hold=min(500, settings.steps),
+        sigma_hold=500,
         velocity_alignment=2.0,
         em_steps=min(45_000, 6 * settings.steps),
         matrix_spread=0.3,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 import typing
@@ -183,6 +184,21 @@ def test_ground_truth_is_announced_and_complete(env: gymnasium.Env[Any, Any]) ->
     for *_, info in play(env, seed=0):
         assert set(keys) <= set(info)
         assert all(np.isfinite(info[key]).all() for key in keys)
+
+
+@pytest.mark.parametrize("env_id", VECTORISED)
+@pytest.mark.parametrize(
+    "given",
+    [{"num_envs": count} for count in (0, -1, 2.0, True, "2", None)]
+    + [{"max_episode_steps": steps} for steps in (0, -3, 2.5, "a", True)],
+    ids=str,
+)
+def test_a_vectorised_one_refuses_what_is_no_number_of_systems_or_steps(env_id: str, given: dict[str, Any]) -> None:
+    (name, value), whole = next(iter(given.items())), {"num_envs": 2}
+    with pytest.raises(ValueError, match=re.escape(f"{name}={value!r}: give a whole number, one or more")):
+        gymnasium.make_vec(env_id, vectorization_mode="vector_entry_point", **{**whole, **given})
+    exact = {"num_envs": np.int64(2), "max_episode_steps": np.int32(3)}
+    gymnasium.make_vec(env_id, vectorization_mode="vector_entry_point", **exact).close()  # type: ignore[arg-type]
 
 
 def test_a_vectorised_step_takes_as_long(vector_env: VectorEnv) -> None:

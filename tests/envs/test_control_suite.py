@@ -145,6 +145,8 @@ def test_a_range_is_drawn_from_anew_in_every_episode() -> None:
         ({"qpos": [0.0]}, "2 finite numbers"),
         ({"qpos": [0.0, float("nan")]}, "2 finite numbers"),
         ({"qpos": "up"}, "2 finite numbers"),
+        ({"qpos": [0.0, 1e308]}, r"MuJoCo takes numbers from -1e\+10 to 1e\+10$"),
+        ({"qvel": {"slider": [0.0, -1e11]}}, r"'slider' is .*MuJoCo takes"),
         ({"qvel": {"elbow": 1.0}}, "no joint 'elbow', but slider, hinge_1"),
         ({"qpos": {"slider": [2, 1]}}, "'slider' is .*lower end of a range first$"),
         ({"qpos": {"slider": [1, 2, 3]}}, r"'slider' is .*1 finite number or a range \[LOW, HIGH\]$"),

@@ -39,8 +39,8 @@ def turned(angles: Tensor) -> Tensor:
     return torch.cat((angles.cos(), angles.sin()), -1)
 
 
-def noisy(values: Tensor, deviation: float, seed: int = 1) -> Tensor:
-    """``values`` with independent normal noise."""
+def noisy(values: Tensor, deviation: float | Tensor, seed: int = 1) -> Tensor:
+    """``values`` with independent normal noise, of one ``deviation`` or of each dimension's own."""
     return values + deviation * torch.randn(values.shape, generator=torch.Generator().manual_seed(seed))
 
 
@@ -83,3 +83,21 @@ def joints() -> Sequences:
     places, actions = moved(100, 20, 3, push=0.004)
     still = places[:, :1] + 0.05 * (places - places[:, :1])
     return Sequences(noisy(still, 1e-3), actions)
+
+
+def robot(hurry: float = 1.0) -> Sequences:
+    """Two joints driven by torques: cosines, sines, velocities in rad/s and a load in N, in the thousands.
+
+    A step takes ``0.05 * hurry`` seconds.
+    """
+    generator = torch.Generator().manual_seed(0)
+    angle, speed = 2 * math.pi * torch.rand(100, 2, generator=generator), torch.randn(100, 2, generator=generator)
+    actions = 2 * torch.rand(100, 49, 2, generator=generator) - 1
+    step, readings = 0.01 * hurry, []
+    for torque in (torch.zeros(100, 2), *actions.unbind(1)):
+        for _ in range(5 if readings else 0):
+            speed = speed + step * (4 * torque - 3 * angle.sin() - 0.3 * speed)
+            angle = angle + step * speed
+        load = (2000 * angle.sin() + 300 * speed.square()).sum(-1, keepdim=True)
+        readings.append(torch.cat((turned(angle), speed, load), -1))
+    return Sequences(torch.stack(readings, 1), actions)

@@ -11,6 +11,7 @@ from torch import Tensor
 from latentrl.metrics.drawing import drawing_figures, sample_of
 from latentrl.metrics.failures import LEAST_SEEN, MOST_UNDRAWN, undrawn_share
 from latentrl.types import Sequences
+from tests.inspection.systems import noisy, robot
 
 COUNT, LENGTH, SIDE = 60, 20, 12
 SHORT = 0.025
@@ -114,6 +115,16 @@ def test_what_is_drawn_exactly_is_not_warned_of_in_any_noise(kind: str, loud: fl
     assert not found > 0.7 * MOST_UNDRAWN
     if loud <= 0.5:
         assert not math.isnan(found), "there is enough to see"
+
+
+@pytest.mark.parametrize("loud", [3, 6])
+def test_what_is_drawn_exactly_is_not_warned_of_where_a_single_sensor_is_noisy(loud: int) -> None:
+    """Half of its variance is noise, be it a velocity or the load, which is in thousands and outweighs all others."""
+    data = robot()
+    noise = 0.01 * data.observations.flatten(0, 1).std(0)
+    noise[loud] *= 70
+    seen = Sequences(noisy(data.observations, noise), data.actions)
+    assert share(seen, data.observations) < 0.2 * MOST_UNDRAWN
 
 
 def test_what_does_not_vary_is_not_judged() -> None:

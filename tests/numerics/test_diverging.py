@@ -33,6 +33,17 @@ def test_all_of_them_when_nothing_is_a_number() -> None:
     assert diverging(torch.full((3, 4, 2), math.nan)).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_any_precision_will_do(dtype: torch.dtype) -> None:
+    grows = torch.arange(1000) < 30
+    assert torch.equal(diverging(paths_of(torch.where(grows, 2.5, 1.0)).to(dtype)), grows)
+
+
+def test_without_dimensions_or_paths_nothing_diverges() -> None:
+    assert diverging(torch.zeros(3, 4, 0)).tolist() == [False] * 4
+    assert diverging(torch.zeros(3, 0, 2)).tolist() == []
+
+
 def test_a_part_that_seldom_moves_does_not_diverge() -> None:
     """An object lies still but for the tenth of all paths in which it is pushed: noise of 1e-2, moves of 1."""
     generator = torch.Generator().manual_seed(0)

@@ -288,6 +288,16 @@ def test_publishing_adds_seeds_of_a_system_whose_script_has_the_seed_within_it(t
     assert merged({"systems": {"toy": seeds[:1]}}, {"systems": {"toy": [other]}})[1] == ["toy/seed0"]
 
 
+def test_publishing_keeps_the_versions_that_seeds_were_made_with() -> None:
+    now = {"systems": {"a": [{**seed_of(1), "environment": {"torch": "3"}}]}, "environment": {"torch": "4"}}
+    before = {"systems": {"a": [seed_of(0)]}, "environment": {"torch": "2"}}
+    whole, _ = merged(before, now)
+    assert whole["environment"] == {"torch": "2"}, "it is all that is known of seed 0"
+    assert [seed.get("environment") for seed in whole["systems"]["a"]] == [None, {"torch": "3"}]
+    again = {"systems": {"a": [{**seed_of(0), "environment": {"torch": "3"}}]}, "environment": {"torch": "4"}}
+    assert merged(whole, again)[0]["environment"] == {"torch": "4"}, "each tells its own by now"
+
+
 def test_of_a_seed_that_was_published_twice_what_came_further_stays() -> None:
     before = {"systems": {"a": [seed_of(0, 2), seed_of(0, 1)]}}
     assert merged(before, {"systems": {"a": [seed_of(1)]}})[0]["systems"] == {"a": [seed_of(0, 2), seed_of(1)]}
@@ -321,6 +331,18 @@ def test_what_is_published_goes_on_from_there(tmp_path: Path, capsys: pytest.Cap
     assert [seed["seed"] for seed in json.loads((published / "suite.json").read_text())["systems"]["a"]] == [0, 1]
     write_pages("suite", {"systems": {"a": [seed_of(0, 2, "y")]}}, lambda found: str(found), tmp_path, published)
     assert "a/seed1 was made with other commands" in capsys.readouterr().out
+
+
+def test_seeds_whose_commands_are_not_known_stay_and_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published = tmp_path / "published"
+    for found in ({"a": [seed_of(0, 2)], "b": [seed_of(0, 2)]}, {"a": [seed_of(1, 2, "x")]}):
+        capsys.readouterr()
+        write_pages("suite", {"systems": found}, str, tmp_path, published)
+    said = capsys.readouterr().out
+    assert said.count("was published before commands were kept") == 1 and "a/seed0" in said
+    assert [seed["seed"] for seed in json.loads((published / "suite.json").read_text())["systems"]["a"]] == [0, 1]
 
 
 def test_the_published_page_is_that_of_the_published_figures() -> None:

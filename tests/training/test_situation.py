@@ -15,6 +15,7 @@ from latentrl.training.situation import Situation, measure
 from latentrl.types import Sequences
 from tests.arms import explained
 from tests.discs import drawn
+from tests.inspection.systems import wheel
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,16 @@ def test_a_training_that_ends_before_its_schedules_is_told_how_many_steps_they_n
         # On a chart sigma is held to the end, whenever that is.
         assert not said[1500] and len(said[1499]) == (needed is not None)
         assert all("--steps 1499" in one and one.endswith(f"up to {needed}") for one in said[1499])
+
+
+@pytest.mark.parametrize(("model", "needed"), [("ekvae", 500), ("dks", 1500)])
+def test_so_is_one_on_sensors(model: str, needed: int) -> None:
+    found = situation(wheel(), model=model)
+    for steps in (needed - 1, needed):
+        short = replace(found, options=replace(found.options, steps=steps))
+        said = [note for note in notes(short, choose(short)) if "fewer steps" in note]
+        assert len(said) == (steps < needed)
+        assert all(note.endswith(f"--steps {steps}, and sigma is held for up to {needed}") for note in said)
 
 
 def test_with_fewer_velocities_it_does_too_and_is_told_that_more_would_serve(

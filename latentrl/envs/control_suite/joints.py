@@ -21,6 +21,8 @@ FREE, BALL, SLIDE, HINGE = (
 )
 SIZES = {FREE: (7, 6), BALL: (4, 3), SLIDE: (1, 1), HINGE: (1, 1)}
 """Numbers of a joint in the position and in the velocity."""
+MOST = float(mujoco.mjMAXVAL)
+"""What is larger MuJoCo counts as a simulation that went astray."""
 
 
 def names_of(model: mujoco.MjModel) -> list[str]:
@@ -70,7 +72,8 @@ def with_values(
         A new array ``[D]``.
 
     Raises:
-        ValueError: no such joint, another number of numbers, one that is not finite, or a range the wrong way round.
+        ValueError: no such joint, another number of numbers, one that is not finite or beyond what MuJoCo takes, or a
+            range the wrong way round.
     """
     if not isinstance(given, Mapping):
         return _numbers(f"reset option {key!r}", given, len(now))
@@ -103,4 +106,6 @@ def _numbers(what: str, given: Any, size: int, instead: str = "") -> NDArray[np.
         values = np.empty(0)
     if values.shape != (size,) or not np.isfinite(values).all():
         raise ValueError(f"{what} is {given!r}: give {size} finite number{'s' if size > 1 else ''}{instead}")
+    if not (np.abs(values) <= MOST).all():
+        raise ValueError(f"{what} is {given!r}: MuJoCo takes numbers from {-MOST:g} to {MOST:g}")
     return values

@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
+from latentrl.envs.checks import check_batch
 from latentrl.envs.reacher.env import ReacherEnv
 
 
@@ -21,6 +22,9 @@ class ReacherVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
     is zero (Gymnasium's NEXT_STEP convention).
 
     The other keyword arguments are those of :class:`~latentrl.envs.reacher.env.ReacherEnv`.
+
+    Raises:
+        UserError: ``num_envs`` or ``max_episode_steps`` is no whole number from 1 on.
     """
 
     metadata: dict[str, Any]
@@ -31,8 +35,7 @@ class ReacherVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
     action_space: Space[NDArray[Any]]
 
     def __init__(self, num_envs: int = 1, max_episode_steps: int | None = None, **settings: Any) -> None:
-        if num_envs < 1:
-            raise ValueError(f"num_envs={num_envs!r}: give one or more")
+        check_batch(num_envs, max_episode_steps)
         self.num_envs = num_envs
         first = ReacherEnv(**settings)
         self._arms = [first, *(ReacherEnv(**settings, beside=first) for _ in range(num_envs - 1))]

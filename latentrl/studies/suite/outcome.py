@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +15,7 @@ from latentrl.studies.suite.commands import Step, evaluation_name, script_of
 from latentrl.support.files import read_json
 
 Found = dict[str, Any]
-QUICK = "quick"
+QUICK, ENVIRONMENT = "quick", "environment"
 
 
 def outcome_of(chains: Sequence[Chain], quick: bool = False) -> Found:
@@ -23,7 +23,8 @@ def outcome_of(chains: Sequence[Chain], quick: bool = False) -> Found:
 
     Returns:
         ``systems``, by name a list with an entry for each seed that was begun (see :func:`seed_outcome`); ``lacking``,
-        by name why a system was not run here; ``environment``, versions; ``quick``, whether these are no results.
+        by name why a system was not run here; ``environment``, versions that the report was made with, and where it is
+        published, those that hold for seeds which do not say their own; ``quick``, whether these are no results.
     """
     systems: dict[str, list[Found]] = {}
     absent: dict[str, str] = {}
@@ -33,7 +34,7 @@ def outcome_of(chains: Sequence[Chain], quick: bool = False) -> Found:
             absent[chain.system.name] = missing
         if chain.records():
             systems.setdefault(chain.system.name, []).append(seed_outcome(chain))
-    return {"systems": systems, "lacking": absent, "environment": describe_environment(), QUICK: quick}
+    return {"systems": systems, "lacking": absent, ENVIRONMENT: describe_environment(), QUICK: quick}
 
 
 def seed_outcome(chain: Chain) -> Found:
@@ -42,9 +43,9 @@ def seed_outcome(chain: Chain) -> Found:
     Returns:
         ``seed``; ``steps``, by name ``state``, ``seconds``, ``words`` and, where one failed, ``reason``; ``frames`` of
         the data; ``r2`` of every coordinate that the ground truth has, the position's first; ``train_seconds``;
-        ``warnings`` of the training; ``figures``, others of ``metrics.json``; ``git``, of the training;
-        ``evaluations``, by their name and the agent's ``return``, ``success`` and ``seconds`` to it of every episode,
-        where there are any, and ``hz``.
+        ``warnings`` of the training; ``figures``, others of ``metrics.json``; ``git`` and ``environment``, of
+        the training; ``evaluations``, by their name and the agent's ``return``, ``success`` and ``seconds`` to it of
+        every episode, where there are any, and ``hz``.
     """
     states, records = chain.states(), chain.records()
     found: Found = {"seed": chain.seed, "steps": {}}
@@ -82,7 +83,7 @@ FIGURES = ("mse_predict_mean", "mse_predict_near", "mse_still_near", "mse_mean_i
 
 def _trained(chain: Chain, cure: str, coordinates: Sequence[str]) -> Found:
     metrics = read_json(chain.place.run / METRICS, cure)
-    settings = read_json(chain.place.run / SETTINGS, cure)
+    environment = read_json(chain.place.run / SETTINGS, cure).get(ENVIRONMENT, {})
     # Data from before coordinates were stored, and environments of this package, name them in the figures alone.
     names = coordinates or [name for name in map(_name, metrics) if name is not None]
     return {
@@ -90,7 +91,8 @@ def _trained(chain: Chain, cure: str, coordinates: Sequence[str]) -> Found:
         "train_seconds": metrics.get("train_seconds"),
         WARNINGS: list(metrics.get(WARNINGS) or ()),
         "figures": {key: metrics[key] for key in FIGURES if key in metrics},
-        "git": settings.get("environment", {}).get("git"),
+        "git": environment.get("git"),
+        ENVIRONMENT: environment,
     }
 
 
@@ -118,7 +120,7 @@ def merged(published: Mapping[str, Any], now: Found) -> tuple[Found, list[str]]:
     """What is to be published: seed by seed what was found now, and else what was published before.
 
     A seed that was published with more of its steps done stays. One that was made with other commands goes: it is
-    another experiment.
+    another experiment. What versions were told of all stay, while seeds are left that tell none of their own.
 
     Returns:
         The figures; and ``SYSTEM/seedK`` of all that was published and goes.
@@ -137,7 +139,21 @@ def merged(published: Mapping[str, Any], now: Found) -> tuple[Found, list[str]]:
             if _done(seed) >= _done(kept.get(seed["seed"], {})):
                 kept[seed["seed"]] = seed
         systems[name] = [kept[number] for number in sorted(kept)]
-    return {**now, "systems": systems}, gone
+    old = [seed for seeds in systems.values() for seed in seeds if ENVIRONMENT not in seed and not _is_in(now, seed)]
+    kept_versions = {ENVIRONMENT: published[ENVIRONMENT]} if old and ENVIRONMENT in published else {}
+    return {**now, "systems": systems, **kept_versions}, gone
+
+
+def untold(found: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """``SYSTEM/seedK`` of the seeds of such systems whose commands are not known: with them :func:`merged` compares
+    nothing."""
+    return [
+        f"{name}/seed{seed['seed']}" for name in names for seed in found["systems"].get(name, ()) if not _commands(seed)
+    ]
+
+
+def _is_in(found: Mapping[str, Any], seed: Found) -> bool:
+    return any(seed is one for seeds in found["systems"].values() for one in seeds)
 
 
 def _alike(one: Found, other: Found) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from latentrl.studies.suite.chain import Chain, lacking
 from latentrl.studies.suite.commands import shown
-from latentrl.studies.suite.outcome import merged
+from latentrl.studies.suite.outcome import merged, untold
 from latentrl.studies.suite.running import told_left
 from latentrl.studies.systems.base import System
 from latentrl.support.files import check_kinds, read_json, write_json, write_text
@@ -63,6 +63,11 @@ def write_pages(
         folders.append((publish, whole))
         for seed in gone:
             print(f"warning: {before}: {seed} was made with other commands than now; its figures are gone from there")
+        for seed in untold(whole, found["systems"]):
+            print(
+                f"note: {before}: {seed} was published before commands were kept; its figures stay, as if it had been "
+                "made with those of now"
+            )
     for folder, figures in folders:
         folder.mkdir(parents=True, exist_ok=True)
         stored = folder / f"{name}.json"
