@@ -55,9 +55,15 @@ def lost_readings(deviations: Sequence[float], kappa: float) -> list[int]:
     return [number for number, deviation in enumerate(deviations) if 0 < deviation < kappa]
 
 
-def advice_on_readings(readings: Readings, kappa: float) -> list[str]:
-    """What to do about readings that a model would not learn, in words; nothing where there are none."""
-    return [*_on_outliers(readings), *_on_steps(readings), *_on_units(readings, kappa)]
+def advice_on_readings(readings: Readings, kappa: float | None) -> list[str]:
+    """What to do about readings that a model would not learn, in words; nothing where there are none.
+
+    Args:
+        readings: what they are like.
+        kappa: bound of the constraint, the root mean squared error of all readings; None where each counts by its own
+            deviation.
+    """
+    return [*_on_outliers(readings), *_on_steps(readings), *([] if kappa is None else _on_units(readings, kappa))]
 
 
 def _on_outliers(readings: Readings) -> list[str]:
@@ -93,8 +99,9 @@ def _on_units(readings: Readings, kappa: float) -> list[str]:
     most = deviations[largest]
     return [
         f"{_named(lost)} var{'y' if len(lost) > 1 else 'ies'} by less than kappa, {kappa:.3g}, the error that is "
-        f"allowed each: a model may leave that out and no warning would say so, for all readings share one kappa and "
-        f"one sigma; record what matters in units in which it deviates by about 1, reading {largest} in one "
+        f"allowed each: a model may leave that out, for all readings share one kappa and one sigma here; an EKVAE with "
+        f"standardised readings counts each by its own deviation; or record what matters in units in which it deviates "
+        f"by about 1, reading {largest} in one "
         f"{f'{most:,.0f}' if most >= 10 else f'{most:.2g}'} times as large"
     ]
 

@@ -13,7 +13,7 @@ from latentrl.inspection.frames import Frames, look_at
 from latentrl.inspection.motion import Motion, advice_on_motion, measure_motion, words_on_horizon
 from latentrl.inspection.readings import Readings, advice_on_readings, measure_readings
 from latentrl.inspection.sizes import Sizes, estimate_sizes
-from latentrl.networks.standardisation import Suggestion, suggested_standardisation
+from latentrl.networks.standardisation import Suggestion, own_units, suggested_standardisation
 from latentrl.support.errors import UserError
 from latentrl.types import Sequences, is_image
 
@@ -45,6 +45,7 @@ class Inspection:
         control_step: seconds of a step; None where nobody says.
         repeat: steps of the environment that each action was held for.
         readings: each for itself; None of pictures.
+        each_reading: whether an EKVAE counts each by its own deviation.
     """
 
     sequences: int
@@ -63,6 +64,7 @@ class Inspection:
     control_step: float | None = None
     repeat: int = 1
     readings: Readings | None = None
+    each_reading: bool = False
 
     @property
     def least_period(self) -> int:
@@ -78,13 +80,13 @@ class Inspection:
     def advice(self) -> list[str]:
         """What to change, in words; nothing where nothing is amiss."""
         found = []
-        if self.noise > self.kappa:
+        if self.noise > self.kappa and not self.each_reading:
             found.append(
                 f"the noise, {self.noise:.3g}, is above the default kappa, {self.kappa:.3g}: no model can meet that "
                 f"bound; give train --kappa {1.2 * self.noise:.2g}"
             )
         if self.readings is not None:
-            found += advice_on_readings(self.readings, self.kappa)
+            found += advice_on_readings(self.readings, None if self.each_reading else self.kappa)
         if not self.sizes.connected:
             found.append(
                 "frames fall into groups with nothing between them: whether a position turns around cannot be told; "
@@ -168,6 +170,7 @@ def inspect_sequences(
         control_step=control_step,
         repeat=repeat,
         readings=None if is_image(data.observations) else measure_readings(data),
+        each_reading=own_units(data) is not None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ from latentrl.metrics.prediction import (
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameDecoder, FrameEncoder, SplitState
 from latentrl.models.over_data import encode_frames, smooth
+from latentrl.networks.standardisation import own_units
 from latentrl.support.errors import UserError
 from latentrl.types import Belief, Sequences, is_image
 
@@ -226,15 +228,22 @@ def _untold_share(model: WorldModel, data: Sequences, belief: Belief) -> float:
     sample, latents = data[::stride], belief.mean[::stride, :, : model.latent_size]
     positions = encode_frames(model, sample).mean if isinstance(model, FrameEncoder) else latents
     frames = sample.observations.flatten(0, 1)
-    looks = thumbnails(frames, NEAR) if is_image(sample.observations) else frames.float().flatten(1)
+    units = own_units(data)
+    readings = frames.float() if units is None else frames.float() / units.to(frames.device)
+    looks = thumbnails(frames, NEAR) if is_image(sample.observations) else readings.flatten(1)
     return untold_share(positions.cpu(), looks.cpu().unflatten(0, sample.observations.shape[:2]))
 
 
 def _undrawn_share(model: WorldModel, data: Sequences, belief: Belief) -> dict[str, float]:
-    """Of a sample as it was observed: frames without noise are ground truth, by which nobody is warned."""
-    some = sample_of(data)
+    """Of a sample as it was observed: frames without noise are ground truth, by which nobody is warned.
+
+    Of sensors in units that have nothing to do with each other every reading counts by its own deviation.
+    """
+    some, units = sample_of(data), own_units(data)
     seen = data[some]
-    error = mean_error(model, belief.mean[some].float(), seen.observations)
+    error = mean_error(model, belief.mean[some].float(), seen.observations, units)
+    if units is not None:
+        seen = replace(seen, observations=seen.observations / units.to(seen.observations.device))
     return drawing_figures(seen, error, mean_frame_error(model, seen.observations))
 
 

@@ -82,9 +82,17 @@ def sequence_errors(model: WorldModel, states: Tensor, frames: Tensor) -> Tensor
     return torch.cat([errors.flatten(1).mean(1) for errors in _squared_errors(model, states, frames)])
 
 
-def mean_error(model: WorldModel, states: Tensor, frames: Tensor) -> float:
-    """Mean squared error of ``states [N, T, state_size]`` decoded, against ``frames [N, T, *shape]``."""
-    return float(_mean((len(errors), errors.mean()) for errors in _squared_errors(model, states, frames)))
+def mean_error(model: WorldModel, states: Tensor, frames: Tensor, units: Tensor | None = None) -> float:
+    """Mean squared error of ``states [N, T, state_size]`` decoded, against ``frames [N, T, *shape]``.
+
+    Args:
+        model: which decodes.
+        states: of it.
+        frames: uint8 or floating point.
+        units: ``[*shape]``, what an error of each dimension is counted in; None: in the frames' own.
+    """
+    squared = 1.0 if units is None else units.to(states.device).square()
+    return float(_mean((len(errors), (errors / squared).mean()) for errors in _squared_errors(model, states, frames)))
 
 
 def mean_frame_error(model: WorldModel, frames: Tensor) -> float:

@@ -27,7 +27,6 @@ from latentrl.networks import NetworkName
 from latentrl.numerics.distributions import (
     DiagonalGaussian,
     PixelGaussian,
-    pixel_distortion,
 )
 from latentrl.priors.base import InitialDistribution
 from latentrl.transitions.frozen import FrozenTransition
@@ -57,6 +56,8 @@ class EKVAESettings:
         noise_floor: added to every learned variance.
         standardise: encoder and decoder work on standardised observations (:mod:`latentrl.networks.standardisation`),
             whose mean and scale are fitted before training: :meth:`EKVAE.prepare`.
+        each_reading: where they do, every dimension has a scale of its own, which its errors and sigma are in units
+            of: for sensors whose units have nothing to do with each other.
         drawn_frames: frames of every sequence, drawn anew, that the distortion is estimated from in training; 0 for
             all. Decoding large images is what a training step costs most.
     """
@@ -73,6 +74,7 @@ class EKVAESettings:
     initial_sigma: float = 0.3
     noise_floor: float = 1e-10
     standardise: bool = False
+    each_reading: bool = False
     network: NetworkName = "dense"
     drawn_frames: int = 0
 
@@ -131,7 +133,8 @@ class EKVAE(FrameAutoencoder, WorldModel):
             raise ValueError(f"position_size must lie in 1..state_size; got {settings.position_size}")
         self.spec, self.settings = spec, settings
         self.state_size, self.position_size = settings.state_size, settings.position_size
-        self.make_networks(spec, settings.network, settings.hidden, self.position_size, settings.standardise)
+        networks = settings.network, settings.hidden, self.position_size
+        self.make_networks(spec, *networks, settings.standardise, settings.each_reading)
         self.dynamics = LocallyLinearTransition(
             self.state_size,
             spec.action_size,
@@ -213,7 +216,7 @@ class EKVAE(FrameAutoencoder, WorldModel):
         posterior = self.encode(batch.observations)
         positions = posterior.rsample(generator)
         error = self._errors(positions, batch.observations, generator)
-        distortion = pixel_distortion(error, self.log_sigma, batch.observations[0, 0].numel())
+        distortion = self.distortion(error)
         rate_terms, states = self.sampled_rate_terms(posterior, positions, batch.actions, generator)
         rate = torch.stack(rate_terms).sum(0).float()
         terms = RateDistortion(rate, distortion.mean(1) * batch.length, error.mean(1))
@@ -262,7 +265,9 @@ class EKVAE(FrameAutoencoder, WorldModel):
 
     def prepare(self, data: Sequences) -> None:
         super().prepare(data)
-        if self.standard is not None:
+        if self.standard is not None and self.standard.each:
+            self.standard.fit_each(data.observations)
+        elif self.standard is not None:
             self.standard.fit(data.observations.flatten(0, 1))
 
     def locally_linear(self) -> LocallyLinearTransition:
@@ -298,8 +303,7 @@ class EKVAE(FrameAutoencoder, WorldModel):
         return FrozenTransition(self.dynamics)
 
     def emission(self, state: Tensor) -> PixelGaussian:
-        mean = self.decode(state[..., : self.position_size])
-        return PixelGaussian(mean, self.log_sigma.exp(), len(self.spec.observation_shape))
+        return self.around(self.decode(state[..., : self.position_size]))
 
     def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
         self.check_observation(observations)

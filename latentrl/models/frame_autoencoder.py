@@ -11,7 +11,7 @@ from latentrl.models.base import GenerativeModel, leading_shape
 from latentrl.models.spec import DataSpec
 from latentrl.networks import NETWORKS, NetworkName
 from latentrl.networks.standardisation import Standardisation
-from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.numerics.distributions import DiagonalGaussian, PixelGaussian, pixel_distortion
 from latentrl.numerics.frame_errors import frame_errors
 from latentrl.numerics.pieces import in_pieces
 
@@ -25,7 +25,13 @@ class FrameAutoencoder(GenerativeModel):
     standard: Standardisation | None
 
     def make_networks(
-        self, spec: DataSpec, network: NetworkName, hidden: tuple[int, ...], size: int, standardise: bool = False
+        self,
+        spec: DataSpec,
+        network: NetworkName,
+        hidden: tuple[int, ...],
+        size: int,
+        standardise: bool = False,
+        each_reading: bool = False,
     ) -> None:
         """Make ``encoder``, ``decoder`` and, if wanted, ``standard``.
 
@@ -35,6 +41,7 @@ class FrameAutoencoder(GenerativeModel):
             hidden: fully connected layers of the encoder and, reversed, of the decoder.
             size: Da.
             standardise: whether the networks work on standardised observations.
+            each_reading: whether every dimension has a scale of its own then, by which errors are weighed too.
 
         Raises:
             ValueError: no such network, or one that does not take observations of this shape.
@@ -48,7 +55,7 @@ class FrameAutoencoder(GenerativeModel):
             seen = tuple(make.reduce(torch.zeros(1, *seen)).shape[1:])
         self.encoder = make.encoder(seen, hidden, size)
         self.decoder = make.decoder(size, hidden[::-1], spec.observation_shape)
-        self.standard = Standardisation(spec.observation_shape) if standardise else None
+        self.standard = Standardisation(spec.observation_shape, each_reading) if standardise else None
 
     def encode(self, observations: Tensor) -> DiagonalGaussian:
         """q(a | x) for ``observations [..., *shape]``, Eq. 4.18."""
@@ -70,7 +77,7 @@ class FrameAutoencoder(GenerativeModel):
         return flat.reshape(*positions.shape[:-1], *shape)
 
     def squared_error(self, positions: Tensor, observations: Tensor) -> Tensor:
-        """Mean over the dimensions of (x - decoded a)^2, ``[...]``, images in [0, 1].
+        """Mean over the dimensions of (x - decoded a)^2, ``[...]``, images in [0, 1], each over its weight if any.
 
         Args:
             positions: ``[..., Da]``.
@@ -83,7 +90,23 @@ class FrameAutoencoder(GenerativeModel):
 
     def error_unit(self) -> Tensor:
         """The deviation that errors count in for the networks; a scalar, 1 where observations are not standardised."""
-        return torch.ones(()) if self.standard is None else self.standard.scale
+        return torch.ones(()) if self.standard is None else self.standard.unit
+
+    @property
+    def weights(self) -> Tensor | None:
+        """What a dimension's error is divided by, ``[*shape]``; None where all count alike."""
+        return None if self.standard is None else self.standard.weights
+
+    def around(self, mean: Tensor) -> PixelGaussian:
+        """p(x | a) around ``mean [..., *shape]``: sigma, for each dimension times its weight."""
+        sigma, weights = self.log_sigma.exp(), self.weights
+        return PixelGaussian(mean, sigma if weights is None else sigma * weights, len(self.spec.observation_shape))
+
+    def distortion(self, error: Tensor) -> Tensor:
+        """-log p(x | a) in nats of frames whose :meth:`squared_error` is ``error [...]``."""
+        weights = self.weights
+        found = pixel_distortion(error, self.log_sigma, math.prod(self.spec.observation_shape))
+        return found if weights is None else found + weights.log().sum()
 
     def set_deviation(self, error: Tensor) -> None:
         """Set the standard deviation of p(x | a) to the root of ``error``, a scalar squared error."""
@@ -109,5 +132,7 @@ class FrameAutoencoder(GenerativeModel):
         return (decoded if self.standard is None else self.standard.undo(decoded),)
 
     def _squared_error(self, positions: Tensor, frames: Tensor) -> tuple[Tensor]:
-        (decoded,) = self._decode(positions)
+        (decoded,), weights = self._decode(positions), self.weights
+        if weights is not None:
+            decoded, frames = decoded / weights, frames / weights
         return (frame_errors(decoded, frames),)

@@ -38,7 +38,6 @@ from latentrl.numerics.distributions import (
     cholesky,
     diagonal_log_prob,
     gaussian_log_prob,
-    pixel_distortion,
     sample_gaussian,
 )
 from latentrl.numerics.rolling import follow, is_plain
@@ -276,7 +275,7 @@ class KVAE(FrameAutoencoder, WorldModel):
         posterior = self.encode(batch.observations)
         positions = posterior.rsample(generator)
         error = self.squared_error(positions, batch.observations)
-        distortion = pixel_distortion(error, self.log_sigma, batch.observations[0, 0].numel())
+        distortion = self.distortion(error)
         rate, states = self.sampled_rate(posterior, positions, batch.actions, generator)
         return Sampled(RateDistortion(rate.float(), distortion.sum(1), error.mean(1)), states, posterior.mean)
 
@@ -353,8 +352,7 @@ class KVAE(FrameAutoencoder, WorldModel):
         return step
 
     def emission(self, state: Tensor) -> PixelGaussian:
-        mean = self.decode(self._position(self.unpack(state)))
-        return PixelGaussian(mean, self.log_sigma.exp(), len(self.spec.observation_shape))
+        return self.around(self.decode(self._position(self.unpack(state))))
 
     def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
         """With H = identity as the EKVAE's. With a mixed H the goal ``[Dz]`` of one image is a whole z: the one that a

@@ -26,7 +26,8 @@ def notes(situation: Situation, recipe: Recipe) -> list[str]:
             f"position, serves them better than {situation.options.state_size}"
         )
     found += too_few_steps(situation, recipe.settings)
-    found += advice_on_readings(measure_readings(situation.data), situation.kappa)
+    lost = None if situation.each_reading else situation.kappa
+    found += advice_on_readings(measure_readings(situation.data), lost)
     if recipe.left_out:
         missing = ", ".join(dict.fromkeys(name for lacks in recipe.left_out.values() for name in lacks))
         stages = ", ".join(recipe.left_out)

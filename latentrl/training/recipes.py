@@ -209,6 +209,7 @@ def model_settings(situation: Situation) -> dict[str, Any]:
         "prior": options.prior,
         "initial_sigma": initial_sigma(situation),
         "standardise": options.standardise,
+        "each_reading": situation.each_reading,
         "drawn_frames": DRAWN_FRAMES if options.network == "lean" else 0,
         "shortest": SHORTEST,
         "samples": 1 if situation.plain else SAMPLES,

@@ -22,8 +22,9 @@ from latentrl.models.capabilities import (
 )
 from latentrl.models.entry import ModelEntry
 from latentrl.networks import NetworkName, suggested_network
-from latentrl.networks.standardisation import data_deviation, suggested_standardisation
+from latentrl.networks.standardisation import data_deviation, own_units, suggested_standardisation
 from latentrl.priors import PRIORS
+from latentrl.runs.folder import load_settings
 from latentrl.support.errors import UserError
 from latentrl.training.options import TrainOptions, choose_device
 from latentrl.types import Sequences, is_image, is_image_shape
@@ -52,6 +53,7 @@ class Situation:
         kappa: bound of the constraint, root mean squared error per observation dimension.
         charted: the chart that the model is to start on, if blurred pictures do not tell all of its position.
         no_chart: why there is none, though there should be.
+        each_reading: whether every reading counts by its own deviation, where they are standardised.
         standardised: why observations are standardised, or not; None where that was given, or the model knows no such
             thing.
     """
@@ -67,6 +69,7 @@ class Situation:
     charted: Charted | None = None
     no_chart: str | None = None
     standardised: str | None = None
+    each_reading: bool = False
 
     @property
     def plain(self) -> bool:
@@ -119,7 +122,7 @@ def measure(options: TrainOptions, data: Sequences, read_charts: bool = True) ->
         kappa=deviation / 6 if options.kappa is None else options.kappa,
     )
     chosen = replace(options, network=_network(situation), backend=_backend(situation))
-    situation = _standardised(replace(situation, options=chosen))
+    situation = _each_reading(_standardised(replace(situation, options=chosen)))
     return _with_chart(situation) if read_charts else situation
 
 
@@ -163,6 +166,17 @@ def _standardised(situation: Situation) -> Situation:
         return replace(situation, options=replace(options, standardise=False))
     wanted, why = suggested_standardisation(situation.data)
     return replace(situation, options=replace(options, standardise=wanted), standardised=why)
+
+
+def _each_reading(situation: Situation) -> Situation:
+    """Whether every reading counts by its own deviation; a run goes on as it was begun."""
+    options = situation.options
+    if not options.standardise or not situation.entry.has_setting("each_reading") or situation.plain:
+        return situation
+    if options.resume:
+        begun = load_settings(options.folder)["model"]["settings"].get("each_reading", False)
+        return replace(situation, each_reading=bool(begun))
+    return replace(situation, each_reading=own_units(situation.data) is not None)
 
 
 def _with_chart(situation: Situation) -> Situation:

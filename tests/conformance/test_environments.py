@@ -198,7 +198,7 @@ def test_a_vectorised_one_refuses_what_is_no_number_of_systems_or_steps(env_id: 
     with pytest.raises(ValueError, match=re.escape(f"{name}={value!r}: give a whole number, one or more")):
         gymnasium.make_vec(env_id, vectorization_mode="vector_entry_point", **{**whole, **given})
     exact = {"num_envs": np.int64(2), "max_episode_steps": np.int32(3)}
-    gymnasium.make_vec(env_id, vectorization_mode="vector_entry_point", **exact).close()  # type: ignore[arg-type]
+    gymnasium.make_vec(env_id, vectorization_mode="vector_entry_point", **exact).close()
 
 
 def test_a_vectorised_step_takes_as_long(vector_env: VectorEnv) -> None:

@@ -93,7 +93,8 @@ def robot(hurry: float = 1.0) -> Sequences:
     generator = torch.Generator().manual_seed(0)
     angle, speed = 2 * math.pi * torch.rand(100, 2, generator=generator), torch.randn(100, 2, generator=generator)
     actions = 2 * torch.rand(100, 49, 2, generator=generator) - 1
-    step, readings = 0.01 * hurry, []
+    step = 0.01 * hurry
+    readings: list[torch.Tensor] = []
     for torque in (torch.zeros(100, 2), *actions.unbind(1)):
         for _ in range(5 if readings else 0):
             speed = speed + step * (4 * torque - 3 * angle.sin() - 0.3 * speed)

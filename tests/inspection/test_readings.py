@@ -46,14 +46,17 @@ def test_their_mean_square_is_the_deviation_of_all() -> None:
     assert measure_readings(table()) == Readings([], [], [])
 
 
-def test_inspect_and_train_say_it_of_newtons_beside_radians_and_not_of_like_units() -> None:
+def test_newtons_beside_radians_are_counted_by_their_own_deviations_or_it_is_said() -> None:
     data = robot()
     like = Sequences(data.observations / torch.tensor(measure_readings(data).deviations), data.actions)
-    for one, said in ((data, 1), (like, 0), (wheel(), 0)):
-        assert sum("in one" in line for line in inspect_sequences(one).advice) == said
-        found = measure(TrainOptions(data=Path("robot"), progress=False, device="cpu"), one)
-        assert found.kappa == pytest.approx(KAPPA_SHARE * found.deviation)
-        assert sum("in one" in line for line in notes(found, choose(found))) == said
+    for one, differ in ((data, 1), (like, 0), (wheel(), 0)):
+        assert not [line for line in inspect_sequences(one).advice if "in one" in line]
+        # An EKVAE counts each by its own deviation, others cannot.
+        for model, said in (("ekvae", 0), ("dks", differ)):
+            found = measure(TrainOptions(data=Path("robot"), model=model, progress=False, device="cpu"), one)
+            assert found.kappa == pytest.approx(KAPPA_SHARE * found.deviation)
+            assert found.each_reading == bool(differ and model == "ekvae")
+            assert sum("in one" in line for line in notes(found, choose(found))) == said
 
 
 def test_outliers_that_make_up_half_of_the_variance_are_named() -> None:

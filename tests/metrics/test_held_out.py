@@ -87,6 +87,21 @@ def test_what_is_not_drawn_is_told_of_what_was_observed_and_not_of_frames_withou
     assert held_out_figures(model, data, {}, ())["undrawn_share"] == 1.0
 
 
+def test_a_reading_that_is_lost_beside_others_is_told_of() -> None:
+    """Newtons in thousands are drawn exactly, radians beside them not at all: half of what varies."""
+    generator = torch.Generator().manual_seed(0)
+    phase = 6.3 * torch.rand(40, 1, 2, generator=generator)
+    readings = (phase + 0.4 * torch.arange(20).view(1, -1, 1)).sin() * torch.tensor([1.0, 2000.0])
+    model = EKVAE(DataSpec((2,), "float32", 1, (1.0,)), EKVAESettings(standardise=True, each_reading=True))
+    data = Sequences(readings, torch.zeros(40, 19, 1))
+    model.prepare(data)
+    model.eval().__class__ = Oracle
+    model.truth = readings * torch.tensor([0.0, 1.0])
+    assert held_out_figures(model, data, {}, ())["undrawn_share"] == pytest.approx(0.5, abs=0.02)
+    model.truth = readings
+    assert held_out_figures(model, data, {}, ())["undrawn_share"] == 0.0
+
+
 def test_the_same_seed_gives_the_same_figures() -> None:
     rng = np.random.default_rng(0)
     clean = rng.integers(0, 256, (6, 7, 8, 8, 1), dtype=np.uint8)

@@ -16,11 +16,12 @@ from latentrl.data_collection import storage
 from latentrl.models import build
 from latentrl.models.ekvae import EKVAE
 from latentrl.models.spec import DataSpec
-from latentrl.networks.standardisation import Standardisation, suggested_standardisation
+from latentrl.networks.standardisation import Standardisation, own_units, suggested_standardisation
 from latentrl.runs.folder import load_model
 from latentrl.support.errors import UserError
 from latentrl.train import train
 from latentrl.training.options import TrainOptions, arguments_of
+from latentrl.training.situation import measure
 from latentrl.types import Sequences, Trajectory
 
 
@@ -209,3 +210,99 @@ def test_the_share_of_what_stands_still_is_said() -> None:
 )
 def test_the_flag_is_a_choice_and_alone_a_yes(words: list[str], wanted: bool | None) -> None:
     assert tyro.cli(TrainOptions, args=arguments_of(words)).standardise is wanted
+
+
+# Sensors in units of their own
+
+
+def _turning(units: list[float], noise: int | None = None, sequences: int = 60) -> Sequences:
+    """Readings ``[60, 20, len(units)]`` that turn slowly, each in its unit and about as far from zero; the number
+    ``noise`` is a dead sensor's."""
+    generator = torch.Generator().manual_seed(0)
+    phase = 6.3 * torch.rand(sequences, 1, len(units), generator=generator)
+    readings = (phase + 0.4 * torch.arange(20).view(1, -1, 1)).sin()
+    if noise is not None:
+        readings[..., noise] = torch.randn(sequences, 20, generator=generator)
+    return Sequences((readings + 2) * torch.tensor(units), torch.zeros(sequences, 19, 1))
+
+
+def test_units_are_told_apart_where_a_reading_would_be_lost() -> None:
+    assert own_units(_turning([1.0, 1.0, 3.0])) is None, "a third of the largest is a half of the root mean square"
+    found = own_units(_turning([1.0, 0.05, 2000.0]))
+    assert found is not None
+    torch.testing.assert_close(found, 0.5**0.5 * torch.tensor([1.0, 0.05, 2000.0]), rtol=0.05, atol=0)
+    wanted, why = suggested_standardisation(_turning([1.0, 0.05, 2000.0]))
+    assert wanted and why == "readings deviate by 0.035 to 1.4e+03: each counts by its own deviation"
+    assert own_units(_drawn(0.0, 1.0)) is None
+
+
+def test_the_noise_of_a_dead_sensor_is_not_made_as_large_as_what_moves() -> None:
+    assert own_units(_turning([1.0, 0.001, 1.0], noise=1)) is None
+    found = own_units(_turning([1.0, 0.001, 500.0], noise=1))
+    assert found is not None and float(found[1]) > 100 and float(found[0]) < 1
+    still = _turning([1.0, 1.0, 500.0])
+    still.observations[..., 1] = 7.0
+    found = own_units(still)
+    assert found is not None and torch.isfinite(1 / found).all()
+    assert own_units(Sequences(torch.ones(5, 4, 2), torch.zeros(5, 3, 1))) is None
+
+
+def _sensors(units: list[float], data: Sequences) -> EKVAE:
+    torch.manual_seed(0)
+    settings = {"standardise": True, "each_reading": True, "hidden": [8]}
+    model = build("ekvae", DataSpec((len(units),), "float32", 1, (1.0,)), settings)
+    assert isinstance(model, EKVAE)
+    model.prepare(data)
+    return model
+
+
+def test_a_model_of_each_reading_does_not_know_its_unit() -> None:
+    """The same weights and readings in other units: the same positions, drawings, shares of error and gradients."""
+    shares, gradients = [], []
+    for units in ([1.0, 1.0, 1.0], [1.0, 0.05, 2000.0]):
+        data = _turning(units)
+        model = _sensors(units, data)
+        positions = model.encode(data.observations).mean
+        error = model.squared_error(positions, data.observations)
+        share = error.mean() / model.error_unit().square()
+        share.backward()
+        shares.append((positions.detach(), (model.decode(positions) / torch.tensor(units)).detach(), share.detach()))
+        gradients.append([one.grad for one in model.decoder.parameters()])
+        # Nothing drawn is an error as large as the data's deviation, whatever the units.
+        weights = _standard(model).weights
+        assert weights is not None
+        squared = (data.observations - data.observations.mean((0, 1))) / weights
+        assert float(squared.square().mean().sqrt()) == pytest.approx(float(model.error_unit()), rel=0.02)
+    for one, other in zip(*shares, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+    for grad, like in zip(*gradients, strict=True):
+        torch.testing.assert_close(grad, like, rtol=1e-3, atol=1e-4)
+
+
+@torch.no_grad()
+def test_its_distortion_is_the_likelihood_of_what_it_draws() -> None:
+    units = [1.0, 0.05, 2000.0]
+    data = _turning(units)
+    model = _sensors(units, data)
+    positions = model.encode(data.observations).mean
+    state = torch.cat((positions, torch.zeros(*positions.shape[:2], 1)), -1)
+    expected = -model.emission(state).log_prob(data.observations)
+    torch.testing.assert_close(model.distortion(model.squared_error(positions, data.observations)), expected)
+    assert model.emission(state).sigma.shape == (3,)
+
+
+def test_a_run_counts_its_readings_to_the_end_as_it_was_begun(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    readings = _turning([1.0, 0.05, 2000.0]).observations.numpy()
+    recorded = [Trajectory(x, rng.uniform(-1, 1, (19, 1)).astype(np.float32)) for x in readings]
+    bounds = {"action_low": [-1.0], "action_high": [1.0]}
+    for split in ("train", "test"):
+        storage.write(tmp_path / "data", split, recorded, bounds)
+    options = TrainOptions(
+        data=tmp_path / "data", run=tmp_path / "run", steps=4, batch=4, progress=False, device="cpu", kappa=1.0
+    )
+    model = load_model(train(options))
+    assert isinstance(model, EKVAE) and model.settings.each_reading and _standard(model).scale.shape == (3,)
+    begun = replace(options, resume=True)
+    data = _turning([1.0, 1.0, 1.0])
+    assert measure(begun, data).each_reading and not measure(replace(options, standardise=True), data).each_reading

@@ -21,7 +21,7 @@ from latentrl.models.frame_autoencoder import FrameAutoencoder
 from latentrl.models.spec import DataSpec
 from latentrl.models.statics.base import Drawn, StaticModel
 from latentrl.networks import NetworkName
-from latentrl.numerics.distributions import DiagonalGaussian, PixelBernoulli, PixelGaussian, pixel_distortion
+from latentrl.numerics.distributions import DiagonalGaussian, PixelBernoulli, PixelGaussian
 from latentrl.numerics.frame_errors import frame_errors
 from latentrl.numerics.pieces import in_pieces
 from latentrl.priors import InitialDistribution
@@ -174,7 +174,7 @@ class VAE(FrameAutoencoder, StaticModel):
         """log p(x | z) in nats and the squared error, each ``[...]``, of ``latents [..., Dz]`` and ``frames``."""
         if self.settings.likelihood == "gaussian":
             errors = self.squared_error(latents, frames)
-            return -pixel_distortion(errors, self.log_sigma, math.prod(self.spec.observation_shape)), errors
+            return -self.distortion(errors), errors
         shape = self.spec.observation_shape
         flat = (latents.reshape(-1, latents.shape[-1]), frames.reshape(-1, *shape))
         found = in_pieces(self._bernoulli, math.prod(shape), *flat)
@@ -198,7 +198,7 @@ class VAE(FrameAutoencoder, StaticModel):
         """p(x | z) for ``state [..., Dz]``, with its mean ``[..., *shape]`` (3.2.2.1 and 3.2.2.2)."""
         dims = len(self.spec.observation_shape)
         if self.settings.likelihood == "gaussian":
-            return PixelGaussian(self.decode(state), self.log_sigma.exp(), dims)
+            return self.around(self.decode(state))
         flat = self.decoder(state.reshape(-1, state.shape[-1]).float())
         return PixelBernoulli(flat.reshape(*state.shape[:-1], *self.spec.observation_shape), dims)
 
