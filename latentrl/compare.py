@@ -12,7 +12,7 @@ import tyro
 
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import policy_path
-from latentrl.evaluation.agents_by_name import contestant, goals_of_policies
+from latentrl.evaluation.agents_by_name import InModel, contestant, goals_of_policies
 from latentrl.evaluation.comparison import planned, unlearned
 from latentrl.evaluation.judging import judge, time_alone
 from latentrl.evaluation.options import CompareOptions, run_of
@@ -23,6 +23,7 @@ from latentrl.evaluation.table import as_csv, as_markdown, as_narrow, rows
 from latentrl.evaluation.trials import Trial
 from latentrl.goals.base import Goal
 from latentrl.goals.distances import EUCLID, check_trained_for
+from latentrl.goals.doubts import DOUBTS
 from latentrl.goals.picture import PictureGoal
 from latentrl.models.base import WorldModel
 from latentrl.runs.evaluated import digest_of
@@ -94,6 +95,8 @@ def _compare(
     for one in summaries:
         for warning in warnings(one):
             say(f"warning: {one['agent']}, {one['task']}: {warning}")
+    for doubt in dict.fromkeys(doubt for one in summaries for doubt in one.get(DOUBTS, ())):
+        say(f"warning: {doubt}")
     horizon = next((trial.horizon for trial in trials if trial.horizon is not None), None)
     distance = next((trial.distance for trial in trials if trial.distance is not None), None)
     _write(
@@ -110,7 +113,9 @@ def _compare(
 def _summary(trial: Trial, run: Run, model: WorldModel, on_act: Callable[[], object]) -> dict[str, Any]:
     setting = Setting.of(trial, run)
     who = contestant(setting, model)
-    return summarise(setting, judge(setting, who, on_act), time_alone(setting, who, model, SINGLE_STEPS))
+    found = summarise(setting, judge(setting, who, on_act), time_alone(setting, who, model, SINGLE_STEPS))
+    doubted = who.doubts() if isinstance(who, InModel) else []
+    return found | ({DOUBTS: doubted} if doubted else {})
 
 
 def _finished(path: Path, made_of: Mapping[str, Any]) -> dict[str, Any] | None:

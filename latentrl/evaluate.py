@@ -16,7 +16,7 @@ from PIL import Image
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import policy_path
 from latentrl.envs.measures import Outcome
-from latentrl.evaluation.agents_by_name import Contestant, contestant
+from latentrl.evaluation.agents_by_name import Contestant, InModel, contestant
 from latentrl.evaluation.film import film_goals
 from latentrl.evaluation.judging import Alone, Judged, judge, time_alone
 from latentrl.evaluation.options import EvaluateOptions, run_of, trial_of
@@ -28,6 +28,7 @@ from latentrl.figures.belief import belief_uncertainty
 from latentrl.figures.theme import to_png
 from latentrl.figures.video import write_gif
 from latentrl.goals.distances import EUCLID, check_trained_for
+from latentrl.goals.doubts import DOUBTS
 from latentrl.live.evaluation import EvaluationView
 from latentrl.live.terminal import can_show
 from latentrl.runs.evaluated import EVALUATED, acted
@@ -91,6 +92,9 @@ def _evaluate(options: EvaluateOptions, setting: Setting, tracker: Guarded | Non
     if trial.agent == "policy" or (trial.agent in PLANNERS and trial.physics != "true"):
         for warning in repeated(folder):
             say(f"warning: {warning}", flush=True)
+    doubted = who.doubts() if isinstance(who, InModel) else []
+    for doubt in doubted:
+        say(f"warning: {doubt}", flush=True)
     digests = acted(folder, policy_path(folder, trial.policy) if trial.agent == "policy" else None)
     film = options.video and setting.task.film
     goals = film and setting.own_goals is not None
@@ -99,6 +103,7 @@ def _evaluate(options: EvaluateOptions, setting: Setting, tracker: Guarded | Non
         alone = time_alone(setting, who, model, film=film and not goals)
         frames = film_goals(setting, who, model) if goals else alone.frames
     summary = {**summarise(setting, judged, alone), EVALUATED: digests, "options": options_to_json(options)}
+    summary |= {DOUBTS: doubted} if doubted else {}
     try:
         # First, for nobody may read what is printed.
         written = _write(setting, summary, alone, frames)

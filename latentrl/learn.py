@@ -18,6 +18,7 @@ from latentrl.agents.options import LearnOptions
 from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
 from latentrl.goals.base import Goal
 from latentrl.goals.distances import EUCLID, check_distance, check_trained_for
+from latentrl.goals.doubts import doubts
 from latentrl.goals.imagining import problem_of
 from latentrl.goals.parsing import parse_goal
 from latentrl.models.base import WorldModel
@@ -78,7 +79,8 @@ def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
         raise
     except ValueError as error:
         raise UserError(f"--policy {options.policy} --input {options.input}: {error}") from error
-    _warn_of_far_goal(text, goal, target, model)
+    for doubt in doubts(goal, model, options.run) or _far(text, goal, target, model):
+        say(f"warning: {doubt}", flush=True)
     notes: dict[str, object] = {
         "policy": options.policy,
         "goal": text,
@@ -206,24 +208,25 @@ def _warn_of_large_actions(options: LearnOptions, model: WorldModel) -> None:
         )
 
 
-def _warn_of_far_goal(text: str, goal: Goal, target: list[float] | None, model: WorldModel) -> None:
-    """Say that a position lies far from all where imagined episodes begin: readings in another unit, another camera.
+def _far(text: str, goal: Goal, target: list[float] | None, model: WorldModel) -> list[str]:
+    """What is to be said of a position far from all where imagined episodes begin: in another unit, by another camera.
 
     Raises:
         UserError: it is not finite.
     """
     if target is None or not goal.is_position:
-        return
+        return []
     if not all(map(math.isfinite, target)):
         raise UserError(f"--goal {text}: the model encodes it to {target}; give an observation as the data has them")
     starts = model.initial_states(512, torch.Generator().manual_seed(0))[:, : len(target)]
     low, high = starts.amin(0), starts.amax(0)
     beyond = torch.maximum(low - torch.tensor(target), torch.tensor(target) - high) / (high - low).clamp(min=1e-6)
-    if beyond.max() > 1.0:
-        say(
-            f"warning: --goal {text}: lies far outside of what the data shows, by {beyond.max():.1f} times its range; "
-            "is it in the units and from the camera of the data?"
-        )
+    if beyond.max() <= 1.0:
+        return []
+    return [
+        f"--goal {text}: lies far outside of what the data shows, by {beyond.max():.1f} times its range; is it in the "
+        "units and from the camera of the data?"
+    ]
 
 
 def _bounds(options: LearnOptions, model: WorldModel) -> ActionBounds:

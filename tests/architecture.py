@@ -235,6 +235,7 @@ REGISTRIES: tuple[Registry, ...] = (
         {
             "base": "what a goal is",
             "distances": "to one",
+            "doubts": "whether one is like what was seen",
             "imagining": "what one makes of a model",
             "picture": "the one without a keyword: what every other text names",
         },

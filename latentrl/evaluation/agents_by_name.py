@@ -20,6 +20,7 @@ from latentrl.evaluation.oracles import ORACLE, Reference
 from latentrl.evaluation.setting import Setting
 from latentrl.goals.base import Goal
 from latentrl.goals.distances import EUCLID
+from latentrl.goals.doubts import doubts
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.goals.picture import PictureGoal
 from latentrl.models.base import WorldModel
@@ -56,6 +57,16 @@ class InModel:
     def agent(self, index: int | None = None) -> LatentAgent:
         """A new agent for all episodes, or for one of them."""
         return LatentAgent(self.model, agents()[self.setting.trial.agent](self, index))
+
+    @property
+    def aims(self) -> bool:
+        """Whether who acts is told the goal: every planner, and a policy for any goal."""
+        return self.setting.trial.agent in PLANNERS or (self.policy is not None and bool(self.policy.goal_size))
+
+    def doubts(self) -> list[str]:
+        """See :func:`latentrl.goals.doubts.doubts`; nothing of who is told no goal."""
+        run = self.setting.run
+        return doubts(self.setting.goal, self.model, run.folder, run.data) if self.aims else []
 
     @cached_property
     def bounds(self) -> ActionBounds:

@@ -6,6 +6,8 @@ knows neither goals nor run folders, which stand on floors above its own.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from latentrl.envs import TASKS, tasks_in
 from latentrl.evaluation.agents_by_name import Bounded, goal_learned_for, stored_policy, suits
 from latentrl.evaluation.trials import task_of
 from latentrl.goals.distances import DISTANCES, EUCLID, check_distance
+from latentrl.goals.doubts import doubts, doubts_of
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.goals.picture import ObservedGoals
 from latentrl.models.base import WorldModel
@@ -120,8 +123,10 @@ def _reward(
     if goal is None:
         goal = _goal_of_data(folder, settings)
     if isinstance(goal, str | Path):
-        return goal_reward(parse_goal(str(goal)), model, folder, data, distance)
-    position = _position(model, goal)
+        meant = parse_goal(str(goal))
+        _warn(doubts(meant, model, folder, data))
+        return goal_reward(meant, model, folder, data, distance)
+    position = _position(model, goal, folder)
     return PositionReward(position, distance=DISTANCES[distance](position, model, folder, data))
 
 
@@ -135,8 +140,14 @@ def _goal_of_data(folder: Path, settings: dict[str, Any]) -> Path:
     return found
 
 
+def _warn(found: Sequence[str]) -> None:
+    """As Python warns, for here nobody reads what is printed."""
+    for one in found:
+        warnings.warn(one, UserWarning, stacklevel=4)
+
+
 @torch.no_grad()
-def _position(model: WorldModel, goal: NDArray[Any]) -> Tensor:
+def _position(model: WorldModel, goal: NDArray[Any], run: Path) -> Tensor:
     """The position ``[Da]`` in an observation, or ``[N, Da]`` in several."""
     expected = Expected.by(model)
     assert expected is not None
@@ -145,6 +156,7 @@ def _position(model: WorldModel, goal: NDArray[Any]) -> Tensor:
         expected.check_numbers(observations, None)
     except UserError as error:
         raise UserError(f"goal: {str(error).removeprefix('observation: ')}") from error
+    _warn(doubts_of(torch.as_tensor(np.array(observations)), model, run, "goal"))
     places = ObservedGoals(np.array(observations)).target(model, Path(), None)
     return places[0] if single else places
 

@@ -35,7 +35,7 @@ from latentrl.metrics.prediction import (
 )
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameDecoder, FrameEncoder, SplitState
-from latentrl.models.over_data import encode_frames, smooth
+from latentrl.models.over_data import encode_frames, redraw_errors, smooth
 from latentrl.networks.standardisation import own_units
 from latentrl.support.errors import UserError
 from latentrl.types import Belief, Sequences, is_image
@@ -118,8 +118,9 @@ def held_out_figures(
 
     Returns:
         The figures of :func:`~latentrl.metrics.coordinates.coordinate_r2`, of :func:`prediction_figures`, of
-        :func:`motion_figures` and of :func:`~latentrl.metrics.generation.generation_metrics`, ``untold_share`` and
-        ``undrawn_share``.
+        :func:`motion_figures` and of :func:`~latentrl.metrics.generation.generation_metrics`, ``untold_share``,
+        ``undrawn_share`` and, of a model of single frames, ``redrawn_worst``: the largest root mean squared error of a
+        frame that is drawn from where it is encoded, by which a goal that is unlike all of them is told.
     """
     device = next(model.parameters()).device
     belief = smooth(model, data) if belief is None else belief
@@ -127,7 +128,7 @@ def held_out_figures(
     seeded = torch.Generator(device=device).manual_seed(seed)
     figures |= prediction_figures(model, data, belief, _noise_free(data, truth), seeded)
     figures |= motion_figures(model, data, belief)
-    figures |= _undrawn_share(model, data, belief)
+    figures |= _undrawn_share(model, data, belief) | _redrawn(model, data)
     if len(data) >= FEWEST_SEQUENCES:
         figures["untold_share"] = _untold_share(model, data, belief)
         # A generator of its own: these figures are those of `imagine` with the same seed.
@@ -245,6 +246,13 @@ def _undrawn_share(model: WorldModel, data: Sequences, belief: Belief) -> dict[s
     if units is not None:
         seen = replace(seen, observations=seen.observations / units.to(seen.observations.device))
     return drawing_figures(seen, error, mean_frame_error(model, seen.observations))
+
+
+def _redrawn(model: WorldModel, data: Sequences) -> dict[str, float]:
+    if not (isinstance(model, FrameEncoder) and isinstance(model, FrameDecoder)):
+        return {}
+    worst = redraw_errors(model, data[sample_of(data)].observations.flatten(0, 1)).max()
+    return {"redrawn_worst": float(worst)}
 
 
 def _noise_free(data: Sequences, truth: Mapping[str, NDArray[np.floating]]) -> Tensor:

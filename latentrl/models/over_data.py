@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from latentrl.models.base import WorldModel
-from latentrl.models.capabilities import FrameEncoder
+from latentrl.models.capabilities import FrameDecoder, FrameEncoder
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.types import Belief, Sequences
 
@@ -67,3 +67,15 @@ def encode_frames(model: WorldModel, data: Sequences) -> DiagonalGaussian:
     device = next(model.parameters()).device
     found = [model.encode(piece.observations) for piece in sequence_pieces(data, device)]
     return DiagonalGaussian(torch.cat([one.mean for one in found]), torch.cat([one.variance for one in found]))
+
+
+@torch.no_grad()
+def redraw_errors(model: WorldModel, observations: Tensor) -> Tensor:
+    """Root mean squared error ``[N]`` of frames ``[N, *shape]`` as ``model`` draws them from where it encodes them; a
+    model of single frames, whose units they have."""
+    assert isinstance(model, FrameEncoder) and isinstance(model, FrameDecoder)
+    found = []
+    for piece in piece_slices(observations.unsqueeze(1)):
+        frames = observations[piece].to(next(model.parameters()).device)
+        found.append(model.squared_error(model.encode(frames).mean, frames).sqrt())
+    return torch.cat(found)

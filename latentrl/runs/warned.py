@@ -1,4 +1,4 @@
-"""What the training of a run warned of: whoever learns or plans in its model is told once more."""
+"""What the training of a run found and warned of: whoever learns or plans in its model is told once more."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ def training_warnings(run: Path) -> list[str]:
         # Neither learning nor acting needs the file: it is no reason to end.
         return []
     return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+
+def figure(run: Path, name: str) -> float | None:
+    """A figure in ``metrics.json`` of a run; None where nothing of the kind is kept there."""
+    try:
+        found = read_json(run / METRICS, "").get(name)
+    except UserError:
+        return None
+    return float(found) if isinstance(found, int | float) else None
 
 
 def repeated(run: Path) -> list[str]:

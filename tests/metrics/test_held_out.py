@@ -180,7 +180,7 @@ def test_samples_of_a_belief_have_its_moments_and_none_in_a_direction_that_is_kn
 
 
 PREDICTED = {f"mse_predict{start}_{of}" for start in ("", "_filtered") for of in ("mean", "median")}
-ALWAYS = PREDICTED | {"mse_reconstruction", "test_elbo_per_step"}
+ALWAYS = PREDICTED | {"mse_reconstruction", "test_elbo_per_step", "redrawn_worst"}
 ANGLES = {"r2_shoulder", "r2_wrist", "r2_shoulder_from_position_dims", "r2_wrist_from_position_dims"}
 VELOCITIES = {
     f"r2_{joint}_velocity{suffix}"

@@ -1,0 +1,101 @@
+"""Goals that look like nothing that was trained on are told, by every verb that takes one; others are not spoken of."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from latentrl.agents.options import LearnOptions
+from latentrl.compare import compare
+from latentrl.evaluate import evaluate
+from latentrl.evaluation.loading import load_agent
+from latentrl.evaluation.options import CompareOptions, EvaluateOptions
+from latentrl.goals.base import Goal
+from latentrl.goals.doubts import DOUBTS, REDRAWN, doubts
+from latentrl.goals.parsing import parse_goal
+from latentrl.learn import learn
+from latentrl.metrics.held_out import held_out_figures
+from latentrl.models import build
+from latentrl.models.base import WorldModel
+from latentrl.models.ekvae import EKVAE, EKVAESettings
+from latentrl.models.spec import DataSpec
+from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.types import Sequences
+
+
+class Square(EKVAE):
+    """Positions are the readings themselves, between -1 and 1: nothing else can be drawn."""
+
+    def encode(self, observations: Tensor) -> DiagonalGaussian:
+        return DiagonalGaussian(observations.clamp(-1, 1), torch.ones_like(observations))
+
+    def _decode(self, positions: Tensor) -> tuple[Tensor]:
+        return (positions,)
+
+
+def _square() -> Square:
+    return Square(DataSpec((2,), "float32", 1, (1.0,)), EKVAESettings(state_size=3, position_size=2)).eval()
+
+
+def _run(folder: Path, worst: float | None) -> Path:
+    (folder / "metrics.json").write_text(json.dumps({} if worst is None else {REDRAWN: worst}))
+    return folder
+
+
+def _said(folder: Path, readings: list[float], worst: float | None = 0.1) -> list[str]:
+    path = folder / "goal.json"
+    path.write_text(json.dumps(readings))
+    return doubts(parse_goal(str(path)), _square(), _run(folder, worst))
+
+
+def test_a_goal_beyond_the_data_is_drawn_worse_than_any_of_it(tmp_path: Path) -> None:
+    assert not _said(tmp_path, [0.3, -0.9]) and not _said(tmp_path, [1.15, 1.15])
+    (said,) = _said(tmp_path, [1.0, 3.0])
+    assert "off by 1.4 (root mean square), held-out readings by 0.1 at most" in said and "goal.json" in said
+
+
+def test_nothing_is_said_where_it_cannot_be_told(tmp_path: Path) -> None:
+    assert not _said(tmp_path, [9.0, 9.0], None)
+    (tmp_path / "metrics.json").unlink()
+    goal = parse_goal(str(tmp_path / "goal.json"))
+    assert not doubts(goal, _square(), tmp_path)
+    rssm = build("rssm", DataSpec((2,), "float32", 1, (1.0,)), {})
+    assert isinstance(rssm, WorldModel)
+    cases: list[tuple[Goal, WorldModel]] = [
+        (parse_goal("velocity:0.5"), _square()),
+        (parse_goal("any"), _square()),
+        (goal, rssm),
+    ]
+    for other, model in cases:
+        assert not doubts(other, model, _run(tmp_path, 0.1))
+
+
+def test_the_figure_is_the_worst_of_the_held_out_frames() -> None:
+    readings = torch.zeros(12, 9, 2)
+    readings[3, 4] = torch.tensor([2.0, 1.0])
+    figures = held_out_figures(_square(), Sequences(readings, torch.zeros(12, 8, 1)), {}, ())
+    assert figures[REDRAWN] == pytest.approx(0.5**0.5)
+
+
+def test_every_verb_that_takes_a_goal_says_it(pendulum_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An untrained model redraws nothing well."""
+    goal = pendulum_run.parent / "data" / "goal.png"
+    for worst, warned in ((1e-6, True), (10.0, False)):
+        _run(pendulum_run, worst)
+        summary = evaluate(EvaluateOptions(pendulum_run, agent="cem", goal=str(goal), steps=2, episodes=1, video=False))
+        assert ("is unlike all" in capsys.readouterr().out) == warned == (DOUBTS in summary)
+        brief = CompareOptions(pendulum_run, tasks=("swing-up",), agents=("cem",), steps=2, episodes=1)
+        compare(replace(brief, seed=int(warned), true_physics=False))
+        assert capsys.readouterr().out.count("is unlike all") == warned
+        learn(LearnOptions(pendulum_run, goal=str(goal), updates=1, horizon=2))
+        assert ("is unlike all" in capsys.readouterr().out) == warned
+        if warned:
+            with pytest.warns(UserWarning, match="is unlike all"):
+                load_agent(pendulum_run, str(goal), "cem")
+        else:
+            load_agent(pendulum_run, str(goal), "cem")
