@@ -10,6 +10,7 @@ from torch import Tensor
 from latentrl.networks.columns import Layers, parameters_of
 from latentrl.networks.dense import DiagonalGaussianMLP
 from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.numerics.feedback import follow_feedback
 from latentrl.numerics.rolling import all_recorded
 
 BLOCK = 512
@@ -32,7 +33,8 @@ def continued(network: DiagonalGaussianMLP, state: Tensor, control: Tensor) -> D
 
 
 class FrozenResidual:
-    """A copy of such a transition that no longer changes; implements `latentrl.types.RolloutDynamics`.
+    """A copy of such a transition that no longer changes; implements `latentrl.types.RolloutDynamics`,
+    `SmoothDynamics` and `FeedbackDynamics` there.
 
     Gradients flow through :meth:`transition` to states and actions, never to parameters.
 
@@ -66,6 +68,49 @@ class FrozenResidual:
         paths = [_follow(layers, now, inside, most, plain) for now, inside, most in zip(*parts, strict=True)]
         path = paths[0] if len(paths) == 1 else torch.cat(paths, 2)
         return path.permute(2, 0, 1).view(*lead, size)
+
+    @torch.no_grad()
+    def jacobians(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Slopes of the mean in the state ``[..., Dz, Dz]`` and the action ``[..., Dz, Du]``; no gradient."""
+        size, lead = state.shape[-1], state.shape[:-1]
+        controls = (action / self._scale).flatten(0, -2)
+        if not all_recorded(controls):
+            return self._differentiated(state, action)
+        (first, shift), *others = self._means(state.dtype, size)
+        values = torch.addmm(shift.T, torch.cat((state.reshape(-1, size), controls), -1), first.T)
+        slopes = first.expand(len(values), -1, -1)
+        for weight, bias in others:
+            slopes = weight @ (slopes * (values > 0).unsqueeze(-1))
+            values = torch.addmm(bias.T, values.relu(), weight.T)
+        by_state = slopes[..., :size] + torch.eye(size, dtype=slopes.dtype, device=slopes.device)
+        by_action = slopes[..., size:] / self._scale
+        return by_state.reshape(*lead, size, size), by_action.reshape(*lead, size, -1)
+
+    @torch.no_grad()
+    def rollout_feedback(
+        self, state: Tensor, base: Tensor, feedback: Tensor, around: Tensor, low: Tensor, high: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Actions ``[N, H, Du]`` and mean states ``[N, H, Dz]`` of an affine policy: see
+        `latentrl.types.FeedbackDynamics`."""
+        plain = all_recorded(torch.stack((low, high)) / self._scale)
+        layers, size = self._means(state.dtype, state.shape[-1]), state.shape[-1]
+
+        def step(before: Tensor, action: Tensor) -> Tensor:
+            if not plain:
+                return self.transition(before, action).mean
+            network = Layers(layers, len(before))
+            return before + network(torch.cat((before, action / self._scale), -1).T.contiguous())[:size].T
+
+        return follow_feedback(step, state, base, feedback, around, low, high)
+
+    def _differentiated(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """The slopes of what is continued beyond the recorded actions, by automatic differentiation."""
+        with torch.inference_mode(False), torch.enable_grad():
+            inputs = [tensor.clone().requires_grad_() for tensor in (state, action)]
+            outputs = self.transition(*inputs).mean.unbind(-1)
+            rows = [torch.autograd.grad(one.sum(), inputs, retain_graph=True) for one in outputs]
+        by_state, by_action = (torch.stack(column, -2) for column in zip(*rows, strict=True))
+        return by_state, by_action
 
     def _means(self, dtype: torch.dtype, size: int) -> list[tuple[Tensor, Tensor]]:
         """Weights ``[n_out, n_in]`` and biases ``[n_out, 1]`` of all layers; of the last what the means need."""

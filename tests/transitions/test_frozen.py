@@ -176,6 +176,32 @@ def test_a_frozen_residual_rolls_out_its_own_transition(largest: float, monkeypa
         torch.testing.assert_close(path[..., t, :], state)
 
 
+@pytest.mark.parametrize("largest", [0.9, 3.0])
+def test_a_frozen_residual_knows_its_slopes_and_follows_feedback(largest: float) -> None:
+    """By the layers within the training data's actions, by automatic differentiation beyond."""
+    torch.manual_seed(0)
+    model = build("dks", DataSpec((8, 8, 1), "uint8", 2, (2.0, 3.0)), asdict(MODELS["dks"].settings()))
+    frozen, limit = model.frozen(), largest * torch.tensor([2.0, 3.0])
+    assert isinstance(frozen, SmoothDynamics) and isinstance(frozen, FeedbackDynamics)
+    state = torch.randn(2, 5, 3, generator=seeded())
+    action = limit * (2 * torch.rand(2, 5, 2, generator=seeded(1)) - 1)
+    by_state, by_action = frozen.jacobians(state, action)
+    assert not by_state.requires_grad
+    for at in ((0, 0), (1, 4)):
+        z, u = torch.func.jacrev(lambda z, u: model.transition(z, u).mean, (0, 1))(state[at], action[at])
+        torch.testing.assert_close(by_state[at], z, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(by_action[at], u, rtol=1e-4, atol=1e-5)
+    base, around = torch.randn(5, 6, 2, generator=seeded(2)), torch.randn(5, 6, 3, generator=seeded(3))
+    feedback = torch.randn(5, 6, 2, 3, generator=seeded(4))
+    actions, path = frozen.rollout_feedback(state[0], base, feedback, around, -limit, limit)
+    before = state[0]
+    for t in range(6):
+        wanted = base[:, t] + (feedback[:, t] @ (before - around[:, t]).unsqueeze(-1)).squeeze(-1)
+        torch.testing.assert_close(actions[:, t], wanted.clamp(-limit, limit))
+        before = model.transition(before, actions[:, t]).mean
+        torch.testing.assert_close(path[:, t], before)
+
+
 def test_blocks_join_up(uncompiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
     frozen, g = FrozenTransition(make()), seeded()
     start, actions = torch.randn(7, 3, generator=g), torch.randn(7, 6, 2, generator=g)
