@@ -41,12 +41,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_page_holds_all_and_loads_nothing(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main([str(data)])
     said = capsys.readouterr().out
-    assert f"next: python -m latentrl.train --data '{data}' --position-size 2 --state-size 3\n" in said
+    assert f"next: python -m latentrl.train --data '{data}' --position-size 2 --state-size 4\n" in said
     assert "networks see plain observations: the mean reading is" in said
     page = (data / "inspection.html").read_text()
     assert "a wheel" in page and 'src="http' not in page and "{{" not in page
     found = json.loads((data / "inspection.json").read_text())
-    assert found["sizes"]["state_size"] == 3
+    assert found["sizes"]["state_size"] == 4
     assert found["standardise"]["standardise"] is False
     assert found["noise"] == pytest.approx(0.02, rel=0.2)
     assert found["actions"]["shift"] == 0
@@ -100,13 +100,13 @@ def test_too_little_and_bad_data_are_named(tmp_path: Path, data: Path) -> None:
 def test_train_takes_the_estimated_sizes(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = TrainOptions(data, tmp_path / "run", recipe="source", steps=1, batch=2, device="cpu", progress=False)
     for name, changes, sizes in (
-        ("both", {"state_size": AUTO, "position_size": AUTO}, (2, 3)),
+        ("both", {"state_size": AUTO, "position_size": AUTO}, (2, 4)),
         ("state", {"state_size": AUTO, "position_size": 1}, (1, 2)),
     ):
         run = train(TrainOptions(**{**vars(options), "run": tmp_path / name, **changes}))
         stored = json.loads((run / "settings.json").read_text())["options"]
         assert (stored["position_size"], stored["state_size"]) == sizes
-    assert "--position-size 2 --state-size 3" in capsys.readouterr().out
+    assert "--position-size 2 --state-size 4" in capsys.readouterr().out
     with pytest.raises(UserError, match="--position-size 2: give 1 to 1"):
         train(TrainOptions(**{**vars(options), "state_size": 1, "position_size": AUTO}))
 

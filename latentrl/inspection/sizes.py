@@ -13,6 +13,7 @@ from latentrl.geometry.slow_coordinates import most_telling, slow_functions, unt
 from latentrl.inspection.frames import Frames
 from latentrl.inspection.local import left_of, local_steps
 from latentrl.numerics.manifolds import intrinsic_dimension, neighbourhoods
+from latentrl.types import is_image
 
 LANDMARKS = 2500
 """Frames that the graph is made of."""
@@ -54,6 +55,7 @@ class Sizes:
         position_size: numbers that tell the positions without a break: an angle that turns around takes two.
         velocities: directions of motion that neither place nor action explain.
         connected: whether the frames hang together; if not, `position_size` counts no angles.
+        readings: whether frames are readings of sensors, which a model begins on as they are.
     """
 
     dimension: float
@@ -61,11 +63,22 @@ class Sizes:
     position_size: int
     velocities: int
     connected: bool
+    readings: bool = False
 
     @property
     def state_size(self) -> int:
         """Positions as they are told, and velocities."""
-        return self.position_size + self.velocities
+        return self.position_size + self.velocities_of(self.position_size)
+
+    def velocities_of(self, position_size: int) -> int:
+        """How many numbers tell the velocities of a position of so many numbers.
+
+        Pictures give a model a chart, around which one velocity goes as well as one angle. Readings give it none: cosine
+        and sine of an angle with one velocity between them were learned with seams where its sign turns around
+        (docs/ekvae.md, item 10), so each of their numbers has its own, if they have any.
+        """
+        spare = max(0, position_size - self.positions) if self.readings and self.velocities else 0
+        return self.velocities + spare
 
 
 def estimate_sizes(frames: Frames) -> tuple[Sizes, Coordinates | None]:
@@ -83,7 +96,8 @@ def estimate_sizes(frames: Frames) -> tuple[Sizes, Coordinates | None]:
             most = positions - 1 if size <= positions else positions
             size += positions - min(most, round(measured_dimension(found.values, owner[found.at], 0.0)))
         size = min(2 * positions, max(positions, size))
-    return Sizes(dimension, positions, size, count_velocities(frames, positions), found is not None), found
+    velocities, readings = count_velocities(frames, positions), not is_image(frames.sequences.observations)
+    return Sizes(dimension, positions, size, velocities, found is not None, readings), found
 
 
 def measured_dimension(points: Tensor, groups: Tensor, squared_noise: float) -> float:

@@ -195,12 +195,18 @@ def lines(found: Inspection) -> list[str]:
         f"single frames lie on {sizes.dimension:.1f} dimensions: {sizes.positions} "
         f"position{'s' * (sizes.positions > 1)}, told without a break by {sizes.position_size} "
         f"number{'s' * (sizes.position_size > 1)}; {sizes.velocities or 'no'} "
-        f"velocit{'y' if sizes.velocities == 1 else 'ies'} that frames do not show",
+        f"velocit{'y' if sizes.velocities == 1 else 'ies'} that frames do not show{_beside(sizes)}",
         "actions " + ", ".join(_range(actions, at) for at in range(len(actions.low))),
         f"actions are held in {actions.held:.0%} of the steps; they act {_shift(actions)}",
         f"an EKVAE's networks see {'standardised' if found.standardise.standardise else 'plain'} observations: "
         f"{found.standardise.why}",
     ]
+
+
+def _beside(sizes: Sizes) -> str:
+    """Why a state is to have more velocities than were counted."""
+    more = sizes.velocities_of(sizes.position_size) > sizes.velocities
+    return "; of readings, each of those numbers is given its own" if more else ""
 
 
 def _range(actions: Actions, at: int) -> str:

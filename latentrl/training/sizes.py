@@ -26,7 +26,7 @@ def with_sizes(options: TrainOptions, data: Sequences) -> TrainOptions:
     check_enough(data, f"{options.data}: --state-size auto")
     found = suggested_sizes(data)
     position = found.position_size if options.position_size == AUTO else options.position_size
-    state = position + found.velocities if options.state_size == AUTO else options.state_size
+    state = position + found.velocities_of(position) if options.state_size == AUTO else options.state_size
     chosen = replace(options, position_size=position, state_size=state)
     say(
         f"single frames lie on {found.dimension:.1f} dimensions, and move on in {found.velocities} ways that they do "

@@ -46,9 +46,9 @@ def of_places_and_speeds() -> Sequences:
     [
         (spring, 1, 1, 2),
         (lambda: spring(0.02), 1, 1, 2),
-        (wheel, 1, 2, 3),
-        (lambda: wheel(0.02), 1, 2, 3),
-        (wheels, 2, 4, 6),
+        (wheel, 1, 2, 4),
+        (lambda: wheel(0.02), 1, 2, 4),
+        (wheels, 2, 4, 8),
         (table, 2, 2, 4),
         (lambda: table(0.03), 2, 2, 4),
         (ball, 2, 2, 4),
