@@ -73,9 +73,9 @@ class Sizes:
     def velocities_of(self, position_size: int) -> int:
         """How many numbers tell the velocities of a position of so many numbers.
 
-        Pictures give a model a chart, around which one velocity goes as well as one angle. Readings give it none: cosine
-        and sine of an angle with one velocity between them were learned with seams where its sign turns around
-        (docs/ekvae.md, item 10), so each of their numbers has its own, if they have any.
+        Pictures give a model a chart, around which one velocity goes as well as one angle. Readings give it none: of
+        cosine and sine with one velocity between them it learned seams where the sign turns around (docs/inspect.md),
+        so each of their numbers has its own, if they have any.
         """
         spare = max(0, position_size - self.positions) if self.readings and self.velocities else 0
         return self.velocities + spare
