@@ -28,7 +28,7 @@ from latentrl.support.printing import say
 from latentrl.types import is_image_shape
 
 SAME_STEP = 0.05
-"""Relative difference of two steps' seconds that is none: rates are rounded, those of GIFs to hundredths of a second."""
+"""Share by which two steps' seconds may differ: rates are rounded, those of GIFs to hundredths of a second."""
 
 
 @dataclass(frozen=True)
