@@ -455,6 +455,31 @@ def test_films_with_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "run 1.gif: has no run 1.csv beside it" in refused(capsys, tmp_path / "films", "--out", tmp_path / "b")
 
 
+def test_logs_of_sensors_in_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same as from arrays, number for number, and the rate from the times."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "csv").mkdir()
+    (tmp_path / "npz").mkdir()
+    for number in range(4):
+        one = {"time": np.arange(12) / 50, **{name: rng.normal(size=12) for name in ("sin", "cos", "torque", "angle")}}
+        np.savez(tmp_path / "npz" / f"run_{number}.npz", **one)  # type: ignore[arg-type]
+        rows = [",".join(one), *(",".join(map(repr, map(float, row))) for row in zip(*one.values(), strict=True))]
+        (tmp_path / "csv" / f"run_{number}.csv").write_text("\n".join(rows))
+    named = ["--observation", "sin", "cos", "--actions", "torque", "--truth", "angle", "--length", "5"]
+    for form, more in (("csv", []), ("npz", ["--fps", "50"])):
+        main([str(tmp_path / form), *named, *more, "--goal", "run_2:3", "--out", str(tmp_path / f"{form}_data")])
+    metadata, splits = loaded(tmp_path / "csv_data")
+    assert metadata["control_step"] == pytest.approx(0.02) and metadata["origin"]["format"] == "tables"
+    for split, expected in loaded(tmp_path / "npz_data")[1].items():
+        assert splits[split].observations.equal(expected.observations) and splits[split].actions.equal(expected.actions)
+    # One alone, cut in time, at another rate; without times that are even there has to be one.
+    log = tmp_path / "csv" / "run_0.csv"
+    log.write_text(log.read_text().replace("\n0.04,", "\n0.05,"))
+    assert "run_0.csv: 'time' goes from 0.02 to 0.05 after row 2" in refused(capsys, log, *named[:-2], "--length", 3)
+    main([str(log), *named[:-2], "--length", "3", "--fps", "25", "--out", str(tmp_path / "one")])
+    assert loaded(tmp_path / "one")[0]["control_step"] == pytest.approx(0.04)
+
+
 BALL_TOML = """
 [[coordinates]]
 name = "across"

@@ -24,7 +24,11 @@ from latentrl.envs import ENVIRONMENTS, coordinates_of
 from latentrl.envs.declaration import Declaration, declaration_from_json
 from latentrl.support.errors import UserError, message_of
 from latentrl.support.options import check_one_or_more
+from latentrl.support.printing import say
 from latentrl.types import is_image_shape
+
+SAME_STEP = 0.05
+"""Share by which two steps' seconds may differ: rates are rounded, those of GIFs to hundredths of a second."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,11 @@ def recorded_with(stored: Mapping[str, Any], env: str | None, repeat: int | None
         _refuse_module(str(stored.get("env_id") or ""))
     if repeat is not None:
         check_one_or_more(repeat=repeat)
-        # The stored step is that of the stored repetition.
         step, before = found.get("control_step"), found.get("repeat") or 1
-        found |= {"repeat": repeat} | ({} if step is None else {"control_step": step * repeat / before})
+        # The stored step of an environment is that of the stored repetition. Recordings last as long as they last,
+        # however many steps of an environment fill one of theirs.
+        scaled = step is not None and stored.get("env_id")
+        found |= {"repeat": repeat} | ({"control_step": step * repeat / before} if scaled else {})
     return found
 
 
@@ -184,7 +190,19 @@ def _bounded(recorded: dict[str, Any], envs: VectorEnv) -> dict[str, Any]:
 
 
 def _control_step(recorded: Mapping[str, Any], envs: VectorEnv, repeat: int) -> float:
-    """As recorded, else what the environment says; 1 where nobody does."""
-    if recorded.get("control_step") is not None:
-        return float(recorded["control_step"])
-    return control_step_of(envs, repeat).seconds or 1.0
+    """As recorded, else what the environment says; 1 where nobody does. Warns where the two differ."""
+    told = control_step_of(envs, repeat)
+    if recorded.get("control_step") is None:
+        return told.seconds or 1.0
+    step = float(recorded["control_step"])
+    if told.seconds is not None and not math.isclose(step, told.seconds, rel_tol=SAME_STEP):
+        held = max(1, round(repeat * step / told.seconds))
+        right = math.isclose(step, held * told.seconds / repeat, rel_tol=SAME_STEP)
+        cure = f"give --repeat {held}" if right else "give one whose steps, held so often with --repeat, last as long"
+        say(
+            f"warning: a step of the data takes {step:.3g} s, one of {recorded['env_id']}"
+            f"{f' with --repeat {repeat}' if repeat > 1 else ''} {told.seconds:.3g} s, as its {told.said_by} says: the "
+            f"model foresees another time than passes; {cure}",
+            flush=True,
+        )
+    return step

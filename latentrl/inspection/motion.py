@@ -149,13 +149,13 @@ def advice_on_motion(motion: Motion, noise: float, length: int, held: int = 1) -
     """
     found = []
     about = f"about {motion.period:.0f}"
-    repeat = max(1, round(motion.period / USUAL))
+    repeat = _repeat(motion)
     if not motion.seen and motion.period > length:
-        most = max(2, min(repeat, LARGEST_REPEAT))
+        times, repeats = ("2", f"{2 * held}") if repeat == 2 else (f"2 to {repeat}", f"{2 * held} to {repeat * held}")
+        hold = f", or hold each action {times} times as long (collect --repeat {repeats}, or import --every)"
         found.append(
-            f"no sequence of {length} steps is long enough to show a swing of the slowest motion: give longer ones, or "
-            f"hold each action 2 to {most} times as long (collect --repeat {2 * held} to {most * held}, or import "
-            "--every), unless what counts is over sooner"
+            f"no sequence of {length} steps is long enough to show a swing of the slowest motion: give longer ones"
+            f"{hold if repeat > 1 else ''}, unless what counts is over sooner"
         )
     elif motion.period > MOST and repeat > 1:
         found.append(
@@ -179,6 +179,20 @@ def advice_on_motion(motion: Motion, noise: float, length: int, held: int = 1) -
     if motion.still > 0.5:
         found.append(f"{motion.still:.0%} of the steps change nothing: little is to be learned from them")
     return found
+
+
+def _repeat(motion: Motion) -> int:
+    """How many times as long each action may be held, so that the mean period, too, keeps the steps that it needs.
+
+    What is seen is believed, and the mean keeps `FEWEST`. What is extrapolated may be no motion at all: energy that
+    hardly changes within a sequence, or a wheel that turns about no place; there the mean keeps `USUAL`.
+    """
+    wanted = max(1, round(motion.period / USUAL))
+    if not motion.seen:
+        wanted = max(2, min(wanted, LARGEST_REPEAT))
+    if motion.mean_period is None:
+        return wanted
+    return max(1, min(wanted, int(motion.mean_period / (FEWEST if motion.seen else USUAL))))
 
 
 def _leading(frames: Frames, count: int) -> Tensor:

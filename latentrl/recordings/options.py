@@ -17,14 +17,14 @@ from latentrl.support.options import check_seed, default_hint
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Make a data folder of recordings that are there already: NumPy files, Minari, LeRobot, or films with tables."""
+    """Make a data folder of recordings that are there: NumPy or CSV files, Minari, LeRobot, or films with tables."""
 
     source: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]
     """The folder or file with the recordings, or the id of a Minari data set on this machine."""
     out: Annotated[Path | None, default_hint("data/SOURCE", "FOLDER")] = None
     """The data folder to make."""
     format: Annotated[str | None, default_hint("found out", "FORMAT")] = None
-    """lerobot, minari, videos or arrays."""
+    """lerobot, minari, videos, arrays or tables."""
     observation: Annotated[tuple[str, ...], default_hint("the only one there is", "KEY ...")] = ()
     """What is observed: one camera, or readings that are put side by side. camera, observations/camera, state:0,1."""
     actions: Annotated[tuple[str, ...], default_hint("the only ones there are", "KEY ...")] = ()
@@ -71,7 +71,8 @@ class ImportOptions:
     @property
     def folder(self) -> Path:
         """Where the data goes."""
-        return self.out or Path("data") / Path(self.source).absolute().name.removesuffix(".npz")
+        name = Path(self.source).absolute().name
+        return self.out or Path("data") / name.removesuffix(".npz").removesuffix(".csv")
 
     @property
     def picture_size(self) -> tuple[int, int] | None:

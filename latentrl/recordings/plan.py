@@ -253,5 +253,8 @@ def _given(options: ImportOptions, name: str, size: int) -> list[float] | None:
 
 
 def _control_step(options: ImportOptions, source: Source) -> float | None:
-    step = options.control_step or (1 / options.fps if options.fps else source.control_step)
+    given = options.control_step or (1 / options.fps if options.fps else None)
+    if given is None and source.no_step is not None:
+        raise UserError(source.no_step)
+    step = given or source.control_step
     return None if step is None else step * options.every

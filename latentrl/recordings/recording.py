@@ -67,6 +67,7 @@ class Source:
         control_step: seconds between observations, where the format says it.
         action_bounds: low ``[Du]`` and high ``[Du]``, where the format says them and they are finite.
         notes: what a user should know of how it was read, one line each.
+        no_step: why the times that were recorded tell no `control_step`: an error where the user gives none either.
     """
 
     path: Path
@@ -74,6 +75,7 @@ class Source:
     control_step: float | None = None
     action_bounds: tuple[list[float], list[float]] | None = None
     notes: tuple[str, ...] = field(default=())
+    no_step: str | None = None
 
 
 def missing_package(path: Path, package: str) -> UserError:

@@ -99,6 +99,15 @@ def write_videos(folder: Path, recordings: Sequence[Content], suffix: str, heade
     return str(folder)
 
 
+def write_tables(folder: Path, recordings: Sequence[Content]) -> str:
+    """A column for each number, and the time."""
+    for number, one in enumerate(recordings):
+        steps = zip(one["frames"], one["actions"], strict=True)
+        rows = [f"{at / RATE},{level},{float(force)!r}" for at, (level, force) in enumerate(steps)]
+        (folder / f"rec_{number}.csv").write_text("\n".join(["time,level,force", *rows]) + "\n")
+    return str(folder)
+
+
 def write_lerobot(folder: Path, recordings: Sequence[Content], version: int, pictures: str) -> str:
     """Version 2 or 3, with ``video`` or ``image`` pictures; version 3 has all episodes in the same files."""
     key, lengths = "observation.images.top", [len(one["frames"]) for one in recordings]
@@ -183,6 +192,7 @@ class Form:
         surplus: whether there are as many actions as frames.
         within: how far a read frame may be from the written one: films are not kept bit by bit.
         needs: the package that may be missing.
+        sensed: whether it holds no pictures: a number is seen and one is done at each step.
     """
 
     reader: str
@@ -193,6 +203,14 @@ class Form:
     surplus: bool = False
     within: int = 0
     needs: str | None = None
+    sensed: bool = False
+
+    def content(self, lengths: Sequence[int]) -> list[Content]:
+        """What is to be written: ``frames [T, 16, 24, 3]``, or ``[T]`` of sensors, and as many actions as it wants."""
+        made = content(lengths, self.surplus)
+        if not self.sensed:
+            return made
+        return [{"frames": one["frames"][:, 0, 0, 0], "actions": one["actions"][:, 0]} for one in made]
 
 
 TOP = "observation.images.top"
@@ -207,6 +225,7 @@ FORMS: dict[str, Form] = {
     "mp4": Form("videos", partial(write_videos, suffix=".mp4"), observation="video", within=4, needs="av"),
     "avi": Form("videos", partial(write_videos, suffix=".avi"), observation="video", within=4, needs="av"),
     "gif": Form("videos", partial(write_videos, suffix=".gif"), observation="video", within=2),
+    "csv": Form("tables", write_tables, (70, 9), "level", "force", surplus=True, sensed=True),
     **{
         f"lerobot-{version}-{pictures}": Form(
             "lerobot",

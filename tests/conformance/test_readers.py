@@ -15,7 +15,7 @@ from latentrl.recordings.readers import READERS, open_source
 from latentrl.recordings.readers.base import Reader
 from latentrl.recordings.recording import BLOCK, Source
 from latentrl.support.errors import UserError
-from tests.conformance.sources import FORMS, Content, Form, content
+from tests.conformance.sources import FORMS, Content, Form
 
 
 def check_takes_nothing_that_is_none(reader: Reader, folder: Path) -> None:
@@ -62,13 +62,13 @@ def test_reader_reads_what_was_written(name: str, tmp_path: Path) -> None:
     form = FORMS[name]
     if form.needs:
         pytest.importorskip(form.needs)
-    written = content(form.lengths, form.surplus)
+    written = form.content(form.lengths)
     there = form.write(tmp_path, written)
     assert READERS[form.reader].locate(there) is not None
     found, source = open_source(there)
     assert found == form.reader, "another reader took it"
     check_what_is_read(source, form, written)
-    if form.reader in ("videos", "lerobot"):
+    if form.reader in ("videos", "lerobot", "tables"):
         assert source.control_step == pytest.approx(0.1)
 
 
@@ -78,7 +78,7 @@ def test_damage_is_told_by_the_files_name(name: str, tmp_path: Path) -> None:
     form = FORMS[name]
     if form.needs:
         pytest.importorskip(form.needs)
-    written = content((3, 70) if "stacked" not in name else (70, 70), form.surplus)
+    written = form.content((3, 70) if "stacked" not in name else (70, 70))
     there = form.write(tmp_path, written)
     told = 0
     for file in sorted(path for path in tmp_path.rglob("*") if path.is_file()):

@@ -19,7 +19,7 @@ from latentrl.inspection.motion import (
 )
 from latentrl.inspection.sizes import estimate_sizes
 from latentrl.types import Sequences
-from tests.inspection.systems import noisy, spring
+from tests.inspection.systems import noisy, spring, turned
 
 
 def swings(period: float, length: int, count: int = 500) -> torch.Tensor:
@@ -82,6 +82,11 @@ def test_a_recorded_spring_has_its_period_and_its_speed() -> None:
         (Motion(0.1, 0.0, 5.0, True), 20, "steps are large"),
         (Motion(0.1, 0.0, 25.0, True), 12, "--length 25"),
         (Motion(0.1, 0.0, 500.0, False), 20, "no sequence of 20 .* 2 to 4 times as long .*--repeat 6 to 12"),
+        (Motion(0.1, 0.0, 80.0, True, 25.0), 40, "hold each action 2 times as long .*--repeat 6, or import --every 6"),
+        (Motion(0.1, 0.0, 80.0, True, 17.0), 40, None),
+        (Motion(0.1, 0.0, 500.0, False, 193.0), 20, "2 to 4 times as long .*--repeat 6 to 12"),
+        (Motion(0.1, 0.0, 500.0, False, 49.0), 20, "hold each action 2 times as long .*--repeat 6, or import --every"),
+        (Motion(0.1, 0.0, 85.0, False, 17.0), 20, "motion: give longer ones, unless what counts is over sooner$"),
         (Motion(0.1, 0.7, 20.0, True), 20, "70%"),
         (Motion(0.001, 0.0, 20.0, True), 20, "less .* than the noise"),
     ],
@@ -93,6 +98,26 @@ def test_advice_is_given_where_something_is_amiss(motion: Motion, length: int, s
     else:
         (line,) = found
         assert re.search(said, line)
+
+
+def test_a_wheel_about_no_place_is_not_slowed_down_for_ever() -> None:
+    """Pushed at random against friction, in a sine and a cosine: each advice is followed, and soon there is none."""
+    generator = torch.Generator().manual_seed(0)
+    pushes = torch.randn(200, 2400, generator=generator)
+    speed, angle = [torch.zeros(200)], [torch.zeros(200)]
+    for push in pushes.unbind(1):
+        speed.append(0.97 * speed[-1] + 0.01 * push)
+        angle.append(angle[-1] + speed[-1])
+    seen = turned(torch.stack(angle, 1).unsqueeze(-1))
+    held, advised = 1, True
+    while advised:
+        observations = seen[:, : 30 * held : held]
+        motion = measure_motion(look_at(Sequences(observations, pushes[:, :29].unsqueeze(-1))), None)
+        found = [re.search(r"hold each action (\d)", line) for line in advice_on_motion(motion, 0.0, 30, held)]
+        advised = any(found)
+        held *= 2 if advised else 1
+    assert 1 < held <= 32
+    assert motion.mean_period is not None and motion.mean_period > 10
 
 
 def test_pictures_have_the_mean_period_of_what_moves_in_them() -> None:

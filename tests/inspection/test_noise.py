@@ -10,7 +10,7 @@ from latentrl.inspection.noise import interpolation_noise
 from latentrl.inspection.summary import inspect_sequences
 from latentrl.support.errors import UserError
 from latentrl.types import Sequences
-from tests.inspection.systems import noisy, robot, spring, table, wheel
+from tests.inspection.systems import moved, noisy, robot, spring, table, turned, wheel
 
 
 @pytest.mark.parametrize("noise", [0.005, 0.02, 0.1])
@@ -29,6 +29,15 @@ def test_each_sensor_has_its_own_in_its_own_unit() -> None:
     seen = scale * (data.observations + noise * torch.randn(data.observations.shape, generator=generator))
     found = interpolation_noise(seen + torch.tensor([0.0, 1e4]), data.actions)
     torch.testing.assert_close(found, scale * noise, rtol=0.25, atol=0)
+
+
+@pytest.mark.parametrize("noise", [0.003, 0.03, 0.1])
+def test_an_encoders_noise_along_the_circle_is_not_lost(noise: float) -> None:
+    """An angle's noise, seen in its sine and cosine, is one noise between two readings, and none across the circle."""
+    places, actions = moved(400, 20, 1)
+    seen = turned(noisy(torch.pi * places, noise))
+    for one in interpolation_noise(seen, actions):
+        assert float(one) == pytest.approx(noise / 2**0.5, rel=0.35)
 
 
 ROBOT_NOISES = pytest.mark.parametrize(

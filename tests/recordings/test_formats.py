@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import latentrl.recordings.film
+from latentrl.recordings.columns import read_table, step_of
 from latentrl.recordings.film import film_blocks, film_facts
 from latentrl.recordings.readers import READERS, lerobot, open_source
-from latentrl.recordings.readers.videos import read_table
 from latentrl.support.errors import UserError
 from tests.conformance.sources import content, write_film, write_lerobot, write_minari
 from tools.pictures import huge_picture
@@ -270,3 +270,45 @@ def test_tables(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(UserError, match=f"a.csv.*{message}"):
             read_table(path)
+
+
+def test_a_column_of_times_tells_the_step() -> None:
+    exact = np.arange(50) / 60
+    assert step_of([]) is None and step_of([("a", exact[:1])]) is None
+    assert step_of([("a", exact), ("b", exact[:7] + 1e9)]) == pytest.approx(1 / 60, rel=1e-5)
+    # To milliseconds: 16, 17, 17, 16, ...
+    assert step_of([("a", exact.round(3))]) == pytest.approx(1 / 60, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ([0.0, 0.1, 0.2, 0.32, 0.4, 0.5], r"b goes from 0\.2 to 0\.32 after row 3, a step usually takes 0\.1: .*--fps"),
+        ([0.0, 0.1, 0.2, 0.0, 0.1, 0.2], r"b goes from 0\.2 to 0 after row 3"),
+        ([0.0, 0.1, float("nan"), 0.3, 0.4], r"b goes from 0\.1 to nan after row 2"),
+        ([0.0, 0.2, 0.4], r"b goes from 0 to 0\.2 after row 1"),
+    ],
+    ids=["a step that is longer", "another recording", "no number", "another rate"],
+)
+def test_steps_of_different_length_are_named(times: list[float], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        step_of([("a", np.arange(10) / 10), ("b", np.array(times))])
+    with pytest.raises(UserError, match="a goes from 3 to 3 after row 1"):
+        step_of([("a", np.full(4, 3.0))])
+
+
+def test_of_many_tables_one_is_held(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.csv").write_text(f"x,u\n{ord(name)},1\n")
+    _, source = open_source(str(tmp_path))
+    first, *_ = source.recordings
+    (tmp_path / "a.csv").write_text("x,u\n5,1\n")
+    assert [float(next(first.blocks("x"))[0]) for _ in range(2)] == [5, 5], "read anew, once"
+    assert vars(vars(first)["last"])["_columns"].keys() == {"x", "u"}
+
+
+def test_tables_beside_films_are_the_films(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,u\n1,1\n")
+    (tmp_path / "b.mp4").write_bytes(b"film")
+    assert READERS["tables"].locate(str(tmp_path)) is None
+    assert READERS["tables"].locate(str(tmp_path / "a.csv")) == tmp_path / "a.csv"

@@ -6,6 +6,7 @@ from latentrl.recordings.readers.arrays import ArrayReader
 from latentrl.recordings.readers.base import Reader
 from latentrl.recordings.readers.lerobot import LeRobotReader
 from latentrl.recordings.readers.minari import MinariReader
+from latentrl.recordings.readers.tables import TableReader
 from latentrl.recordings.readers.videos import VideoReader
 from latentrl.recordings.recording import Source
 from latentrl.support.errors import UserError
@@ -15,6 +16,7 @@ READERS: dict[str, Reader] = {
     "minari": MinariReader(),
     "videos": VideoReader(),
     "arrays": ArrayReader(),
+    "tables": TableReader(),
 }
 """By name, in the order in which they are asked whether a source is theirs."""
 

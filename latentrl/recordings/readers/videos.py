@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentrl.recordings.columns import read_table
 from latentrl.recordings.film import FILMS, film_blocks, film_facts
 from latentrl.recordings.recording import BLOCK, Key, Source
 from latentrl.support.errors import UserError
 
-VIDEO, COLUMNS = "video", "actions"
-"""The keys of the film, and of all columns of a table without a header."""
-DELIMITERS = (";", "\t", ",")
+VIDEO = "video"
+"""The key of the film."""
 
 
 class VideoReader:
@@ -76,55 +75,6 @@ class FilmRecording:
         column = self.columns[key]
         for at in range(0, len(column), BLOCK):
             yield column[at : at + BLOCK]
-
-
-def read_table(path: Path) -> dict[str, NDArray[np.float64]]:
-    """The columns of a CSV file that hold numbers, each ``[T]``, by name; without a header ``[T, D]`` together.
-
-    Separated by commas, semicolons or tabs, whichever the first line has; an empty cell is not a number (NaN).
-
-    Raises:
-        UserError: no rows, or one of another length; names the line.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as text ({error}); write a CSV file") from error
-    delimiter = next((mark for mark in DELIMITERS if lines and mark in lines[0]), ",")
-    try:
-        rows = list(csv.reader(lines, delimiter=delimiter))
-    except csv.Error as error:
-        raise UserError(f"{path}: is no CSV file ({error}); write one with a row for each action") from error
-    numbered = [(at, row) for at, row in enumerate(rows, 1) if any(map(str.strip, row))]
-    header = None
-    if numbered and any(_number(cell) is None for cell in numbered[0][1]):
-        header = [cell.strip() for cell in numbered.pop(0)[1]]
-    if not numbered:
-        raise UserError(f"{path}: has no rows; give one for each action")
-    width = len(header or numbered[0][1])
-    for at, row in numbered:
-        if len(row) != width:
-            raise UserError(f"{path}, line {at}: has {len(row)} cells, the first line {width}; write all of them")
-    cells = [[_number(cell) for cell in row] for _, row in numbered]
-    if header is None:
-        for (at, row), found in zip(numbered, cells, strict=True):
-            if None in found:
-                raise UserError(
-                    f"{path}, line {at}: {row[found.index(None)]!r} is no number; a table without a header is"
-                )
-        return {COLUMNS: np.array(cells, np.float64)}
-    if len(set(header)) < width or "" in header:
-        raise UserError(f"{path}: its header is {header}; give every column a name of its own")
-    columns = dict(zip(header, zip(*cells, strict=True), strict=True))
-    return {name: np.array(column, np.float64) for name, column in columns.items() if None not in column}
-
-
-def _number(cell: str) -> float | None:
-    """The cell's number, NaN where it is empty, None where it holds something else."""
-    try:
-        return float(cell) if cell.strip() else float("nan")
-    except ValueError:
-        return None
 
 
 def _films(path: Path) -> list[Path]:
