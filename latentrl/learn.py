@@ -15,7 +15,7 @@ from latentrl.agents.bounds import ActionBounds
 from latentrl.agents.horizon import horizon_steps
 from latentrl.agents.learning import PART, LearningInterrupted, learn_into, log_folder
 from latentrl.agents.options import LearnOptions
-from latentrl.agents.policies import Learner, PolicyKind, policy_kind, policy_path
+from latentrl.agents.policies import Learner, PolicyKind, check_policy, policy_kind, policy_path
 from latentrl.goals.base import Goal
 from latentrl.goals.distances import EUCLID, check_distance, check_trained_for
 from latentrl.goals.doubts import doubts
@@ -57,6 +57,7 @@ def learn(options: LearnOptions) -> Path:
     check_seed(options.seed)
     check_distance(options.distance)
     kind, name = policy_kind(options.policy), policy_name(options)
+    check_policy(options.policy)
     if options.track is not None:
         choice_of(options.track)
     with in_use(options.run):
@@ -100,7 +101,8 @@ def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
     with claimed(path), few_threads(), tracked(beside, options.run, notes, path.stem) as tracker:
         _say_replaced(options.run, path, text)
         try:
-            learn_into(options.run, learner, notes, path.stem, () if tracker is None else (tracker,), unit)
+            trackers = () if tracker is None else (tracker,)
+            learn_into(options.run, learner, notes, path.stem, trackers, unit, options.progress)
         except LearningInterrupted as stopped:
             _say_interrupted(stopped, path, unit)
             raise SystemExit(130) from None

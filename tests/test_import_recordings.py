@@ -472,6 +472,9 @@ def test_logs_of_sensors_in_tables(tmp_path: Path, capsys: pytest.CaptureFixture
     assert metadata["control_step"] == pytest.approx(0.02) and metadata["origin"]["format"] == "tables"
     for split, expected in loaded(tmp_path / "npz_data")[1].items():
         assert splits[split].observations.equal(expected.observations) and splits[split].actions.equal(expected.actions)
+    main([str(tmp_path / "csv"), *named, "--goal", "[0.5, -1]", "--out", str(tmp_path / "goal")])
+    assert json.loads((tmp_path / "goal" / "goal.json").read_text()) == [0.5, -1.0]
+    assert "--goal [0.5]: has the shape [1]" in refused(capsys, tmp_path / "csv", *named, "--goal", "[0.5]")
     # One alone, cut in time, at another rate; without times that are even there has to be one.
     log = tmp_path / "csv" / "run_0.csv"
     log.write_text(log.read_text().replace("\n0.04,", "\n0.05,"))

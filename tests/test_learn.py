@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import re
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -110,6 +111,17 @@ def test_what_another_way_of_learning_counts_is_refused_with_the_cure_and_the_ho
         with pytest.raises(UserError, match=re.escape(cure)):
             verb.learn(options(run, **changes))
     assert notes(verb.learn(options(run, policy="DDPG", steps=64, horizon=7)))["learner"]["length"] == 7
+
+
+def test_the_bar_is_left_out_where_it_is_not_wanted(run: Path) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for progress in (True, False):
+        with redirect_stderr(Terminal()) as shown:
+            verb.learn(options(run, progress=progress))
+        assert ("learn:" in shown.getvalue()) == progress
 
 
 def test_a_policy_is_kept_where_nobody_reads_what_is_printed(run: Path) -> None:
@@ -271,6 +283,7 @@ def test_a_policy_for_any_goal_is_larger_and_learns_longer(run: Path, monkeypatc
         ({"drop": 0.3}, "--input belief"),
         ({"input": "belief", "drop": 1.5}, r"\[0, 1\)"),
         ({"policy": "sacc"}, "no algorithm 'sacc'"),
+        ({"policy": "far", "updates": 60}, "--policy far: is none of analytic-gradient, sac, .* no algorithm 'far'"),
         ({"policy": "DQN"}, "DQN cannot be used here"),
         ({"name": "../elsewhere"}, "--name"),
         ({"name": ""}, "--name"),

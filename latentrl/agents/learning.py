@@ -50,6 +50,7 @@ def learn_into(
     name: str = "policy",
     trackers: Sequence[Scalars] = (),
     unit: str = "step",
+    shown: bool = True,
 ) -> Path:
     """Run ``learner`` to its end and save policy and history in ``folder``.
 
@@ -58,7 +59,8 @@ def learn_into(
     is there stays. Once a policy of that name is learned to its end, what an interrupted one has left is removed. What
     the learner has chosen itself is noted among its settings (``notes["learner"]``).
 
-    What goes to the log goes to ``trackers`` too; ``unit`` is what the budget is counted in.
+    What goes to the log goes to ``trackers`` too; ``unit`` is what the budget is counted in; ``shown`` says whether
+    there is a progress bar.
 
     Raises:
         LearningInterrupted: on Ctrl-C.
@@ -67,7 +69,7 @@ def learn_into(
     done = 0
     with (
         closing(Board(log_folder(folder, name))) as log,
-        progress(learner.budget, unit, "learn") as bar,
+        progress(learner.budget, unit, "learn", shown=shown) as bar,
         deferred_interrupt() as check,
     ):
 

@@ -24,8 +24,9 @@ class LearnOptions:
     run: Annotated[Path, RUN]
     """The run folder of a trained model, or zoo:NAME; the policy is written into it."""
     goal: Annotated[str | None, default_hint("what came with the run's data", "GOAL")] = None
-    """A picture of the goal, frame:SEQUENCE:STEP, sequence:NUMBER or velocity:FRACTION; or any, for a policy that is
-    told which position to reach when it acts, as in tasks where every episode has a goal of its own."""
+    """A picture of the goal, readings (a file, or [0.87, -0.5]), frame:SEQUENCE:STEP, sequence:NUMBER or
+    velocity:FRACTION; or any, for a policy that is told which position to reach when it acts, as in tasks where every
+    episode has a goal of its own."""
     distance: Annotated[str, tyro.conf.arg(metavar="{euclid,geodesic,flat}")] = "euclid"
     """How far a position is from the goal: euclid, a straight line in the latent space; geodesic, the shortest way
     along the data, by how much the pictures change; flat, that by one metric, of a model trained with --flat."""
@@ -53,5 +54,7 @@ class LearnOptions:
     """With --input belief: the share of imagined frames that never arrive, for a policy that meets this in reality."""
     seed: int = 0
     """Of the first weights and of everything imagined."""
+    progress: bool = True
+    """Show a progress bar."""
     track: Annotated[str | None, TRACK] = None
     """Where else the figures go, beside TensorBoard's log in the run folder."""

@@ -37,7 +37,7 @@ from latentrl.shipped.copies import readable
 from latentrl.support.devices import usable_device
 from latentrl.support.errors import UserError
 
-GoalLike = str | Path | NDArray[Any]
+GoalLike = str | Path | float | NDArray[Any]
 
 
 def load_agent(
@@ -61,8 +61,9 @@ def load_agent(
 
     Args:
         run: the run folder of a trained model, or ``zoo:NAME`` for one that comes with the package.
-        goal: a picture's or readings' file, the text of ``--goal``, an observation ``[*shape]``, or one for each of N
-            parallel episodes, ``[N, *shape]``. None: what came with the run's data; a policy has learned its own.
+        goal: a picture's or readings' file, the text of ``--goal``, an observation ``[*shape]`` (or a number, where a
+            single reading is observed), or one for each of N parallel episodes, ``[N, *shape]``. None: what came with
+            the run's data; a policy has learned its own.
         agent: a planner's name, ``policy`` or ``random``.
         policy: which of the run's policies, for the agent ``policy``.
         action_limit: the largest action to both sides, in the environment's units. None: the run's own bounds, or the
@@ -147,12 +148,13 @@ def _warn(found: Sequence[str]) -> None:
 
 
 @torch.no_grad()
-def _position(model: WorldModel, goal: NDArray[Any], run: Path) -> Tensor:
+def _position(model: WorldModel, goal: float | NDArray[Any], run: Path) -> Tensor:
     """The position ``[Da]`` in an observation, or ``[N, Da]`` in several."""
     expected = Expected.by(model)
     assert expected is not None
     try:
-        observations, single = expected.batch(goal)
+        alone = np.ndim(goal) == 0 and expected.shape == (1,)
+        observations, single = expected.batch(np.reshape(goal, 1) if alone else goal)
         expected.check_numbers(observations, None)
     except UserError as error:
         raise UserError(f"goal: {str(error).removeprefix('observation: ')}") from error

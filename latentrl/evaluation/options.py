@@ -265,5 +265,5 @@ def _learned_goal(options: EvaluateOptions, agent: str, task: str, run: Run) -> 
     # A policy from before goals were noted stands for a picture without a name.
     nameless = own is not None and str(own) == str(PictureGoal(Path()))
     # A run that was sent on has its goal with it; the policy notes where that lay when it was learned.
-    moved = isinstance(own, PictureGoal) and run.goals is not None and not own.path.is_file()
+    moved = isinstance(own, PictureGoal) and run.goals is not None and own.is_file and not own.path.is_file()
     return None if own is None or not own.is_single or nameless or moved else GivenGoal.parse(str(own))

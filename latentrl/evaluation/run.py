@@ -176,7 +176,7 @@ class Run:
         if task.goal is None:
             return None if beside is None else PictureGoal(beside)
         goal = parse_goal(task.goal)
-        if not isinstance(goal, PictureGoal) or (task.near and not (home / goal.path).is_file()):
+        if not isinstance(goal, PictureGoal) or not goal.is_file or (task.near and not (home / goal.path).is_file()):
             return goal
         if (home / goal.path).is_file() or beside is None:
             return PictureGoal(home / goal.path)

@@ -78,8 +78,9 @@ def recorded_with(stored: Mapping[str, Any], env: str | None, repeat: int | None
         step, before = found.get("control_step"), found.get("repeat") or 1
         # The stored step of an environment is that of the stored repetition. Recordings last as long as they last,
         # however many steps of an environment fill one of theirs.
-        scaled = step is not None and stored.get("env_id")
-        found |= {"repeat": repeat} | ({"control_step": step * repeat / before} if scaled else {})
+        found["repeat"] = repeat
+        if step is not None and stored.get("env_id"):
+            found["control_step"] = step * repeat / before
     return found
 
 

@@ -5,6 +5,7 @@ text                goal                                              reward
 ==================  ================================================  ==========
 ``goal.png``        the position in a picture                         Eq. 4.32
 ``goal.json``       the position in a list of sensor readings         Eq. 4.32
+``[0.87, -0.5]``    the same, the readings themselves                 Eq. 4.32
 ``frame:12:3``      the position in step 3 of recorded sequence 12    Eq. 4.32
 ``sequence:12``     the mean velocity of recorded sequence 12         Eq. 4.33
 ``velocity:-0.85``  a share of the data's top speed, with a sign      Eq. 4.33
@@ -45,7 +46,7 @@ GOALS: dict[str, type[WrittenGoal]] = {
 
 
 def parse_goal(text: str) -> WrittenGoal:
-    """The goal that ``text`` stands for: a keyword of `GOALS`, a colon and numbers, or else the path of a file.
+    """The goal that ``text`` stands for: a keyword of `GOALS`, a colon and numbers, or else a file's path or a list.
 
     Raises:
         UserError: the text begins like a goal of a known kind and does not go on like one.

@@ -17,7 +17,7 @@ from torch import Tensor
 from latentrl.goals.base import Goal, WrittenGoal
 from latentrl.models.base import WorldModel
 from latentrl.support.errors import UserError
-from latentrl.support.files import parsed_json
+from latentrl.support.files import is_list, parsed_json
 from latentrl.support.pictures import amiss
 
 MODES = {1: "L", 3: "RGB"}
@@ -28,7 +28,11 @@ LARGEST_FILE = 2**28
 
 @dataclass(frozen=True)
 class PictureGoal(WrittenGoal):
-    """The position in a picture, or in readings: what a text means that begins with no goal's keyword."""
+    """The position in a picture, or in readings: what a text means that begins with no goal's keyword.
+
+    Attributes:
+        path: the file's; or readings that are written out themselves, ``[0.87, -0.5]``.
+    """
 
     path: Path
     is_position: ClassVar[bool] = True
@@ -36,8 +40,13 @@ class PictureGoal(WrittenGoal):
 
     @classmethod
     def parse(cls, rest: str) -> PictureGoal:
-        """The whole text is the file's name."""
+        """The whole text is the file's name, or a list of readings."""
         return cls(Path(rest))
+
+    @property
+    def is_file(self) -> bool:
+        """Whether a file is named; else readings are written out, and lie nowhere."""
+        return not is_list(str(self.path))
 
     def __str__(self) -> str:
         return str(self.path)
@@ -75,7 +84,8 @@ def read_goal(path: Path, shape: Sequence[int], dtype: str | None = None) -> NDA
     """One raw observation: the picture in ``path``, ``[H, W, C]`` uint8, or its numbers, ``[*shape]`` float32.
 
     Args:
-        path: anything Pillow reads; for a model that sees no pictures, a JSON list of numbers (nested as ``shape``).
+        path: anything Pillow reads; for a model that sees no pictures, a JSON list of numbers (nested as ``shape``), in
+            a file or in the place of its name.
         shape: the observation shape of the model that is to encode it, ``(H, W, C)`` for pictures.
         dtype: of what it sees; None: pictures where the shape is that of one. One that sees floats is given numbers.
 
@@ -128,10 +138,12 @@ def _check_picture(path: Path, image: Image.Image, size: tuple[int, int], mode: 
 
 
 def _read_numbers(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    _check_file(path, "a JSON list of readings")
+    written = str(path) if is_list(str(path)) else None
+    if written is None:
+        _check_file(path, "a JSON list of readings, or a file that holds one")
     try:
         with np.errstate(over="ignore"):  # too large for float32: infinite, which is refused below
-            numbers = np.array(parsed_json(path.read_text(encoding="utf-8")), dtype=np.float32)
+            numbers = np.array(parsed_json(written or path.read_text(encoding="utf-8")), dtype=np.float32)
     except (ValueError, TypeError, OSError, OverflowError) as error:
         raise UserError(
             f"--goal {path}: the model observes numbers of shape {shape}, no pictures; give a JSON list of them"

@@ -16,7 +16,7 @@ from latentrl.recordings.film import UNREADABLE
 from latentrl.recordings.observing import Seen
 from latentrl.recordings.plan import Plan
 from latentrl.support.errors import UserError
-from latentrl.support.files import parsed_json
+from latentrl.support.files import is_list, parsed_json
 from latentrl.support.pictures import DEEP, amiss
 
 PICTURE, READINGS = "goal.png", "goal.json"
@@ -26,7 +26,8 @@ def read_goal(text: str, plan: Plan) -> NDArray[Any]:
     """The observation ``[H, W, C]`` uint8 or ``[D]`` float32 that a ``--goal`` means.
 
     Args:
-        text: a file, or ``RECORDING:FRAME``: a recorded frame, counted from 0, or from the end if negative.
+        text: a file; a JSON list of readings; or ``RECORDING:FRAME``, a recorded frame, counted from 0, or from the end
+            if negative.
         plan: how observations are made.
 
     Raises:
@@ -35,6 +36,8 @@ def read_goal(text: str, plan: Plan) -> NDArray[Any]:
     named = re.fullmatch(r"(.+):(-?\d+)", text)
     if named and not Path(text).exists():
         return _recorded(text, named[1], int(named[2]), plan)
+    if is_list(text) and not isinstance(plan.observing, Seen):
+        return _readings(text, text, plan.observing.shape)
     path = Path(text)
     if not path.is_file():
         raise UserError(
@@ -42,7 +45,7 @@ def read_goal(text: str, plan: Plan) -> NDArray[Any]:
         )
     if isinstance(plan.observing, Seen):
         return _picture(path, plan.observing)
-    return _readings(path, plan.observing.shape)
+    return _readings(text, path, plan.observing.shape)
 
 
 def write_goal(goal: NDArray[Any], folder: Path) -> Path:
@@ -112,13 +115,15 @@ def _check_header(path: Path, image: Image.Image, seen: Seen) -> None:
         raise UserError(f"--goal {path}: {problem}")
 
 
-def _readings(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _readings(text: str, source: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """The readings in a file, or in a list that is written out."""
     try:
-        found = np.array(parsed_json(path.read_text(encoding="utf-8")), np.float32)
+        written = source if isinstance(source, str) else source.read_text(encoding="utf-8")
+        found = np.array(parsed_json(written), np.float32)
     except (OSError, ValueError, TypeError, OverflowError) as error:
-        raise UserError(f"--goal {path}: readings are observed; give a JSON list of {shape[0]} numbers") from error
+        raise UserError(f"--goal {text}: readings are observed; give a JSON list of {shape[0]} numbers") from error
     if found.shape != shape or not np.isfinite(found).all():
         raise UserError(
-            f"--goal {path}: has the shape {list(found.shape)}; give a JSON list of {shape[0]} finite numbers"
+            f"--goal {text}: has the shape {list(found.shape)}; give a JSON list of {shape[0]} finite numbers"
         )
     return found

@@ -62,7 +62,7 @@ class ImportOptions:
     action_high: Annotated[tuple[float, ...], default_hint("what the format says, or the largest", "FLOAT ...")] = ()
     """Largest action."""
     goal: Annotated[str | None, default_hint("none", "FILE|RECORDING:FRAME")] = None
-    """What to reach: a picture, a JSON list of readings, or a recorded frame; stored in the data folder."""
+    """What to reach: a picture, a JSON list of readings or its file, or a recorded frame; stored with the data."""
     describe: Annotated[Path | None, default_hint("none", "FILE")] = None
     """Coordinates of --truth and tasks, declared in a TOML or JSON file."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False

@@ -96,6 +96,11 @@ def parsed_json(text: str | bytes) -> Any:
         raise ValueError("too many brackets within each other") from error
 
 
+def is_list(text: str) -> bool:
+    """Whether a user has written a JSON list itself, in the place of a file's name."""
+    return text.strip().startswith("[") and text.strip().endswith("]")
+
+
 def read_json(path: Path, cure: str) -> dict[str, Any]:
     """Read a JSON file that holds an object.
 

@@ -21,6 +21,7 @@ from latentrl.collect import CollectOptions, collect
 from latentrl.compare import compare
 from latentrl.data_collection.storage import load_ground_truth, load_metadata, load_sequences, write
 from latentrl.evaluate import evaluate, main
+from latentrl.evaluation.loading import load_agent
 from latentrl.evaluation.options import CompareOptions, EvaluateOptions
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.setting import Setting
@@ -130,6 +131,36 @@ def test_what_is_measured_is_the_environments_return_and_the_distance_to_the_goa
     assert summary["action_low"] == pytest.approx(LOW) and summary["action_high"] == pytest.approx(HIGH)
     assert (summary["task"], summary["goal"]) == ("reach", str(ball_run.parent / "data" / "goal.json"))
     assert json.loads((ball_run / "evaluation_random_reach.json").read_text()) == summary
+
+
+def test_readings_are_a_goal_as_they_are_written(ball_run: Path) -> None:
+    """The same as the file that holds them, for whoever evaluates and whoever makes an agent."""
+    (ball_run / "other.json").write_text("[0.25, -0.5]")
+    by_file, written = (
+        evaluate(options(ball_run, agent="cem", goal=goal)) for goal in (str(ball_run / "other.json"), "[0.25, -0.5]")
+    )
+    assert written["goal"] == "[0.25, -0.5]"
+    assert values(written, "observed_at_end") == values(by_file, "observed_at_end")
+    path = learn(LearnOptions(ball_run, goal="[0.25, -0.5]", updates=1, horizon=2))
+    assert json.loads(path.with_suffix(".json").read_text())["settings"]["goal"] == "[0.25, -0.5]"
+    assert evaluate(options(ball_run, agent="policy", goal="[0.25, -0.5]"))["goal"] == "[0.25, -0.5]"
+    assert evaluate(options(ball_run, agent="policy"))["goal"] == "[0.25, -0.5]", "what it has learned to reach"
+
+
+def test_a_number_is_the_goal_of_who_sees_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    made = [
+        Trajectory(rng.normal(size=(4, 1)).astype(np.float32), rng.normal(size=(3, 1)).astype(np.float32), {})
+        for _ in range(3)
+    ]
+    for split in ("train", "test"):
+        write(tmp_path / "data", split, made, {"env_id": None, "action_low": [-9.0], "action_high": [9.0]})
+    run = untrained(tmp_path / "run", tmp_path / "data")
+    seen = np.zeros(1, np.float32)
+    acted = [load_agent(run, goal, seed=1).act(seen).tolist() for goal in (90.0, 90, "[90.0]", np.array([90.0]))]
+    assert all(one == acted[0] for one in acted[1:])
+    with pytest.raises(UserError, match=r"goal: has the shape \(\)"):
+        load_agent(untrained(tmp_path / "ball", collected(tmp_path / "two")), 90.0)
 
 
 def test_encoded_distances_are_those_of_the_models_own_filter(ball_run: Path) -> None:

@@ -149,8 +149,26 @@ def test_readings_are_a_json_list(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=words) as caught:
             read_goal(path, (2,))
         assert str(path) in str(caught.value)
-    with pytest.raises(UserError, match="no such file"):
+    with pytest.raises(UserError, match="no such file; give a JSON list of readings, or a file"):
         read_goal(tmp_path / "none.json", (2,))
+
+
+def test_readings_are_written_out_in_the_place_of_a_file(tmp_path: Path) -> None:
+    goal = parse_goal("[1.5, -2.5e-1]")
+    assert isinstance(goal, PictureGoal) and not goal.is_file and parse_goal(str(goal)) == goal
+    assert read_goal(goal.path, (2,)).tolist() == [1.5, -0.25]
+    assert read_goal(Path("[[1], [2]]"), (2, 1)).tolist() == [[1], [2]]
+    for text, words in (
+        ("[1.5]", r"--goal \[1.5\]: has the shape \(1,\)"),
+        ("[1, x]", "JSON list"),
+        ("[1, NaN]", "finite"),
+    ):
+        with pytest.raises(UserError, match=words):
+            read_goal(Path(text), (2,))
+    # No picture can be written so.
+    with pytest.raises(UserError, match="no such file; give a picture"):
+        read_goal(goal.path, (16, 16, 1))
+    assert PictureGoal.parse("[a].json").is_file
 
 
 def test_unsuitable_goal_images_name_file_and_cure(tmp_path: Path) -> None:

@@ -42,10 +42,15 @@ def in_imagination(*args: Any) -> Learner:
     try:
         from latentrl.agents.policies.stable_baselines import StableBaselines
     except ModuleNotFoundError as error:
-        if error.name is None or not error.name.startswith("stable_baselines3"):
-            raise
-        raise UserError("this policy needs stable-baselines3: pip install 'latentrl[sb3]'") from error
+        raise _missing(error) from error
     return StableBaselines(*args)
+
+
+def _missing(error: ModuleNotFoundError) -> Exception:
+    """What to raise where the optional extra is not there; another module that is missing stays what it is."""
+    if error.name is None or not error.name.startswith("stable_baselines3"):
+        return error
+    return UserError("this policy needs stable-baselines3: pip install 'latentrl[sb3]'")
 
 
 POLICIES: dict[str, PolicyKind] = {
@@ -59,6 +64,24 @@ POLICIES: dict[str, PolicyKind] = {
 def policy_kind(name: str) -> PolicyKind:
     """The kind called ``name``: one of `POLICIES`, else a class of stable-baselines3, not yet checked."""
     return POLICIES.get(name) or PolicyKind(default_options(name), in_imagination)
+
+
+def check_policy(name: str) -> None:
+    """Refuse a name that is neither in `POLICIES` nor that of an algorithm, before anything is said of its options.
+
+    Raises:
+        UserError: there is none, or stable-baselines3 is not installed.
+    """
+    if name in POLICIES:
+        return
+    try:
+        from latentrl.agents.policies.stable_baselines_policy import algorithm_class
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    try:
+        algorithm_class(name)
+    except ValueError as error:
+        raise UserError(f"--policy {name}: is none of {', '.join(POLICIES)}, and {error}") from error
 
 
 __all__ = [
@@ -75,6 +98,7 @@ __all__ = [
     "StableBaselinesOptions",
     "StartStates",
     "Update",
+    "check_policy",
     "default_options",
     "load_policy",
     "policy_kind",
