@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from latentrl.networks.columns import Layers, parameters_of
 from latentrl.networks.dense import DiagonalGaussianMLP
@@ -97,7 +97,7 @@ class FrozenResidual:
 
         def step(before: Tensor, action: Tensor) -> Tensor:
             if not plain:
-                return self.transition(before, action).mean
+                return self._mean(before, action, self._scale)
             network = Layers(layers, len(before))
             return before + network(torch.cat((before, action / self._scale), -1).T.contiguous())[:size].T
 
@@ -107,10 +107,27 @@ class FrozenResidual:
         """The slopes of what is continued beyond the recorded actions, by automatic differentiation."""
         with torch.inference_mode(False), torch.enable_grad():
             inputs = [tensor.clone().requires_grad_() for tensor in (state, action)]
-            outputs = self.transition(*inputs).mean.unbind(-1)
+            # Of what was made in inference mode nothing is kept for a gradient, but of a copy.
+            outputs = self._mean(*inputs, self._scale.clone()).unbind(-1)
             rows = [torch.autograd.grad(one.sum(), inputs, retain_graph=True) for one in outputs]
         by_state, by_action = (torch.stack(column, -2) for column in zip(*rows, strict=True))
         return by_state, by_action
+
+    def _mean(self, state: Tensor, action: Tensor, scale: Tensor) -> Tensor:
+        """The mean of :meth:`transition`, in the state's precision."""
+        layers = self._means(state.dtype, state.shape[-1])
+
+        def change(before: Tensor, control: Tensor) -> Tensor:
+            values = torch.cat((before, control), -1)
+            for weight, bias in layers[:-1]:
+                values = nn.functional.linear(values, weight, bias[:, 0]).relu()
+            return nn.functional.linear(values, layers[-1][0], layers[-1][1][:, 0])
+
+        control = action / scale
+        excess = control.abs().amax(-1, keepdim=True).clamp(min=1.0)
+        inside = control / excess
+        ahead, back = change(state, inside), change(state, -inside)
+        return state + torch.where(excess > 1, 0.5 * (ahead + back + excess * (ahead - back)), ahead)
 
     def _means(self, dtype: torch.dtype, size: int) -> list[tuple[Tensor, Tensor]]:
         """Weights ``[n_out, n_in]`` and biases ``[n_out, 1]`` of all layers; of the last what the means need."""

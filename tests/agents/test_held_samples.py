@@ -123,6 +123,17 @@ def test_growth_is_the_spectral_radius_of_all_steps() -> None:
     assert float(growth(coasting)) < 4.0
 
 
+def test_growth_is_told_where_single_precision_has_no_such_number() -> None:
+    """A product of what grows by 1e14 has infinities of both signs: no number, and so it looked like a broken plan."""
+    turn, _ = torch.linalg.qr(torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(0)))
+    steps = (torch.tensor([3.0, 30.0, 0.01])[:, None, None] * turn)[:, None].expand(-1, 30, -1, -1)
+    far, further, gone = growth(steps).tolist()
+    assert 3.0**30 <= far < 2 * 3.0**30 and further > 3e38 and gone < 1e-30
+    steps = steps.clone()
+    steps[0, 3, 1, 1] = torch.nan
+    assert not bool(growth(steps)[0] > 200) and bool(growth(steps)[1] > 200)
+
+
 def test_of_many_plans_only_the_unstable_ones_are_held() -> None:
     """Beyond zero the pendulum falls, short of it everything comes to rest: there samples are as free as can be."""
 

@@ -202,6 +202,28 @@ def test_a_frozen_residual_knows_its_slopes_and_follows_feedback(largest: float)
         torch.testing.assert_close(path[:, t], before)
 
 
+@pytest.mark.parametrize("largest", [0.9, 3.0])
+def test_a_frozen_residual_does_so_in_the_state_s_precision_and_where_it_was_made_without_gradients(
+    largest: float,
+) -> None:
+    torch.manual_seed(0)
+    model = build("dks", DataSpec((8, 8, 1), "uint8", 2, (2.0, 3.0)), asdict(MODELS["dks"].settings()))
+    with torch.inference_mode():
+        frozen = model.frozen()
+    limit = largest * torch.tensor([2.0, 3.0])
+    state, action = torch.randn(5, 3, generator=seeded()), limit.expand(5, 2)
+    policy = action[:, None], torch.zeros(5, 1, 2, 3), state[:, None], -limit, limit
+    single = *frozen.jacobians(state, action), *frozen.rollout_feedback(state, *policy)
+    doubled = [one.double() for one in policy]
+    double = (
+        *frozen.jacobians(state.double(), action.double()),
+        *frozen.rollout_feedback(state.double(), *doubled),
+    )
+    for one, other in zip(single, double, strict=True):
+        assert other.dtype == torch.float64
+        torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=1e-5)
+
+
 def test_blocks_join_up(uncompiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
     frozen, g = FrozenTransition(make()), seeded()
     start, actions = torch.randn(7, 3, generator=g), torch.randn(7, 6, 2, generator=g)

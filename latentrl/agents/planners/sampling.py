@@ -231,15 +231,20 @@ def growth(by_state: Tensor) -> Tensor:
     Args:
         by_state: Jacobians ``[B, H, Dz, Dz]`` of a step each.
     """
-    product = by_state
-    while product.shape[1] > 1:
+    product, logs = by_state, by_state.new_zeros(len(by_state))
+    while True:
+        # Scaled, or what grows most would be no number in single precision, and pass for broken.
+        largest = product.abs().amax((-2, -1), keepdim=True).clamp(min=torch.finfo(product.dtype).tiny)
+        product, logs = product / largest, logs + largest.log().sum((1, 2, 3))
+        if product.shape[1] == 1:
+            break
         odd = product[:, -1:] if product.shape[1] % 2 else product[:, :0]
         pairs = product[:, : product.shape[1] // 2 * 2]
         product = torch.cat((pairs[:, 1::2] @ pairs[:, 0::2], odd), 1)
     whole = product[:, 0]
     twice = whole @ whole
     # |P^4|^(1/4): eigenvalues as such would have to be waited for, and ask what is broken for an error.
-    return (twice @ twice).square().sum((-2, -1)).pow(0.125)
+    return (logs + (twice @ twice).square().sum((-2, -1)).log() / 8).exp()
 
 
 def _picked(values: Tensor, chosen: Tensor) -> Tensor:
