@@ -244,7 +244,7 @@ def _undrawn_share(model: WorldModel, data: Sequences, belief: Belief) -> dict[s
     seen = data[some]
     error = mean_error(model, belief.mean[some].float(), seen.observations, units)
     if units is not None:
-        seen = replace(seen, observations=seen.observations / units.to(seen.observations.device))
+        seen = replace(seen, observations=model.to_unit(seen.observations) / units.to(seen.observations.device))
     return drawing_figures(seen, error, mean_frame_error(model, seen.observations))
 
 

@@ -134,5 +134,5 @@ class FrameAutoencoder(GenerativeModel):
     def _squared_error(self, positions: Tensor, frames: Tensor) -> tuple[Tensor]:
         (decoded,), weights = self._decode(positions), self.weights
         if weights is not None:
-            decoded, frames = decoded / weights, frames / weights
+            decoded, frames = decoded / weights, self.to_unit(frames) / weights
         return (frame_errors(decoded, frames),)

@@ -13,6 +13,7 @@ import torch
 import tyro
 
 from latentrl.data_collection import storage
+from latentrl.metrics.held_out import held_out_figures
 from latentrl.models import build
 from latentrl.models.ekvae import EKVAE
 from latentrl.models.spec import DataSpec
@@ -250,7 +251,8 @@ def test_the_noise_of_a_dead_sensor_is_not_made_as_large_as_what_moves() -> None
 def _sensors(units: list[float], data: Sequences) -> EKVAE:
     torch.manual_seed(0)
     settings = {"standardise": True, "each_reading": True, "hidden": [8]}
-    model = build("ekvae", DataSpec((len(units),), "float32", 1, (1.0,)), settings)
+    kind = str(data.observations.dtype).removeprefix("torch.")
+    model = build("ekvae", DataSpec((len(units),), kind, 1, (1.0,)), settings)
     assert isinstance(model, EKVAE)
     model.prepare(data)
     return model
@@ -289,6 +291,19 @@ def test_its_distortion_is_the_likelihood_of_what_it_draws() -> None:
     expected = -model.emission(state).log_prob(data.observations)
     torch.testing.assert_close(model.distortion(model.squared_error(positions, data.observations)), expected)
     assert model.emission(state).sigma.shape == (3,)
+
+
+@torch.no_grad()
+def test_whole_numbers_from_0_to_255_are_counted_in_the_unit_interval_as_pictures_are() -> None:
+    data = _turning([50.0, 2.0])
+    whole = replace(data, observations=data.observations.round().to(torch.uint8))
+    model = _sensors([50.0, 2.0], whole)
+    assert own_units(whole) is not None
+    positions = model.encode(whole.observations).mean
+    error = model.squared_error(positions, whole.observations)
+    torch.testing.assert_close(error, model.squared_error(positions, whole.observations.float() / 255))
+    # What is drawn here is about the mean reading, so that next to nothing or all that varies is left out.
+    assert held_out_figures(model, whole, {}, ())["undrawn_share"] > 0.5
 
 
 def test_a_run_counts_its_readings_to_the_end_as_it_was_begun(tmp_path: Path) -> None:
