@@ -210,6 +210,7 @@ def test_a_frozen_residual_does_so_in_the_state_s_precision_and_where_it_was_mad
     model = build("dks", DataSpec((8, 8, 1), "uint8", 2, (2.0, 3.0)), asdict(MODELS["dks"].settings()))
     with torch.inference_mode():
         frozen = model.frozen()
+    assert isinstance(frozen, FrozenResidual)
     limit = largest * torch.tensor([2.0, 3.0])
     state, action = torch.randn(5, 3, generator=seeded()), limit.expand(5, 2)
     policy = action[:, None], torch.zeros(5, 1, 2, 3), state[:, None], -limit, limit
