@@ -106,10 +106,10 @@ class FrozenResidual:
     def _differentiated(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """The slopes of what is continued beyond the recorded actions, by automatic differentiation."""
         with torch.inference_mode(False), torch.enable_grad():
-            inputs = [tensor.clone().requires_grad_() for tensor in (state, action)]
+            before, taken = state.clone().requires_grad_(), action.clone().requires_grad_()
             # Of what was made in inference mode nothing is kept for a gradient, but of a copy.
-            outputs = self._mean(*inputs, self._scale.clone()).unbind(-1)
-            rows = [torch.autograd.grad(one.sum(), inputs, retain_graph=True) for one in outputs]
+            outputs = self._mean(before, taken, self._scale.clone()).unbind(-1)
+            rows = [torch.autograd.grad(one.sum(), (before, taken), retain_graph=True) for one in outputs]
         by_state, by_action = (torch.stack(column, -2) for column in zip(*rows, strict=True))
         return by_state, by_action
 
