@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from latentrl.runs.folder import METRICS
@@ -20,12 +21,13 @@ def training_warnings(run: Path) -> list[str]:
 
 
 def figure(run: Path, name: str) -> float | None:
-    """A figure in ``metrics.json`` of a run; None where nothing of the kind is kept there."""
+    """A figure in ``metrics.json`` of a run; None where nothing of the kind is kept there, or no finite one."""
     try:
         found = read_json(run / METRICS, "").get(name)
     except UserError:
         return None
-    return float(found) if isinstance(found, int | float) else None
+    known = isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
+    return float(found) if known else None
 
 
 def repeated(run: Path) -> list[str]:

@@ -61,6 +61,7 @@ def test_a_goal_beyond_the_data_is_drawn_worse_than_any_of_it(tmp_path: Path) ->
 
 def test_nothing_is_said_where_it_cannot_be_told(tmp_path: Path) -> None:
     assert not _said(tmp_path, [9.0, 9.0], None)
+    assert not _said(tmp_path, [9.0, 9.0], float("nan")), "held-out readings by nan at most is no yardstick"
     (tmp_path / "metrics.json").unlink()
     goal = parse_goal(str(tmp_path / "goal.json"))
     assert not doubts(goal, _square(), tmp_path)
