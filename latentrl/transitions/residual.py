@@ -108,7 +108,7 @@ class FrozenResidual:
         with torch.inference_mode(False), torch.enable_grad():
             inputs = [tensor.clone().requires_grad_() for tensor in (state, action)]
             # Of what was made in inference mode nothing is kept for a gradient, but of a copy.
-            outputs = self._mean(*inputs, self._scale.clone()).unbind(-1)
+            outputs = self._mean(inputs[0], inputs[1], self._scale.clone()).unbind(-1)
             rows = [torch.autograd.grad(one.sum(), inputs, retain_graph=True) for one in outputs]
         by_state, by_action = (torch.stack(column, -2) for column in zip(*rows, strict=True))
         return by_state, by_action
