@@ -141,10 +141,11 @@ def _goal_of_data(folder: Path, settings: dict[str, Any]) -> Path:
     return found
 
 
-def _warn(found: Sequence[str]) -> None:
-    """As Python warns, for here nobody reads what is printed."""
+def _warn(found: Sequence[str], deeper: int = 0) -> None:
+    """As Python warns, for here nobody reads what is printed; of the line that called what called what calls this,
+    which is ``deeper`` than that."""
     for one in found:
-        warnings.warn(one, UserWarning, stacklevel=4)
+        warnings.warn(one, UserWarning, stacklevel=4 + deeper)
 
 
 @torch.no_grad()
@@ -158,7 +159,8 @@ def _position(model: WorldModel, goal: float | NDArray[Any], run: Path) -> Tenso
         expected.check_numbers(observations, None)
     except UserError as error:
         raise UserError(f"goal: {str(error).removeprefix('observation: ')}") from error
-    _warn(doubts_of(torch.as_tensor(np.array(observations)), model, run, "goal"))
+    # Without gradients is a frame of its own.
+    _warn(doubts_of(torch.as_tensor(np.array(observations)), model, run, "goal"), deeper=2)
     places = ObservedGoals(np.array(observations)).target(model, Path(), None)
     return places[0] if single else places
 

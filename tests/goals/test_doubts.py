@@ -6,8 +6,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from latentrl.agents.options import LearnOptions
@@ -25,6 +27,7 @@ from latentrl.models.base import WorldModel
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.runs.folder import load_model
 from latentrl.types import Sequences
 
 
@@ -96,7 +99,12 @@ def test_every_verb_that_takes_a_goal_says_it(pendulum_run: Path, capsys: pytest
         learn(LearnOptions(pendulum_run, goal=str(goal), updates=1, horizon=2))
         assert ("is unlike all" in capsys.readouterr().out) == warned
         if warned:
-            with pytest.warns(UserWarning, match="is unlike all"):
-                load_agent(pendulum_run, str(goal), "cem")
+            for given in (
+                str(goal),
+                np.array(Image.open(goal)).reshape(load_model(pendulum_run).spec.observation_shape),
+            ):
+                with pytest.warns(UserWarning, match="is unlike all") as seen:
+                    load_agent(pendulum_run, given, "cem")
+                assert [one.filename for one in seen] == [__file__], "of the line that gave it"
         else:
             load_agent(pendulum_run, str(goal), "cem")
