@@ -26,8 +26,9 @@ def figure(run: Path, name: str) -> float | None:
         found = read_json(run / METRICS, "").get(name)
     except UserError:
         return None
-    known = isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
-    return float(found) if known else None
+    if not isinstance(found, int | float) or isinstance(found, bool) or not math.isfinite(found):
+        return None
+    return float(found)
 
 
 def repeated(run: Path) -> list[str]:
