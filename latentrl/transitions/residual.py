@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from latentrl.networks.columns import Layers, parameters_of
 from latentrl.networks.dense import DiagonalGaussianMLP
@@ -23,10 +23,15 @@ def moved(network: DiagonalGaussianMLP, state: Tensor, control: Tensor) -> Diago
     return DiagonalGaussian(state + change.mean, change.variance)
 
 
+def _parted(control: Tensor) -> tuple[Tensor, Tensor]:
+    """``control [..., Du]`` within the training data's, and what it exceeds them by ``[..., 1]``, 1 or more."""
+    excess = control.abs().amax(-1, keepdim=True).clamp(min=1.0)
+    return control / excess, excess
+
+
 def continued(network: DiagonalGaussianMLP, state: Tensor, control: Tensor) -> DiagonalGaussian:
     """:func:`moved`, continued linearly in the control beyond the largest of the training data, which is 1."""
-    excess = control.abs().amax(-1, keepdim=True).clamp(min=1.0)
-    inside = control / excess
+    inside, excess = _parted(control)
     ahead, back = moved(network, state, inside), moved(network, state, -inside)
     middle, half = 0.5 * (ahead.mean + back.mean), 0.5 * (ahead.mean - back.mean)
     return DiagonalGaussian(torch.where(excess > 1, middle + excess * half, ahead.mean), ahead.variance)
@@ -44,8 +49,10 @@ class FrozenResidual:
     """
 
     def __init__(self, network: DiagonalGaussianMLP, control_scale: Tensor) -> None:
-        self._network = copy.deepcopy(network).requires_grad_(False).eval()
-        self._scale = control_scale.clone()
+        # Tensors made in inference mode could never take part in autograd afterwards.
+        with torch.inference_mode(False), torch.no_grad():
+            self._network = copy.deepcopy(network).requires_grad_(False).eval()
+            self._scale = control_scale.clone()
         self._layers: dict[torch.dtype, list[tuple[Tensor, Tensor]]] = {}
 
     def transition(self, state: Tensor, action: Tensor) -> DiagonalGaussian:
@@ -61,9 +68,8 @@ class FrozenResidual:
         """
         size, lead = state.shape[-1], actions.shape[:-1]
         controls = (actions / self._scale).reshape(-1, *actions.shape[-2:])
-        excess = controls.abs().amax(-1, keepdim=True).clamp(min=1.0)
         plain = all_recorded(controls)
-        parts = [part.split(BLOCK) for part in (state.reshape(-1, size), controls / excess, excess)]
+        parts = [part.split(BLOCK) for part in (state.reshape(-1, size), *_parted(controls))]
         layers = self._means(state.dtype, size)
         paths = [_follow(layers, now, inside, most, plain) for now, inside, most in zip(*parts, strict=True)]
         path = paths[0] if len(paths) == 1 else torch.cat(paths, 2)
@@ -93,41 +99,24 @@ class FrozenResidual:
         """Actions ``[N, H, Du]`` and mean states ``[N, H, Dz]`` of an affine policy: see
         `latentrl.types.FeedbackDynamics`."""
         plain = all_recorded(torch.stack((low, high)) / self._scale)
-        layers, size = self._means(state.dtype, state.shape[-1]), state.shape[-1]
+        layers = self._means(state.dtype, state.shape[-1])
 
         def step(before: Tensor, action: Tensor) -> Tensor:
-            if not plain:
-                return self._mean(before, action, self._scale)
-            network = Layers(layers, len(before))
-            return before + network(torch.cat((before, action / self._scale), -1).T.contiguous())[:size].T
+            inside, excess = _parted((action / self._scale).unsqueeze(1))
+            return _follow(layers, before, inside, excess, plain)[0].T
 
         return follow_feedback(step, state, base, feedback, around, low, high)
 
     def _differentiated(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """The slopes of what is continued beyond the recorded actions, by automatic differentiation."""
+        own = next(self._network.parameters()).dtype
+        network = self._network if state.dtype == own else copy.deepcopy(self._network).to(state.dtype)
         with torch.inference_mode(False), torch.enable_grad():
             before, taken = state.clone().requires_grad_(), action.clone().requires_grad_()
-            # Of what was made in inference mode nothing is kept for a gradient, but of a copy.
-            outputs = self._mean(before, taken, self._scale.clone()).unbind(-1)
+            outputs = continued(network, before, taken / self._scale).mean.unbind(-1)
             rows = [torch.autograd.grad(one.sum(), (before, taken), retain_graph=True) for one in outputs]
         by_state, by_action = (torch.stack(column, -2) for column in zip(*rows, strict=True))
         return by_state, by_action
-
-    def _mean(self, state: Tensor, action: Tensor, scale: Tensor) -> Tensor:
-        """The mean of :meth:`transition`, in the state's precision."""
-        layers = self._means(state.dtype, state.shape[-1])
-
-        def change(before: Tensor, control: Tensor) -> Tensor:
-            values = torch.cat((before, control), -1)
-            for weight, bias in layers[:-1]:
-                values = nn.functional.linear(values, weight, bias[:, 0]).relu()
-            return nn.functional.linear(values, layers[-1][0], layers[-1][1][:, 0])
-
-        control = action / scale
-        excess = control.abs().amax(-1, keepdim=True).clamp(min=1.0)
-        inside = control / excess
-        ahead, back = change(state, inside), change(state, -inside)
-        return state + torch.where(excess > 1, 0.5 * (ahead + back + excess * (ahead - back)), ahead)
 
     def _means(self, dtype: torch.dtype, size: int) -> list[tuple[Tensor, Tensor]]:
         """Weights ``[n_out, n_in]`` and biases ``[n_out, 1]`` of all layers; of the last what the means need."""
