@@ -128,9 +128,10 @@ def held_out_figures(
     seeded = torch.Generator(device=device).manual_seed(seed)
     figures |= prediction_figures(model, data, belief, _noise_free(data, truth), seeded)
     figures |= motion_figures(model, data, belief)
-    figures |= _undrawn_share(model, data, belief) | _redrawn(model, data)
+    units = own_units(data)
+    figures |= _undrawn_share(model, data, belief, units) | _redrawn(model, data)
     if len(data) >= FEWEST_SEQUENCES:
-        figures["untold_share"] = _untold_share(model, data, belief)
+        figures["untold_share"] = _untold_share(model, data, belief, units)
         # A generator of its own: these figures are those of `imagine` with the same seed.
         figures |= generation_metrics(model, data, torch.Generator(device=device).manual_seed(seed), belief)
     return figures
@@ -222,30 +223,33 @@ def motion_figures(model: WorldModel, data: Sequences, belief: Belief) -> dict[s
     return found
 
 
-def _untold_share(model: WorldModel, data: Sequences, belief: Belief) -> float:
+def _untold_share(model: WorldModel, data: Sequences, belief: Belief, units: Tensor | None) -> float:
     """:func:`~latentrl.metrics.failures.untold_share` of a sample: of positions where frames alone tell them, else of
-    whole states."""
+    whole states; of readings in ``units``, if they have their own."""
     stride = max(1, data.observations.shape[:2].numel() // FRAMES)
     sample, latents = data[::stride], belief.mean[::stride, :, : model.latent_size]
     positions = encode_frames(model, sample).mean if isinstance(model, FrameEncoder) else latents
     frames = sample.observations.flatten(0, 1)
-    units = own_units(data)
-    readings = frames.float() if units is None else frames.float() / units.to(frames.device)
-    looks = thumbnails(frames, NEAR) if is_image(sample.observations) else readings.flatten(1)
+    looks = thumbnails(frames, NEAR) if is_image(sample.observations) else _in(units, frames.float()).flatten(1)
     return untold_share(positions.cpu(), looks.cpu().unflatten(0, sample.observations.shape[:2]))
 
 
-def _undrawn_share(model: WorldModel, data: Sequences, belief: Belief) -> dict[str, float]:
+def _undrawn_share(model: WorldModel, data: Sequences, belief: Belief, units: Tensor | None) -> dict[str, float]:
     """Of a sample as it was observed: frames without noise are ground truth, by which nobody is warned.
 
     Of sensors in units that have nothing to do with each other every reading counts by its own deviation.
     """
-    some, units = sample_of(data), own_units(data)
+    some = sample_of(data)
     seen = data[some]
     error = mean_error(model, belief.mean[some].float(), seen.observations, units)
     if units is not None:
-        seen = replace(seen, observations=model.to_unit(seen.observations) / units.to(seen.observations.device))
+        seen = replace(seen, observations=_in(units, model.to_unit(seen.observations)))
     return drawing_figures(seen, error, mean_frame_error(model, seen.observations))
+
+
+def _in(units: Tensor | None, readings: Tensor) -> Tensor:
+    """``readings [..., *shape]`` in ``units [*shape]``, if they have their own."""
+    return readings if units is None else readings / units.to(readings.device)
 
 
 def _redrawn(model: WorldModel, data: Sequences) -> dict[str, float]:
