@@ -10,13 +10,25 @@ from torch import Tensor, nn
 from latentrl.numerics.distributions import DiagonalGaussian
 
 
+class _Rows(nn.Sequential):
+    """Layers that see any number of leading dimensions as one.
+
+    Of more than two dimensions a linear layer returns a view, and the gradient of rectifying a view in place copies it.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if inputs.dim() < 3:
+            return super().forward(inputs)
+        return super().forward(inputs.flatten(0, -2)).unflatten(0, inputs.shape[:-1])
+
+
 def mlp(sizes: Sequence[int]) -> nn.Sequential:
     """Fully connected ReLU layers of the given sizes; the last layer is linear."""
     layers: list[nn.Module] = []
     for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
         # In place: a layer's outputs are not needed but rectified.
         layers += [nn.Linear(n_in, n_out), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers[:-1])
+    return _Rows(*layers[:-1])
 
 
 def mlp_jacobian(network: nn.Sequential, inputs: Tensor) -> tuple[Tensor, Tensor]:
