@@ -105,6 +105,7 @@ REGISTRIES: tuple[Registry, ...] = (
             "over_data": "any model over a whole data set",
             "deep_ssm": "shared by dks and dvbs",
             "frame_autoencoder": "shared by all that encode frames",
+            "scaled": "shared by all whose observations have a unit",
         },
     ),
     Registry("models/statics", "models/__init__.py", "STATICS", {"base": "what a static model is"}),

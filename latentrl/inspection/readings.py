@@ -99,7 +99,7 @@ def _on_units(readings: Readings, kappa: float) -> list[str]:
     most = deviations[largest]
     return [
         f"{_named(lost)} var{'y' if len(lost) > 1 else 'ies'} by less than kappa, {kappa:.3g}, the error that is "
-        f"allowed each: a model may leave that out, for all readings share one kappa and one sigma here; an EKVAE with "
+        f"allowed each: a model may leave that out, for all readings share one kappa and one sigma here; a model with "
         f"standardised readings counts each by its own deviation; or record what matters in units in which it deviates "
         f"by about 1, reading {largest} in one "
         f"{f'{most:,.0f}' if most >= 10 else f'{most:.2g}'} times as large"

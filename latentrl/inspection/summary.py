@@ -45,7 +45,7 @@ class Inspection:
         control_step: seconds of a step; None where nobody says.
         repeat: steps of the environment that each action was held for.
         readings: each for itself; None of pictures.
-        each_reading: whether an EKVAE counts each by its own deviation.
+        each_reading: whether a model counts each by its own deviation.
     """
 
     sequences: int
@@ -198,7 +198,7 @@ def lines(found: Inspection) -> list[str]:
         f"velocit{'y' if sizes.velocities == 1 else 'ies'} that frames do not show{_beside(sizes)}",
         "actions " + ", ".join(_range(actions, at) for at in range(len(actions.low))),
         f"actions are held in {actions.held:.0%} of the steps; they act {_shift(actions)}",
-        f"an EKVAE's networks see {'standardised' if found.standardise.standardise else 'plain'} observations: "
+        f"a model's networks see {'standardised' if found.standardise.standardise else 'plain'} observations: "
         f"{found.standardise.why}",
     ]
 

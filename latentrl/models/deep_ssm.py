@@ -23,13 +23,14 @@ from torch import Tensor, nn
 from latentrl.inference.emission_filter import EmissionFilter, predict
 from latentrl.models.base import GOAL_FRAMES, WorldModel, drawn_beginning
 from latentrl.models.capabilities import Sampled
+from latentrl.models.scaled import ScaledObservations
 from latentrl.models.spec import DataSpec
 from latentrl.networks.dense import VectorDecoder
-from latentrl.numerics.distributions import PixelGaussian, pixel_distortion
+from latentrl.numerics.distributions import PixelGaussian
 from latentrl.types import Belief, RateDistortion, Sequences
 
 
-class DeepStateSpaceModel(WorldModel):
+class DeepStateSpaceModel(ScaledObservations, WorldModel):
     """A Markovian deep state-space model (Eq. 4.1); a base class.
 
     It filters online in its own transition and decoder, because its recognition networks read whole sequences.
@@ -74,7 +75,8 @@ class DeepStateSpaceModel(WorldModel):
     ) -> tuple[Tensor, Tensor]:
         """A sample z_1:T ``[B, T, Dz]`` of the posterior and the rate at it ``[B]`` in nats.
 
-        ``observations [B, T, ...]`` are scaled, ``controls [B, T - 1, Du]`` are actions on the training data's scale.
+        ``observations [B, T, ...]`` are as the networks see them, ``controls [B, T - 1, Du]`` actions on the training
+        data's scale.
         """
 
     @abstractmethod
@@ -92,40 +94,38 @@ class DeepStateSpaceModel(WorldModel):
 
     def sampled_rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> Sampled:
         shown = drawn_beginning(batch, self.settings.shortest, generator) if self.training else batch
-        target = self.to_unit(shown.observations)
-        states, rate = self.sample_posterior(target, shown.actions / self.control_scale, generator)
-        error = (self.decode(states) - target).square().flatten(2).mean(-1)
-        distortion = pixel_distortion(error, self.log_sigma, target[0, 0].numel())
-        share = shown.length / batch.length
-        terms = RateDistortion(rate / share, distortion.sum(1) / share, error.mean(1))
+        share, controls = shown.length / batch.length, shown.actions / self.control_scale
+        states, rate = self.sample_posterior(self.seen(shown.observations), controls, generator)
+        error = self.mean_error(self.decode(states), self.to_unit(shown.observations))
+        terms = RateDistortion(rate / share, self.distortion(error).sum(1) / share, error.mean(1))
         return Sampled(terms, states, states[..., : self.position_size])
 
     def smooth(self, observations: Tensor, actions: Tensor) -> Belief:
         self.check_observation(observations)
-        belief = self.posterior_moments(self.to_unit(observations), actions / self.control_scale)
+        belief = self.posterior_moments(self.seen(observations), actions / self.control_scale)
         return Belief(belief.mean.double(), belief.covariance.double())
 
     def first_belief(self, frames: Tensor) -> Belief:
         """By the recognition networks, asked about a sequence of one frame: the online belief is the prior's own."""
         none = frames.new_zeros(len(frames), 0, self.spec.action_size)
-        belief = self.posterior_moments(frames.unsqueeze(1), none)
+        belief = self.posterior_moments(self.seen(frames).unsqueeze(1), none)
         return Belief(belief.mean[:, 0], belief.covariance[:, 0])
 
     def decode(self, states: Tensor) -> Tensor:
         """Mean of p(x | z) for ``states [..., Dz]``."""
         position = states[..., : self.position_size]
         flat = self.decoder(position.reshape(-1, self.position_size).float())
-        return flat.reshape(*states.shape[:-1], *self.spec.observation_shape)
+        return self.drawn(flat).reshape(*states.shape[:-1], *self.spec.observation_shape)
 
     def emission(self, state: Tensor) -> PixelGaussian:
-        return PixelGaussian(self.decode(state), self.log_sigma.exp(), len(self.spec.observation_shape))
+        return self.around(self.decode(state))
 
     # -- online ------------------------------------------------------------------------------------------------------
 
     def initial_belief(self, observation: Tensor) -> Belief:
         """p(z_1 | x_1) for ``observation [B, ...]``: the prior's samples, weighted by how well they explain it."""
         self.check_observation(observation)
-        return self._filter().initial(self.initial_states, self.to_unit(observation))
+        return self._filter().initial(self.initial_states, self.seen(observation))
 
     def filter(self, belief: Belief, action: Tensor, observation: Tensor | None) -> Belief:
         control = (action / self.control_scale)[:, None].expand(-1, 2 * self.state_size, -1)
@@ -133,13 +133,13 @@ class DeepStateSpaceModel(WorldModel):
         if observation is None:
             return predicted
         self.check_observation(observation)
-        return self._filter().update(predicted, self.to_unit(observation))
+        return self._filter().update(predicted, self.seen(observation))
 
     def _filter(self) -> EmissionFilter:
-        # A tensor, for a number would have to be known when the filter is traced.
-        return EmissionFilter(
-            self.decoder.body, self.log_sigma.detach().exp().double(), position_size=self.position_size
-        )
+        # In units of the networks', where every dimension has one sigma; a tensor, for a number would have to be known
+        # when the filter is traced.
+        sigma = (self.log_sigma.detach().exp() / self.error_unit()).double()
+        return EmissionFilter(self.decoder.body, sigma, position_size=self.position_size)
 
     def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
         """The goal position ``[Da]`` of one image: where a sequence of that frame, with no action, is half-way.

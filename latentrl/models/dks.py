@@ -47,6 +47,8 @@ class DKSSettings:
             by the product of Eq. 4.12.
         version: what q(z_t) knows: ``"smoother"`` x_1:T, ``"filter"`` x_1:t.
         initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
+        standardise: the networks see standardised observations (:mod:`latentrl.networks.standardisation`).
+        each_reading: where they do, every dimension has a scale of its own, which its errors and sigma are in units of.
         shortest: frames of a sequence's beginning that a gradient step sees, at least; how many is drawn. 0: all.
     """
 
@@ -62,6 +64,8 @@ class DKSSettings:
     posterior: Literal["factorised", "chained"] = "factorised"
     version: Literal["smoother", "filter"] = "smoother"
     initial_sigma: float = 0.3
+    standardise: bool = False
+    each_reading: bool = False
     shortest: int = 0
 
 
@@ -90,6 +94,7 @@ class DKS(DeepStateSpaceModel):
         super().__init__(
             spec, settings.state_size, settings.position_size, settings.decoder_hidden, settings.initial_sigma
         )
+        self.standardise_observations(settings.standardise, settings.each_reading)
         self.settings = settings
         self.recognition = RecurrentRecognition(
             int(torch.Size(spec.observation_shape).numel()),

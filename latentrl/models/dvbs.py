@@ -50,6 +50,8 @@ class DVBSSettings:
         samples: importance samples of the VHP's bound; one as in the source.
         version: what the factor of Eq. 4.12 knows: ``"smoother"`` x_t:T, ``"filter"`` x_t.
         initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
+        standardise: the networks see standardised observations (:mod:`latentrl.networks.standardisation`).
+        each_reading: where they do, every dimension has a scale of its own, which its errors and sigma are in units of.
         shortest: frames of a sequence's beginning that a gradient step sees, at least; how many is drawn. 0: all.
         noise_floor: added to the variances of the transition.
     """
@@ -67,6 +69,8 @@ class DVBSSettings:
     samples: int = 1
     version: Literal["smoother", "filter"] = "smoother"
     initial_sigma: float = 0.3
+    standardise: bool = False
+    each_reading: bool = False
     shortest: int = 0
     noise_floor: float = 1e-10
 
@@ -102,6 +106,7 @@ class DVBS(DeepStateSpaceModel):
         super().__init__(
             spec, settings.state_size, settings.position_size, settings.decoder_hidden, settings.initial_sigma
         )
+        self.standardise_observations(settings.standardise, settings.each_reading)
         self.settings = settings
         size, n_in = self.state_size, int(torch.Size(spec.observation_shape).numel())
         self.dynamics = LocallyLinearTransition(

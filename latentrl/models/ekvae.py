@@ -55,7 +55,7 @@ class EKVAESettings:
         initial_sigma: standard deviation of p(x | a) at the start, in units of the observation.
         noise_floor: added to every learned variance.
         standardise: encoder and decoder work on standardised observations (:mod:`latentrl.networks.standardisation`),
-            whose mean and scale are fitted before training: :meth:`EKVAE.prepare`.
+            whose mean and scale are fitted before training.
         each_reading: where they do, every dimension has a scale of its own, which its errors and sigma are in units
             of: for sensors whose units have nothing to do with each other.
         drawn_frames: frames of every sequence, drawn anew, that the distortion is estimated from in training; 0 for
@@ -262,13 +262,6 @@ class EKVAE(FrameAutoencoder, WorldModel):
         return self.backend.marginals(space, positions, actions, version == "smoother", generator)
 
     # -- what stages of a training ask for ---------------------------------------------------------------------------
-
-    def prepare(self, data: Sequences) -> None:
-        super().prepare(data)
-        if self.standard is not None and self.standard.each:
-            self.standard.fit_each(data.observations)
-        elif self.standard is not None:
-            self.standard.fit(data.observations.flatten(0, 1))
 
     def locally_linear(self) -> LocallyLinearTransition:
         return self.dynamics

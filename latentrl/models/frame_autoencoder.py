@@ -7,22 +7,20 @@ import math
 import torch
 from torch import Tensor, nn
 
-from latentrl.models.base import GenerativeModel, leading_shape
+from latentrl.models.base import leading_shape
+from latentrl.models.scaled import ScaledObservations
 from latentrl.models.spec import DataSpec
 from latentrl.networks import NETWORKS, NetworkName
-from latentrl.networks.standardisation import Standardisation
-from latentrl.numerics.distributions import DiagonalGaussian, PixelGaussian, pixel_distortion
+from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.numerics.frame_errors import frame_errors
 from latentrl.numerics.pieces import in_pieces
 
 
-class FrameAutoencoder(GenerativeModel):
+class FrameAutoencoder(ScaledObservations):
     """A model of positions a that are read off single frames. Large frames go through the networks in pieces."""
 
-    log_sigma: nn.Parameter
     encoder: nn.Module
     decoder: nn.Module
-    standard: Standardisation | None
 
     def make_networks(
         self,
@@ -55,7 +53,7 @@ class FrameAutoencoder(GenerativeModel):
             seen = tuple(make.reduce(torch.zeros(1, *seen)).shape[1:])
         self.encoder = make.encoder(seen, hidden, size)
         self.decoder = make.decoder(size, hidden[::-1], spec.observation_shape)
-        self.standard = Standardisation(spec.observation_shape, each_reading) if standardise else None
+        self.standardise_observations(standardise, each_reading)
 
     def encode(self, observations: Tensor) -> DiagonalGaussian:
         """q(a | x) for ``observations [..., *shape]``, Eq. 4.18."""
@@ -88,26 +86,6 @@ class FrameAutoencoder(GenerativeModel):
         (errors,) = in_pieces(self._squared_error, math.prod(shape), flat, frames)
         return errors.reshape(positions.shape[:-1])
 
-    def error_unit(self) -> Tensor:
-        """The deviation that errors count in for the networks; a scalar, 1 where observations are not standardised."""
-        return torch.ones(()) if self.standard is None else self.standard.unit
-
-    @property
-    def weights(self) -> Tensor | None:
-        """What a dimension's error is divided by, ``[*shape]``; None where all count alike."""
-        return None if self.standard is None else self.standard.weights
-
-    def around(self, mean: Tensor) -> PixelGaussian:
-        """p(x | a) around ``mean [..., *shape]``: sigma, for each dimension times its weight."""
-        sigma, weights = self.log_sigma.exp(), self.weights
-        return PixelGaussian(mean, sigma if weights is None else sigma * weights, len(self.spec.observation_shape))
-
-    def distortion(self, error: Tensor) -> Tensor:
-        """-log p(x | a) in nats of frames whose :meth:`squared_error` is ``error [...]``."""
-        weights = self.weights
-        found = pixel_distortion(error, self.log_sigma, math.prod(self.spec.observation_shape))
-        return found if weights is None else found + weights.log().sum()
-
     def set_deviation(self, error: Tensor) -> None:
         """Set the standard deviation of p(x | a) to the root of ``error``, a scalar squared error."""
         with torch.no_grad():
@@ -128,8 +106,7 @@ class FrameAutoencoder(GenerativeModel):
         return encoded.mean, encoded.variance
 
     def _decode(self, positions: Tensor) -> tuple[Tensor]:
-        decoded = self.decoder(positions.float())
-        return (decoded if self.standard is None else self.standard.undo(decoded),)
+        return (self.drawn(self.decoder(positions.float())),)
 
     def _squared_error(self, positions: Tensor, frames: Tensor) -> tuple[Tensor]:
         (decoded,), weights = self._decode(positions), self.weights

@@ -63,6 +63,8 @@ class KVAESettings:
             source, ``"mixed"``.
         initial_sigma: standard deviation of p(x | a) at the start, in units of the observation.
         noise_floor: added to every learned variance.
+        standardise: encoder and decoder work on standardised observations (:mod:`latentrl.networks.standardisation`).
+        each_reading: where they do, every dimension has a scale of its own, which its errors and sigma are in units of.
         network: encoder and decoder: see :class:`latentrl.models.ekvae.EKVAESettings`.
     """
 
@@ -78,6 +80,8 @@ class KVAESettings:
     emission: Literal["mixed", "identity"] = "identity"
     initial_sigma: float = 0.3
     noise_floor: float = 1e-10
+    standardise: bool = False
+    each_reading: bool = False
     network: NetworkName = "dense"
 
 
@@ -139,7 +143,8 @@ class KVAE(FrameAutoencoder, WorldModel):
             raise ValueError(f"position_size must lie in 1..state_size; got {settings.position_size}")
         self.spec, self.settings = spec, settings
         size, observed, count = settings.state_size, settings.position_size, settings.base_matrices
-        self.make_networks(spec, settings.network, settings.hidden, observed)
+        networks = settings.network, settings.hidden, observed
+        self.make_networks(spec, *networks, settings.standardise, settings.each_reading)
         self.recurrence = Recurrence(observed, settings.recurrent_hidden)
         self.gate = mlp((settings.recurrent_hidden, *settings.gate_hidden, count))
         self.state_size = size + observed + self.recurrence.memory_size

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from latentrl.models.base import WorldModel, drawn_beginning
 from latentrl.models.capabilities import Sampled
+from latentrl.models.scaled import ScaledObservations
 from latentrl.models.spec import DataSpec
 from latentrl.networks.columns import Cell, Layers, Step, follow_columns, parameters_of
 from latentrl.networks.dense import DiagonalGaussianMLP, VectorDecoder
@@ -32,7 +33,6 @@ from latentrl.numerics.distributions import (
     DiagonalGaussian,
     PixelGaussian,
     diagonal_kl,
-    pixel_distortion,
     standard_normal_like,
 )
 from latentrl.numerics.rolling import all_recorded, follow, is_plain
@@ -56,6 +56,8 @@ class RSSMSettings:
         prior_hidden: hidden layers of the initial distribution's two networks.
         samples: importance samples of the VHP's bound; one as in the source.
         initial_sigma: standard deviation of p(x | z) at the start, in units of the observation.
+        standardise: the networks see standardised observations (:mod:`latentrl.networks.standardisation`).
+        each_reading: where they do, every dimension has a scale of its own, which its errors and sigma are in units of.
         shortest: frames of a sequence's beginning that a gradient step sees, at least; how many is drawn. 0: all.
     """
 
@@ -70,10 +72,12 @@ class RSSMSettings:
     prior_hidden: tuple[int, ...] = (64, 64)
     samples: int = 1
     initial_sigma: float = 0.3
+    standardise: bool = False
+    each_reading: bool = False
     shortest: int = 0
 
 
-class RSSM(WorldModel):
+class RSSM(ScaledObservations, WorldModel):
     """The recurrent state-space model (Hafner et al. 2019; Latent Matters, 4.4.3 and Table A.6).
 
     Its states are ``(z_t, h_{t-1}, c_{t-1})``, of which the first ``latent_size`` dimensions are z.
@@ -112,6 +116,7 @@ class RSSM(WorldModel):
         self.decoder = VectorDecoder(self.position_size, settings.decoder_hidden, spec.observation_shape)
         self.initial_distribution = self.make_prior(settings.prior, settings.prior_hidden)
         self.log_sigma = nn.Parameter(torch.tensor(settings.initial_sigma).log())
+        self.standardise_observations(settings.standardise, settings.each_reading)
         self.state_size = size + self.recurrence.memory_size
         self.register_buffer("control_scale", torch.tensor(spec.action_scale))
         self.control_scale: Tensor
@@ -134,7 +139,7 @@ class RSSM(WorldModel):
         """Means and variances ``[B, T]`` of q along the path of its means."""
         self.check_observation(observations)
         controls = actions / self.control_scale
-        features = self.recurrent(self.to_unit(observations), controls)
+        features = self.recurrent(self.seen(observations), controls)
         memory = self.recurrence.empty(len(observations))
         means, variances = [], []
         for t in range(observations.shape[1]):
@@ -161,7 +166,7 @@ class RSSM(WorldModel):
 
     def _look(self, observation: Tensor, memory: Tensor) -> Belief:
         self.check_observation(observation)
-        frame = self.to_unit(observation).unsqueeze(1)
+        frame = self.seen(observation).unsqueeze(1)
         none = frame.new_zeros(len(frame), 0, self.spec.action_size)
         return _belief(self.recognise(self.recurrent(frame, none)[:, 0], memory), memory)
 
@@ -189,11 +194,10 @@ class RSSM(WorldModel):
     def sampled_rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> Sampled:
         shortest = self.settings.shortest if self.training else 0
         shown = drawn_beginning(batch, shortest, generator)
-        target, share = self.to_unit(shown.observations), shown.length / batch.length
-        states, rate = self.sample_posterior(target, shown.actions / self.control_scale, generator)
-        error = (self.decode(states) - target).square().flatten(2).mean(-1)
-        distortion = pixel_distortion(error, self.log_sigma, target[0, 0].numel())
-        terms = RateDistortion(rate / share, distortion.sum(1) / share, error.mean(1))
+        share, controls = shown.length / batch.length, shown.actions / self.control_scale
+        states, rate = self.sample_posterior(self.seen(shown.observations), controls, generator)
+        error = self.mean_error(self.decode(states), self.to_unit(shown.observations))
+        terms = RateDistortion(rate / share, self.distortion(error).sum(1) / share, error.mean(1))
         return Sampled(terms, states, states[..., : self.position_size])
 
     def sample_posterior(
@@ -231,7 +235,7 @@ class RSSM(WorldModel):
     def decode(self, states: Tensor) -> Tensor:
         """Mean of p(x | z) for ``states [..., Dz]``, of which the position is decoded."""
         flat = self.decoder(states[..., : self.position_size].reshape(-1, self.position_size).float())
-        return flat.reshape(*states.shape[:-1], *self.spec.observation_shape)
+        return self.drawn(flat).reshape(*states.shape[:-1], *self.spec.observation_shape)
 
     def initial_states(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         initial = self.initial_distribution.sample(count, generator)
@@ -272,8 +276,7 @@ class RSSM(WorldModel):
         return step
 
     def emission(self, state: Tensor) -> PixelGaussian:
-        mean = self.decode(state[..., : self.latent_size])
-        return PixelGaussian(mean, self.log_sigma.exp(), len(self.spec.observation_shape))
+        return self.around(self.decode(state[..., : self.latent_size]))
 
     def encode_goal(self, observations: Tensor, actions: Tensor | None = None) -> Tensor:
         """The goal position ``[Da]`` of one image: where a sequence of that frame, with no action, ends.

@@ -51,11 +51,12 @@ def test_newtons_beside_radians_are_counted_by_their_own_deviations_or_it_is_sai
     like = Sequences(data.observations / torch.tensor(measure_readings(data).deviations), data.actions)
     for one, differ in ((data, 1), (like, 0), (wheel(), 0)):
         assert not [line for line in inspect_sequences(one).advice if "in one" in line]
-        # An EKVAE counts each by its own deviation, others cannot.
-        for model, said in (("ekvae", 0), ("dks", differ)):
-            found = measure(TrainOptions(data=Path("robot"), model=model, progress=False, device="cpu"), one)
+        # Each is counted by its own deviation, unless that is forbidden.
+        for standardise, said in ((None, 0), (False, differ)):
+            options = TrainOptions(data=Path("robot"), standardise=standardise, progress=False, device="cpu")
+            found = measure(options, one)
             assert found.kappa == pytest.approx(KAPPA_SHARE * found.deviation)
-            assert found.each_reading == bool(differ and model == "ekvae")
+            assert found.each_reading == bool(differ and standardise is None)
             assert sum("in one" in line for line in notes(found, choose(found))) == said
 
 

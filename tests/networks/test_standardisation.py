@@ -14,7 +14,7 @@ import tyro
 
 from latentrl.data_collection import storage
 from latentrl.metrics.held_out import held_out_figures
-from latentrl.models import build
+from latentrl.models import MODELS, ModelEntry, build
 from latentrl.models.ekvae import EKVAE
 from latentrl.models.spec import DataSpec
 from latentrl.networks.standardisation import Standardisation, own_units, suggested_standardisation
@@ -24,6 +24,7 @@ from latentrl.train import train
 from latentrl.training.options import TrainOptions, arguments_of
 from latentrl.training.situation import measure
 from latentrl.types import Sequences, Trajectory
+from tests.toys.model import ToyModel, ToySettings
 
 
 def _pictures() -> torch.Tensor:
@@ -118,7 +119,8 @@ def test_training_fits_it_and_bounds_the_error_by_the_data(tmp_path: Path) -> No
     assert bound == pytest.approx((float(_standard(model).scale) / 6) ** 2, rel=0.02)
 
 
-def test_only_the_ekvae_takes_it(tmp_path: Path) -> None:
+def test_a_model_that_does_not_know_it_is_refused_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODELS, "dks", ModelEntry(ToyModel, ToySettings))
     with pytest.raises(UserError, match="--standardise"):
         train(TrainOptions(run=tmp_path / "run", model="dks", standardise=True))
 

@@ -130,12 +130,6 @@ class VAE(FrameAutoencoder, StaticModel):
         """K of F_VHP, for each sample of z."""
         return self.settings.samples
 
-    def prepare(self, data: Sequences) -> None:
-        """The scale of the networks and the first pseudo-inputs are read off the data."""
-        super().prepare(data)
-        if self.standard is not None:
-            self.standard.fit(data.observations.flatten(0, 1))
-
     def first_belief(self, frames: Tensor) -> Belief:
         found = self.encode(frames)
         return Belief(found.mean, found.variance.diag_embed())
