@@ -481,6 +481,14 @@ def test_logs_of_sensors_in_tables(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "run_0.csv: 'time' goes from 0.02 to 0.05 after row 2" in refused(capsys, log, *named[:-2], "--length", 3)
     main([str(log), *named[:-2], "--length", "3", "--fps", "25", "--out", str(tmp_path / "one")])
     assert loaded(tmp_path / "one")[0]["control_step"] == pytest.approx(0.04)
+    # Milliseconds look like hours; who says how long a step is is told nothing.
+    slow = tmp_path / "slow.csv"
+    slow.write_text("time,sin,torque\n" + "".join(f"{20 * row},{row % 7},{row % 3}\n" for row in range(40)))
+    for more, said in (((), True), (("--control-step", "0.02"), False)):
+        capsys.readouterr()
+        out = tmp_path / f"slow{said}"
+        main([str(slow), "--observation", "sin", "--actions", "torque", "--length", "5", *more, "--out", str(out)])
+        assert ("a step takes 20 s" in capsys.readouterr().out.replace("\n", " ")) == said
 
 
 BALL_TOML = """

@@ -8,6 +8,8 @@ from latentrl.recordings.plan import Plan
 
 SHORT = 10
 """Frames: shorter sequences show little of a motion."""
+SLOW = 1.0
+"""Seconds: no robot is recorded so rarely, but numbers of milliseconds look so."""
 NAMED = 5
 """Recordings that are left out and named; of more, the number is said."""
 
@@ -50,6 +52,12 @@ def summary(plan: Plan, goal: str | None) -> list[str]:
     if plan.length < SHORT and options.length is None:
         said.append(
             f"sequences of {plan.length} frames are short; give --length {SHORT} or more, and do without the rest"
+        )
+    told = plan.source.control_step
+    if told is not None and told > SLOW and options.fps is None and options.control_step is None:
+        said.append(
+            f"a step takes {told:.4g} s by the recorded times; if those are milliseconds, give --control-step "
+            f"{told / 1000:.4g}"
         )
     if options.every > 1:
         how = "their mean" if options.every_actions == "mean" else "the last of them"
