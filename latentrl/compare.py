@@ -114,7 +114,7 @@ def _summary(trial: Trial, run: Run, model: WorldModel, on_act: Callable[[], obj
     setting = Setting.of(trial, run)
     who = contestant(setting, model)
     found = summarise(setting, judge(setting, who, on_act), time_alone(setting, who, model, SINGLE_STEPS))
-    doubted = who.doubts() if isinstance(who, InModel) else []
+    doubted = [*run.surroundings.doubts, *(who.doubts() if isinstance(who, InModel) else ())]
     return found | ({DOUBTS: doubted} if doubted else {})
 
 

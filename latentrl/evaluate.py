@@ -92,7 +92,7 @@ def _evaluate(options: EvaluateOptions, setting: Setting, tracker: Guarded | Non
     if trial.agent == "policy" or (trial.agent in PLANNERS and trial.physics != "true"):
         for warning in repeated(folder):
             say(f"warning: {warning}", flush=True)
-    doubted = who.doubts() if isinstance(who, InModel) else []
+    doubted = [*setting.run.surroundings.doubts, *(who.doubts() if isinstance(who, InModel) else ())]
     for doubt in doubted:
         say(f"warning: {doubt}", flush=True)
     digests = acted(folder, policy_path(folder, trial.policy) if trial.agent == "policy" else None)

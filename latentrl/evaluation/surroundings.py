@@ -24,7 +24,6 @@ from latentrl.envs import ENVIRONMENTS, coordinates_of
 from latentrl.envs.declaration import Declaration, declaration_from_json
 from latentrl.support.errors import UserError, message_of
 from latentrl.support.options import check_one_or_more
-from latentrl.support.printing import say
 from latentrl.types import is_image_shape
 
 SAME_STEP = 0.05
@@ -42,6 +41,7 @@ class Surroundings:
         films: whether it makes pictures for people.
         declared: the coordinates and tasks in its ``metadata``.
         info: what it tells after a reset, each entry ``[1, ...]``; empty where nobody asked.
+        doubts: why what is judged in it may not count, in words.
     """
 
     recorded: Mapping[str, Any]
@@ -50,6 +50,7 @@ class Surroundings:
     films: bool
     declared: Declaration
     info: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
 
 def recorded_with(stored: Mapping[str, Any], env: str | None, repeat: int | None) -> dict[str, Any]:
@@ -141,15 +142,17 @@ def _surroundings(recorded: dict[str, Any], envs: VectorEnv, spec: Mapping[str, 
     modes = envs.metadata.get("render_modes") or ()
     repeat = recorded.get("repeat") or 1
     limit = None if envs.spec is None else envs.spec.max_episode_steps
+    step, doubts = _control_step(recorded, envs, repeat)
     return Surroundings(
         _bounded(recorded, envs),
-        _control_step(recorded, envs, repeat),
+        step,
         None if limit is None else max(1, math.ceil(limit / repeat)),
         recorded.get("pixels") is not None or "rgb_array" in modes,
         declaration_from_json(
             {name: value for name, value in declared.items() if value is not None}, f"{env_id}: its metadata", known
         ),
         _told(envs) if info else {},
+        doubts,
     )
 
 
@@ -190,20 +193,20 @@ def _bounded(recorded: dict[str, Any], envs: VectorEnv) -> dict[str, Any]:
     return {**recorded, "action_low": low.tolist(), "action_high": high.tolist()}
 
 
-def _control_step(recorded: Mapping[str, Any], envs: VectorEnv, repeat: int) -> float:
-    """As recorded, else what the environment says; 1 where nobody does. Warns where the two differ."""
+def _control_step(recorded: Mapping[str, Any], envs: VectorEnv, repeat: int) -> tuple[float, tuple[str, ...]]:
+    """As recorded, else what the environment says; 1 where nobody does. And what to say where the two differ."""
     told = control_step_of(envs, repeat)
     if recorded.get("control_step") is None:
-        return told.seconds or 1.0
+        return told.seconds or 1.0, ()
     step = float(recorded["control_step"])
-    if told.seconds is not None and not math.isclose(step, told.seconds, rel_tol=SAME_STEP):
-        held = max(1, round(repeat * step / told.seconds))
-        right = math.isclose(step, held * told.seconds / repeat, rel_tol=SAME_STEP)
-        cure = f"give --repeat {held}" if right else "give one whose steps, held so often with --repeat, last as long"
-        say(
-            f"warning: a step of the data takes {step:.3g} s, one of {recorded['env_id']}"
-            f"{f' with --repeat {repeat}' if repeat > 1 else ''} {told.seconds:.3g} s, as its {told.said_by} says: the "
-            f"model foresees another time than passes; {cure}",
-            flush=True,
-        )
-    return step
+    if told.seconds is None or math.isclose(step, told.seconds, rel_tol=SAME_STEP):
+        return step, ()
+    held = max(1, round(repeat * step / told.seconds))
+    right = math.isclose(step, held * told.seconds / repeat, rel_tol=SAME_STEP)
+    cure = f"give --repeat {held}" if right else "give one whose steps, held so often with --repeat, last as long"
+    doubt = (
+        f"a step of the data takes {step:.3g} s, one of {recorded['env_id']}"
+        f"{f' with --repeat {repeat}' if repeat > 1 else ''} {told.seconds:.3g} s, as its {told.said_by} says: the "
+        f"model foresees another time than passes; {cure}"
+    )
+    return step, (doubt,)

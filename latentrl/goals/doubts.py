@@ -18,7 +18,7 @@ from latentrl.types import is_image_shape
 REDRAWN = "redrawn_worst"
 """Among a run's figures: see :func:`latentrl.metrics.held_out.held_out_figures`."""
 DOUBTS = "doubts"
-"""Among the figures of an evaluation: what :func:`doubts` said of its goal, where it said anything."""
+"""Among the figures of an evaluation: what was said of its goal, by :func:`doubts`, and of its environment."""
 UNLIKE = 2.0
 """Times the worst of held-out frames: above it a goal is like none of them."""
 

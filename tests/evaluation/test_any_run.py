@@ -26,6 +26,7 @@ from latentrl.evaluation.options import CompareOptions, EvaluateOptions
 from latentrl.evaluation.run import Run
 from latentrl.evaluation.setting import Setting
 from latentrl.evaluation.trials import Trial
+from latentrl.goals.doubts import DOUBTS
 from latentrl.learn import learn
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
@@ -35,7 +36,7 @@ from latentrl.runs.velocity_range import VelocityRange, save_range
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
 from latentrl.types import Trajectory
-from tests.ball import HIGH, ID, LOW, NAMED, Ball
+from tests.ball import HIGH, ID, LOW, NAMED, STEP, Ball
 
 DECLARED = """
 [[coordinates]]
@@ -380,10 +381,13 @@ def test_rewards_that_are_no_numbers_are_counted_and_said(
     assert re.search("warning: random, reach: [78] of the environment's rewards", capsys.readouterr().out)
 
 
-def test_recordings_are_judged_in_an_environment_that_is_named(tmp_path: Path) -> None:
+def test_recordings_are_judged_in_an_environment_that_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Pictures of 12 x 16 that somebody has recorded elsewhere, without an environment's name."""
     rng, data = np.random.default_rng(0), tmp_path / "data"
     bounds = {"action_low": [-0.5, -0.25], "action_high": [0.5, 2.0], "env_id": None, "origin": {"format": "npz"}}
+    bounds |= {"control_step": 2 * STEP}
     trajectory = Trajectory(
         rng.integers(0, 256, (4, 12, 16, 3), dtype=np.uint8), rng.uniform(-0.25, 0.5, (3, 2)).astype(np.float32)
     )
@@ -395,6 +399,9 @@ def test_recordings_are_judged_in_an_environment_that_is_named(tmp_path: Path) -
     summary = evaluate(options(run, goal="frame:0:0", env=NAMED))
     assert summary["action_low"] == [-0.5, -0.25] and summary["action_high"] == [0.5, 1.0]
     assert summary["environment"]["pixels"] == [12, 16]
+    # Its clock is another: said, and kept with the figures.
+    assert "give --repeat 2" in capsys.readouterr().out.replace("\n", " ") and "--repeat 2" in summary[DOUBTS][0]
+    assert DOUBTS not in evaluate(options(run, goal="frame:0:0", env=NAMED, repeat=2))
     with pytest.raises(UserError, match=r"takes 1 actions, but the run's model has 2|observes"):
         evaluate(options(run, goal="frame:0:0", env="Pendulum-v1"))
     table = compare(CompareOptions(run, agents=("random",), goal="frame:0:1", env=NAMED, steps=2, episodes=2))
