@@ -270,7 +270,8 @@ def _write(situation: Situation, training: Training) -> list[str]:
     else:
         figures = evaluate_static(model, options.data, seed=options.seed)
     untried = situation.entry.has_setting("standardise") and not options.standardise
-    told = failures(figures, untried, options.kappa)
+    leaner = situation.images and situation.entry.has_setting("network") and options.network == "dense"
+    told = failures(figures, untried, options.kappa, leaner)
     unmet = objective_failures(training.trainer.objective, untried, situation.static, situation.images)
     warnings = [*unmet, *told]
     write_json(folder / METRICS, {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})

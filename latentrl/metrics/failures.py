@@ -7,7 +7,7 @@ compared with labels on systems that went well and on some that did not (docs/ek
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -34,13 +34,16 @@ LEAST_SEEN = 0.3
 """Of the observations' variance that is no noise, at least: where there is less, the estimate of the noise decides."""
 
 
-def failures(figures: Mapping[str, float], standardise: bool = True, kappa: float | None = None) -> list[str]:
+def failures(
+    figures: Mapping[str, float], standardise: bool = True, kappa: float | None = None, lean: bool = False
+) -> list[str]:
     """What the held-out ``figures`` say that a training failed at, in sentences; empty where all went well.
 
     Args:
         figures: those of :func:`latentrl.metrics.held_out.held_out_figures`; what is missing is not judged.
         standardise: whether standardised observations are something to try: the model knows them, and has not had them.
         kappa: the bound that the user gave, a root mean squared error; what it allows is no failure. None: none.
+        lean: whether the lean network is something to try, which draws pictures sooner.
     """
     found = []
     untold, told = figures.get("untold_share", 0.0), figures.get("told_displacement", 1.0)
@@ -57,7 +60,8 @@ def failures(figures: Mapping[str, float], standardise: bool = True, kappa: floa
         )
     undrawn = figures.get("undrawn_share", 0.0)
     if undrawn > max(MOST_UNDRAWN, _allowed(figures, kappa)):
-        found.append(_of_undrawn(undrawn, "mse_mean_image" in figures, "test_bound" in figures, standardise))
+        cures = [*["--standardise"] * standardise, *["--network lean"] * lean]
+        found.append(_of_undrawn(undrawn, "mse_mean_image" in figures, "test_bound" in figures, cures))
     predicted = figures.get("mse_predict_near", 0.0)
     for yardstick, what in (
         ("mse_still_near", "that nothing moves"),
@@ -164,9 +168,9 @@ def _allowed(figures: Mapping[str, float], kappa: float | None) -> float:
     return 0.0 if kappa is None or spread <= 0 else kappa**2 / spread
 
 
-def _of_undrawn(share: float, pictures: bool, static: bool, standardise: bool) -> str:
-    cures = ["more --steps", "a larger --position-size" if static else "larger sizes (--position-size, --state-size)"]
-    cures += ["--standardise"] if standardise else []
+def _of_undrawn(share: float, pictures: bool, static: bool, more: Sequence[str]) -> str:
+    sizes = "a larger --position-size" if static else "larger sizes (--position-size, --state-size)"
+    cures = ["more --steps", sizes, *more]
     cures += ["pictures that show it larger (--crop and --pixels of collect)"] if pictures else ["another --seed"]
     return (
         f"the model does not draw {share:.0%} of what varies: so much of the variance of held-out observations, noise "

@@ -124,6 +124,8 @@ def test_what_is_not_drawn_has_cures_of_what_is_observed_and_of_the_model() -> N
     assert "--crop and --pixels of collect" in of_pictures and "--state-size" in of_pictures
     (of_frames,) = failures({**bad, "mse_mean_image": 0.01, "test_bound": 3.0})
     assert "--position-size" in of_frames and "--state-size" not in of_frames
+    for lean, one in ((True, failures({**bad, "mse_mean_image": 0.01}, lean=True)[0]), (False, of_pictures)):
+        assert ("--network lean" in one) == lean
 
 
 def test_an_error_that_the_user_allowed_is_no_failure() -> None:
