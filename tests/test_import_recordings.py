@@ -484,7 +484,8 @@ def test_logs_of_sensors_in_tables(tmp_path: Path, capsys: pytest.CaptureFixture
     # Milliseconds look like hours; who says how long a step is is told nothing.
     slow = tmp_path / "slow.csv"
     slow.write_text("time,sin,torque\n" + "".join(f"{20 * row},{row % 7},{row % 3}\n" for row in range(40)))
-    for more, said in (((), True), (("--control-step", "0.02"), False)):
+    given: tuple[list[str], ...] = ([], ["--control-step", "0.02"])
+    for more, said in zip(given, (True, False), strict=True):
         capsys.readouterr()
         out = tmp_path / f"slow{said}"
         main([str(slow), "--observation", "sin", "--actions", "torque", "--length", "5", *more, "--out", str(out)])

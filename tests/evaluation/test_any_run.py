@@ -387,12 +387,12 @@ def test_recordings_are_judged_in_an_environment_that_is_named(
     """Pictures of 12 x 16 that somebody has recorded elsewhere, without an environment's name."""
     rng, data = np.random.default_rng(0), tmp_path / "data"
     bounds = {"action_low": [-0.5, -0.25], "action_high": [0.5, 2.0], "env_id": None, "origin": {"format": "npz"}}
-    bounds |= {"control_step": 2 * STEP}
+    clock = {"control_step": 2 * STEP}
     trajectory = Trajectory(
         rng.integers(0, 256, (4, 12, 16, 3), dtype=np.uint8), rng.uniform(-0.25, 0.5, (3, 2)).astype(np.float32)
     )
     for split in ("train", "test"):
-        write(data, split, [trajectory], bounds)
+        write(data, split, [trajectory], {**bounds, **clock})
     run = untrained(tmp_path / "run", data)
     with pytest.raises(UserError, match="--env: the run was trained on recordings"):
         evaluate(options(run, goal="frame:0:0"))
