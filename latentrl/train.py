@@ -17,7 +17,7 @@ from latentrl.data_collection.storage import METADATA, load_metadata, load_seque
 from latentrl.inference.backends import NEEDS
 from latentrl.live.terminal import can_show
 from latentrl.live.training import TrainingView
-from latentrl.metrics.failures import failures
+from latentrl.metrics.failures import PIXEL, READING, SCALED_READING, failures
 from latentrl.metrics.held_out import check_held_out, evaluate_model, flatness
 from latentrl.metrics.static import evaluate_static
 from latentrl.metrics.told import told as told_figures
@@ -272,7 +272,8 @@ def _write(situation: Situation, training: Training) -> list[str]:
     untried = situation.entry.has_setting("standardise") and not options.standardise
     leaner = situation.images and situation.entry.has_setting("network") and options.network == "dense"
     told = failures(figures, untried, options.kappa, leaner)
-    unmet = objective_failures(training.trainer.objective, untried, situation.static, situation.images)
+    of_what = PIXEL if situation.images else SCALED_READING if situation.each_reading else READING
+    unmet = objective_failures(training.trainer.objective, untried, situation.static, of_what)
     warnings = [*unmet, *told]
     write_json(folder / METRICS, {**figures, "train_seconds": training.trainer.seconds, "warnings": warnings})
     measured = "frames" if situation.static else "sequences"

@@ -30,6 +30,8 @@ LEAST_TOLD = 0.8
 MOST_UNDRAWN = 0.1
 """Of what varies and is no noise, at most. Chosen on trainings of which 12 that went well left at most 0.0035 and 16 of
 17 that did not at least 0.17; an arrow that a renderer draws, which is no part of the state, is 0.03."""
+PIXEL, READING = "a pixel (white being 1)", "a reading (in its unit)"
+SCALED_READING = "a reading (each over its own deviation, times the root mean square of all of them)"
 LEAST_SEEN = 0.3
 """Of the observations' variance that is no noise, at least: where there is less, the estimate of the noise decides."""
 
@@ -81,7 +83,7 @@ def constraint_failures(
     began: bool,
     standardise: bool = True,
     waited: str = "the dynamics were",
-    pictures: bool = True,
+    of_what: str = PIXEL,
 ) -> list[str]:
     """What a constrained training failed at; empty without a bound.
 
@@ -91,13 +93,12 @@ def constraint_failures(
         began: whether the dynamics were trained at all: they wait until the constraint was met once.
         standardise: as in :func:`failures`.
         waited: what waits so, with its verb.
-        pictures: whether observations are pictures; else readings.
+        of_what: whose error it is: `PIXEL`, `READING` or `SCALED_READING`.
     """
     if not error > MOST_ERROR * bound:
         return []
     what = "not met" if began else f"never met, so that {waited} not trained"
     others = ", --standardise, or" if standardise else ", or"
-    of_what = "a pixel (white being 1)" if pictures else "a reading (in its unit)"
     return [
         f"the constraint was {what}: C, the mean squared error of {of_what}, is "
         f"{error:.2g} where {bound:.2g} is the bound, kappa squared; try more --steps{others} a larger --kappa than "

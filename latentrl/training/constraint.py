@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from latentrl.metrics.failures import constraint_failures
+from latentrl.metrics.failures import PIXEL, constraint_failures
 from latentrl.objectives.base import Objective
 from latentrl.objectives.constrained import Constrained
 
 
 def objective_failures(
-    objective: Objective, standardise: bool = True, static: bool = False, pictures: bool = True
+    objective: Objective, standardise: bool = True, static: bool = False, of_what: str = PIXEL
 ) -> list[str]:
     """What a training with ``objective`` failed at, in sentences: see :func:`constraint_failures`."""
     error, bound = float(objective.constraint), float(objective.bound)
     waited = "the prior was" if static else "the dynamics were"
-    return constraint_failures(error, bound, not objective.frozen(), standardise, waited, pictures)
+    return constraint_failures(error, bound, not objective.frozen(), standardise, waited, of_what)
 
 
 def raised_bound(objective: Objective, kappa: float) -> list[str]:

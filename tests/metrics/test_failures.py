@@ -12,6 +12,7 @@ from latentrl.metrics.failures import (
     LEAST_TOLD,
     MOST_UNDRAWN,
     MOST_UNTOLD,
+    READING,
     constraint_failures,
     failures,
     told_displacement,
@@ -110,7 +111,7 @@ def test_a_bound_that_is_not_met_is_said_with_its_cure() -> None:
     assert "was not met" in said and "--kappa than 0.032" in said
     assert "mean squared error" in said and "kappa squared" in said
     assert "pixel" in said and "reading" not in said
-    (said,) = constraint_failures(4e-3, 1e-3, began=True, pictures=False)
+    (said,) = constraint_failures(4e-3, 1e-3, began=True, of_what=READING)
     assert "a reading (in its unit)" in said and "pixel" not in said
     (said,) = constraint_failures(4e-3, 1e-3, began=False)
     assert "never met" in said and "dynamics were not trained" in said
