@@ -32,6 +32,7 @@ MOST_UNDRAWN = 0.1
 17 that did not at least 0.17; an arrow that a renderer draws, which is no part of the state, is 0.03."""
 PIXEL, READING = "a pixel (white being 1)", "a reading (in its unit)"
 SCALED_READING = "a reading (each over its own deviation, times the root mean square of all of them)"
+"""What the error of a constraint may be of."""
 LEAST_SEEN = 0.3
 """Of the observations' variance that is no noise, at least: where there is less, the estimate of the noise decides."""
 
