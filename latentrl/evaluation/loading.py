@@ -92,19 +92,24 @@ def load_agent(
     if check_distance(distance) != EUCLID and agent not in PLANNERS:
         raise UserError(f"distance {distance}: only planners measure it as they act; leave it out for agent {agent!r}")
     model = load_model(folder, settings=settings).requires_grad_(False)
+    told: Sequence[str] = ()
+    controller: Controller
     if agent == "policy":
-        controller: Controller = _policy(folder, settings, model, policy, goal, action_limit, on)
+        told, controller = _policy(folder, settings, model, policy, goal, action_limit, on)
     elif agent == "random":
         bounds = ActionBounds.of(settings.get("data") or {}, model.spec.action_size, action_limit)
         controller = RandomController(bounds.low, bounds.high)
     elif agent in PLANNERS:
-        reward = _reward(folder, settings, model, goal, distance)
+        told, reward = _reward(folder, settings, model, goal, distance)
         bounds = _bounds(settings, model, reward, goal, action_limit)
         controller = PlannerController(make_planner(agent, bounds.low, bounds.high, ahead), model.frozen(), reward)
     else:
         raise UserError(f"agent {agent!r}: choose one of policy, random, {', '.join(PLANNERS)}")
     made = LatentAgent(model.to(on), controller, on)
     made.reset(seed)
+    for one in told:
+        # As Python warns, of the line that gave the goal: here nobody reads what is printed.
+        warnings.warn(one, UserWarning, stacklevel=2)
     return made
 
 
@@ -117,18 +122,17 @@ def _device(device: torch.device | str, agent: str) -> torch.device:
 
 def _reward(
     folder: Path, settings: dict[str, Any], model: WorldModel, goal: GoalLike | None, distance: str = EUCLID
-) -> PositionReward | VelocityReward:
-    """What a planner is rewarded for."""
+) -> tuple[Sequence[str], PositionReward | VelocityReward]:
+    """What is to be said of the goal (:mod:`latentrl.goals.doubts`), and the reward for it."""
     found = (settings.get("options") or {}).get("data")
     data = None if found is None else Path(found)
     if goal is None:
         goal = _goal_of_data(folder, settings)
     if isinstance(goal, str | Path):
         meant = parse_goal(str(goal))
-        _warn(doubts(meant, model, folder, data))
-        return goal_reward(meant, model, folder, data, distance)
-    position = _position(model, goal, folder)
-    return PositionReward(position, distance=DISTANCES[distance](position, model, folder, data))
+        return doubts(meant, model, folder, data), goal_reward(meant, model, folder, data, distance)
+    told, position = _position(model, goal, folder)
+    return told, PositionReward(position, distance=DISTANCES[distance](position, model, folder, data))
 
 
 def _goal_of_data(folder: Path, settings: dict[str, Any]) -> Path:
@@ -141,16 +145,9 @@ def _goal_of_data(folder: Path, settings: dict[str, Any]) -> Path:
     return found
 
 
-def _warn(found: Sequence[str], deeper: int = 0) -> None:
-    """As Python warns, for here nobody reads what is printed; of the line that called what called what calls this,
-    which is ``deeper`` than that."""
-    for one in found:
-        warnings.warn(one, UserWarning, stacklevel=4 + deeper)
-
-
 @torch.no_grad()
-def _position(model: WorldModel, goal: float | NDArray[Any], run: Path) -> Tensor:
-    """The position ``[Da]`` in an observation, or ``[N, Da]`` in several."""
+def _position(model: WorldModel, goal: float | NDArray[Any], run: Path) -> tuple[Sequence[str], Tensor]:
+    """What is to be said of an observation, and the position ``[Da]`` in it; or ``[N, Da]`` in several."""
     expected = Expected.by(model)
     assert expected is not None
     try:
@@ -159,10 +156,9 @@ def _position(model: WorldModel, goal: float | NDArray[Any], run: Path) -> Tenso
         expected.check_numbers(observations, None)
     except UserError as error:
         raise UserError(f"goal: {str(error).removeprefix('observation: ')}") from error
-    # Without gradients is a frame of its own.
-    _warn(doubts_of(torch.as_tensor(np.array(observations)), model, run, "goal"), deeper=2)
+    told = doubts_of(torch.as_tensor(np.array(observations)), model, run, "goal")
     places = ObservedGoals(np.array(observations)).target(model, Path(), None)
-    return places[0] if single else places
+    return told, places[0] if single else places
 
 
 def _bounds(
@@ -192,7 +188,8 @@ def _policy(
     goal: GoalLike | None,
     limit: float | None,
     device: torch.device,
-) -> PolicyController:
+) -> tuple[Sequence[str], PolicyController]:
+    """A policy's controller, and what is to be said of the goal that it is told, if it is told one."""
     policy, notes = stored_policy(folder, name)
     if isinstance(policy, torch.nn.Module):
         policy.to(device)
@@ -203,11 +200,11 @@ def _policy(
     if not policy.goal_size:
         if goal is not None:
             _check_learned_for(folder, settings, model, goal, name, notes)
-        return PolicyController(asked)
-    reward = _reward(folder, settings, model, goal)
+        return (), PolicyController(asked)
+    told, reward = _reward(folder, settings, model, goal)
     if isinstance(reward, VelocityReward):
         raise UserError(f"goal {goal}: policy {name!r} reaches positions; give a picture or readings of one")
-    return PolicyController(asked, reward.goal.to(device))
+    return told, PolicyController(asked, reward.goal.to(device))
 
 
 def _check_learned_for(
@@ -215,7 +212,7 @@ def _check_learned_for(
 ) -> None:
     """A policy for one goal reaches no other: refuse a goal that is not, in latent units, its own."""
     if "target" in notes:
-        asked = _reward(folder, settings, model, goal).goal
+        asked = _reward(folder, settings, model, goal)[1].goal
         own = torch.tensor(notes["target"], dtype=asked.dtype)
         if own.shape == asked.shape and torch.allclose(own, asked, rtol=1e-4, atol=1e-4):
             return

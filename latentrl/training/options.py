@@ -100,8 +100,8 @@ class TrainOptions:
     """Bound of the constraint: root mean squared error per observation dimension (images in [0, 1])."""
     standardise: Annotated[bool | None, CHOICE] = None
     """Give the networks observations minus their mean, over their deviation; the flag alone is a yes. auto: where what
-    stands still outshines what moves, as on a white background, and for sensors in an unusual unit. Of the models only
-    the EKVAE knows it."""
+    stands still outshines what moves, as on a white background, and for sensors in an unusual unit; of sensors whose
+    units differ each counts by its own deviation."""
     network: Literal["auto", "dense", "conv", "lean"] = "auto"
     """Encoder and decoder of an EKVAE or a KVAE. conv: the dissertation's convolutions for images, meant for a GPU;
     lean: few layers, much cheaper; auto: dense up to 32 x 32 pixels, then conv on a GPU and lean without."""

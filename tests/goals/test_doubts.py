@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from latentrl.agents.options import LearnOptions
+from latentrl.agents.policies import MLPPolicy, save_policy
 from latentrl.compare import compare
 from latentrl.evaluate import evaluate
 from latentrl.evaluation.loading import load_agent
@@ -108,3 +110,23 @@ def test_every_verb_that_takes_a_goal_says_it(pendulum_run: Path, capsys: pytest
                 assert [one.filename for one in seen] == [__file__], "of the line that gave it"
         else:
             load_agent(pendulum_run, str(goal), "cem")
+
+
+@pytest.mark.parametrize("policy", ["any", "own"])
+def test_a_loaded_policy_is_doubted_where_it_is_told_a_goal(pendulum_run: Path, policy: str) -> None:
+    """As a planner is; who learned for one goal is told none, and asked only whether it is that."""
+    goal = pendulum_run.parent / "data" / "goal.png"
+    picture = np.array(Image.open(goal)).reshape(load_model(pendulum_run).spec.observation_shape)
+    target = load_model(pendulum_run).encode_goal(torch.from_numpy(picture)).tolist()
+    size, notes = (2, {"goal": "any"}) if policy == "any" else (0, {"goal": str(goal), "target": target})
+    inputs = torch.zeros(3 + size), torch.ones(3 + size)
+    made = MLPPolicy(torch.tensor([-1.0]), torch.tensor([1.0]), *inputs, (4,), goal_size=size)
+    save_policy(made, pendulum_run, notes, policy)
+    for worst, warned in ((1e-6, policy == "any"), (10.0, False)):
+        _run(pendulum_run, worst)
+        for given in (str(goal), picture):
+            with warnings.catch_warnings(record=True) as seen:
+                warnings.simplefilter("always")
+                load_agent(pendulum_run, given, "policy", policy=policy)
+            said = [one for one in seen if "is unlike all" in str(one.message)]
+            assert [one.filename for one in said] == [__file__] * warned, "of the line that gave it"

@@ -64,3 +64,34 @@ def test_a_copy_of_a_model_has_a_prior_of_its_own_posterior() -> None:
     with torch.no_grad():
         other.mean.bias.add_(1.0)
     torch.testing.assert_close(other.prior.components().mean, model.prior.components().mean + 1.0)
+
+
+def _learned(units: Tensor, away: Tensor) -> VampPrior:
+    """Begun at readings in ``units``, and fitted to states by a posterior that counts them so."""
+    torch.manual_seed(0)
+    encoder, frames, states = Encoder(), torch.randn(6, 3), torch.randn(40, 2)
+    prior = VampPrior(2, components=6)
+    prior.bind(lambda inputs: encoder.encode((inputs - away) / units), (3,), images=False)
+    prior.begin_at(away + units * frames)
+    optimiser = torch.optim.Adam(prior.parameters(), 0.01)
+    for _ in range(30):
+        optimiser.zero_grad()
+        (-prior.bound(states).sum()).backward()
+        optimiser.step()
+    return prior
+
+
+def test_pseudo_inputs_are_learned_alike_in_units_of_any_size() -> None:
+    plain = _learned(torch.ones(3), torch.zeros(3)).components()
+    other = _learned(torch.tensor([0.01, 2000.0, 30.0]), torch.tensor([0.0, -500.0, 1e4])).components()
+    torch.testing.assert_close(other.mean, plain.mean, rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(other.covariance, plain.covariance, rtol=1e-2, atol=1e-2)
+
+
+def test_pseudo_inputs_of_before_are_read_in_the_units_that_they_were_kept_in() -> None:
+    prior = _learned(torch.tensor([0.01, 2000.0, 30.0]), torch.zeros(3))
+    kept = {"pseudo_inputs": prior.inputs().detach()}
+    expected = prior.components().mean
+    prior.load_state_dict(kept)
+    torch.testing.assert_close(prior.components().mean, expected)
+    assert set(prior.state_dict()) == {"pseudo_inputs", "mean", "scale"}
