@@ -59,7 +59,14 @@ CONTENTS: Mapping[str, tuple[str, ...]] = {
 }
 """The margin, heading by heading. A page in none of them, and not named by one of them, is an error of the build."""
 INNER: Mapping[str, tuple[str, ...]] = {
-    "results/index": ("results/pendulum/table_4_1", "results/pendulum/table_4_3", "results/pendulum/claims"),
+    "results/index": (
+        "results/pendulum/table_4_1",
+        "results/pendulum/table_4_3",
+        "results/pendulum/claims",
+        "results/digits/table_3_2",
+        "results/digits/table_5_2",
+        "results/digits/claims",
+    ),
 }
 """Pages under others."""
 COPIES = "files"
