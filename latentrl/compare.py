@@ -12,7 +12,7 @@ import tyro
 
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import policy_path
-from latentrl.evaluation.agents_by_name import InModel, contestant, goals_of_policies
+from latentrl.evaluation.agents_by_name import contestant, goals_of_policies
 from latentrl.evaluation.comparison import planned, unlearned
 from latentrl.evaluation.judging import judge, time_alone
 from latentrl.evaluation.options import CompareOptions, run_of
@@ -114,7 +114,7 @@ def _summary(trial: Trial, run: Run, model: WorldModel, on_act: Callable[[], obj
     setting = Setting.of(trial, run)
     who = contestant(setting, model)
     found = summarise(setting, judge(setting, who, on_act), time_alone(setting, who, model, SINGLE_STEPS))
-    doubted = [*run.surroundings.doubts, *(who.doubts() if isinstance(who, InModel) else ())]
+    doubted = who.doubts()
     return found | ({DOUBTS: doubted} if doubted else {})
 
 

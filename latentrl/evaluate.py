@@ -16,7 +16,7 @@ from PIL import Image
 from latentrl.agents.planners import PLANNERS
 from latentrl.agents.policies import policy_path
 from latentrl.envs.measures import Outcome
-from latentrl.evaluation.agents_by_name import Contestant, InModel, contestant
+from latentrl.evaluation.agents_by_name import Contestant, contestant
 from latentrl.evaluation.film import film_goals
 from latentrl.evaluation.judging import Alone, Judged, judge, time_alone
 from latentrl.evaluation.options import EvaluateOptions, run_of, trial_of
@@ -92,7 +92,7 @@ def _evaluate(options: EvaluateOptions, setting: Setting, tracker: Guarded | Non
     if trial.agent == "policy" or (trial.agent in PLANNERS and trial.physics != "true"):
         for warning in repeated(folder):
             say(f"warning: {warning}", flush=True)
-    doubted = [*setting.run.surroundings.doubts, *(who.doubts() if isinstance(who, InModel) else ())]
+    doubted = who.doubts()
     for doubt in doubted:
         say(f"warning: {doubt}", flush=True)
     digests = acted(folder, policy_path(folder, trial.policy) if trial.agent == "policy" else None)

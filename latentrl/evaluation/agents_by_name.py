@@ -39,6 +39,10 @@ class Contestant(Protocol):
         """A new agent for all episodes of the setting, or for one of them."""
         ...
 
+    def doubts(self) -> list[str]:
+        """Why the figures of who acts there may not count, in words."""
+        ...
+
 
 @dataclass(frozen=True)
 class InModel:
@@ -64,9 +68,10 @@ class InModel:
         return self.setting.trial.agent in PLANNERS or (self.policy is not None and bool(self.policy.goal_size))
 
     def doubts(self) -> list[str]:
-        """See :func:`latentrl.goals.doubts.doubts`; nothing of who is told no goal."""
+        """The environment's, and :func:`latentrl.goals.doubts.doubts`; of who is told no goal nothing is said of it."""
         run = self.setting.run
-        return doubts(self.setting.goal, self.model, run.folder, run.data) if self.aims else []
+        of_goal = doubts(self.setting.goal, self.model, run.folder, run.data) if self.aims else ()
+        return [*run.surroundings.doubts, *of_goal]
 
     @cached_property
     def bounds(self) -> ActionBounds:

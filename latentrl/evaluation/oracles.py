@@ -41,6 +41,10 @@ class Reference:
             return servo(self.setting, index)
         return planner_on_true_physics(self.setting)
 
+    def doubts(self) -> list[str]:
+        """The environment's: no model reads the goal."""
+        return list(self.setting.run.surroundings.doubts)
+
 
 def plans_on_true_physics(environment: Environment | None, task: Task) -> bool:
     """Whether a planner on the true physics can take part in ``task``: it needs a goal in their coordinates."""

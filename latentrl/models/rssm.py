@@ -194,9 +194,9 @@ class RSSM(ScaledObservations, WorldModel):
     def sampled_rate_distortion(self, batch: Sequences, generator: torch.Generator | None = None) -> Sampled:
         shortest = self.settings.shortest if self.training else 0
         shown = drawn_beginning(batch, shortest, generator)
-        share, controls = shown.length / batch.length, shown.actions / self.control_scale
-        states, rate = self.sample_posterior(self.seen(shown.observations), controls, generator)
-        error = self.mean_error(self.decode(states), self.to_unit(shown.observations))
+        target, share = self.to_unit(shown.observations), shown.length / batch.length
+        states, rate = self.sample_posterior(self.seen(target), shown.actions / self.control_scale, generator)
+        error = self.mean_error(self.decode(states), target)
         terms = RateDistortion(rate / share, self.distortion(error).sum(1) / share, error.mean(1))
         return Sampled(terms, states, states[..., : self.position_size])
 

@@ -67,6 +67,9 @@ class Contestants:
     episodes: Episodes
     agents: list[Scripted] = field(default_factory=list)
 
+    def doubts(self) -> list[str]:
+        return []
+
     def agent(self, index: int | None = None) -> Scripted:
         assert index == len(self.agents)
         self.agents.append(Scripted(self.episodes.only(index).goals))
