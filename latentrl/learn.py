@@ -41,6 +41,8 @@ ROUNDS = 4
 """Of a policy's updates at most, where their number is not given."""
 FOR_ANY_GOAL: dict[str, Any] = {"updates": 1200, "hidden": (128, 128)}
 """Options of the analytic gradient for a goal-conditioned policy, which has more to learn."""
+LONGER_FOR_ANY_GOAL = 2
+"""Times the imagined steps of an algorithm of stable-baselines3 for a goal-conditioned policy."""
 LONGEST_NAME = 100
 """Bytes: files have names of up to 255, and others are made of it."""
 
@@ -261,7 +263,7 @@ def _settings(options: LearnOptions, kind: PolicyKind, goal: Goal) -> Any:
     if options.policy == "analytic-gradient":
         defaults, own = _of_gradients(options, kind, goal)
     else:
-        defaults, own = _of_algorithm(options, kind)
+        defaults, own = _of_algorithm(options, kind, goal)
     given |= own
     if options.drop and options.input == "mean":
         raise UserError(f"--drop {options.drop}: a mean does not tell that a frame is missing; give --input belief")
@@ -293,16 +295,18 @@ def _of_gradients(options: LearnOptions, kind: PolicyKind, goal: Goal) -> tuple[
     return (kind.options if goal.is_single else replace(kind.options, **FOR_ANY_GOAL)), given
 
 
-def _of_algorithm(options: LearnOptions, kind: PolicyKind) -> tuple[Any, dict[str, Any]]:
-    """Defaults, and what was given of the options of stable-baselines3's algorithms."""
+def _of_algorithm(options: LearnOptions, kind: PolicyKind, goal: Goal) -> tuple[Any, dict[str, Any]]:
+    """Defaults for the goal, and what was given of the options of stable-baselines3's algorithms."""
     if options.updates is not None:
         raise UserError(f"--updates {options.updates}: {options.policy} counts --steps")
     if options.bootstrap:
         raise UserError(f"--bootstrap: {options.policy} learns values of its own; leave it out")
     if options.state_gradient is not None:
         raise UserError(f"--state-gradient {options.state_gradient:g}: {options.policy} follows no gradient of states")
-    given: dict[str, Any] = {"length": _horizon(options)}
-    return kind.options, given if options.steps is None else given | {"steps": options.steps}
+    steps = options.steps
+    if steps is None:
+        steps = kind.options.steps * (1 if goal.is_single else LONGER_FOR_ANY_GOAL)
+    return kind.options, {"length": _horizon(options), "steps": steps}
 
 
 if __name__ == "__main__":

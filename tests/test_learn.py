@@ -22,7 +22,7 @@ from latentrl import learn as verb
 from latentrl.agents.goal_conditioning import attach_goal
 from latentrl.agents.learning import how_it_ended
 from latentrl.agents.options import LearnOptions
-from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions, load_policy
+from latentrl.agents.policies import AnalyticGradient, AnalyticGradientOptions, load_policy, policy_kind
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.support.errors import UserError
 from latentrl.support.files import write_json
@@ -111,6 +111,16 @@ def test_what_another_way_of_learning_counts_is_refused_with_the_cure_and_the_ho
         with pytest.raises(UserError, match=re.escape(cure)):
             verb.learn(options(run, **changes))
     assert notes(verb.learn(options(run, policy="DDPG", steps=64, horizon=7)))["learner"]["length"] == 7
+
+
+def test_for_any_goal_an_algorithm_takes_twice_its_steps_unless_told(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budgets: list[int] = []
+    monkeypatch.setattr(verb, "learn_into", lambda folder, learner, *rest: budgets.append(learner.budget))
+    for changes in ({}, {"goal": "any"}, {"goal": "any", "steps": 640}):
+        verb.learn(options(run, policy="sac", **changes))
+    assert budgets == [policy_kind("sac").options.steps, 2 * policy_kind("sac").options.steps, 640]
 
 
 def test_the_bar_is_left_out_where_it_is_not_wanted(run: Path) -> None:

@@ -17,6 +17,7 @@ from latentrl.goals.imagining import imagined_by, problem_of
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.models.base import WorldModel
 from latentrl.rewards.position import PositionReward
+from latentrl.rewards.rooted import RootedReward
 from latentrl.rewards.velocity import VelocityReward
 from latentrl.runs.folder import goal_of, load_model, load_settings, without_goal
 from latentrl.shipped.copies import readable
@@ -44,7 +45,14 @@ class RunImagination:
     bounds: ActionBounds
 
     def episodes(
-        self, count: int, length: int = 30, discount: float = 0.98, sane_radius: float = 20.0, seed: int = 0
+        self,
+        count: int,
+        length: int = 30,
+        discount: float = 0.98,
+        sane_radius: float = 20.0,
+        seed: int = 0,
+        fresh: float = 1.0,
+        rooted: bool = False,
     ) -> ImaginedEpisodes:
         """``count`` episodes of ``length`` steps: give them to one environment.
 
@@ -54,19 +62,25 @@ class RunImagination:
             discount: the algorithm's, per step; it says how bad breaking the model is.
             sane_radius: how many standard deviations of typical states from their mean do not break the model.
             seed: of everything drawn.
+            fresh: share of the episodes begun anew that begin in start states; the others begin where earlier ones
+                came to.
+            rooted: the reward is minus the distance to the goal, not its square (see `RootedReward`).
 
         Raises:
-            UserError: a count or a length below 1, a discount outside of [0, 1), a radius that is not positive, or
-                a model that is not trained.
+            UserError: a count or a length below 1, a discount outside of [0, 1), a share outside of (0, 1], a radius
+                that is not positive, or a model that is not trained.
         """
         if not 0.0 <= discount < 1.0:
             raise UserError(f"discount {discount}: give a number of at least 0 and below 1")
         if not 0.0 < sane_radius < float("inf"):
             raise UserError(f"sane_radius {sane_radius}: give a positive number of standard deviations")
+        if not 0.0 < fresh <= 1.0:
+            raise UserError(f"fresh {fresh}: give a share above 0, and 1 at most")
         low, high = self.bounds.low, self.bounds.high
+        reward = RootedReward(self.reward) if rooted else self.reward
         try:
             return ImaginedEpisodes(
-                self.imagination, self.reward, low, high, count, length, discount, sane_radius, seed
+                self.imagination, reward, low, high, count, length, discount, sane_radius, seed, fresh
             )
         except ValueError as error:
             raise UserError(f"{self.run}: {error}") from error

@@ -19,6 +19,10 @@ Actor = Callable[[Tensor], Tensor]
 """What is learned: normalised features ``[N, F]`` -> actions ``[N, Du]``, cut to [-1, 1]."""
 
 
+VISITED = 16_384
+"""How many of the states that episodes came to are kept for others to begin in."""
+
+
 class ImaginedStep(NamedTuple):
     """One step of N episodes, on the model's device.
 
@@ -54,9 +58,12 @@ class ImaginedEpisodes:
         discount: the algorithm's, which says what "for ever" is worth.
         sane_radius: how many standard deviations of typical states from their mean still count as sane.
         seed: of everything drawn. `seeded` sets it anew.
+        fresh: share of the episodes begun anew that begin in start states; the others begin where earlier ones came
+            to, so that what follows after ``length`` steps is met too. `start` begins all in start states, and forgets
+            where earlier ones came to.
 
     Raises:
-        ValueError: a count or a length below 1, or start states that are not finite.
+        ValueError: a count or a length below 1, a share outside of (0, 1], or start states that are not finite.
     """
 
     imagination: Imagination
@@ -66,6 +73,7 @@ class ImaginedEpisodes:
     count: int
     length: int
     discount: float
+    fresh: float
     generator: torch.Generator
     centre: Tensor
     scale: Tensor
@@ -82,10 +90,14 @@ class ImaginedEpisodes:
         discount: float = 0.98,
         sane_radius: float = 20.0,
         seed: int = 0,
+        fresh: float = 1.0,
     ) -> None:
         for name, value in (("count", count), ("length", length)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
+        if not 0.0 < fresh <= 1.0:
+            raise ValueError(f"fresh must lie in (0, 1], not {fresh}")
+        self.fresh = fresh
         self.imagination, self.reward = imagination, reward
         self.low, self.high = low, high
         self.count, self.length, self.discount = count, length, discount
@@ -98,6 +110,7 @@ class ImaginedEpisodes:
         self._worst = rewards.min().double() / self.reward_scale
         middle, reach = states.mean(0), sane_radius * spread(states)
         self._sane_low, self._sane_high = middle - reach, middle + reach
+        self._visited = states.new_empty(VISITED if fresh < 1 else 0, states.shape[1])
         self.start()
 
     @property
@@ -133,14 +146,14 @@ class ImaginedEpisodes:
     def start(self) -> Tensor:
         """Begin all episodes anew; observations ``[N, F]``."""
         self._episodes = self.imagination.start(self.count, self.generator)
+        self._kept = 0
         self._age = torch.zeros(self.count, dtype=torch.int64, device=self.device)
         return self.observed()
 
     @torch.no_grad()
     def restart(self, which: Tensor) -> Tensor:
         """Begin the episodes in the mask ``which [N]`` anew; observations ``[N, F]`` of all."""
-        fresh = self.imagination.start(self.count, self.generator)
-        self._episodes = _chosen(which, fresh, self._episodes)
+        self._episodes = _chosen(which, self._begun(), self._episodes)
         self._age = torch.where(which, torch.zeros_like(self._age), self._age)
         return self.observed()
 
@@ -158,6 +171,7 @@ class ImaginedEpisodes:
         observation = torch.where(sane[:, None], observation, self._normalised(before))
         rewards = self._rewards(state, action, sane)
         self._episodes, self._age = _chosen(sane, after, before), self._age + 1
+        self._remember()
         return ImaginedStep(observation, rewards, ~sane, sane & (self._age >= self.length))
 
     def observed(self) -> Tensor:
@@ -187,6 +201,24 @@ class ImaginedEpisodes:
             return self.in_units(unit).clamp(self.low, self.high)
 
         return act
+
+    def _begun(self) -> Episodes:
+        """Fresh episodes, and in the place of some what goes on from where an earlier one came to."""
+        begun = self.imagination.start(self.count, self.generator)
+        if not self._kept:
+            return begun
+        drawn = torch.rand(2, self.count, generator=self.generator, device=self.device)
+        index = (drawn[0] * min(self._kept, len(self._visited))).long()
+        later = self.imagination.start_from(self._visited[index], self.generator)
+        return _chosen(drawn[1] < self.fresh, begun, later)
+
+    def _remember(self) -> None:
+        """Keep where the episodes are, in the place of the oldest that is kept."""
+        if not len(self._visited):
+            return
+        index = (torch.arange(self.count, device=self.device) + self._kept) % len(self._visited)
+        self._visited[index] = self.state
+        self._kept += self.count
 
     def _rewards(self, state: Tensor, action: Tensor, sane: Tensor) -> Tensor:
         rewards = self.reward(state, action) / self.reward_scale

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from latentrl.envs.measures import ENCODED, GOAL, OBSERVED, SPEEDS, Floats
 from latentrl.models.base import WorldModel
+from latentrl.models.scaled import ScaledObservations
 from latentrl.runs.velocity_range import FILE, load_range
 from latentrl.types import Belief
 
@@ -40,6 +41,8 @@ class Nearness:
         self, model: WorldModel, goal: Tensor, is_position: bool, observation: NDArray[Any] | None, run: Path
     ) -> None:
         self.model, self.is_position = model, is_position
+        # Of readings in units of their own the smallest would count for nothing beside the others.
+        self._scale = own_scale(model)
         self.observation = None if observation is None else _in_units(observation)
         dims = goal.shape[-1]
         self._rest, self._top = torch.zeros(dims), torch.ones(dims)
@@ -66,8 +69,8 @@ class Nearness:
             return {SPEEDS: speed.double().numpy()}
         found = {ENCODED: (mean[:, : self.goal.shape[-1]] - self.goal).norm(dim=-1).double().numpy()}
         if self.observation is not None:
-            difference = (_in_units(observation) - self.observation).reshape(len(observation), -1)
-            found[OBSERVED] = np.sqrt(np.square(difference).mean(-1))
+            difference = (_in_units(observation) - self.observation) / self._scale
+            found[OBSERVED] = np.sqrt(np.square(difference.reshape(len(observation), -1)).mean(-1))
         return found
 
     def constants(self, episodes: int) -> dict[str, Floats]:
@@ -75,6 +78,13 @@ class Nearness:
         if self.is_position:
             return {}
         return {GOAL: np.broadcast_to(self.goal.double().numpy(), (episodes, self.goal.shape[-1]))}
+
+
+def own_scale(model: WorldModel) -> Floats:
+    """What each reading's difference is divided by, ``[*shape]``: its deviation, where a model counts in these; else 1."""
+    if isinstance(model, ScaledObservations) and model.standard is not None and model.standard.each:
+        return model.standard.scale.cpu().double().numpy()
+    return np.ones(())
 
 
 def _in_units(observation: NDArray[Any]) -> Floats:

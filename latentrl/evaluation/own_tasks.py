@@ -106,7 +106,7 @@ def posed(task: Task, coordinates: Sequence[Coordinate], truth: Truth) -> Task |
     )
 
 
-def judged(task: Task, is_position: bool, own_goal: bool, in_top_speeds: bool) -> Task:
+def judged(task: Task, is_position: bool, own_goal: bool, in_top_speeds: bool, in_deviations: bool = False) -> Task:
     """A task with everything measured that can be: its own measure, the return, and nearness as a model sees it.
 
     Args:
@@ -114,15 +114,17 @@ def judged(task: Task, is_position: bool, own_goal: bool, in_top_speeds: bool) -
         is_position: what the goal is; else it is a velocity.
         own_goal: whether its measure is meant for the goal: the task's own, or one whose pose is known.
         in_top_speeds: whether the model's velocities are known as shares of the data's top speed.
+        in_deviations: whether readings differ in units of their deviation.
     """
     if not task.near:
         return task
     near: Measure
     seen: tuple[str, ...]
     if is_position:
-        # Pictures are compared in [0, 1], sensors in whatever unit each has.
+        # Pictures are compared in [0, 1], sensors in whatever unit all of them have.
         pictures = task.recorded.get("pixels") is not None or len(task.recorded.get("observation_shape") or ()) == 3
-        near, seen = Approach("of full scale" if pictures else "sensor units"), (OBSERVED, ENCODED)
+        unit = "of full scale" if pictures else "deviations" if in_deviations else "sensor units"
+        near, seen = Approach(unit), (OBSERVED, ENCODED)
     else:
         near, seen = LatentSpeed("of the top speed" if in_top_speeds else "latent"), (SPEEDS,)
     own = () if isinstance(task.measure, Score | Approach | LatentSpeed) or not own_goal else (task.measure,)

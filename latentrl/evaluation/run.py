@@ -91,6 +91,11 @@ class Run:
         """Du."""
         return int(self.settings["model"]["spec"]["action_size"])
 
+    @property
+    def counts_in_deviations(self) -> bool:
+        """Whether the model counts every reading by its own deviation."""
+        return bool(self.settings["model"].get("settings", {}).get("each_reading", False))
+
     @cached_property
     def surroundings(self) -> Surroundings:
         """The environment to act in, which is made once to be asked.

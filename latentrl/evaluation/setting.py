@@ -69,7 +69,8 @@ class Setting:
         if task.near and goal.is_position and episodes is None and not (own and task.true_pose is not None):
             known = posed(task, run.coordinates, run.truth_at(goal, own))
             task, own = (task, own) if known is None else (known, True)
-        task = judged(task, goal.is_position, own, (run.folder / VELOCITY_RANGE).is_file())
+        in_top_speeds = (run.folder / VELOCITY_RANGE).is_file()
+        task = judged(task, goal.is_position, own, in_top_speeds, run.counts_in_deviations)
         return cls(trial, run, task, goal, _target(goal, task, run), bound, count, episodes)
 
     def bounds(self, size: int) -> ActionBounds:

@@ -59,6 +59,13 @@ def test_any_goal_is_said_when_it_acts() -> None:
         dream.agent(episodes, lambda features: features[:, :1])
 
 
+def test_a_rooted_reward_is_the_distance_itself(dream: RunImagination) -> None:
+    squared, rooted = dream.episodes(4, seed=2), dream.episodes(4, seed=2, rooted=True)
+    action = torch.zeros(4, 1)
+    paid, root = squared.step(action).reward * squared.reward_scale, rooted.step(action).reward * rooted.reward_scale
+    torch.testing.assert_close(root.square(), -paid)
+
+
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
@@ -77,7 +84,9 @@ def test_bad_settings_are_named(settings: dict[str, Any], problem: str) -> None:
         load_imagination(**{"run": RUN, **settings})
 
 
-@pytest.mark.parametrize("settings", [{"count": 0}, {"length": 0}, {"discount": 1.0}, {"sane_radius": 0.0}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{"count": 0}, {"length": 0}, {"discount": 1.0}, {"sane_radius": 0.0}, {"fresh": 0.0}], ids=str
+)
 def test_bad_episodes_are_named(dream: RunImagination, settings: dict[str, Any]) -> None:
     ((name, value),) = settings.items()
     with pytest.raises(ValueError, match=rf"{name} .*{value}"):

@@ -22,6 +22,7 @@ from latentrl.agents.imagined_episodes import ImaginedEpisodes
 from latentrl.agents.policies.progress import OnProgress
 from latentrl.agents.policies.stable_baselines_options import StableBaselinesOptions
 from latentrl.agents.policies.stable_baselines_policy import StableBaselinesPolicy, algorithm_class, isolated_randomness
+from latentrl.rewards.rooted import RootedReward
 from latentrl.types import Dynamics, Reward
 
 REPORTS = 500
@@ -61,7 +62,16 @@ class StableBaselines:
         made: Callable[..., BaseAlgorithm] = algorithm_class(options.algorithm)
         imagination = Imagination(dynamics, start_states, options.input, options.drop)
         episodes = ImaginedEpisodes(
-            imagination, reward, low, high, options.envs, options.length, options.discount, options.sane_radius, seed
+            imagination,
+            RootedReward(reward) if options.rooted else reward,
+            low,
+            high,
+            options.envs,
+            options.length,
+            options.discount,
+            options.sane_radius,
+            seed,
+            options.fresh,
         )
         env = ImaginedEnv(episodes)
         settings = dict(options.settings)

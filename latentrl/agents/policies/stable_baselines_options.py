@@ -29,13 +29,15 @@ class StableBaselinesOptions:
         drop: with the input ``"belief"``, the probability that an imagined observation never arrives.
         sane_radius: an episode ends where a state is further than so many standard deviations from the start states'
             mean.
+        rooted: the reward is minus the distance to the goal, not its square, which a critic does not resolve nearby.
+        fresh: share of the episodes that begin in start states; the others begin where earlier ones came to.
     """
 
     algorithm: str
     steps: int = 160_000
     envs: int = 16
     length: int = 30
-    discount: float = 0.98
+    discount: float = 0.95
     hidden: tuple[int, ...] = (64, 64)
     action_noise: float = 0.0
     target_entropy: float | None = None
@@ -43,6 +45,8 @@ class StableBaselinesOptions:
     input: PolicyInput = "mean"
     drop: float = 0.0
     sane_radius: float = 20.0
+    rooted: bool = True
+    fresh: float = 0.25
 
     def __post_init__(self) -> None:
         for name in ("steps", "envs", "length"):
@@ -62,7 +66,7 @@ DETERMINISTIC: dict[str, Any] = {**OFF_POLICY, "learning_starts": 5000}
 DEFAULTS: dict[str, StableBaselinesOptions] = {
     # The usual target of -1 nat per action dimension makes it approach a goal slowly (docs/policies.md).
     "SAC": StableBaselinesOptions(
-        "SAC", hidden=(128, 128), target_entropy=-3.0, settings={**OFF_POLICY, "learning_starts": 1600}
+        "SAC", hidden=(256, 256), target_entropy=-3.0, settings={**OFF_POLICY, "learning_starts": 1600}
     ),
     "TD3": StableBaselinesOptions("TD3", steps=320_000, envs=32, action_noise=0.2, settings=DETERMINISTIC),
     "DDPG": StableBaselinesOptions("DDPG", steps=320_000, envs=32, action_noise=0.2, settings=DETERMINISTIC),
