@@ -81,7 +81,7 @@ class Nearness:
 
 
 def own_scale(model: WorldModel) -> Floats:
-    """What each reading's difference is divided by, ``[*shape]``: its deviation, where a model counts in these; else 1."""
+    """What a reading's difference is divided by, ``[*shape]``: its deviation, where a model counts in these; else 1."""
     if isinstance(model, ScaledObservations) and model.standard is not None and model.standard.each:
         return model.standard.scale.cpu().double().numpy()
     return np.ones(())
