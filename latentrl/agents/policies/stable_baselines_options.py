@@ -63,18 +63,24 @@ class StableBaselinesOptions:
 # Many imagined steps for each gradient step, because imagining is cheap; replay buffers hold the whole budget.
 OFF_POLICY: dict[str, Any] = {"learning_rate": 1e-3, "buffer_size": 320_000, "batch_size": 256, "tau": 0.02}
 DETERMINISTIC: dict[str, Any] = {**OFF_POLICY, "learning_starts": 5000}
+# A critic that is smaller than this does not resolve what is near a goal of many (docs/policies.md).
+WIDE = (256, 256)
 DEFAULTS: dict[str, StableBaselinesOptions] = {
-    # The usual target of -1 nat per action dimension makes it approach a goal slowly (docs/policies.md).
+    # The usual target of -1 nat per action dimension makes it approach a goal slowly.
     "SAC": StableBaselinesOptions(
-        "SAC", hidden=(256, 256), target_entropy=-3.0, settings={**OFF_POLICY, "learning_starts": 1600}
+        "SAC", hidden=WIDE, target_entropy=-3.0, settings={**OFF_POLICY, "learning_starts": 1600}
     ),
-    "TD3": StableBaselinesOptions("TD3", steps=320_000, envs=32, action_noise=0.2, settings=DETERMINISTIC),
-    "DDPG": StableBaselinesOptions("DDPG", steps=320_000, envs=32, action_noise=0.2, settings=DETERMINISTIC),
+    "TD3": StableBaselinesOptions("TD3", steps=320_000, envs=32, hidden=WIDE, action_noise=0.2, settings=DETERMINISTIC),
+    "DDPG": StableBaselinesOptions(
+        "DDPG", steps=320_000, envs=32, hidden=WIDE, action_noise=0.2, settings=DETERMINISTIC
+    ),
+    # It forgets what it learned from, and would hardly see anything but the goal from where it came to.
     "PPO": StableBaselinesOptions(
         "PPO",
         steps=2_000_000,
         envs=256,
         settings={"learning_rate": 1e-3, "n_steps": 16, "batch_size": 1024, "n_epochs": 5},
+        fresh=1.0,
     ),
 }
 
