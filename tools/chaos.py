@@ -618,7 +618,7 @@ def _small_quickstart(command: Arguments) -> None:
 
     quickstart.plan_of = small
     # What works beside it need not import everything anew.
-    processes.multiprocessing = ForkedContext  # type: ignore[assignment]
+    processes.multiprocessing = ForkedContext  # type: ignore[assignment, attr-defined]
     # The page shows a film, which takes longer to draw than all else; that it is whole is seen by its tests.
     kind = QUICKSTARTS["pendulum"]
     name, showcase = next(iter(kind.items()))
@@ -709,13 +709,13 @@ def preload(stages: Sequence[str], known: Mapping[str, Stage] = STAGES) -> None:
     # With the first command line that is read comes what reads it.
     tyro.cli(Outcome, args=[])
     if "torch" in sys.modules:
-        _preload_late()
+        preload_late()
         sys.modules["torch"].set_num_threads(1)
     # A process that is forked neither walks through what is imported nor copies it for that.
     gc.freeze()
 
 
-def _preload_late() -> None:
+def preload_late() -> None:
     """What the first step of an optimiser, its log and the fastest backend would import in each process."""
     from latentrl.support.compiling import can_compile
 
