@@ -35,6 +35,7 @@ from tests.toys.model import ToyModel
 from tests.toys.objective import ToyObjective
 from tests.toys.penalty import ToyPenalty
 from tests.toys.prior import ToyPrior
+from tools import chaos
 
 ROOT = Path(__file__).parent.parent
 Names = dict[str, list[str]]
@@ -93,6 +94,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Names,
         "toys": (good, "toy and not (little_training or agree_after_training)", to_the_end),
         "broken": (broken, " and not ".join(("toy", *SLOW)), found_out),
     }
+    chaos.preload_late()
     fork, folders = multiprocessing.get_context("fork"), {name: tmp_path_factory.mktemp(name) for name in given}
     running = {
         name: fork.Process(target=conformance, args=(folders[name], *arguments)) for name, arguments in given.items()

@@ -21,6 +21,7 @@ import importlib
 import io
 import json
 import mmap
+import multiprocessing
 import os
 import random
 import shutil
@@ -345,13 +346,16 @@ class Forked:
 
 
 class _Hook:
-    """Counts changes on disk below a folder, and kills the process that makes one of them."""
+    """Counts changes on disk below a folder, and kills the process that makes one of them.
+
+    One that works beside another, deaf to Ctrl-C, does not count.
+    """
 
     def __init__(self, watched: Path, shared: Shared, kill: Kill | None) -> None:
         self.root, self.shared, self.kill, self._busy = str(watched), shared, kill, False
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if self._busy or not changes(event, arguments, self.root):
+        if self._busy or not changes(event, arguments, self.root) or multiprocessing.current_process().daemon:
             return
         path = arguments[0]
         self.shared[EVENTS] += 1
@@ -575,6 +579,16 @@ class ForkedSubprocess:
     DEVNULL, STDOUT, Popen = subprocess.DEVNULL, subprocess.STDOUT, Forked
 
 
+class ForkedContext:
+    """What `latentrl.support.processes` uses of `multiprocessing`, with processes that are forked."""
+
+    parent_process = staticmethod(multiprocessing.parent_process)
+
+    @staticmethod
+    def get_context(_: str) -> Any:
+        return multiprocessing.get_context("fork")
+
+
 def _quickstart(_: Path, trial: Path) -> list[Arguments]:
     return [("quickstart", "--out", str(trial / "out" / "quick"))]
 
@@ -583,6 +597,7 @@ def _small_quickstart(command: Arguments) -> None:
     """The quickstart with as little of everything as there can be; chance stands in for the planner."""
     from latentrl import quickstart
     from latentrl.quickstarts import QUICKSTARTS
+    from latentrl.support import processes
 
     whole = quickstart.plan_of
 
@@ -596,12 +611,14 @@ def _small_quickstart(command: Arguments) -> None:
             train=replace(plan.train, steps=5, batch=4, progress=False, recipe="source", kappa=0.5),
             learn=replace(plan.learn, updates=1, horizon=2),
             evaluations={
-                ("policy",): replace(policy, episodes=2, video=False),
-                ("cem",): replace(planner, agent="random", episodes=2),
+                ("policy",): replace(policy, episodes=2, steps=20, video=False),
+                ("cem",): replace(planner, agent="random", episodes=2, steps=20),
             },
         )
 
     quickstart.plan_of = small
+    # What works beside it need not import everything anew.
+    processes.multiprocessing = ForkedContext  # type: ignore[assignment, attr-defined]
     # The page shows a film, which takes longer to draw than all else; that it is whole is seen by its tests.
     kind = QUICKSTARTS["pendulum"]
     name, showcase = next(iter(kind.items()))
@@ -630,7 +647,7 @@ TRAIN = Stage(
 """Pictures of the pendulum: the best of some starts, the gradient, the velocity's coordinates."""
 
 STAGES: dict[str, Stage] = {
-    "collect": Stage(_nothing, _nothing, _collect, "out/data", ("latentrl.collect",)),
+    "collect": Stage(_nothing, _nothing, _collect, "out/data", ("latentrl.collect", "latentrl.envs.pendulum.vector")),
     "import": Stage(make_log, _nothing, _import, "out/data", ("latentrl.import_recordings",)),
     "train": TRAIN,
     "train-chart": replace(
@@ -671,7 +688,7 @@ STAGES: dict[str, Stage] = {
         _nothing,
         _quickstart,
         "out/quick",
-        ("latentrl.quickstart",),
+        ("latentrl.quickstart", "latentrl.envs.pendulum.vector"),
         ignored=("events.out.tfevents.*",),
         cleaned={
             "history.csv": without_columns("seconds"),
@@ -686,12 +703,29 @@ def preload(stages: Sequence[str], known: Mapping[str, Stage] = STAGES) -> None:
     """Import what the verbs need, once; without threads, which a fork would not take along."""
     for module in dict.fromkeys(module for name in stages for module in known[name].modules):
         importlib.import_module(module)
+    importlib.import_module("latentrl.__main__")
+    import tyro
+
+    # With the first command line that is read comes what reads it.
+    tyro.cli(Outcome, args=[])
     if "torch" in sys.modules:
-        # What the first step of an optimiser would import in each process.
-        importlib.import_module("torch._dynamo")
+        preload_late()
         sys.modules["torch"].set_num_threads(1)
     # A process that is forked neither walks through what is imported nor copies it for that.
     gc.freeze()
+
+
+def preload_late() -> None:
+    """What the first step of an optimiser, its log and the fastest backend would import in each process."""
+    from latentrl.support.compiling import can_compile
+
+    importlib.import_module("torch._dynamo")
+    importlib.import_module("torch.utils.tensorboard")
+    if can_compile():
+        from latentrl.transitions.kernels import kernels
+
+        importlib.import_module("latentrl.inference.backends.numba_kernels")
+        kernels()
 
 
 def _shares(parser: argparse.ArgumentParser, stages: Sequence[str], kills: int) -> dict[str, int]:

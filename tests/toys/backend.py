@@ -1,4 +1,4 @@
-"""A backend: the reference, one sequence after another."""
+"""A backend: the reference, one half of the sequences after the other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from latentrl.types import Belief
 
 
 class ToyBackend(Reference):
-    """It filters each sequence alone."""
+    """It filters each half of the sequences alone."""
 
     def filter(
         self,
@@ -27,11 +27,11 @@ class ToyBackend(Reference):
     ) -> Filtered:
         prior = for_each(prior, len(observations))
         runs = []
-        for n in range(len(observations)):
-            one = slice(n, n + 1)
-            gap = None if missing is None else missing[one]
-            start = Belief(prior.mean[one], prior.covariance[one])
-            runs.append(super().filter(start, observations[one], controls[one], emission, mixture, gap))
+        middle = (len(observations) + 1) // 2
+        for half in (slice(middle), slice(middle, None))[: len(observations)]:
+            gap = None if missing is None else missing[half]
+            start = Belief(prior.mean[half], prior.covariance[half])
+            runs.append(super().filter(start, observations[half], controls[half], emission, mixture, gap))
         return Filtered(
             Belief(*map(torch.cat, zip(*(run.filtered for run in runs), strict=True))),
             Belief(*map(torch.cat, zip(*(run.predicted for run in runs), strict=True))),
