@@ -36,18 +36,11 @@ FORK = multiprocessing.get_context("fork")
 def _watched(here: Path, verbs: list[list[str]], answers: SimpleQueue[list[tuple[object, list[str], str]]]) -> None:
     """Run verbs and tell of each its exit code, what happened that should not, and what it printed."""
     from latentrl.__main__ import main
-    from latentrl.exporting import folder as exported
-    from latentrl.exporting import onnx
-    from latentrl.exporting.checking import torch_graph
-    from latentrl.exporting.graphs import INPUTS
     from latentrl.quickstarts import demo as show
     from latentrl.support.compiling import can_compile
 
     # Its film takes longer to draw than all else here; figures are drawn by others of the verbs, too.
     show.write = lambda *arguments: here / "demo.html"
-    # The converter to ONNX, which takes longest, is given a traced program, and nothing of the folder.
-    onnx.write_onnx = lambda *arguments: None
-    vars(exported)["onnx_graph"] = lambda path: torch_graph(path.with_suffix(".pt2"), INPUTS[path.stem])
     if can_compile():
         # What numba has kept of our own kernels it unpickles: that is the user's cache, and no foreign folder.
         from latentrl.agents.planners.kernels import kernel
