@@ -15,7 +15,6 @@ from torch import Tensor
 
 from latentrl.envs.measures import ENCODED, GOAL, OBSERVED, SPEEDS, Floats
 from latentrl.models.base import WorldModel
-from latentrl.models.scaled import ScaledObservations
 from latentrl.runs.velocity_range import FILE, load_range
 from latentrl.types import Belief
 
@@ -42,7 +41,8 @@ class Nearness:
     ) -> None:
         self.model, self.is_position = model, is_position
         # Of readings in units of their own the smallest would count for nothing beside the others.
-        self._scale = own_scale(model)
+        scale = model.reading_scale()
+        self._scale = np.ones(()) if scale is None else scale.cpu().double().numpy()
         self.observation = None if observation is None else _in_units(observation)
         dims = goal.shape[-1]
         self._rest, self._top = torch.zeros(dims), torch.ones(dims)
@@ -78,13 +78,6 @@ class Nearness:
         if self.is_position:
             return {}
         return {GOAL: np.broadcast_to(self.goal.double().numpy(), (episodes, self.goal.shape[-1]))}
-
-
-def own_scale(model: WorldModel) -> Floats:
-    """What a reading's difference is divided by, ``[*shape]``: its deviation, where a model counts in these; else 1."""
-    if isinstance(model, ScaledObservations) and model.standard is not None and model.standard.each:
-        return model.standard.scale.cpu().double().numpy()
-    return np.ones(())
 
 
 def _in_units(observation: NDArray[Any]) -> Floats:

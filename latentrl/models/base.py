@@ -97,6 +97,10 @@ class GenerativeModel(nn.Module, ABC):
             return observations.float() / 255
         return observations.float()
 
+    def reading_scale(self) -> Tensor | None:
+        """What each reading is counted in, ``[*shape]``, in its own unit; None where all count alike."""
+        return None
+
     def check_observation(self, observation: Tensor) -> None:
         """Raise a ``ValueError`` unless ``observation`` is ``[..., *observation_shape]``."""
         shape = self.spec.observation_shape

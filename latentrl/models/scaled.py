@@ -49,6 +49,9 @@ class ScaledObservations(GenerativeModel):
         """The deviation that errors count in for the networks; a scalar, 1 where observations are not standardised."""
         return torch.ones(()) if self.standard is None else self.standard.unit
 
+    def reading_scale(self) -> Tensor | None:
+        return self.standard.scale if self.standard is not None and self.standard.each else None
+
     @property
     def weights(self) -> Tensor | None:
         """What a dimension's error is divided by, ``[*shape]``; None where all count alike."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Callable
 
-from latentrl.types import Reward
+from torch import Tensor
 
 
 class RootedReward:
@@ -18,9 +18,9 @@ class RootedReward:
         reward: of states and actions.
     """
 
-    reward: Reward
+    reward: Callable[[Tensor, Tensor], Tensor]
 
-    def __init__(self, reward: Reward) -> None:
+    def __init__(self, reward: Callable[[Tensor, Tensor], Tensor]) -> None:
         self.reward = reward
 
     def __call__(self, state: Tensor, action: Tensor) -> Tensor:
