@@ -74,8 +74,6 @@ class RunImagination:
             raise UserError(f"discount {discount}: give a number of at least 0 and below 1")
         if not 0.0 < sane_radius < float("inf"):
             raise UserError(f"sane_radius {sane_radius}: give a positive number of standard deviations")
-        if not 0.0 < fresh <= 1.0:
-            raise UserError(f"fresh {fresh}: give a share above 0, and 1 at most")
         low, high = self.bounds.low, self.bounds.high
         reward = RootedReward(self.reward) if rooted else self.reward
         try:

@@ -145,8 +145,8 @@ class ImaginedEpisodes:
     @torch.no_grad()
     def start(self) -> Tensor:
         """Begin all episodes anew; observations ``[N, F]``."""
-        self._episodes = self.imagination.start(self.count, self.generator)
         self._kept = 0
+        self._episodes = self._begun()
         self._age = torch.zeros(self.count, dtype=torch.int64, device=self.device)
         return self.observed()
 
@@ -203,14 +203,13 @@ class ImaginedEpisodes:
         return act
 
     def _begun(self) -> Episodes:
-        """Fresh episodes, and in the place of some what goes on from where an earlier one came to."""
-        begun = self.imagination.start(self.count, self.generator)
-        if not self._kept:
-            return begun
-        drawn = torch.rand(2, self.count, generator=self.generator, device=self.device)
-        index = (drawn[0] * min(self._kept, len(self._visited))).long()
-        later = self.imagination.start_from(self._visited[index], self.generator)
-        return _chosen(drawn[1] < self.fresh, begun, later)
+        """Episodes from start states, and in the place of some from where earlier ones came to."""
+        states = self.imagination.start_states(self.count, self.generator).detach()
+        if self._kept:
+            drawn = torch.rand(2, self.count, generator=self.generator, device=self.device)
+            index = (drawn[0] * min(self._kept, len(self._visited))).long()
+            states = torch.where((drawn[1] < self.fresh)[:, None], states, self._visited[index])
+        return self.imagination.start_from(states, self.generator)
 
     def _remember(self) -> None:
         """Keep where the episodes are, in the place of the oldest that is kept."""

@@ -46,7 +46,7 @@ class LearnOptions:
     state_gradient: Annotated[float | None, default_hint("10", "FLOAT")] = None
     """Of analytic-gradient: largest norm of the return's gradient in one state, in standard deviations of the start
     states."""
-    steps: Annotated[int | None, default_hint("the algorithm's", "INT")] = None
+    steps: Annotated[int | None, default_hint("the algorithm's, twice that for any", "INT")] = None
     """Of the others: imagined steps in all."""
     input: Literal["mean", "belief"] = "mean"
     """What of a belief the policy sees: its mean, or the standard deviations too."""

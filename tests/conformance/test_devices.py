@@ -138,13 +138,15 @@ def test_a_policy_s_update_waits_for_nothing(sees: PolicyInput) -> None:
     assert mean_reward.device == norm.device == ELSEWHERE
 
 
+@pytest.mark.parametrize("fresh", [1.0, 0.25])
 @pytest.mark.parametrize("sees", ["mean", "belief"])
-def test_a_step_of_imagined_episodes_waits_for_nothing(sees: PolicyInput) -> None:
+def test_a_step_of_imagined_episodes_waits_for_nothing(sees: PolicyInput, fresh: float) -> None:
     """What is our own of learning in imagination, restarts included; an algorithm may take arrays."""
     data = sequences("sensors")
     model = make_model("ekvae", data).requires_grad_(False)
     imagination = Imagination(model, model.initial_states, sees, 0.1 if sees == "belief" else 0.0)
-    episodes = ImaginedEpisodes(imagination, PositionReward(torch.zeros(model.position_size)), LOW, HIGH, count=4)
+    reward = PositionReward(torch.zeros(model.position_size))
+    episodes = ImaginedEpisodes(imagination, reward, LOW, HIGH, count=4, fresh=fresh)
     move_elsewhere(episodes)
     for part in (episodes.imagination, episodes.reward):
         move_elsewhere(part)

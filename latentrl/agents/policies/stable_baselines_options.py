@@ -60,7 +60,7 @@ class StableBaselinesOptions:
             raise ValueError(f"sane_radius must be positive and finite, not {self.sane_radius}")
 
 
-# Many imagined steps for each gradient step, because imagining is cheap; replay buffers hold the whole budget.
+# Many imagined steps for each gradient step, because imagining is cheap; replay buffers hold the budget for one goal.
 OFF_POLICY: dict[str, Any] = {"learning_rate": 1e-3, "buffer_size": 320_000, "batch_size": 256, "tau": 0.02}
 DETERMINISTIC: dict[str, Any] = {**OFF_POLICY, "learning_starts": 5000}
 # A critic that is smaller than this does not resolve what is near a goal of many (docs/policies.md).
