@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from latentrl.agents.imagination import Episodes, Imagination, choose_belief, policy_features, reward_scale, spread
+from latentrl.agents.imagination import Episodes, Imagination, choose_belief, policy_features, reward_scale
 from latentrl.types import Belief, Reward
 
 Actor = Callable[[Tensor], Tensor]
@@ -56,7 +56,8 @@ class ImaginedEpisodes:
         count: N.
         length: steps to truncation.
         discount: the algorithm's, which says what "for ever" is worth.
-        sane_radius: how many standard deviations of typical states from their mean still count as sane.
+        sane_radius: how many standard deviations of typical states from their mean still count as sane; see
+            `Imagination.sane_region`.
         seed: of everything drawn. `seeded` sets it anew.
         fresh: share of the episodes begun anew that begin in start states; the others begin where earlier ones came
             to, so that what follows after ``length`` steps is met too. `start` begins all in start states, and forgets
@@ -108,8 +109,7 @@ class ImaginedEpisodes:
             rewards = reward(states, low.new_zeros(len(states), len(low)))
         self.reward_scale = reward_scale(rewards)
         self._worst = rewards.min().double() / self.reward_scale
-        middle, reach = states.mean(0), sane_radius * spread(states)
-        self._sane_low, self._sane_high = middle - reach, middle + reach
+        self._sane_low, self._sane_high = imagination.sane_region(states, sane_radius)
         self._visited = states.new_empty(VISITED if fresh < 1 else 0, states.shape[1])
         self.start()
 

@@ -92,7 +92,7 @@ def test_limit_gradient_is_the_identity_forwards() -> None:
 
 
 def test_the_guard_refuses_steps_that_leave_or_break() -> None:
-    guard = StateGuard(torch.zeros(2), torch.ones(2), radius=10.0, max_norm=1.0)
+    guard = StateGuard(-10 * torch.ones(2), 10 * torch.ones(2), torch.ones(2), max_norm=1.0)
     state = torch.ones(4, 2)
     following = torch.tensor([[2.0, 2.0], [11.0, 0.0], [float("nan"), 0.0], [0.0, -float("inf")]])
     assert torch.equal(guard(state, following), torch.tensor([[2.0, 2.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]))

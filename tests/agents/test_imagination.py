@@ -12,6 +12,7 @@ from stable_baselines3 import SAC
 from stable_baselines3.common.vec_env import VecCheckNan
 from torch import Tensor
 
+from latentrl.agents.goal_conditioning import GoalConditioned, goal_features
 from latentrl.agents.imagination import Imagination, policy_features, reward_scale, spread
 from latentrl.agents.imagined_env import ImaginedEnv
 from latentrl.agents.imagined_episodes import ImaginedEpisodes
@@ -235,7 +236,7 @@ def test_a_memory_that_starts_empty_is_scaled_by_what_it_becomes() -> None:
     states = imagination.typical_states(1024, LOW, HIGH, g)
     centre, scale = imagination.feature_scale(states, LOW, HIGH, g)
     assert float(states[:, 2].std()) > 1 and scale[2] == states[:, 2].std()
-    guard = StateGuard(states.mean(0), spread(states), 20.0, 10.0)
+    guard = StateGuard(*imagination.sane_region(states, 20.0), spread(states), 10.0)
     before = empty_memories(256, g)
     after = Remembering().transition(before, torch.zeros(256, 2)).rsample(g)
     assert torch.equal(guard(before, after), after)
@@ -244,6 +245,51 @@ def test_a_memory_that_starts_empty_is_scaled_by_what_it_becomes() -> None:
     other = after.clone()
     other[:, 3] = torch.randn(256)
     assert torch.equal(policy(after), policy(other)) and not torch.equal(policy(after), policy(before))
+
+
+def test_a_memory_may_fill_up_further_than_random_actions_fill_it() -> None:
+    """Where episodes were ended by it, SAC reached none of a reacher's poses in a KVAE."""
+    imagination, g = Imagination(Remembering(), empty_memories), torch.Generator().manual_seed(0)
+    states = imagination.typical_states(1024, LOW, HIGH, g)
+    low, high = imagination.sane_region(states, 20.0)
+    middle, reach = states[:, :2].mean(0), 20 * spread(states)[:2]
+    assert torch.equal(low[:2], middle - reach) and torch.equal(high[:2], middle + reach)
+    assert torch.equal(-low[2:], high[2:]) and high[2:].isinf().all()
+    guard = StateGuard(low, high, spread(states), 10.0)
+    before, after = empty_memories(3, g), empty_memories(3, g)
+    after[0, 2], after[1, 2], after[2, 0] = 1e6, torch.nan, high[0] + 1
+    assert torch.equal(guard(before, after), torch.stack([after[0], before[1], before[2]]))
+
+
+class Long(Linear):
+    """Two dimensions and 18 of memory, what was last done."""
+
+    def transition(self, state: Tensor, action: Tensor) -> Any:
+        step = super().transition(torch.nn.functional.pad(state[..., :2], (0, 1)), action)
+        first = DiagonalGaussian(step.mean[..., :2], step.variance[..., :2])
+        return PackedGaussian(first, action.repeat_interleave(9, -1))
+
+
+def test_a_memory_counts_as_much_as_the_rest_together() -> None:
+    """In a KVAE, whose memory has 128 numbers beside four, SAC came to 31 of 100 of a reacher's poses; so to 87."""
+    imagination = Imagination(Long(), lambda n, g: torch.nn.functional.pad(starts(n, g)[:, :2], (0, 18)))
+    g = torch.Generator().manual_seed(0)
+    states = imagination.typical_states(1024, LOW, HIGH, g)
+    centre, scale = imagination.feature_scale(states, LOW, HIGH, g)
+    variances = ((states - centre) / scale).var(0)
+    assert torch.allclose(variances[:2], torch.ones(2)) and torch.allclose(variances[2:], torch.full((18,), 1 / 9))
+
+
+@pytest.mark.parametrize("goal_size", [0, 2])
+def test_start_states_that_are_all_alike_are_no_memory(goal_size: int) -> None:
+    model: Any = GoalConditioned(Linear(), starts, goal_size) if goal_size else Linear()
+    imagination = Imagination(model, lambda n, g: torch.cat((torch.zeros(n, 3), starts(n, g)[:, :goal_size]), 1))
+    g = torch.Generator().manual_seed(0)
+    states = imagination.typical_states(1024, LOW, HIGH, g)
+    low, high = imagination.sane_region(states, 20.0)
+    assert low.isfinite().all() and high.isfinite().all()
+    _, scale = imagination.feature_scale(states, LOW, HIGH, g)
+    assert torch.equal(scale, spread(goal_features(states, goal_size)))
 
 
 def test_scales_never_vanish() -> None:

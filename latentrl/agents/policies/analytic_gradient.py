@@ -182,7 +182,9 @@ class AnalyticGradient:
             self._critic: Critic | None = None
             if options.bootstrap:
                 self._critic = Critic(centre[of_state], scale[of_state], options.discount, goal_size=goal_size)
-        self._guard = StateGuard(states.mean(0), spread(states), options.sane_radius, options.state_gradient)
+        self._guard = StateGuard(
+            *self._imagination.sane_region(states, options.sane_radius), spread(states), options.state_gradient
+        )
         self._half_range = (high - low) / 2
         self._reward_scale = reward_scale(reward(states, low.new_zeros(len(states), len(low))))
         self._visited = states[:0]

@@ -35,9 +35,9 @@ class StateGuard:
     step, so that a diverged sample neither turns the loss into NaN nor moves the policy.
 
     Args:
-        centre: mean of the start states ``[Dz]``.
+        low: lower bound of the trusted region ``[Dz]``.
+        high: upper bound of it ``[Dz]``.
         scale: spread of the start states ``[Dz]``, positive.
-        radius: half-width of the trusted region in units of ``scale``, per dimension.
         max_norm: largest norm of a sample's gradient, per ``scale``.
     """
 
@@ -46,9 +46,8 @@ class StateGuard:
     scale: Tensor
     max_norm: float
 
-    def __init__(self, centre: Tensor, scale: Tensor, radius: float, max_norm: float) -> None:
-        self.low, self.high = centre - radius * scale, centre + radius * scale
-        self.scale, self.max_norm = scale, max_norm
+    def __init__(self, low: Tensor, high: Tensor, scale: Tensor, max_norm: float) -> None:
+        self.low, self.high, self.scale, self.max_norm = low, high, scale, max_norm
 
     def __call__(self, state: Tensor, following: Tensor) -> Tensor:
         """The state to go on from: ``following [..., Dz]`` where sane, else ``state [..., Dz]``."""
