@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+MAKING = "latentrl.studies.making"
+"""The collector of frames that come from no environment."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -108,7 +111,7 @@ class Study:
         notes: what readers must know about the comparison.
         measurement: of every run, beside what its training measures: a name of
             `latentrl.studies.measurements.MEASUREMENTS`.
-        collector: the module that makes data: ``latentrl collect``'s, or `latentrl.studies.making`.
+        collector: the module that makes data: ``latentrl collect``'s, or `MAKING`.
     """
 
     name: str

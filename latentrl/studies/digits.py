@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from latentrl.studies.definition import Claim, Column, Row, Study, Table, Term
+from latentrl.studies.definition import MAKING, Claim, Column, Row, Study, Table, Term
 from latentrl.studies.flat_rows import NOTE, flat_claims, flat_rows, ratio_table
-from latentrl.studies.making import MODULE
 
 BATCH, STEPS = 25, 2000
 LIKELIHOOD = "test_log_likelihood"
@@ -32,7 +31,7 @@ DIGITS = Study(
     title="Handwritten digits of 8 x 8 pixels: priors and objectives in nats, and flat latent planes",
     environment=None,
     collect=("digits",),
-    collector=MODULE,
+    collector=MAKING,
     train=("--likelihood", "bernoulli", "--batch", str(BATCH)),
     steps=STEPS,
     rows=(*COMPARED, *FLATNESS),

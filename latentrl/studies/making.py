@@ -14,6 +14,7 @@ import numpy as np
 
 from latentrl.data_collection import storage
 from latentrl.data_collection.folders import complete_folder
+from latentrl.studies.definition import MAKING
 from latentrl.studies.sources import SOURCES
 from latentrl.studies.sources.base import Frames
 from latentrl.support.commands import command
@@ -21,7 +22,6 @@ from latentrl.support.errors import UserError, reported
 from latentrl.support.options import check_seed
 from latentrl.types import Trajectory
 
-MODULE = "latentrl.studies.making"
 LABEL = "label"
 """The ground truth's key: which kind a frame is of."""
 TOGETHER = 2
@@ -63,7 +63,7 @@ def _paired(frames: Frames, seed: int) -> Iterator[Trajectory]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Make it, and say what it is."""
     with reported():
-        parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
+        parser = argparse.ArgumentParser(prog=f"python -m {MAKING}", description=__doc__)
         parser.add_argument("source", choices=list(SOURCES))
         parser.add_argument("--out", type=Path, required=True, help="the data folder to make")
         parser.add_argument("--seed", type=int, default=0, help="of the split, and of what is drawn")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from latentrl.studies.definition import Claim, Column, Row, Study, Table, Term
+from latentrl.studies.definition import MAKING, Claim, Column, Row, Study, Table, Term
 from latentrl.studies.flat_rows import BENT, FLAT, NOTE, flat_claims, flat_rows, ratio_table
-from latentrl.studies.making import MODULE
 
 BATCH, STEPS = 25, 2000
 SMOOTH, STRAIGHT = "roughness_graph", "roughness_line"
@@ -26,7 +25,7 @@ MOTION = Study(
     title="Human motion: how smooth interpolations are, and flat latent planes",
     environment=None,
     collect=("motion",),
-    collector=MODULE,
+    collector=MAKING,
     train=("--position-size", "2", "--kappa", "0.18", "--batch", str(BATCH)),
     steps=STEPS,
     rows=(*FLATNESS, *RIVALS),
