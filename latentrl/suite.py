@@ -142,8 +142,6 @@ def chains_of(options: SuiteOptions) -> list[Chain]:
 
 
 def _seeds(system: System, options: SuiteOptions) -> int:
-    if system.unsupported is not None:
-        return 1
     return options.seeds or (QUICK_SEEDS if options.quick else system.seeds)
 
 

@@ -17,14 +17,12 @@ from latentrl.envs import TASKS, register
 from latentrl.envs.declaration import read_declaration
 from latentrl.evaluation.options import EvaluateOptions
 from latentrl.recordings.options import ImportOptions
-from latentrl.studies.suite.chain import lacking
 from latentrl.studies.suite.commands import Place, Step, filled, steps_of
 from latentrl.studies.suite.page import AGENTS
 from latentrl.studies.systems import SYSTEMS
 from latentrl.studies.systems.base import FRAMES, GOAL, System
 from latentrl.training.options import TrainOptions
 
-SUPPORTED = [system for system in SYSTEMS.values() if system.unsupported is None]
 OPTIONS = {"train": TrainOptions, "learn": LearnOptions, "evaluate": EvaluateOptions, "import": ImportOptions}
 
 
@@ -43,16 +41,13 @@ def named(name: str, system: System) -> bool:
 def test_it_says_what_a_reader_needs(name: str) -> None:
     system = SYSTEMS[name]
     assert named(name, system) and system.title
-    if system.unsupported is not None:
-        assert steps_of(system, 0) == () and lacking(system) == f"not supported: {system.unsupported}"
-        return
     assert set(system.agents) <= set(AGENTS) and "random" in system.agents
     assert bool(system.needs) == bool(system.install)
     assert len({one.name for one in system.evaluations}) == len(system.evaluations) > 0
     assert system.seeds == (3 if any(one.target is not None for one in system.evaluations) else 1)
 
 
-@pytest.mark.parametrize("system", SUPPORTED, ids=lambda system: system.name)
+@pytest.mark.parametrize("system", SYSTEMS.values(), ids=lambda system: system.name)
 @pytest.mark.parametrize("quick", [False, True], ids=["whole", "quick"])
 def test_the_verbs_take_its_words(system: System, quick: bool) -> None:
     steps = steps_of(system, 3, quick)
@@ -65,7 +60,7 @@ def test_the_verbs_take_its_words(system: System, quick: bool) -> None:
         assert getattr(parsed(system, step), "seed") == 3  # noqa: B009
 
 
-@pytest.mark.parametrize("system", SUPPORTED, ids=lambda system: system.name)
+@pytest.mark.parametrize("system", SYSTEMS.values(), ids=lambda system: system.name)
 def test_it_sees_few_frames_and_no_setting_is_tuned(system: System) -> None:
     steps = {step.name: step for step in steps_of(system, 0)}
     if system.log is None:
@@ -84,7 +79,7 @@ def test_it_sees_few_frames_and_no_setting_is_tuned(system: System) -> None:
     assert tuned == []
 
 
-@pytest.mark.parametrize("system", SUPPORTED, ids=lambda system: system.name)
+@pytest.mark.parametrize("system", SYSTEMS.values(), ids=lambda system: system.name)
 def test_its_declaration_and_its_tasks_hold(system: System) -> None:
     declared = read_declaration(system.declaration).tasks if system.declaration else {}
     for evaluation in system.evaluations:
@@ -97,7 +92,7 @@ def test_its_declaration_and_its_tasks_hold(system: System) -> None:
 
 
 @pytest.mark.parametrize(
-    "system", [one for one in SUPPORTED if "--goal-options" in one.record], ids=lambda system: system.name
+    "system", [one for one in SYSTEMS.values() if "--goal-options" in one.record], ids=lambda system: system.name
 )
 def test_its_environment_takes_its_resets(system: System) -> None:
     """Where it is installed: options of starts and goal, without a picture being taken."""

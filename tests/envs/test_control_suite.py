@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
+from numpy.typing import NDArray
 
 from latentrl.data_collection.making import make
 from latentrl.envs.control_suite import NAMESPACE, SUITE
@@ -138,10 +139,31 @@ def test_a_range_is_drawn_from_anew_in_every_episode() -> None:
     assert len(set(angles)) == 20
 
 
+def test_what_a_task_draws_can_be_the_same_in_every_episode() -> None:
+    """The finger's target lies elsewhere in every episode; it stays, and the joints are still drawn from ranges."""
+    env = gymnasium.make("dm_control/finger-turn_easy")
+
+    def starts(**options: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        resets = [env.reset(seed=7 if episode == 0 else None, options=options or None) for episode in range(8)]
+        return np.array([seen[9:11] for seen, _ in resets]), np.array([info["qpos"][2] for _, info in resets])
+
+    target, hinge = starts()
+    assert np.ptp(target, axis=0).min() > 0.1 and np.ptp(hinge) > 1
+    target, hinge = starts(task_seed=0)
+    assert np.ptp(target, axis=0).max() == np.ptp(hinge) == 0
+    there, hinge = starts(task_seed=0, qpos={"hinge": [-3.0, 3.0]})
+    np.testing.assert_allclose(there, target)
+    assert np.ptp(hinge) > 1
+    other, _ = starts(task_seed=1)
+    assert np.abs(other - target).max() > 0.01
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"angle": 1.0}, "'qpos' and 'qvel'"),
+        ({"angle": 1.0}, "'qpos', 'qvel' and 'task_seed'"),
+        ({"task_seed": -1}, "'task_seed' is -1: give a whole number from 0"),
+        ({"task_seed": 0.5}, "'task_seed' is 0.5"),
         ({"qpos": [0.0]}, "2 finite numbers"),
         ({"qpos": [0.0, float("nan")]}, "2 finite numbers"),
         ({"qpos": "up"}, "2 finite numbers"),

@@ -19,6 +19,7 @@ from latentrl.envs.mujoco_engine import without_opengl
 
 SIZE = 128
 RENDER_MODES = ["rgb_array"]
+TASK_SEED = "task_seed"
 SHORTEST = 1e-3
 """Seconds that an episode lasts at least."""
 
@@ -35,6 +36,8 @@ class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     of the joints tell, ``metadata["control_step"]`` the seconds of a step.
     ``reset(options={"qpos": ..., "qvel": ...})`` sets all the numbers, or those of the joints that a dictionary names,
     over the state that the task has drawn; ``{"qpos": {"hinge_1": [-3.14, 3.14]}}`` draws from a range.
+    ``{"task_seed": 0}`` lets the task draw the same in every episode: a target that lies elsewhere in each has no goal
+    picture.
 
     Args:
         domain: of the suite, such as "cartpole".
@@ -102,16 +105,17 @@ class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         """
         super().reset(seed=seed)
         given = options or {}
-        if not given.keys() <= {QPOS, QVEL}:
-            raise ValueError(f"reset options {sorted(given)}: only {QPOS!r} and {QVEL!r} are known")
-        if seed is not None:
+        if not given.keys() <= {QPOS, QVEL, TASK_SEED}:
+            raise ValueError(f"reset options {sorted(given)}: only {QPOS!r}, {QVEL!r} and {TASK_SEED!r} are known")
+        if TASK_SEED in given:
+            self._suite.task.random.seed(_task_seed(given[TASK_SEED]))
+        elif seed is not None:
             self._suite.task.random.seed(int(self.np_random.integers(2**32)))
         observation = self._suite.reset().observation[_FLAT]
-        if given:
+        wanted = sorted(given.keys() - {TASK_SEED})
+        if wanted:
             model, data = self._physics.model.ptr, self._physics.data
-            values = {
-                key: with_values(model, key, getattr(data, key), given[key], self.np_random) for key in sorted(given)
-            }
+            values = {key: with_values(model, key, getattr(data, key), given[key], self.np_random) for key in wanted}
             for key, value in values.items():
                 getattr(data, key)[:] = value
             self._physics.after_reset()
@@ -148,6 +152,12 @@ class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
 
 _FLAT = "observations"
 """The suite's name for all observations in one vector."""
+
+
+def _task_seed(given: Any) -> int:
+    if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given < 2**32:
+        raise ValueError(f"reset option {TASK_SEED!r} is {given!r}: give a whole number from 0 to {2**32 - 1}")
+    return given
 
 
 def _flattened(observation: Any) -> NDArray[np.float64]:

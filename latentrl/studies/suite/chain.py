@@ -190,8 +190,6 @@ class Chain:
 
 def lacking(system: System) -> str | None:
     """Why a system cannot be run here, with the cure; None where it can."""
-    if system.unsupported is not None:
-        return f"not supported: {system.unsupported}"
     missing = [name for name in system.needs if not _is_there(name)]
     return f"{', '.join(missing)} is missing: {system.install}" if missing else None
 

@@ -55,15 +55,13 @@ class Step:
 
 
 def steps_of(system: System, seed: int, quick: bool = False) -> tuple[Step, ...]:
-    """The steps of an experiment, in turn; none where the system is not supported.
+    """The steps of an experiment, in turn.
 
     Args:
         system: what is done.
         seed: of everything.
         quick: make everything as small as it can be.
     """
-    if system.unsupported is not None:
-        return ()
     found, seeded = list[Step](), ("--seed", str(seed))
     declared = () if system.declares is None else ("--describe", DECLARED)
     script = script_of(system, quick)

@@ -90,8 +90,6 @@ def _rows(system: System, seeds: Seeds) -> list[list[str]]:
             agents = [NOT_RUN, NONE, NONE]
         about = [r2_cell(seeds), _minutes(seeds), _count(system, seeds)] if first else ["", "", ""]
         found.append([title, one.title, _target(one), *agents, *about, system.others if first else ""])
-    if not system.evaluations:
-        found.append([system.title, *[NONE] * 2, "not supported", *[NONE] * 5, system.others])
     return found
 
 
@@ -157,9 +155,7 @@ def _count(system: System, seeds: Seeds) -> str:
 def remarks(system: System, seeds: Seeds, found: Mapping[str, Any]) -> list[str]:
     """What failed, what is not done and what trainings warn of, a line each."""
     lines = []
-    if system.unsupported is not None:
-        lines.append(f"- **{system.title}**: not supported. {system.unsupported}")
-    elif not seeds and system.name in found.get("lacking", {}):
+    if not seeds and system.name in found.get("lacking", {}):
         lines.append(f"- {system.title}: not run here: {found['lacking'][system.name]}")
     for seed in seeds:
         where = f"{system.title}, seed {seed['seed']}"

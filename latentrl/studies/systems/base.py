@@ -65,7 +65,6 @@ class System:
         minutes: on one core, by verb, until they are measured; of one evaluation of one agent.
         others: what others reach, from the environment's reward.
         note: what is to be known of the system to read its row.
-        unsupported: why there is no experiment; None: there is one.
     """
 
     name: str
@@ -88,7 +87,6 @@ class System:
     minutes: Mapping[str, float] = field(default_factory=dict, hash=False)
     others: str = ""
     note: str = ""
-    unsupported: str | None = None
 
     @property
     def verb(self) -> str:
