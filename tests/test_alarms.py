@@ -12,6 +12,7 @@ from tools.alarms import made_to_fail, main, page, verdict
 WELL = {
     "untold_share": 0.01,
     "told_displacement": 0.97,
+    "untold_motion": 0.0,
     "undrawn_share": 0.02,
     "mse_predict_near": 1.0,
     "mse_still_near": 2.0,
@@ -26,7 +27,7 @@ def test_a_run_is_judged_by_its_own_figures_and_by_labels() -> None:
     assert folded["warned"] == {"fold": True, "motion": False, "drawing": False, "anything": True}
     assert folded["wrong"] == {"fold": True, "motion": False, "drawing": True, "anything": True}
     assert verdict({**WELL, "undrawn_share": 0.4}, 0.99, 0.2)["warned"]["drawing"]
-    for bad in ({"told_displacement": 0.2}, {"mse_predict_near": 3.0}, {"mse_mean_near": 0.5}):
+    for bad in ({"told_displacement": 0.2}, {"untold_motion": 0.5}, {"mse_predict_near": 3.0}, {"mse_mean_near": 0.5}):
         assert verdict({**WELL, **bad}, 0.99, 0.2)["warned"]["motion"], bad
     bare = verdict(WELL, None, None)
     assert bare["wrong"] == {"fold": None, "motion": None, "drawing": None, "anything": None}
@@ -49,10 +50,10 @@ def test_the_page_counts_hits_misses_and_false_alarms() -> None:
     assert "| frames that look different share a position | a position untold | 0 of 2 | 0 of 4 |" in lines
     assert "| what varies is not drawn | either | 1 of 4 | 0 of 2 |" in lines
     assert "| any warning | either | 3 of 4 | 1 of 2 |" in lines
-    assert "| undrawn | 0.200 | 0.990 | 0.010 | 0.970 | 0.380 | drawing | yes |" in lines
-    assert "| missed | 0.990 | 0.300 | 0.010 | 0.970 | 0.020 | nothing | **no** |" in lines
-    assert "| constraint | 0.500 | 0.990 | 0.010 | 0.970 | 0.020 | constraint | yes |" in lines
-    assert "| unknown | – | – | 0.010 | 0.970 | 0.020 | nothing | – |" in lines
+    assert "| undrawn | 0.200 | 0.990 | 0.010 | 0.970 | 0.000 | 0.380 | drawing | yes |" in lines
+    assert "| missed | 0.990 | 0.300 | 0.010 | 0.970 | 0.000 | 0.020 | nothing | **no** |" in lines
+    assert "| constraint | 0.500 | 0.990 | 0.010 | 0.970 | 0.000 | 0.020 | constraint | yes |" in lines
+    assert "| unknown | – | – | 0.010 | 0.970 | 0.000 | 0.020 | nothing | – |" in lines
 
 
 def test_what_is_made_to_fail_has_the_sizes_and_the_data_of_what_was_not(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from latentrl.data_collection.storage import METADATA, load_ground_truth, load_m
 from latentrl.envs import coordinates_of
 from latentrl.envs.coordinates import Coordinate, positions, velocities
 from latentrl.metrics.coordinates import coordinate_values
-from latentrl.metrics.failures import LEAST_TOLD, MOST_UNDRAWN, MOST_UNTOLD
+from latentrl.metrics.failures import LEAST_TOLD, MOST_UNDRAWN, MOST_UNTOLD, MOST_UNTOLD_MOTION
 from latentrl.models.over_data import smooth
 from latentrl.numerics.regression import neighbour_r2
 from latentrl.runs.folder import CHECKPOINT, METRICS, SETTINGS, is_finished, load_model
@@ -102,11 +102,14 @@ def verdict(metrics: Mapping[str, Any], position: float | None, velocity: float 
         "velocity": velocity,
         "untold_share": metrics.get("untold_share"),
         "told_displacement": metrics.get("told_displacement"),
+        "untold_motion": metrics.get("untold_motion"),
         "undrawn_share": metrics.get("undrawn_share"),
         "warnings": said,
         "warned": {
             "fold": metrics.get("untold_share", 0.0) > MOST_UNTOLD,
-            "motion": metrics.get("told_displacement", 1.0) < LEAST_TOLD or any(near > mse for mse in yardsticks),
+            "motion": metrics.get("told_displacement", 1.0) < LEAST_TOLD
+            or metrics.get("untold_motion", 0.0) > MOST_UNTOLD_MOTION
+            or any(near > mse for mse in yardsticks),
             "drawing": metrics.get("undrawn_share", 0.0) > MOST_UNDRAWN,
             "anything": bool(said),
         },
@@ -135,7 +138,7 @@ def page(found: Mapping[str, Judged], command: str) -> str:
             pairs.count(pair) for pair in ((True, True), (False, True), (True, False), (False, False))
         )
         counted.append((title, wrong[kind], f"{hit} of {hit + missed}", f"{false} of {false + silent}"))
-    figures = ("untold_share", "told_displacement", "undrawn_share")
+    figures = ("untold_share", "told_displacement", "untold_motion", "undrawn_share")
     heads = ("training", "position", "velocity", *(f"`{name}`" for name in figures), "warned of", "right")
     rows = []
     for name, one in found.items():

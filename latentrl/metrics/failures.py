@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from latentrl.numerics.least_squares import predicted
 from latentrl.numerics.neighbours import nearest_elsewhere
 
 NEIGHBOURS = 8
@@ -27,6 +28,11 @@ MOST_ERROR = 1.2
 LEAST_TOLD = 0.8
 """Of the displacements, at least: models that went well tell 0.95 and more, of those that learned no motion the best
 0.6."""
+MOST_UNTOLD_MOTION = 0.2
+"""Of the motion that lasts, at most. Chosen on 46 trainings: the 32 that told their velocities had 0.000, five of
+those that did not 0.33 and more (docs/ekvae.md)."""
+MOVED = 0.01
+"""Share of the widest direction's variance that displacements along a direction have at least."""
 MOST_UNDRAWN = 0.1
 """Of what varies and is no noise, at most. Chosen on trainings of which 12 that went well left at most 0.0035 and 16 of
 17 that did not at least 0.17; an arrow that a renderer draws, which is no part of the state, is 0.03."""
@@ -60,6 +66,13 @@ def failures(
         found.append(
             f"the motion is hardly learned: of how far positions move in a few steps {max(0.0, told):.0%} is foreseen; "
             "try more --steps, another --seed, a larger --state-size, longer sequences or stronger actions"
+        )
+    stayed = figures.get("untold_motion", 0.0)
+    if stayed > MOST_UNTOLD_MOTION:
+        found.append(
+            f"the state does not tell how it moves: of what lasts of a motion {stayed:.0%} is told by no dimension; "
+            "where recorded actions are held predictions are right all the same, for these tell it, and a policy's "
+            "will not; try another --seed, more --steps, a larger --state-size, or actions that change faster (--hold)"
         )
     undrawn = figures.get("undrawn_share", 0.0)
     if undrawn > max(MOST_UNDRAWN, _allowed(figures, kappa)):
@@ -162,6 +175,43 @@ def told_displacement(predicted: Tensor, positions: Tensor) -> float:
     moved = positions[:, 1:] - positions[:, :1]
     left = (predicted - positions[:, 1:]).square().sum()
     return float(1 - left / moved.square().sum())
+
+
+def untold_motion(states: Tensor, position_size: int) -> float:
+    """How much of the motion that lasts is told by no dimension of the state: 0 for all told, 1 for nothing.
+
+    A state is to remember the step that led to it. Of the directions that positions move along it takes the one in
+    which the state tells least of that step and steps two later are most alike to it, and returns by how much: what is
+    alike in steps that share no frame is motion, and no error of the positions. The state tells what is linear in the
+    velocity, affine in the position, and what a place alone says. No prediction is asked, for controls have a part in
+    those: recorded ones that are held tell a step nearly by themselves.
+
+    Args:
+        states: smoothed ``[N, T, Dz]``.
+        position_size: Da.
+
+    Returns:
+        The share; 0 of sequences of fewer than four steps, or where nothing moves.
+    """
+    if states.shape[1] < 4:
+        return 0.0
+    states = states.double()
+    moved = states[..., :position_size].diff(dim=1)
+    into, later = moved[:, :-2].flatten(0, 1), moved[:, 2:].flatten(0, 1)
+    both = torch.cat((into, later))
+    variances, directions = torch.linalg.eigh(both.T.cov(correction=0).reshape(position_size, position_size))
+    if not variances[-1] > 0:
+        return 0.0
+    kept = variances >= MOVED * variances[-1]
+    whiten = directions[:, kept] / variances[kept].sqrt()
+    into, later = (into - into.mean(0)) @ whiten, (later - later.mean(0)) @ whiten
+    there = states[:, 1:-2].flatten(0, 1)
+    there = (there - there.mean(0)) / there.std(0).clamp(min=1e-12)
+    position = there[:, :position_size]
+    products = (there.unsqueeze(-1) * position.unsqueeze(-2)).flatten(1)
+    left = into - predicted(torch.cat((there, products), -1), into)
+    told = torch.eye(left.shape[1], dtype=left.dtype) - left.T @ left / len(left)
+    return float(torch.linalg.eigvalsh(_shared(into, later) - told)[-1].clamp(0, 1))
 
 
 def _allowed(figures: Mapping[str, float], kappa: float | None) -> float:

@@ -21,7 +21,7 @@ from latentrl.geometry.flatness import flatness_figures
 from latentrl.geometry.metric import metric_tensor
 from latentrl.metrics.coordinates import coordinate_r2, coordinate_values
 from latentrl.metrics.drawing import drawing_figures, sample_of
-from latentrl.metrics.failures import told_displacement, untold_share
+from latentrl.metrics.failures import told_displacement, untold_motion, untold_share
 from latentrl.metrics.generation import FEWEST_SEQUENCES, generation_metrics
 from latentrl.metrics.prediction import (
     elbo_per_step,
@@ -44,6 +44,8 @@ NEAR_STEPS = 10
 """Predictions by which it is judged whether any motion is learned: far ahead the best models fail."""
 FRAMES = 3000
 """Frames whose positions are compared with what they look like, about."""
+MOTION_FRAMES = 8000
+"""Frames whose states are asked how they move, about: a linear map is fitted to them."""
 METRIC_VALUES = 500_000
 """Observation values of the frames at which the metric is looked at, about."""
 
@@ -198,7 +200,8 @@ def motion_figures(model: WorldModel, data: Sequences, belief: Belief) -> dict[s
     ``mse_predict_near`` is the error of up to `NEAR_STEPS` predictions from the mean of the filtered z_5,
     ``mse_still_near`` that of z_5 held still, ``mse_mean_near`` that of the same frames' average: all of what was
     observed, noise included, for they are warned by, which takes no truth. ``told_displacement`` is the R^2 of how far
-    positions move in them, of models whose state has positions.
+    positions move in them, of models whose state has positions; ``untold_motion`` is what the state does not tell of
+    the step before.
 
     Args:
         model: a trained model.
@@ -220,6 +223,9 @@ def motion_figures(model: WorldModel, data: Sequences, belief: Belief) -> dict[s
     if isinstance(model, SplitState):
         positions = belief.mean[:, first : last + 1, : model.position_size].float()
         found["told_displacement"] = told_displacement(ahead[..., : model.position_size], positions)
+        if model.position_size < model.latent_size:
+            some = belief.mean[: max(1, MOTION_FRAMES // data.length), :, : model.latent_size]
+            found |= {"untold_motion": untold_motion(some.cpu(), model.position_size)}
     return found
 
 

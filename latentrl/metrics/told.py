@@ -61,6 +61,7 @@ GROUPS = (
         "the latent state, judged without labels",
         {
             "told_displacement": "motion of positions foreseen, R² (best: 1)",
+            "untold_motion": "share of lasting motion, untold (best: 0)",
             "untold_share": "share of what is seen, untold (best: 0)",
             "undrawn_share": "share of what varies, not drawn (best: 0)",
             "active_units": "dimensions in use",

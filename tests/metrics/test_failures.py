@@ -12,10 +12,12 @@ from latentrl.metrics.failures import (
     LEAST_TOLD,
     MOST_UNDRAWN,
     MOST_UNTOLD,
+    MOST_UNTOLD_MOTION,
     READING,
     constraint_failures,
     failures,
     told_displacement,
+    untold_motion,
     untold_share,
 )
 
@@ -76,10 +78,44 @@ def test_displacements_are_told_by_exact_predictions_and_not_by_none() -> None:
     assert told_displacement(half, positions) == pytest.approx(0.75)
 
 
+def turning(noise: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Positions of two things that turn, ``[300, 20, 2]``, ever faster or slower, and how fast."""
+    g = torch.Generator().manual_seed(0)
+    pushes = 0.1 * torch.randn(300, 20, 2, generator=g)
+    speed = 0.3 * torch.randn(300, 1, 2, generator=g) + pushes.cumsum(1)
+    place = 20 * torch.randn(300, 1, 2, generator=g) + speed.cumsum(1)
+    return place + noise * torch.randn(place.shape, generator=g), speed
+
+
+@pytest.mark.parametrize("noise", [0.0, 1.0])
+def test_a_velocity_in_any_coordinates_leaves_no_motion_untold(noise: float) -> None:
+    """Errors of the positions that are larger than a step are no motion."""
+    place, speed = turning(noise)
+    mixed = speed @ torch.tensor([[2.0, 0.3], [-1.0, 0.5]])
+    assert untold_motion(torch.cat((place, mixed), -1), 2) < 0.1 * MOST_UNTOLD_MOTION
+    circle = torch.cat((ring(place[..., 0]), speed[..., :1]), -1)
+    assert noise > 0 or untold_motion(circle, 2) < 0.1 * MOST_UNTOLD_MOTION
+
+
+def test_a_velocity_that_no_dimension_tells_is_missed() -> None:
+    """However well the other one is told, and whatever stands in its place."""
+    place, speed = turning()
+    nothing = torch.randn(speed.shape, generator=torch.Generator().manual_seed(1))
+    for velocity in (torch.stack((speed[..., 0], nothing[..., 0]), -1), torch.zeros_like(speed), nothing):
+        assert untold_motion(torch.cat((place, velocity), -1), 2) > 2 * MOST_UNTOLD_MOTION
+
+
+def test_what_does_not_move_or_is_too_short_to_tell_misses_nothing() -> None:
+    still = torch.ones(5, 6, 4)
+    assert untold_motion(still, 2) == 0
+    assert untold_motion(torch.randn(5, 3, 4), 2) == 0
+
+
 GOOD = {
     "untold_share": 0.02,
     "undrawn_share": 0.03,
     "told_displacement": 0.98,
+    "untold_motion": 0.0,
     "mse_predict_near": 1e-3,
     "mse_still_near": 5e-2,
 }
@@ -95,6 +131,7 @@ def test_good_figures_and_missing_ones_say_nothing() -> None:
         ({"untold_share": MOST_UNTOLD + 0.1}, "share a position"),
         ({"told_displacement": LEAST_TOLD - 0.1}, "motion is hardly learned"),
         ({"told_displacement": -4.0}, " 0% is foreseen"),
+        ({"untold_motion": MOST_UNTOLD_MOTION + 0.1}, "how it moves: of what lasts of a motion 30% is told by no"),
         ({"undrawn_share": MOST_UNDRAWN + 0.1}, "does not draw 20% of what varies"),
         ({"mse_still_near": 5e-4}, "nothing moves"),
         ({"mse_mean_near": 5e-4}, "the mean observation"),
