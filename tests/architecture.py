@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -266,10 +267,11 @@ def room_of(path: str) -> str:
     return path.split("/")[0].removesuffix(".py")
 
 
-def imported_names(source: str, package: tuple[str, ...]) -> set[str]:
+@cache
+def imported_names(source: str, package: tuple[str, ...]) -> frozenset[str]:
     """Dotted names that ``source``, a module of ``package``, imports, relative imports resolved.
 
-    ``from a import b`` counts as ``a.b``, since ``b`` may be a module.
+    ``from a import b`` counts as ``a.b``, since ``b`` may be a module. Kept: a dozen rules ask for every file.
     """
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
@@ -279,10 +281,10 @@ def imported_names(source: str, package: tuple[str, ...]) -> set[str]:
             base = package[: len(package) - node.level + 1] if node.level else ()
             prefix = ".".join((*base, *([node.module] if node.module else [])))
             names.update(f"{prefix}.{alias.name}" for alias in node.names)
-    return names
+    return frozenset(names)
 
 
-def imports_of(path: str, sources: Sources) -> set[str]:
+def imports_of(path: str, sources: Sources) -> frozenset[str]:
     """Dotted names that the file imports, from inside and outside the package."""
     return imported_names(sources[path], (PACKAGE, *PurePosixPath(path).parts[:-1]))
 
@@ -429,8 +431,11 @@ def general_code_names_no_environment(sources: Sources) -> list[str]:
     return complaints
 
 
+@cache
 def without_typing(source: str) -> str:
     """The source but for what stands under ``if TYPE_CHECKING``, which no interpreter imports."""
+    if "TYPE_CHECKING" not in source:
+        return source
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test).split(".")[-1] == "TYPE_CHECKING":
