@@ -10,9 +10,11 @@ from pathlib import Path
 import gymnasium
 import pytest
 from gymnasium.error import DependencyNotInstalled
+from matplotlib.figure import Figure
 
 import latentrl.quickstart as module
 from latentrl.envs import TASKS
+from latentrl.figures.theme import to_png
 from latentrl.quickstart import QuickstartOptions, main, plan_of, quickstart
 from latentrl.quickstarts import QUICKSTARTS, Plan
 from latentrl.support.errors import UserError
@@ -50,11 +52,16 @@ def _tiny(options: QuickstartOptions) -> Plan:
     )
 
 
-def _leave_out_page(patch: pytest.MonkeyPatch, options: QuickstartOptions) -> None:
-    """What is tested ends before the report, whose figures take longest to draw, and other tests see it drawn."""
+def _leave_out_page(patch: pytest.MonkeyPatch, options: QuickstartOptions) -> list[Plan]:
+    """What is tested ends before the report, whose figures take longest to draw, and other tests see it drawn.
+
+    The plans that a page would have been written of, as they come.
+    """
+    reported: list[Plan] = []
     kind = QUICKSTARTS[options.env]
     name = next(name for name, showcase in kind.items() if showcase is options.showcase)
-    patch.setitem(kind, name, replace(options.showcase, report=lambda *_: None))
+    patch.setitem(kind, name, replace(options.showcase, report=lambda plan, *_: reported.append(plan)))
+    return reported
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +107,9 @@ def test_a_finished_run_is_only_reported_again(
     before = json.loads((finished.folder / "summary.json").read_text())
     for verb in ("collect", "train", "learn", "evaluate"):
         monkeypatch.delattr(module, verb)
+    reported = _leave_out_page(monkeypatch, finished)
     assert quickstart(finished, _tiny(finished)) == before
+    assert len(reported) == 1
     assert capsys.readouterr().out.count("done before") == 5
 
 
@@ -236,6 +245,17 @@ def test_an_interrupted_verb_says_how_to_go_on(
 
 
 @pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages whose figures are drawn with few pixels and laid out by nobody, which other tests look at."""
+
+    def few_pixels(figure: Figure) -> bytes:
+        figure.set_layout_engine("none")
+        return to_png(figure, dpi=20)
+
+    monkeypatch.setattr("latentrl.figures.report.to_png", few_pixels)
+
+
+@pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reacher's tasks, a few steps long."""
     for name in ("reach", "reach-ahead"):
@@ -260,6 +280,7 @@ def _tiny_arm(options: QuickstartOptions, length: int) -> Plan:
 
 def test_the_reacher_from_angles(
     brief: None,
+    coarse: None,
     reacher_camera: None,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -289,7 +310,9 @@ def test_the_reacher_from_angles(
         quickstart(replace(options, env="pendulum"))
 
 
-def test_the_reacher_from_pictures_without_a_policy(brief: None, reacher_camera: None, tmp_path: Path) -> None:
+def test_the_reacher_from_pictures_without_a_policy(
+    brief: None, coarse: None, reacher_camera: None, tmp_path: Path
+) -> None:
     options = QuickstartOptions(env="reacher", observation="pixels", out=tmp_path / "arm")
     plan = _tiny_arm(options, 6).without_policy()
     plan = replace(plan, evaluations={key: chosen for key, chosen in plan.evaluations.items() if key[0] == "reach"})

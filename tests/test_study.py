@@ -14,21 +14,25 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import pytest
 
 import latentrl.studies.running as running
 import latentrl.study as module
+import latentrl.train  # noqa: F401 - what forked trainings would import anew
 from latentrl.collect import CollectOptions, collect
+from latentrl.studies.launchers import local
 from latentrl.studies.lock import exclusive
 from latentrl.study import StudyOptions, main, study
 from latentrl.support.errors import UserError
 from tests.clusters.stand_in import StandIn
+from tools import chaos
 
 TRAINER = """
 import json, pathlib, signal, sys, time
@@ -96,8 +100,25 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(tmp_path, monkeypatch)
 
 
-def test_two_rows_of_the_pendulum_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+class FirstSpawned(chaos.ForkedSubprocess):
+    """The first process is an interpreter of its own, as it is for everybody; the others, as real, need no imports."""
+
+    def __init__(self) -> None:
+        self.started = 0
+
+    def Popen(self, words: Sequence[str], **more: Any) -> Any:
+        self.started += 1
+        return (subprocess.Popen if self.started == 1 else chaos.Forked)(words, **more)
+
+
+def test_two_rows_of_the_pendulum_end_to_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Real data, real trainings in processes of their own, four steps long."""
+    processes = FirstSpawned()
+    if sys.platform == "linux":
+        chaos.preload_late()
+        monkeypatch.setattr(local, "subprocess", processes)
     for seed in range(2):
         folder = tmp_path / "data" / f"seed{seed}"
         collect(CollectOptions(out=folder, sequences=6, test_sequences=20, length=6, num_envs=2, seed=seed))
@@ -112,6 +133,7 @@ def test_two_rows_of_the_pendulum_end_to_end(tmp_path: Path, capsys: pytest.Capt
         publish=tmp_path / "results",
     )
     results = study(options)
+    assert processes.started == 4 * (sys.platform == "linux")
     assert results is not None
     assert [len(results.values(row, "r2_velocity")) for row in options.rows] == [2, 2]
     published = {path.name for path in (tmp_path / "results" / "pendulum").iterdir()}
