@@ -96,9 +96,7 @@ def share_rows(quick: bool) -> list[dict[str, Any]]:
     """Where the time of a training step goes."""
     batch, length, steps = (2, 4, 1) if quick else (RECIPE_BATCH, image_step.LENGTH, 20)
     trainers = {
-        "16 x 16 x 1, batch 50": training_step.make_trainer(
-            make_model("joint"), training_step.random_sequences(200), 50
-        ),
+        "16 x 16 x 1, batch 50": training_step.make_trainer_of_noise(make_model("joint"), 50),
         f"64 x 64 x 3, batch {batch}": image_step.make_recipe(False, batch, length),
     }
     return [{"work": work, **shares(trainer, steps)} for work, trainer in trainers.items()]
@@ -142,7 +140,7 @@ def thread_rows(quick: bool) -> list[dict[str, Any]]:
 def busy_rows(quick: bool) -> list[dict[str, Any]]:
     """Trainings beside a busy process, with the threads that each chooses."""
     batch, length, repeats, steps = (2, 4, 2, 1) if quick else (RECIPE_BATCH, image_step.LENGTH, 10, 8)
-    small = training_step.make_trainer(make_model("joint"), training_step.random_sequences(200), 50)
+    small = training_step.make_trainer_of_noise(make_model("joint"), 50)
     large = image_step.make_recipe(False, batch, length)
     rows = []
     for work, trainer in {"16 x 16 x 1, batch 50": small, f"64 x 64 x 3, batch {batch}": large}.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Literal
 
 import torch
@@ -14,8 +15,9 @@ from latentrl.inference.backends import AUTO, Backend, backend_named, choose
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.objectives.rewo import REWO
-from latentrl.training.building import trainer_for
+from latentrl.training.building import first_target, trainer_for
 from latentrl.training.coarse_to_fine import Schedule
+from latentrl.training.penalties import PositionTarget
 from latentrl.training.settings import TrainSettings
 from latentrl.training.trainer import Trainer
 from latentrl.types import Sequences
@@ -46,11 +48,26 @@ def fastest() -> Backend:
     return backend_named(choose(AUTO, "cpu"))
 
 
-def make_trainer(model: EKVAE, data: Sequences, batch: int) -> Trainer:
+def make_trainer(model: EKVAE, data: Sequences, batch: int, target: PositionTarget | None = None) -> Trainer:
     """The default training but for the blur of its first quarter, which is no part of the model."""
     model.use_backend(fastest())
-    settings = replace(TrainSettings(), batch=batch, blur=Schedule(width=0.0))
-    return trainer_for(model, REWO(0.03**2), data, settings, seed=0)
+    return trainer_for(model, REWO(0.03**2), data, _settings(batch), seed=0, target=target)
+
+
+def make_trainer_of_noise(model: EKVAE, batch: int) -> Trainer:
+    """A trainer on 200 sequences of noise."""
+    return make_trainer(model, random_sequences(200), batch, _target_of_noise())
+
+
+def _settings(batch: int) -> TrainSettings:
+    return replace(TrainSettings(), batch=batch, blur=Schedule(width=0.0))
+
+
+@cache
+def _target_of_noise() -> PositionTarget:
+    """Read off once for all trainers: it takes longer than their steps, and every one would find the same."""
+    model = make_model("joint")
+    return first_target(model, random_sequences(200), _settings(50), model.position_size)
 
 
 def compare_steps(version: Version, batch: int, validate: bool, repeats: int, steps: int = 2) -> Comparison:
@@ -66,10 +83,9 @@ def compare_steps(version: Version, batch: int, validate: bool, repeats: int, st
     Returns:
         Processor seconds a repeat; divide by ``steps`` for one step.
     """
-    data = random_sequences(200)
     model = make_model(version)
-    eager = make_trainer(EagerEKVAE(model), data, batch)
-    library = make_trainer(model, data, batch)
+    eager = make_trainer_of_noise(EagerEKVAE(model), batch)
+    library = make_trainer_of_noise(model, batch)
 
     def advance(trainer: Trainer) -> None:
         for _ in range(steps):

@@ -35,12 +35,21 @@ FORK = multiprocessing.get_context("fork")
 
 def _watched(here: Path, verbs: list[list[str]], answers: SimpleQueue[list[tuple[object, list[str], str]]]) -> None:
     """Run verbs and tell of each its exit code, what happened that should not, and what it printed."""
+    from latentrl import export
     from latentrl.__main__ import main
+    from latentrl.exporting.checking import check_frames
     from latentrl.quickstarts import demo as show
     from latentrl.support.compiling import can_compile
 
     # Its film takes longer to draw than all else here; figures are drawn by others of the verbs, too.
     show.write = lambda *arguments: here / "demo.html"
+    # So do graphs to trace, of what has been read by then: of what is foreign, frames to check them with are left.
+    export.write_graphs = lambda *arguments: None
+    nothing = dict.fromkeys(("onnx", "pt2"), dict.fromkeys(("mean", "covariance", "action"), 0.0))
+    export.check_graphs = lambda agent, folder, data, steps, span: {
+        "frames": check_frames(data, agent.model.spec, steps)[1],
+        **nothing,
+    }
     if can_compile():
         # What numba has kept of our own kernels it unpickles: that is the user's cache, and no foreign folder.
         from latentrl.agents.planners.kernels import kernel

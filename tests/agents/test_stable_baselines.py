@@ -23,10 +23,10 @@ STEPS = 20
 
 OFF_POLICY: dict[str, Any] = {"batch_size": 128, "tau": 0.05, "learning_starts": 800, "buffer_size": 12_000}
 EFFORT: dict[str, dict[str, Any]] = {
-    "sac": {"steps": 8_000, "envs": 8, "settings": {**OFF_POLICY, "learning_rate": 3e-3}},
+    "sac": {"steps": 4_000, "envs": 8, "settings": {**OFF_POLICY, "learning_rate": 3e-3}},
     "td3": {"steps": 12_000, "envs": 8, "settings": {**OFF_POLICY, "learning_rate": 1e-3}},
     "ppo": {
-        "steps": 80_000,
+        "steps": 40_000,
         "envs": 64,
         "settings": {"learning_rate": 3e-3, "n_steps": 20, "batch_size": 320, "n_epochs": 4},
     },
