@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -11,13 +12,14 @@ import gymnasium
 import pytest
 from gymnasium.error import DependencyNotInstalled
 from matplotlib.figure import Figure
+from PIL import Image
 
 import latentrl.quickstart as module
 from latentrl.envs import TASKS
-from latentrl.figures.theme import to_png
 from latentrl.quickstart import QuickstartOptions, main, plan_of, quickstart
 from latentrl.quickstarts import QUICKSTARTS, Plan
 from latentrl.support.errors import UserError
+from tests.drawn import drawn
 
 SUMMARY = {"frames_collected", "model", "control", "wall_seconds"}
 MODEL = {
@@ -246,11 +248,12 @@ def test_an_interrupted_verb_says_how_to_go_on(
 
 @pytest.fixture
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages whose figures are drawn with few pixels and laid out by nobody, which other tests look at."""
+    """Pages whose figures are drawn with few pixels and laid out by nobody: other tests look at them."""
 
     def few_pixels(figure: Figure) -> bytes:
-        figure.set_layout_engine("none")
-        return to_png(figure, dpi=20)
+        buffer = io.BytesIO()
+        Image.fromarray(drawn(figure, dpi=20)).save(buffer, "PNG")
+        return buffer.getvalue()
 
     monkeypatch.setattr("latentrl.figures.report.to_png", few_pixels)
 

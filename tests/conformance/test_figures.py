@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -15,6 +14,7 @@ from PIL import Image
 from latentrl.figures import FIGURES, Drawing
 from latentrl.figures.base import Arrays
 from latentrl.figures.theme import DARK, LIGHT, Theme, to_png
+from tests.drawn import drawn
 
 SIZES = {"N": 40, "K": 3, "T": 12, "H": 8, "W": 8}
 """Of the letters in a shape; others are small."""
@@ -33,16 +33,8 @@ def synthetic(drawing: Drawing, seed: int = 0) -> dict[str, NDArray[np.float64]]
 
 
 def pixels(drawing: Drawing, arrays: Arrays, theme: Theme = LIGHT) -> NDArray[np.uint8]:
-    """The figure ``[H, W, 4]``, to be compared with another: drawn once, and where its axes are without any layout.
-
-    The layout takes most of the time of a picture, and what it is made of has been drawn without it as well.
-    """
-    figure = drawing(arrays, theme)
-    figure.set_layout_engine("none")
-    figure.set_dpi(DPI)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba()).copy()
+    """The figure ``[H, W, 4]``, to be compared with another."""
+    return drawn(drawing(arrays, theme), DPI)
 
 
 _DRAWN: dict[int, tuple[Drawing, NDArray[np.uint8]]] = {}
