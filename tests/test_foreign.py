@@ -44,12 +44,14 @@ def _watched(here: Path, verbs: list[list[str]], answers: SimpleQueue[list[tuple
     # Its film takes longer to draw than all else here; figures are drawn by others of the verbs, too.
     show.write = lambda *arguments: here / "demo.html"
     # So do graphs to trace, of what has been read by then: of what is foreign, frames to check them with are left.
-    export.write_graphs = lambda *arguments: None
-    nothing = dict.fromkeys(("onnx", "pt2"), dict.fromkeys(("mean", "covariance", "action"), 0.0))
-    export.check_graphs = lambda agent, folder, data, steps, span: {
-        "frames": check_frames(data, agent.model.spec, steps)[1],
-        **nothing,
-    }
+    exact = dict.fromkeys(("onnx", "pt2"), dict.fromkeys(("mean", "covariance", "action"), 0.0))
+    vars(export).update(
+        write_graphs=lambda agent, folder: None,
+        check_graphs=lambda agent, folder, data, steps, span: {
+            "frames": check_frames(data, agent.model.spec, steps)[1],
+            **exact,
+        },
+    )
     if can_compile():
         # What numba has kept of our own kernels it unpickles: that is the user's cache, and no foreign folder.
         from latentrl.agents.planners.kernels import kernel

@@ -100,15 +100,17 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(tmp_path, monkeypatch)
 
 
-class FirstSpawned(chaos.ForkedSubprocess):
-    """The first process is an interpreter of its own, as it is for everybody; the others, as real, need no imports."""
+class FirstSpawned:
+    """The first process is an interpreter of its own, as it is for everybody; the others need not import anything."""
+
+    DEVNULL, STDOUT = subprocess.DEVNULL, subprocess.STDOUT
 
     def __init__(self) -> None:
         self.started = 0
 
     def Popen(self, words: Sequence[str], **more: Any) -> Any:
         self.started += 1
-        return (subprocess.Popen if self.started == 1 else chaos.Forked)(words, **more)
+        return subprocess.Popen(words, **more) if self.started == 1 else chaos.Forked(words, **more)
 
 
 def test_two_rows_of_the_pendulum_end_to_end(

@@ -44,24 +44,26 @@ class Expectation:
             Kalman filter. Where not, it is the transition's average over the belief. None: either will do.
         tells_velocity: leading dimensions are the position and the others the velocity, so there are velocity goals.
         learning_steps: gradient steps of the little training.
+        learning_frames: of its sequences; of fewer, sequence models learn too slowly.
     """
 
     filter_is_last_smoothed: bool | None = True
     predicts_at_the_mean: bool | None = True
     tells_velocity: bool = True
     learning_steps: int = 400
+    learning_frames: int = 6
 
 
 RECURRENT = Expectation(filter_is_last_smoothed=False, tells_velocity=False, learning_steps=600)
 # Filtered online in the learned model, not by the recognition network that smooths.
-DEEP_KALMAN = replace(RECURRENT, predicts_at_the_mean=False, learning_steps=1000)
+DEEP_KALMAN = replace(RECURRENT, predicts_at_the_mean=False, learning_steps=1000, learning_frames=8)
 DEEP_BAYES = replace(DEEP_KALMAN, learning_steps=500)
 EXPECTATIONS: dict[str, Expectation] = {
     "ekvae": Expectation(),
     "dks": DEEP_KALMAN,
-    "dkf": replace(DEEP_KALMAN, learning_steps=1200),
+    "dkf": replace(DEEP_KALMAN, learning_steps=1600),
     "dvbs": DEEP_BAYES,
-    "dvbf": DEEP_BAYES,
+    "dvbf": replace(DEEP_BAYES, learning_frames=6),
     "kvae": Expectation(learning_steps=600),
     "rssm": RECURRENT,
 }
@@ -71,7 +73,7 @@ def expectation(name: str) -> Expectation:
     """That of a model; of one that is not named above, what it says of itself."""
     model = make_model(name)
     splits = model.position_size < model.latent_size
-    return EXPECTATIONS.get(name, Expectation(None, None, tells_velocity=splits, learning_steps=800))
+    return EXPECTATIONS.get(name, Expectation(None, None, tells_velocity=splits, learning_steps=800, learning_frames=8))
 
 
 SHAPE, ACTIONS = (8, 8, 1), 2
@@ -325,8 +327,8 @@ def little_training(name: str, trained: dict[str, WorldModel]) -> WorldModel:
         if isinstance(model, RunsBackend):
             # As in a run: the fastest, which gives the reference's numbers (conformance/test_backends.py).
             model.use_backend(backend_named(choose(AUTO, "cpu", model.latent_size)))
-        # Six frames tell what moves; more cost time with every step, and teach no more of what is asked below.
-        trainer = trainer_for(model, ELBO(), moving_dot(200, 6, seed=0), settings, seed=0)
+        data = moving_dot(200, expectation(name).learning_frames, seed=0)
+        trainer = trainer_for(model, ELBO(), data, settings, seed=0)
         with torch.enable_grad():
             for _ in range(steps):
                 trainer.advance()
