@@ -129,6 +129,8 @@ def test_a_recurrent_posterior_gets_a_position_of_its_own_and_short_sequences_un
     assert "penalty      position" in text and "penalty      velocity" in text
     of_frames = choose(measure(options(data, tmp_path / "run"), load_sequences(data, "train")))
     assert recipe.settings.velocity_alignment > of_frames.settings.velocity_alignment, "it can hide the velocity"
+    of_sensors = choose(replace(situation, images=False)).settings
+    assert of_sensors.velocity_alignment == recipe.settings.velocity_alignment, "of joints that are pushed, too"
     plain = measure(options(data, tmp_path / "run", model=model, recipe="source"), load_sequences(data, "train"))
     recipe = choose(plain)
     assert recipe.model["position_size"] is None and recipe.model["shortest"] == 0

@@ -97,9 +97,11 @@ def latentrl(situation: Situation, settings: TrainSettings) -> TrainSettings:
     if situation.charted is not None:
         settings = on_chart(settings)
         return settings if situation.charted.straight else bent(settings)
-    if situation.images:
-        return settings if FrameEncoder in situation.capabilities else for_whole_sequences(settings)
-    return for_quiet_sensors(settings) if PathSampler in situation.capabilities else for_sensors(settings)
+    if not situation.images:
+        if PathSampler in situation.capabilities:
+            return for_quiet_sensors(settings)
+        settings = for_sensors(settings)
+    return settings if FrameEncoder in situation.capabilities else for_whole_sequences(settings)
 
 
 def on_chart(settings: TrainSettings) -> TrainSettings:
@@ -134,9 +136,10 @@ def bent(settings: TrainSettings) -> TrainSettings:
 
 
 def for_whole_sequences(settings: TrainSettings) -> TrainSettings:
-    """For a model that reads positions off whole sequences of pictures, where they can hide the velocity.
+    """For a model that reads positions off whole sequences, where they can hide the velocity.
 
-    With the weight of other models a few percent of the displacements are left, and a tear in the chart (docs/dvbs.md).
+    With the weight of other models a few percent of a picture's displacements are left, and a tear in the chart
+    (docs/dvbs.md); of joints whose torques are held, all that these torques tell (docs/dks.md).
     """
     return replace(settings, velocity_alignment=4.0)
 
