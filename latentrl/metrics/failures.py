@@ -191,10 +191,12 @@ def untold_motion(states: Tensor, position_size: int) -> float:
         position_size: Da.
 
     Returns:
-        The share; 0 of sequences of fewer than four steps, or where nothing moves.
+        The share; 0 of sequences of fewer than four steps, or where nothing moves; 1 of states that are no numbers.
     """
     if states.shape[1] < 4:
         return 0.0
+    if not states.isfinite().all():
+        return 1.0
     states = states.double()
     moved = states[..., :position_size].diff(dim=1)
     into, later = moved[:, :-2].flatten(0, 1), moved[:, 2:].flatten(0, 1)

@@ -111,6 +111,12 @@ def test_what_does_not_move_or_is_too_short_to_tell_misses_nothing() -> None:
     assert untold_motion(torch.randn(5, 3, 4), 2) == 0
 
 
+def test_states_that_are_no_numbers_tell_no_motion() -> None:
+    states = torch.randn(5, 6, 4)
+    states[2, 3, 1] = torch.nan
+    assert untold_motion(states, 2) == 1
+
+
 GOOD = {
     "untold_share": 0.02,
     "undrawn_share": 0.03,
