@@ -19,7 +19,7 @@ from latentrl.envs.mujoco_engine import without_opengl
 
 SIZE = 128
 RENDER_MODES = ["rgb_array"]
-TASK_SEED = "task_seed"
+LARGEST_SEED = 2**32 - 1
 SHORTEST = 1e-3
 """Seconds that an episode lasts at least."""
 
@@ -36,13 +36,13 @@ class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     of the joints tell, ``metadata["control_step"]`` the seconds of a step.
     ``reset(options={"qpos": ..., "qvel": ...})`` sets all the numbers, or those of the joints that a dictionary names,
     over the state that the task has drawn; ``{"qpos": {"hinge_1": [-3.14, 3.14]}}`` draws from a range.
-    ``{"task_seed": 0}`` lets the task draw the same in every episode: a target that lies elsewhere in each has no goal
-    picture.
 
     Args:
         domain: of the suite, such as "cartpole".
         task: of the domain, such as "swingup".
         time_limit: seconds that an episode lasts; None: as the suite has it.
+        task_seed: lets the task draw the same in every episode, joints included: a target that lies elsewhere in each
+            has no goal picture. None: anew.
         height: of rendered pictures, in pixels.
         width: of rendered pictures, in pixels.
         camera: name or number of the model's camera; -1 is a free one that looks at everything.
@@ -63,6 +63,7 @@ class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         domain: str,
         task: str,
         time_limit: float | None = None,
+        task_seed: int | None = None,
         height: int = SIZE,
         width: int = SIZE,
         camera: int | str | None = None,
@@ -73,6 +74,9 @@ class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
             check_whole(side, pixels, 1, LARGEST_PICTURE, "pixels")
         if time_limit is not None:
             check_number("time_limit", time_limit, SHORTEST, math.inf, "seconds")
+        if task_seed is not None:
+            check_whole("task_seed", task_seed, 0, LARGEST_SEED, "as a seed")
+        self._task_seed = task_seed
         self._suite = _load(domain, task, time_limit)
         self._physics = self._suite.physics
         model = self._physics.model.ptr
@@ -105,17 +109,19 @@ class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         """
         super().reset(seed=seed)
         given = options or {}
-        if not given.keys() <= {QPOS, QVEL, TASK_SEED}:
-            raise ValueError(f"reset options {sorted(given)}: only {QPOS!r}, {QVEL!r} and {TASK_SEED!r} are known")
-        if TASK_SEED in given:
-            self._suite.task.random.seed(_task_seed(given[TASK_SEED]))
-        elif seed is not None:
-            self._suite.task.random.seed(int(self.np_random.integers(2**32)))
+        if not given.keys() <= {QPOS, QVEL}:
+            raise ValueError(f"reset options {sorted(given)}: only {QPOS!r} and {QVEL!r} are known")
+        drawn = self._task_seed
+        if drawn is None and seed is not None:
+            drawn = int(self.np_random.integers(2**32))
+        if drawn is not None:
+            self._suite.task.random.seed(drawn)
         observation = self._suite.reset().observation[_FLAT]
-        wanted = sorted(given.keys() - {TASK_SEED})
-        if wanted:
+        if given:
             model, data = self._physics.model.ptr, self._physics.data
-            values = {key: with_values(model, key, getattr(data, key), given[key], self.np_random) for key in wanted}
+            values = {
+                key: with_values(model, key, getattr(data, key), given[key], self.np_random) for key in sorted(given)
+            }
             for key, value in values.items():
                 getattr(data, key)[:] = value
             self._physics.after_reset()
@@ -152,12 +158,6 @@ class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
 
 _FLAT = "observations"
 """The suite's name for all observations in one vector."""
-
-
-def _task_seed(given: Any) -> int:
-    if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given < 2**32:
-        raise ValueError(f"reset option {TASK_SEED!r} is {given!r}: give a whole number from 0 to {2**32 - 1}")
-    return given
 
 
 def _flattened(observation: Any) -> NDArray[np.float64]:

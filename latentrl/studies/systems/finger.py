@@ -12,19 +12,19 @@ FINGER = System(
     needs=("dm_control", "mujoco"),
     install='pip install "latentrl[dm-control]"',
     record=(
-        *("--env", "dm_control/finger-turn_easy", "--env-kwargs", '{"camera": 1}', "--pixels", "48x64", "--grey"),
-        *("--crop", "20,20,108,81", "--repeat", "4", *ENOUGH, "--hold", "0.8"),
+        *("--env", "dm_control/finger-turn_easy", "--env-kwargs", '{"camera": 1, "task_seed": 0}'),
+        *("--pixels", "48x64", "--grey", "--crop", "20,20,108,81", "--repeat", "4", *ENOUGH, "--hold", "0.8"),
         "--reset-options",
-        f'{{"task_seed": 0, {ANYWHERE}, "qvel": {{"hinge": [-8, 8]}}}}',
+        f'{{{ANYWHERE}, "qvel": {{"hinge": [-8, 8]}}}}',
         "--goal-options",
-        '{"task_seed": 0, "qpos": {"proximal": -1, "distal": 1, "hinge": -0.307}, "qvel": [0, 0, 0]}',
+        '{"qpos": {"proximal": -1, "distal": 1, "hinge": -0.307}, "qvel": [0, 0, 0]}',
     ),
     train=("--position-size", "4", "--state-size", "8"),
     evaluations=(
         Evaluation(
             "turn-easy",
             "the task's own, 1000 steps",
-            ("--episodes", "20", "--steps", "250", "--reset-options", f'{{"task_seed": 0, {ANYWHERE}}}'),
+            ("--episodes", "20", "--steps", "250", "--reset-options", f"{{{ANYWHERE}}}"),
         ),
     ),
     note="Where the spinner is to point the task draws anew for every episode, and marks it in the picture; here it is "
