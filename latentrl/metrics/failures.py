@@ -72,7 +72,8 @@ def failures(
         found.append(
             f"the state does not tell how it moves: of what lasts of a motion {stayed:.0%} is told by no dimension; "
             "where recorded actions are held predictions may be right all the same, for these tell it, and those of a "
-            "policy's wrong; try another --seed, more --steps, a larger --state-size, or actions that change faster (--hold)"
+            "policy's wrong; try another --seed, more --steps, a larger --state-size, or actions that change faster "
+            "(--hold)"
         )
     undrawn = figures.get("undrawn_share", 0.0)
     if undrawn > max(MOST_UNDRAWN, _allowed(figures, kappa)):
