@@ -195,6 +195,16 @@ class RolloutDynamics(Dynamics, Protocol):
 
 
 @runtime_checkable
+class RememberingDynamics(Dynamics, Protocol):
+    """Dynamics whose state may hold a memory: what stands behind its first ``latent_size`` numbers, empty at first."""
+
+    @property
+    def latent_size(self) -> int:
+        """How many of a state's numbers are z."""
+        ...
+
+
+@runtime_checkable
 class LinearDynamics(Dynamics, Protocol):
     """Dynamics that know their own linearisation: near ``(state, action)``, z' = F z + B u + noise of covariance Q."""
 

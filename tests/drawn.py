@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 def drawn(figure: Figure, dpi: int) -> NDArray[np.uint8]:
     """The figure ``[H, W, 4]``, drawn once, and its axes where they are without any layout.
 
-    A file is drawn twice, and laid out before, which takes most of the time, and shows nothing that this does not.
+    A file is drawn twice, and laid out before, which takes most of the time; but for layout and transparency it
+    shows the same.
     """
     figure.set_layout_engine("none")
     figure.set_dpi(dpi)

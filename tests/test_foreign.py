@@ -43,7 +43,8 @@ def _watched(here: Path, verbs: list[list[str]], answers: SimpleQueue[list[tuple
 
     # Its film takes longer to draw than all else here; figures are drawn by others of the verbs, too.
     show.write = lambda *arguments: here / "demo.html"
-    # So do graphs to trace, of what has been read by then: of what is foreign, frames to check them with are left.
+    # So do graphs to trace: the agent has been read by then, and of what is foreign frames to check with are left. What
+    # onnxruntime and PyTorch would do with the graphs of a foreign agent is not looked at.
     exact = dict.fromkeys(("onnx", "pt2"), dict.fromkeys(("mean", "covariance", "action"), 0.0))
     vars(export).update(
         write_graphs=lambda agent, folder: None,

@@ -101,7 +101,10 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 class FirstSpawned:
-    """The first process is an interpreter of its own, as it is for everybody; the others need not import anything."""
+    """The first process is an interpreter of its own, as it is for everybody; the others need not import anything.
+
+    These are given no environment: that of the tests has one thread already.
+    """
 
     DEVNULL, STDOUT = subprocess.DEVNULL, subprocess.STDOUT
 

@@ -62,7 +62,7 @@ def successes(controller: Controller, episodes: int, steps: int, seed: int) -> i
 
 
 def test_a_policy_learned_inside_the_model_swings_up() -> None:
-    options = AnalyticGradientOptions(updates=150)  # a known model needs not half of what a learned one is given
+    options = AnalyticGradientOptions(updates=150)  # a known model needs less than half of what a learned one is given
     policy = AnalyticGradient(Pendulum(), UPRIGHT, start_states, -TORQUE, TORQUE, options, seed=0).learn()
     assert successes(PolicyController(policy), episodes=50, steps=200, seed=0) >= 49
 

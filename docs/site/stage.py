@@ -66,6 +66,9 @@ INNER: Mapping[str, tuple[str, ...]] = {
         "results/digits/table_3_2",
         "results/digits/table_5_2",
         "results/digits/claims",
+        "results/motion/table_3_11",
+        "results/motion/table_5_1",
+        "results/motion/claims",
     ),
 }
 """Pages under others."""

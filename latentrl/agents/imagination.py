@@ -16,7 +16,7 @@ from torch import Tensor
 from latentrl.agents.goal_conditioning import GoalConditioned, attach_goal, goal_features, split_goal
 from latentrl.agents.latent import filter_seen
 from latentrl.numerics.diverging import diverging, stands_in
-from latentrl.types import Belief, Distribution, Dynamics, Filter
+from latentrl.types import Belief, Distribution, Dynamics, Filter, RememberingDynamics
 
 StartStates = Callable[[int, torch.Generator], Tensor]
 """``(n, generator) -> [n, Dz]``: where imagined roll-outs may start, for example the learned initial distribution."""
@@ -24,8 +24,6 @@ StartStates = Callable[[int, torch.Generator], Tensor]
 PolicyInput = Literal["mean", "belief"]
 """What of a belief a policy sees: its mean ``[Dz]``, or mean and log standard deviations ``[2 Dz]``."""
 
-MEMORY_SAMPLE = 64
-"""Start states that a memory is told by."""
 SMALLEST_VARIANCE = 1e-12
 """Stands for a variance of zero (a model's noiseless memory), whose logarithm is not finite."""
 
@@ -184,10 +182,10 @@ class Imagination:
 
         They lie ``radius`` standard deviations of the ``typical`` states ``[N, Dz]`` (see `typical_states`) from their
         mean. A memory has none: it fills up for as long as an episode lasts, and further under one action than under
-        random ones. Where it goes astray the others do.
+        random ones.
         """
-        middle = typical.mean(0)
-        reach = (radius * spread(typical)).masked_fill(self._memory(typical.device), torch.inf)
+        middle, reach = typical.mean(0), radius * spread(typical)
+        reach[self._memory(typical)] = torch.inf
         return middle - reach, middle + reach
 
     @torch.no_grad()
@@ -197,8 +195,8 @@ class Imagination:
         """Centre and spread of the features, each ``[F]``: those to normalise a policy's input by.
 
         The means' are those of ``states [N, Dz]``, such as `typical_states`; where all states are alike the spread is
-        infinite, for a policy that has never seen another value is not to act on one. A memory counts as much as the
-        rest of a state together, not number for number: else a hundred of them drown a handful (docs/policies.md).
+        infinite, for a policy that has never seen another value is not to act on one. A memory counts as no
+        more than z together, not number for number: else a hundred of them drown a handful (docs/policies.md).
         How wide beliefs get shows only under way, so the log standard deviations' come from ``steps`` steps under
         uniformly random actions between ``low [Du]`` and ``high [Du]``.
 
@@ -209,9 +207,8 @@ class Imagination:
             raise ValueError("the start states are not all finite: is the model trained?")
         means = goal_features(states, self.goal_size)
         centre, scale = means.mean(0), spread(means).masked_fill(unchanging(means), torch.inf)
-        memory = self._memory(states.device)
-        remembered = int(memory.sum())
-        scale[memory] *= max(1.0, (remembered / (len(memory) - self.goal_size - remembered)) ** 0.5)
+        memory = self._memory(states)
+        scale[memory] *= max(1.0, (memory.stop - memory.start) / memory.start) ** 0.5
         if self._observed is None:
             return centre, scale
         episodes, widths = self.start_from(states, generator), []
@@ -222,11 +219,11 @@ class Imagination:
         width = width[width.isfinite().all(-1)]
         return torch.cat([centre, width.mean(0)]), torch.cat([scale, spread(width)])
 
-    def _memory(self, device: torch.device) -> Tensor:
-        """Which dimensions ``[Dz]`` are a memory: what is alike in all start states, unless everything is."""
-        generator = torch.Generator(device).manual_seed(0)
-        alike = unchanging(self.start_states(MEMORY_SAMPLE, generator).detach())
-        return alike & ~alike[: len(alike) - self.goal_size].all()
+    def _memory(self, states: Tensor) -> slice:
+        """Which numbers of ``states [N, Dz]`` are a memory."""
+        alone = states.shape[-1] - self.goal_size
+        model = self.model.model if isinstance(self.model, GoalConditioned) else self.model
+        return slice(model.latent_size if isinstance(model, RememberingDynamics) else alone, alone)
 
     def _alone(self, state: Tensor) -> Tensor:
         """The state proper, without a goal."""

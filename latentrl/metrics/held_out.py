@@ -200,8 +200,8 @@ def motion_figures(model: WorldModel, data: Sequences, belief: Belief) -> dict[s
     ``mse_predict_near`` is the error of up to `NEAR_STEPS` predictions from the mean of the filtered z_5,
     ``mse_still_near`` that of z_5 held still, ``mse_mean_near`` that of the same frames' average: all of what was
     observed, noise included, for they are warned by, which takes no truth. ``told_displacement`` is the R^2 of how far
-    positions move in them, of models whose state has positions; ``untold_motion`` is what the state does not tell of
-    the step before.
+    positions move in them, of models whose state has positions; ``untold_motion``, of those that have a velocity
+    beside it, is what z does not tell of the step before.
 
     Args:
         model: a trained model.
@@ -224,8 +224,9 @@ def motion_figures(model: WorldModel, data: Sequences, belief: Belief) -> dict[s
         positions = belief.mean[:, first : last + 1, : model.position_size].float()
         found["told_displacement"] = told_displacement(ahead[..., : model.position_size], positions)
         if model.position_size < model.latent_size:
-            some = belief.mean[: max(1, MOTION_FRAMES // data.length), :, : model.latent_size]
-            found |= {"untold_motion": untold_motion(some.cpu(), model.position_size)}
+            every = slice(None, None, max(1, len(data) * data.length // MOTION_FRAMES))
+            some = belief.mean[every, :, : model.latent_size].cpu()
+            found["untold_motion"] = untold_motion(some, data.actions[every].cpu(), model.position_size)
     return found
 
 

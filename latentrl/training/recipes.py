@@ -138,8 +138,8 @@ def bent(settings: TrainSettings) -> TrainSettings:
 def for_whole_sequences(settings: TrainSettings) -> TrainSettings:
     """For a model that reads positions off whole sequences, where they can hide the velocity.
 
-    With the weight of other models a few percent of a picture's displacements are left, and a tear in the chart
-    (docs/dvbs.md); of joints whose torques are held, all that these torques tell (docs/dks.md).
+    With the weight of other models a few percent of a picture's displacements stay untold, and a tear in the chart
+    (docs/dvbs.md); of joints whose torques are held, everything that the torques reveal (docs/dks.md).
     """
     return replace(settings, velocity_alignment=4.0)
 

@@ -71,7 +71,7 @@ def check_the_arrays_stay_as_they_are(drawing: Drawing) -> None:
     arrays = synthetic(drawing)
     for array in arrays.values():
         array.setflags(write=False)
-    drawing(arrays, LIGHT)
+    drawn(drawing(arrays, LIGHT), DPI)
     for name, expected in synthetic(drawing).items():
         np.testing.assert_array_equal(arrays[name], expected)
 

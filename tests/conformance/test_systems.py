@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import gymnasium
+import numpy as np
 import pytest
 import tyro
 
@@ -89,6 +90,16 @@ def test_its_declaration_and_its_tasks_hold(system: System) -> None:
         if evaluation.score == "successes":
             assert task in declared or task in TASKS
     assert "policy" not in system.agents or GOAL in system.learn or "any" in system.learn
+
+
+def test_the_finger_s_goal_lies_in_the_target_that_its_seed_draws() -> None:
+    pytest.importorskip("dm_control")
+    register()
+    words = SYSTEMS["finger"].record
+    given = {flag: json.loads(words[words.index(flag) + 1]) for flag in ("--env-kwargs", "--goal-options")}
+    env = gymnasium.make(words[words.index("--env") + 1], **given["--env-kwargs"])
+    env.reset(seed=3, options=given["--goal-options"])
+    assert env.step(np.zeros(2, np.float32))[1] == 1.0
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,8 @@ class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         domain: of the suite, such as "cartpole".
         task: of the domain, such as "swingup".
         time_limit: seconds that an episode lasts; None: as the suite has it.
-        task_seed: lets the task draw the same in every episode, joints included: a target that lies elsewhere in each
-            has no goal picture. None: anew.
+        task_seed: lets the task draw the same in every episode, joints included, where a target would else lie
+            elsewhere in each and no one goal picture would fit. None: anew.
         height: of rendered pictures, in pixels.
         width: of rendered pictures, in pixels.
         camera: name or number of the model's camera; -1 is a free one that looks at everything.
@@ -77,7 +77,7 @@ class ControlSuiteEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         if task_seed is not None:
             check_whole("task_seed", task_seed, 0, LARGEST_SEED, "as a seed")
         self._task_seed = task_seed
-        self._suite = _load(domain, task, time_limit)
+        self._suite = _load(domain, task, time_limit, task_seed)
         self._physics = self._suite.physics
         model = self._physics.model.ptr
         # A model without cameras of its own has the free one alone.
@@ -166,15 +166,16 @@ def _flattened(observation: Any) -> NDArray[np.float64]:
     return flatten_observation(observation)[_FLAT]
 
 
-def _load(domain: str, task: str, time_limit: float | None) -> Any:
+def _load(domain: str, task: str, time_limit: float | None, task_seed: int | None) -> Any:
     if find_spec("dm_control") is None:
         raise DependencyNotInstalled("the control suite needs dm_control: pip install 'latentrl[dm-control]'")
     # Its import also imports an OpenGL backend, and fails where there is none; pictures are taken without it.
     with without_opengl():
         from dm_control import suite
-    limit = {} if time_limit is None else {"time_limit": time_limit}
+    given = {"time_limit": time_limit, "random": task_seed}
+    known = {name: value for name, value in given.items() if value is not None}
     try:
-        loaded = suite.load(domain, task, task_kwargs=limit, environment_kwargs={"flat_observation": True})
+        loaded = suite.load(domain, task, task_kwargs=known, environment_kwargs={"flat_observation": True})
     except ValueError as error:
         raise ValueError(f"domain={domain!r}, task={task!r}: {error}") from error
     # A task with terrain asks for the suite's own renderer at every reset, which is not used here.

@@ -16,6 +16,7 @@ FINGER = System(
         *("--pixels", "48x64", "--grey", "--crop", "20,20,108,81", "--repeat", "4", *ENOUGH, "--hold", "0.8"),
         "--reset-options",
         f'{{{ANYWHERE}, "qvel": {{"hinge": [-8, 8]}}}}',
+        # The hinge's angle with the tip in the target that this seed draws.
         "--goal-options",
         '{"qpos": {"proximal": -1, "distal": 1, "hinge": -0.307}, "qvel": [0, 0, 0]}',
     ),
@@ -27,7 +28,7 @@ FINGER = System(
             ("--episodes", "20", "--steps", "250", "--reset-options", f"{{{ANYWHERE}}}"),
         ),
     ),
-    note="Where the spinner is to point the task draws anew for every episode, and marks it in the picture; here it is "
+    note="The task draws where the spinner is to point anew for every episode, and marks it in the picture; here it is "
     "the same in every one, and in the goal's, where the finger is out of the way. Joints begin anywhere, also where "
     "finger and spinner touch.",
 )
