@@ -69,6 +69,8 @@ INNER: Mapping[str, tuple[str, ...]] = {
         "results/motion/table_3_11",
         "results/motion/table_5_1",
         "results/motion/claims",
+        "results/reacher-angles/table_4_2a",
+        "results/reacher-angles/claims",
     ),
 }
 """Pages under others."""
