@@ -65,6 +65,6 @@ class Topology(ABC):
 
 
 def standardised(places: Tensor) -> Tensor:
-    """``places [N, T, K]``, each coordinate with mean zero and unit variance."""
+    """``places [N, T, K]``, each coordinate with mean zero and unit variance; a constant one is 0."""
     flat = places.flatten(0, 1)
-    return (places - flat.mean(0)) / flat.std(0)
+    return (places - flat.mean(0)) / flat.std(0).clamp(min=1e-12)

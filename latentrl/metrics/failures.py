@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from latentrl.geometry.topology import standardised
 from latentrl.numerics import least_squares
 from latentrl.numerics.neighbours import nearest_elsewhere
 
@@ -37,7 +38,6 @@ LEFT_BY_ACTIONS = 0.02
 """Share of the steps' variance that actions leave at least: what is less is rather an error than motion."""
 ENOUGH_STEPS = 10
 """Steps for each number that is fitted to them, at least."""
-TINY = 1e-12
 MOST_UNDRAWN = 0.1
 """Of what varies and is no noise, at most. Chosen on trainings of which 12 that went well left at most 0.0035 and 16 of
 17 that did not at least 0.17; an arrow that a renderer draws, which is no part of the state, is 0.03."""
@@ -204,10 +204,10 @@ def untold_motion(states: Tensor, actions: Tensor, position_size: int) -> float:
     """
     if not states.isfinite().all():
         return 1.0
-    states, actions = _standardised(states.double()), _standardised(actions.double())
-    position = states[..., :position_size]
     if states.shape[1] < 4:
         return 0.0
+    states, actions = standardised(states.double()), standardised(actions.double())
+    position = states[..., :position_size]
     moved = position.diff(dim=1)
     least = MOVED * float(moved.flatten(0, 1).var(0).max())
     into, later = _whitened(moved[:, :-2].flatten(0, 1), moved[:, 2:].flatten(0, 1), least)
@@ -225,12 +225,6 @@ def untold_motion(states: Tensor, actions: Tensor, position_size: int) -> float:
     return float(torch.linalg.eigvalsh(_shared(into, later) - told)[-1].clamp(0, 1))
 
 
-def _standardised(values: Tensor) -> Tensor:
-    """Each dimension of ``[N, T, D]`` with mean 0 and unit variance; constants are 0."""
-    flat = values.flatten(0, 1)
-    return (values - flat.mean(0)) / flat.std(0).clamp(min=TINY)
-
-
 def _with_products(values: Tensor, places: Tensor) -> Tensor:
     """``[N, T, D]`` and their products with places ``[N, T, Da]``, a row each: ``[N T, D + D Da]``."""
     return torch.cat((values, (values.unsqueeze(-1) * places.unsqueeze(-2)).flatten(2)), -1).flatten(0, 1)
@@ -241,7 +235,7 @@ def _whitened(first: Tensor, second: Tensor, least: float) -> tuple[Tensor, Tens
     ``least``."""
     first, second = first - first.mean(0), second - second.mean(0)
     variances, directions = torch.linalg.eigh((first.T @ first + second.T @ second) / (2 * len(first)))
-    kept = variances > max(least, TINY)
+    kept = variances > max(least, 1e-12)
     scaled = directions[:, kept] / variances[kept].sqrt()
     return first @ scaled, second @ scaled
 

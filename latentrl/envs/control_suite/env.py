@@ -20,6 +20,7 @@ from latentrl.envs.mujoco_engine import without_opengl
 SIZE = 128
 RENDER_MODES = ["rgb_array"]
 LARGEST_SEED = 2**32 - 1
+"""The suite's tasks draw by NumPy's older generator, which takes no larger one."""
 SHORTEST = 1e-3
 """Seconds that an episode lasts at least."""
 
