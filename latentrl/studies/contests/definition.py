@@ -30,7 +30,7 @@ class Contest:
         systems: their options of ``latentrl train`` without those that say the model; each has one evaluation, which
             counts successes.
         rows: the models.
-        steps: gradient steps of every run, unless its row says otherwise.
+        steps: gradient steps of every run, unless its row or `effort` says otherwise.
         claims: of figures named by `success_rate`.
         minutes: of a training of ``steps`` on one core, by model.
         acting: minutes of an evaluation on one core, the mean over agents, by model; else the system's.
@@ -39,6 +39,7 @@ class Contest:
         learners: of them, those that are learned beside the policy; see `System.learners`.
         planners: of them, planners under other names; see `System.planners`.
         only_in: names of the rows that an agent acts in, where these are not all.
+        effort: of models in a system, by its name: gradient steps as a further multiple, where they learn more slowly.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Contest:
     learners: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: LEARNERS, hash=False)
     planners: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     only_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    effort: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -86,25 +88,30 @@ class Contest:
             recipe: of ``latentrl train``.
         """
         return {
-            (name := run_name(system, row)): replace(
-                system,
-                name=name,
-                title=f"{system.title}: {row.label}",
-                train=(*system.train, *_training(row, row.steps(steps or self.steps), recipe)),
-                # Who asks for a number of steps gets it, in a quick look too.
-                small_steps=row.steps(steps or self.steps),
-                agents=(agents := self.agents_of(row)),
-                learners={agent: options for agent, options in self.learners.items() if agent in agents},
-                planners=self.planners,
-                minutes={**system.minutes, **self._minutes(row)},
-            )
+            run_name(system, row): self._run(system, row, steps or self.steps, recipe)
             for system in self.systems
             for row in self.rows
         }
 
-    def _minutes(self, row: Row) -> dict[str, float]:
+    def _run(self, system: System, row: Row, steps: int, recipe: str) -> System:
+        agents, here = self.agents_of(row), self._effort_in(system, row)
         acting = {"evaluate": self.acting[row.model]} if row.model in self.acting else {}
-        return {"train": self.minutes.get(row.model, 5.0) * row.effort, **acting}
+        return replace(
+            system,
+            name=run_name(system, row),
+            title=f"{system.title}: {row.label}",
+            train=(*system.train, *_training(row, here.steps(steps), recipe)),
+            # Who asks for a number of steps gets it, in a quick look too.
+            small_steps=here.steps(steps),
+            agents=agents,
+            learners={agent: options for agent, options in self.learners.items() if agent in agents},
+            planners=self.planners,
+            minutes={**system.minutes, "train": self.minutes.get(row.model, 5.0) * here.effort, **acting},
+        )
+
+    def _effort_in(self, system: System, row: Row) -> Row:
+        """The row with the steps that it takes in a system."""
+        return replace(row, effort=row.effort * self.effort.get(system.name, {}).get(row.model, 1.0))
 
 
 def run_name(system: System, row: Row) -> str:
