@@ -6,28 +6,42 @@ from torch import Tensor
 
 from latentrl.geometry.leading_coordinates import leading_coordinates
 from latentrl.geometry.neighbour_graph import NoChartError
+from latentrl.geometry.round_coordinates import round_coordinates
 from latentrl.geometry.slow_coordinates import Landmarks
 
 ENOUGH = 0.03
 """Share of the pictures' variance that coordinates may leave untold before others are looked for."""
 BETTER = 0.5
 """Of what coordinates leave untold, at most, for less straight ones to take their place."""
+AROUND = (2, 1)
+"""Coordinates of a ring, and directions in which a point moves on it."""
 HARMONICS = 2
 """Leading coordinates that are looked at, for each that is wanted: some are harmonics of others."""
 
 
-def read_coordinates(observations: Tensor, count: int) -> Tensor:
-    """The leading coordinates of pictures, or others where those do not tell them apart: :func:`telling_coordinates`.
+def read_coordinates(observations: Tensor, count: int, directions: int | None = None) -> Tensor:
+    """The leading coordinates of pictures, or others where those do not tell them apart, by
+    :func:`telling_coordinates`, or bend what is round, by :func:`round_coordinates`.
 
     Args:
         observations: ``[N, T, H, W, C]`` uint8.
         count: coordinates.
+        directions: in which a picture's position moves; as many as coordinates if None.
 
     Returns:
         ``[N, T, count]`` float32, each of unit variance.
     """
     telling = telling_coordinates(observations, count)
-    return leading_coordinates(observations, count) if telling is None else telling.to(observations.device)
+    if telling is not None:
+        return telling.to(observations.device)
+    leading = leading_coordinates(observations, count)
+    if (count, directions) != AROUND:
+        return leading
+    try:
+        around = round_coordinates(observations, leading.cpu())
+    except NoChartError:
+        return leading
+    return leading if around is None else around.to(leading)
 
 
 def telling_coordinates(observations: Tensor, count: int) -> Tensor | None:

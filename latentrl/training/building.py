@@ -53,7 +53,7 @@ def first_target(model: GenerativeModel, data: Sequences, settings: TrainSetting
     wanted = settings.alignment > 0 and not settings.warm_start and is_image(data.observations)
     if not wanted or not has_position(model):
         return PositionTarget()
-    components = read_coordinates(data.observations, count)
+    components = read_coordinates(data.observations, count, model.latent_size - count)
     return PositionTarget(components.to(next(model.parameters()).device))
 
 

@@ -1,0 +1,78 @@
+"""Round coordinates: a circle in place of a ring that pictures show with a dent.
+
+A limb that turns is a ring of pictures, and its leading coordinates are nearly a circle. Seen at a slant, or from so
+near that it comes towards the camera, they are a ring with a dent: on the way to what lies in it, the straight line to
+the goal grows. The slowest functions on the graph of pictures are a circle all the same, for they know the ring by what
+lies beside what (Coifman and Lafon 2006).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from latentrl.geometry.slow_coordinates import Landmarks
+from latentrl.geometry.topology import standardised
+from latentrl.numerics.least_squares import least_squares
+from latentrl.numerics.pieces import spread_frames
+
+DENT = 0.7
+"""A ring is dented if some of it is nearer to its centre than this share of its usual radius."""
+FEW = 0.01
+"""Share of the points that say nothing: single pictures may lie anywhere."""
+THIN = 0.1
+"""Points of a circle of radius one are no further from it."""
+GAP = math.pi / 4
+"""Of a whole circle, rad, that may be without a point: an arc is no ring."""
+SAMPLE = 5_000
+"""Places that are looked at."""
+
+
+def round_coordinates(observations: Tensor, leading: Tensor) -> Tensor | None:
+    """Pictures on a circle ``[N, T, 2]`` float32, each coordinate with mean zero and unit variance.
+
+    Args:
+        observations: ``[N, T, H, W, C]`` uint8.
+        leading: the leading two coordinates of them ``[N, T, 2]``.
+
+    Returns:
+        None: the leading coordinates have no dent, or the pictures are no ring.
+
+    Raises:
+        NoChartError: hardly any of the pictures differ.
+    """
+    if not dented(spread_frames(leading, SAMPLE)):
+        return None
+    slow = Landmarks(observations).slow_coordinates(2)
+    found = None if slow is None else circle_of(spread_frames(slow, SAMPLE))
+    if slow is None or found is None:
+        return None
+    centre, shape = found
+    around = (slow.double() - centre) @ shape
+    return standardised((around / around.norm(dim=-1, keepdim=True).clamp(min=1e-12)).float())
+
+
+def dented(points: Tensor) -> bool:
+    """Whether ``points [L, 2]``, uncorrelated and of unit variance, come near their middle."""
+    radius = (points - points.mean(0)).norm(dim=1)
+    return bool(radius.quantile(FEW) < DENT * radius.median())
+
+
+def circle_of(points: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Where the ellipse is that ``points [L, 2]`` lie all around on: its centre ``[2]``, and the matrix ``[2, 2]`` that
+    ``points - centre`` are multiplied by to lie on the unit circle, float64; None where they lie on no such thing."""
+    x, y = points.double().unbind(1)
+    ones = torch.ones_like(x).unsqueeze(1)
+    a, b, c, d, e = least_squares(torch.stack((x * x, x * y, y * y, x, y), 1), ones).squeeze(1).tolist()
+    form = torch.tensor(((a, b / 2), (b / 2, c)), dtype=torch.float64)
+    if not (form.isfinite().all() and a > 0 and 4 * a * c > b * b):
+        return None
+    centre = -torch.linalg.solve(form, torch.tensor((d, e), dtype=torch.float64)) / 2
+    shape = torch.linalg.cholesky(form / (1 + centre @ form @ centre))
+    around = (points.double() - centre) @ shape
+    thick = (around.norm(dim=1) - 1).abs().quantile(1 - FEW)
+    angle = torch.atan2(around[:, 1], around[:, 0]).sort().values
+    gaps = torch.cat((angle.diff(), angle[:1] + 2 * math.pi - angle[-1:]))
+    return (centre, shape) if thick < THIN and gaps.max() < GAP else None
