@@ -150,6 +150,7 @@ REGISTRIES: tuple[Registry, ...] = (
             "neighbour_graph": "of charts",
             "leading_coordinates": "of what strong blur leaves",
             "slow_coordinates": "of the graph",
+            "round_coordinates": "a circle of them",
             "coordinates": "which of them tell the pictures",
             "metric": "of a decoder",
             "flatness": "of a metric",
