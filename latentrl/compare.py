@@ -167,6 +167,7 @@ def _say_next(options: CompareOptions, missing: list[str]) -> None:
         print(f"no policy for this goal yet; learn one: {one}")
     agent = next((name for name in options.agents if name in PLANNERS), "random")
     given: dict[str, object] = {
+        "--task": None if options.tasks is None else options.tasks[0],
         "--goal": options.goal,
         "--env": options.env,
         "--repeat": options.repeat,

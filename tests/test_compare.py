@@ -207,3 +207,32 @@ def test_planners_are_compared_by_another_distance_and_the_table_says_so(pendulu
     assert ran == ["cem"]
     with pytest.raises(UserError, match="--distance geodesic --agents random: only planners measure it"):
         plan(replace(options, agents=("random",)))
+
+
+def test_a_given_goal_is_compared_in_the_task_that_evaluate_takes_for_it(pendulum_run: Path) -> None:
+    options = CompareOptions(pendulum_run, agents=("random", "policy", "cem"), true_physics=False)
+    # The run has a policy for a position, and one for another velocity.
+    for goal, task, learned in (("velocity:0.5", "rotate-counter-clockwise", 0), ("frame:0:3", "swing-up", 1)):
+        planned = plan(replace(options, goal=goal))
+        assert {trial.task for trial in planned} == {task}
+        assert {trial.goal and trial.goal.text for trial in planned} == {goal}
+        assert [trial.agent for trial in planned] == ["random", *["policy"] * learned, "cem"]
+        missing = commands_to_learn(replace(options, goal=goal))
+        assert len(missing) == 1 - learned and all(f"--goal {goal}" in command for command in missing)
+    planned = plan(replace(options, goal="velocity:0.5", tasks=("rotate-clockwise",)))
+    assert [trial.task for trial in planned] == ["rotate-clockwise"] * 2
+
+
+@pytest.mark.parametrize(
+    ("goal", "tasks", "said"),
+    [
+        ("frame:0:3", ("swing-up", "rotate-clockwise"), "each of them has a goal of its own; give one task alone"),
+        ("velocity:abc", None, "--goal velocity:abc"),
+        ("nowhere.png", ("swing-up",), "nowhere.png"),
+    ],
+)
+def test_a_goal_that_nothing_is_compared_by_is_an_error(
+    pendulum_run: Path, goal: str, tasks: tuple[str, ...] | None, said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        compare(CompareOptions(pendulum_run, goal=goal, tasks=tasks, agents=("random", "cem"), true_physics=False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from latentrl.agents.horizon import FLAG
@@ -13,9 +13,10 @@ from latentrl.evaluation.agents_by_name import agents, suits
 from latentrl.evaluation.options import CompareOptions, check_numbers, distance_of, horizon_of, where_of
 from latentrl.evaluation.oracles import ORACLE, has_servo, plans_on_true_physics
 from latentrl.evaluation.run import Run
-from latentrl.evaluation.trials import GivenGoal, Trial
+from latentrl.evaluation.trials import GivenGoal, Trial, task_of
 from latentrl.goals.any_position import AnyGoal
 from latentrl.goals.base import Goal
+from latentrl.goals.parsing import parse_goal
 from latentrl.runs.folder import without_goal
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError
@@ -61,7 +62,7 @@ def planned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -> 
             "steps": options.steps,
             "reset_options": options.reset_options,
             "where": where_of(options),
-            "goal": _given(options, task),
+            "goal": _given(options, task, len(tasks)),
         }
         environment, goal = environment_named(task.env_id), _goal(options, task, run)
         fitting = [one for one, own in policies.items() if suits(own, goal)] if "policy" in options.agents else []
@@ -74,6 +75,7 @@ def planned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -> 
             trials += [Trial(agent=one, physics="true", horizon=horizon, **shared) for one in planners]
         if options.true_physics and has_servo(environment, task):
             trials += [Trial(agent=ORACLE, **shared)]
+    _check_taken(options, trials)
     return trials
 
 
@@ -92,20 +94,32 @@ def unlearned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -
 
 
 def chosen(options: CompareOptions, run: Run) -> tuple[str, ...]:
-    """Names of the tasks that are compared: those asked for, else all, the one that is made up only if it is alone.
+    """Names of the tasks that are compared: those asked for, else the one that the given goal is for, as in
+    ``evaluate``, else all, the one that is made up only if it is alone.
 
     Raises:
         UserError: there is none.
     """
     if options.tasks is not None:
         return options.tasks
+    if options.goal is not None:
+        return (task_of(parse_goal(options.goal), run.tasks, run.own_goal),)
     return tuple(name for name in run.tasks if name != run.made_up) or tuple(run.tasks)
 
 
-def _given(options: CompareOptions, task: Task) -> GivenGoal | None:
-    """The goal that the user gives, for a task that has none of its own."""
+def _given(options: CompareOptions, task: Task, among: int) -> GivenGoal | None:
+    """The goal that the user gives, for the only task or, ``among`` several, one that has none of its own."""
     free = task.near and task.goal is None and task.true_pose is None and not task.has_own_goals
-    return GivenGoal.parse(options.goal) if free else None
+    return GivenGoal.parse(options.goal) if free or among == 1 else None
+
+
+def _check_taken(options: CompareOptions, trials: Sequence[Trial]) -> None:
+    """Refuse a goal that no task takes: the table would be of other goals."""
+    if options.goal is not None and all(trial.goal is None for trial in trials):
+        raise UserError(
+            f"--goal {options.goal} --tasks {' '.join(options.tasks or ())}: each of them has a goal of its own; give "
+            "one task alone, or leave --tasks out"
+        )
 
 
 def _goal(options: CompareOptions, task: Task, run: Run) -> Goal:
@@ -114,9 +128,9 @@ def _goal(options: CompareOptions, task: Task, run: Run) -> Goal:
     Raises:
         UserError: nobody says which.
     """
-    if task.has_own_goals:
+    given = _given(options, task, len(chosen(options, run)))
+    if given is None and task.has_own_goals:
         return AnyGoal()
-    given = _given(options, task)
     found = run.own_goal(task) if given is None else given.meaning
     if found is None:
         raise UserError(

@@ -117,7 +117,8 @@ class CompareOptions:
     )
     """Who does it: random, planners, and policy for every policy in the run that was learned for the task's goal."""
     goal: Annotated[str | None, default_hint("what came with the data", "GOAL")] = None
-    """What to reach in tasks without a goal of their own."""
+    """What to reach, in the task that evaluate takes for it; of several --tasks, in those that have no goal of their
+    own."""
     true_physics: Annotated[bool, tyro.conf.arg(help=REFERENCES_HELP)] = True
     episodes: Annotated[int | None, default_hint("each task's", "INT")] = None
     """Parallel episodes."""

@@ -148,6 +148,13 @@ def _read_numbers(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
         raise UserError(
             f"--goal {path}: the model observes numbers of shape {shape}, no pictures; give a JSON list of them"
         ) from error
-    if numbers.shape != shape or not np.isfinite(numbers).all():
-        raise UserError(f"--goal {path}: has the shape {numbers.shape}; the model sees finite numbers of shape {shape}")
+    if numbers.shape != shape:
+        raise UserError(
+            f"--goal {path}: has the shape {numbers.shape}, but the model observes {shape}; give a number for each of "
+            "its readings, in the data's order"
+        )
+    amiss = np.flatnonzero(~np.isfinite(numbers))
+    if len(amiss):
+        found = ", ".join(f"number {index} is {numbers.flat[index]}" for index in amiss[:3])
+        raise UserError(f"--goal {path}: {found}, counted from 0; give finite numbers, within float32")
     return numbers

@@ -44,7 +44,10 @@ class SpeedGoal(WrittenGoal):
         Raises:
             UserError: not one number for each velocity dimension, or a run without a velocity range.
         """
-        found = load_range(run)
+        try:
+            found = load_range(run)
+        except UserError as error:
+            raise UserError(f"--goal {self}: {error}") from error
         if len(self.fractions) != len(found.top):
             raise UserError(
                 f"--goal {self}: the model has {len(found.top)} velocity dimensions, so give {len(found.top)} numbers"

@@ -84,15 +84,17 @@ def failures(
     if undrawn > max(MOST_UNDRAWN, _allowed(figures, kappa)):
         cures = [*["--standardise"] * standardise, *["--network lean"] * lean]
         found.append(_of_undrawn(undrawn, "mse_mean_image" in figures, "test_bound" in figures, cures))
-    predicted = figures.get("mse_predict_near", 0.0)
+    kind = "scaled" if "scaled_predict_near" in figures else "mse"
+    predicted = figures.get(f"{kind}_predict_near", 0.0)
+    counted = " (each reading by its own deviation)" if kind == "scaled" else ""
     for yardstick, what in (
-        ("mse_still_near", "that nothing moves"),
-        ("mse_mean_near", "the mean observation"),
+        (f"{kind}_still_near", "that nothing moves"),
+        (f"{kind}_mean_near", "the mean observation"),
     ):
         if predicted > figures.get(yardstick, math.inf):
             found.append(
-                f"predictions a few steps ahead are no better than {what}: an error of {predicted:.2g}, where that has "
-                f"{figures[yardstick]:.2g}; train longer, or try another --seed"
+                f"predictions a few steps ahead are no better than {what}: an error of {predicted:.2g}{counted}, where "
+                f"that has {figures[yardstick]:.2g}; train longer, or try another --seed"
             )
     return found
 

@@ -129,8 +129,8 @@ def held_out_figures(
     figures = coordinate_r2(belief.mean[..., : model.latent_size], model.position_size, truth, coordinates)
     seeded = torch.Generator(device=device).manual_seed(seed)
     figures |= prediction_figures(model, data, belief, _noise_free(data, truth), seeded)
-    figures |= motion_figures(model, data, belief)
     units = own_units(data)
+    figures |= motion_figures(model, data, belief, units)
     figures |= _undrawn_share(model, data, belief, units) | _redrawn(model, data)
     if len(data) >= FEWEST_SEQUENCES:
         figures["untold_share"] = _untold_share(model, data, belief, units)
@@ -194,12 +194,14 @@ def flatness(model: WorldModel, data: Sequences) -> dict[str, float]:
 
 
 @torch.no_grad()
-def motion_figures(model: WorldModel, data: Sequences, belief: Belief) -> dict[str, float]:
+def motion_figures(model: WorldModel, data: Sequences, belief: Belief, units: Tensor | None = None) -> dict[str, float]:
     """Is any motion learned? Predictions a few steps ahead, beside those that nothing moves; none of short sequences.
 
     ``mse_predict_near`` is the error of up to `NEAR_STEPS` predictions from the mean of the filtered z_5,
     ``mse_still_near`` that of z_5 held still, ``mse_mean_near`` that of the same frames' average: all of what was
-    observed, noise included, for they are warned by, which takes no truth. ``told_displacement`` is the R^2 of how far
+    observed, noise included, for they are warned by, which takes no truth. Of sensors in units that have nothing to do
+    with each other there are ``scaled_*_near`` too, of which every reading counts by its own deviation: the others are
+    those of the largest reading alone, whatever the model foresees. ``told_displacement`` is the R^2 of how far
     positions move in them, of models whose state has positions; ``untold_motion``, of those that have a velocity
     beside it, is what z does not tell of the step before.
 
@@ -207,6 +209,7 @@ def motion_figures(model: WorldModel, data: Sequences, belief: Belief) -> dict[s
         model: a trained model.
         data: held-out sequences.
         belief: their smoothed states, ``[N, T]``.
+        units: ``[*shape]``, what each reading is counted in where they have their own.
     """
     start, first = filtered_belief(model, data, belief.mean.device)
     last = min(first + NEAR_STEPS, data.length - 1)
@@ -220,6 +223,12 @@ def motion_figures(model: WorldModel, data: Sequences, belief: Belief) -> dict[s
         "mse_still_near": float(sequence_errors(model, still, seen).mean()),
         "mse_mean_near": mean_frame_error(model, seen),
     }
+    if units is not None:
+        found |= {
+            "scaled_predict_near": mean_error(model, ahead, seen, units),
+            "scaled_still_near": mean_error(model, still, seen, units),
+            "scaled_mean_near": mean_frame_error(model, _in(units, model.to_unit(seen))),
+        }
     if isinstance(model, SplitState):
         positions = belief.mean[:, first : last + 1, : model.position_size].float()
         found["told_displacement"] = told_displacement(ahead[..., : model.position_size], positions)

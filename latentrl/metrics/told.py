@@ -47,6 +47,14 @@ GROUPS = (
             "mse_mean_near": "for comparison: always their average",
         },
     ),
+    Group(
+        "the same, each reading by its own deviation (lower is better)",
+        {
+            "scaled_predict_near": "predicted a few steps ahead",
+            "scaled_still_near": "for comparison: nothing moves in these",
+            "scaled_mean_near": "for comparison: always their average",
+        },
+    ),
     Group("evidence lower bound, nats per step (higher is better)", {"test_elbo_per_step": "ELBO"}),
     Group(
         "nats per frame",

@@ -91,8 +91,8 @@ def load_range(folder: Path) -> VelocityRange:
     """
     path = folder / FILE
     cure = (
-        "velocity goals need a model with velocity dimensions; train an ekvae, dks or dvbs with --state-size above "
-        "--position-size"
+        "no range of velocities was found by the training, which was too short, or the model has no velocity "
+        "dimensions (--state-size above --position-size); train for more --steps, or give a position as the goal"
     )
     stored = read_json(path, cure)
     try:

@@ -169,6 +169,13 @@ def test_each_failure_is_said_alone(bad: dict[str, float], word: str) -> None:
     assert word in said and "try" in said
 
 
+def test_where_readings_count_by_their_deviation_they_alone_are_warned_by() -> None:
+    scaled = {"scaled_predict_near": 0.1, "scaled_still_near": 0.5, "scaled_mean_near": 1.0}
+    assert failures({**GOOD, "mse_still_near": 5e-4, **scaled}) == []
+    (said,) = failures({**GOOD, **scaled, "scaled_predict_near": 0.8})
+    assert "an error of 0.8 (each reading by its own deviation), where that has 0.5" in said and "nothing moves" in said
+
+
 def test_a_bound_that_is_not_met_is_said_with_its_cure() -> None:
     assert constraint_failures(1.1e-3, 1e-3, began=True) == constraint_failures(9.0, math.nan, began=True) == []
     (said,) = constraint_failures(4e-3, 1e-3, began=True)

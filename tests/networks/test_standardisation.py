@@ -13,9 +13,10 @@ import torch
 import tyro
 
 from latentrl.data_collection import storage
-from latentrl.metrics.held_out import held_out_figures
+from latentrl.metrics.held_out import held_out_figures, motion_figures
 from latentrl.models import MODELS, ModelEntry, build
 from latentrl.models.ekvae import EKVAE
+from latentrl.models.over_data import smooth
 from latentrl.models.spec import DataSpec
 from latentrl.networks.standardisation import Standardisation, own_units, suggested_standardisation
 from latentrl.runs.folder import load_model
@@ -281,6 +282,20 @@ def test_a_model_of_each_reading_does_not_know_its_unit() -> None:
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
     for grad, like in zip(*gradients, strict=True):
         torch.testing.assert_close(grad, like, rtol=1e-3, atol=1e-4)
+
+
+def test_errors_of_its_predictions_can_be_counted_without_the_unit() -> None:
+    found = []
+    for units in ([1.0, 1.0, 1.0], [1.0, 0.05, 2000.0]):
+        data = _turning(units)
+        model, deviation = _sensors(units, data), data.observations.flatten(0, 1).std(0)
+        found.append(motion_figures(model, data, smooth(model, data), deviation))
+    one, other = found
+    scaled = [name for name in one if name.startswith("scaled_")]
+    assert len(scaled) == 3 and all(other[name] == pytest.approx(one[name], rel=1e-2) for name in scaled)
+    assert one["scaled_mean_near"] == pytest.approx(1, rel=0.05)
+    assert other["mse_predict_near"] > 1e5 * one["mse_predict_near"]
+    assert not any(name.startswith("scaled_") for name in motion_figures(model, data, smooth(model, data)))
 
 
 @torch.no_grad()
