@@ -59,6 +59,7 @@ def _export(options: ExportOptions, target: Path) -> Path:
     data = options.data or (None if recorded is None else Path(recorded))
     notes = {"policy": options.policy, "goal": options.goal or read_policy(options.run, options.policy)[1].get("goal")}
     with complete_folder(target, options.overwrite) as folder:
+        print("writing the graphs: seconds, or minutes where the filter searches for its state (dks, dvbs)", flush=True)
         write_graphs(agent, folder)
         checked = check_graphs(agent, folder, data, options.steps, high - low)
         write_about(folder, {**describe(agent.model, settings, notes, low, high), "check": checked})

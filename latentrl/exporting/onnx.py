@@ -35,6 +35,7 @@ def write_onnx(program: ExportedProgram, path: Path, inputs: Sequence[str], outp
         torch.onnx.errors.OnnxExporterError: an operation that has no counterpart.
     """
     import onnx
+    from onnxscript.optimizer import fold_constants, remove_unused_nodes
 
     table = torch.export.default_decompositions()
     table.update(TAKEN_APART)
@@ -44,10 +45,13 @@ def write_onnx(program: ExportedProgram, path: Path, inputs: Sequence[str], outp
             plain,
             dynamo=True,
             verbose=False,
-            optimize=True,
+            optimize=False,
             opset_version=OPSET,
         )
-    assert exported is not None
+        assert exported is not None
+        # Its other rewriting takes as long as all the rest where a search is unrolled, and onnxruntime has its own.
+        fold_constants(exported.model)
+        remove_unused_nodes(exported.model)
     _name(exported.model.graph, inputs, outputs)
     exported.save(str(path), external_data=False)
     onnx.checker.check_model(str(path), full_check=True)
