@@ -9,7 +9,7 @@ from latentrl.geometry.neighbour_graph import NoChartError
 from latentrl.geometry.round_coordinates import round_coordinates
 from latentrl.geometry.slow_coordinates import Landmarks
 
-ENOUGH = 0.03
+ENOUGH = 0.02
 """Share of the pictures' variance that coordinates may leave untold before others are looked for."""
 BETTER = 0.5
 """Of what coordinates leave untold, at most, for less straight ones to take their place."""
