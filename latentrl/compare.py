@@ -106,7 +106,8 @@ def _compare(
         distance,
         {name: own for one in summaries for name, own in one.get("headings", {}).items()},
     )
-    _say_next(options, unlearned(options, run, policies))
+    given = next((trial.task for trial in trials if trial.goal is not None), None)
+    _say_next(options, given, unlearned(options, run, policies))
     return table
 
 
@@ -129,9 +130,10 @@ def _digest_of_policy(trial: Trial, run: Path) -> dict[str, str]:
 
 
 def _digest_of_goal(trial: Trial, run: Run) -> dict[str, str]:
-    """Of the file that the goal lies in, for tasks that are nobody's own: another may lie there by then."""
+    """Of the file that the goal lies in, if it was given or the task is nobody's own: another may lie there by then."""
     task = run.tasks[trial.task]
-    goal = (run.own_goal(task) if trial.goal is None else trial.goal.meaning) if task.near else None
+    own = run.own_goal(task) if task.near else None
+    goal = own if trial.goal is None else trial.goal.meaning
     return {"goal": digest_of(goal.path)} if isinstance(goal, PictureGoal) and goal.path.is_file() else {}
 
 
@@ -162,12 +164,13 @@ def _write(
     print(f"{options.run / 'compare.md'}: the table with all figures; compare.csv, compare.json: the same for programs")
 
 
-def _say_next(options: CompareOptions, missing: list[str]) -> None:
+def _say_next(options: CompareOptions, given: str | None, missing: list[str]) -> None:
+    """What to do next, of the policies that are ``missing``; a goal goes with the task that it was ``given`` for."""
     for one in missing:
         print(f"no policy for this goal yet; learn one: {one}")
     agent = next((name for name in options.agents if name in PLANNERS), "random")
-    given: dict[str, object] = {
-        "--task": None if options.tasks is None else options.tasks[0],
+    words_of: dict[str, object] = {
+        "--task": None if options.tasks is None else given or options.tasks[0],
         "--goal": options.goal,
         "--env": options.env,
         "--repeat": options.repeat,
@@ -181,7 +184,7 @@ def _say_next(options: CompareOptions, missing: list[str]) -> None:
         "--horizon": options.horizon if agent in PLANNERS else None,
         "--distance": options.distance if agent in PLANNERS and options.distance != EUCLID else None,
     }
-    words = [word for flag, value in given.items() if value is not None for word in (flag, value)]
+    words = [word for flag, value in words_of.items() if value is not None for word in (flag, value)]
     print(f"next: {missing[0] if missing else command('evaluate', '--run', options.run, *words, '--agent', agent)}")
 
 

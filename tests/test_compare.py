@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from latentrl import compare as module
 from latentrl.agents.planners import PLANNERS, CEMOptions
@@ -236,3 +237,32 @@ def test_a_goal_that_nothing_is_compared_by_is_an_error(
 ) -> None:
     with pytest.raises(UserError, match=said):
         compare(CompareOptions(pendulum_run, goal=goal, tasks=tasks, agents=("random", "cem"), true_physics=False))
+
+
+def test_a_given_goal_has_no_reference_that_knows_another(pendulum_run: Path) -> None:
+    options = CompareOptions(pendulum_run, agents=("cem",))
+    for goal, references in (
+        ("frame:0:3", 0),
+        ("velocity:0.5", 1),
+        (str(pendulum_run.parent / "data" / "goal.png"), 1),
+    ):
+        assert sum(trial.physics == "true" for trial in plan(replace(options, goal=goal))) == references
+
+
+def test_where_nobody_takes_part_the_policy_is_still_named(pendulum_run: Path) -> None:
+    options = CompareOptions(pendulum_run, agents=("policy",), true_physics=False, goal="velocity:0.5")
+    assert plan(options) == []
+    (command,) = commands_to_learn(options)
+    assert command.endswith("--name rotate-counter-clockwise-velocity-0.5"), "another speed has that of the task"
+
+
+def test_another_picture_in_the_goal_s_place_is_compared_anew(pendulum_run: Path, ran: list[str]) -> None:
+    path = pendulum_run.parent / "given.png"
+    Image.new("L", (16, 16), 10).save(path)
+    options = CompareOptions(pendulum_run, agents=("cem",), true_physics=False, goal=str(path))
+    compare(options)
+    compare(options)
+    assert ran == ["cem"]
+    Image.new("L", (16, 16), 200).save(path)
+    compare(options)
+    assert ran == ["cem", "cem"]

@@ -23,7 +23,7 @@ from latentrl.data_collection.storage import METADATA, load_ground_truth, load_m
 from latentrl.envs import coordinates_of
 from latentrl.envs.coordinates import Coordinate, positions, velocities
 from latentrl.metrics.coordinates import coordinate_values
-from latentrl.metrics.failures import LEAST_TOLD, MOST_UNDRAWN, MOST_UNTOLD, MOST_UNTOLD_MOTION
+from latentrl.metrics.failures import LEAST_TOLD, MOST_UNDRAWN, MOST_UNTOLD, MOST_UNTOLD_MOTION, near_errors
 from latentrl.models.over_data import smooth
 from latentrl.numerics.regression import neighbour_r2
 from latentrl.runs.folder import CHECKPOINT, METRICS, SETTINGS, is_finished, load_model
@@ -94,8 +94,7 @@ def verdict(metrics: Mapping[str, Any], position: float | None, velocity: float 
         labels tell.
     """
     said = list(metrics.get(WARNINGS) or ())
-    near = metrics.get("mse_predict_near", 0.0)
-    yardsticks = [metrics[name] for name in ("mse_still_near", "mse_mean_near") if name in metrics]
+    near, *yardsticks = near_errors(metrics)
     either = None if position is None and velocity is None else min(position or 1, velocity or 1) < ENOUGH
     return {
         "position": position,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from latentrl.agents.horizon import FLAG
 from latentrl.agents.planners import PLANNERS
@@ -13,7 +13,7 @@ from latentrl.evaluation.agents_by_name import agents, suits
 from latentrl.evaluation.options import CompareOptions, check_numbers, distance_of, horizon_of, where_of
 from latentrl.evaluation.oracles import ORACLE, has_servo, plans_on_true_physics
 from latentrl.evaluation.run import Run
-from latentrl.evaluation.trials import GivenGoal, Trial, task_of
+from latentrl.evaluation.trials import GivenGoal, Trial, same, task_of
 from latentrl.goals.any_position import AnyGoal
 from latentrl.goals.base import Goal
 from latentrl.goals.parsing import parse_goal
@@ -52,7 +52,7 @@ def planned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -> 
             f"leave it out, or give some of {', '.join(PLANNERS)} as --agents"
         )
     trials = []
-    for name in tasks:
+    for name, aim in _aims(options, run).items():
         task = run.tasks[name]
         shared: dict[str, Any] = {
             "task": name,
@@ -62,35 +62,42 @@ def planned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -> 
             "steps": options.steps,
             "reset_options": options.reset_options,
             "where": where_of(options),
-            "goal": _given(options, task, len(tasks)),
+            "goal": aim.given,
         }
-        environment, goal = environment_named(task.env_id), _goal(options, task, run)
+        environment, goal = environment_named(task.env_id), aim.goal
         fitting = [one for one, own in policies.items() if suits(own, goal)] if "policy" in options.agents else []
         trials += [Trial(agent="random", **shared)] if "random" in options.agents else []
         trials += [Trial(agent="policy", policy=one, **shared) for one in fitting]
         # A velocity has no way along the data; such tasks are compared as ever.
         measured = distance if goal.is_position else None
         trials += [Trial(agent=one, horizon=horizon, distance=measured, **shared) for one in planners]
-        if options.true_physics and plans_on_true_physics(environment, task) and not task.near:
+        # They know the true position of the task's own goal, and of no other; a speed they are told.
+        referred = options.true_physics and (aim.own or not goal.is_position)
+        if referred and plans_on_true_physics(environment, task) and not task.near:
             trials += [Trial(agent=one, physics="true", horizon=horizon, **shared) for one in planners]
-        if options.true_physics and has_servo(environment, task):
+        if referred and aim.given is None and has_servo(environment, task):
             trials += [Trial(agent=ORACLE, **shared)]
-    _check_taken(options, trials)
     return trials
 
 
 def unlearned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -> list[str]:
     """The commands that learn what none of the run's ``policies`` was learned for."""
     commands: dict[Goal, str] = {}
-    for name in chosen(options, run) if "policy" in options.agents else ():
-        task = run.tasks[name]
-        goal = _goal(options, task, run)
+    for name, aim in _aims(options, run).items() if "policy" in options.agents else ():
+        task, goal = run.tasks[name], aim.goal
         if goal not in commands and not any(suits(own, goal) for own in policies.values()):
-            own = () if name == next(iter(run.tasks)) else ("--name", name)
+            own = () if aim.own and name == next(iter(run.tasks)) else ("--name", _policy_name(name, aim))
             limit = options.torque or task.torque
             bound = () if limit is None else ("--action-limit", f"{limit:g}")
             commands[goal] = command("learn", "--run", options.run, "--goal", goal, *bound, *own)
     return list(commands.values())
+
+
+def _policy_name(task: str, aim: _Aim) -> str:
+    """Of a policy for the task's own goal that of the task; another goal's would take its place."""
+    if aim.own or aim.given is None:
+        return task
+    return "".join(one if one.isalnum() or one in "-_." else "-" for one in f"{task}-{aim.given.text}")
 
 
 def chosen(options: CompareOptions, run: Run) -> tuple[str, ...]:
@@ -107,28 +114,42 @@ def chosen(options: CompareOptions, run: Run) -> tuple[str, ...]:
     return tuple(name for name in run.tasks if name != run.made_up) or tuple(run.tasks)
 
 
-def _given(options: CompareOptions, task: Task, among: int) -> GivenGoal | None:
-    """The goal that the user gives, for the only task or, ``among`` several, one that has none of its own."""
-    free = task.near and task.goal is None and task.true_pose is None and not task.has_own_goals
-    return GivenGoal.parse(options.goal) if free or among == 1 else None
+class _Aim(NamedTuple):
+    """What is to be reached in a task: what the user gives for it, what that or the task means, and whether the task
+    has no other."""
+
+    given: GivenGoal | None
+    goal: Goal
+    own: bool
 
 
-def _check_taken(options: CompareOptions, trials: Sequence[Trial]) -> None:
-    """Refuse a goal that no task takes: the table would be of other goals."""
-    if options.goal is not None and all(trial.goal is None for trial in trials):
+def _aims(options: CompareOptions, run: Run) -> dict[str, _Aim]:
+    """The goals of all tasks that are compared; a given one is for the only task, or for those that have none.
+
+    Raises:
+        UserError: as of :func:`_goal`; a goal that no task takes, for the table would be of others.
+    """
+    given, found = GivenGoal.parse(options.goal), {}
+    for name in (tasks := chosen(options, run)):
+        task = run.tasks[name]
+        free = task.near and task.goal is None and task.true_pose is None and not task.has_own_goals
+        taken = given if free or len(tasks) == 1 else None
+        own = taken is None or free or same(taken.meaning, None if task.has_own_goals else run.own_goal(task))
+        found[name] = _Aim(taken, _goal(taken, task, run), own)
+    if given is not None and not any(aim.given for aim in found.values()):
         raise UserError(
-            f"--goal {options.goal} --tasks {' '.join(options.tasks or ())}: each of them has a goal of its own; give "
-            "one task alone, or leave --tasks out"
+            f"--goal {given.text} --tasks {' '.join(tasks)}: each of them has a goal of its own; give one task alone, "
+            "or leave --tasks out"
         )
+    return found
 
 
-def _goal(options: CompareOptions, task: Task, run: Run) -> Goal:
+def _goal(given: GivenGoal | None, task: Task, run: Run) -> Goal:
     """What a policy is to have been learned for; any goal where every episode has its own.
 
     Raises:
         UserError: nobody says which.
     """
-    given = _given(options, task, len(chosen(options, run)))
     if given is None and task.has_own_goals:
         return AnyGoal()
     found = run.own_goal(task) if given is None else given.meaning

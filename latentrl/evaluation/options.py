@@ -110,7 +110,7 @@ class CompareOptions:
 
     run: Annotated[Path, RUN]
     """The run folder of a trained model, or zoo:NAME."""
-    tasks: Annotated[tuple[str, ...] | None, default_hint("all of the run's environment", "TASK ...")] = None
+    tasks: Annotated[tuple[str, ...] | None, default_hint("all; with --goal the one it is for", "TASK ...")] = None
     """What to do."""
     agents: Annotated[tuple[str, ...], tyro.conf.arg(metavar="AGENT ...")] = field(
         default_factory=lambda: tuple(agents())

@@ -26,7 +26,7 @@ def read_coordinates(observations: Tensor, count: int, directions: int | None = 
     Args:
         observations: ``[N, T, H, W, C]`` uint8.
         count: coordinates.
-        directions: in which a picture's position moves; as many as coordinates if None.
+        directions: in which a picture's position moves, the velocities of a model; as many as coordinates if None.
 
     Returns:
         ``[N, T, count]`` float32, each of unit variance.

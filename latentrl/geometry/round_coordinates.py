@@ -18,7 +18,7 @@ from latentrl.geometry.topology import standardised
 from latentrl.numerics.least_squares import least_squares, unexplained
 from latentrl.numerics.pieces import spread_frames
 
-DENT = 0.7
+DENT = 0.5
 """A ring is dented if some of it is nearer to its centre than this share of its usual radius."""
 BENT = 0.03
 """Share of the leading coordinates that a linear map of the circle leaves untold, from which on they bend it: of
@@ -59,14 +59,37 @@ def round_coordinates(observations: Tensor, leading: Tensor) -> Tensor | None:
 
 
 def dented(points: Tensor) -> bool:
-    """Whether ``points [L, 2]``, uncorrelated and of unit variance, come near their middle."""
-    radius = (points - points.mean(0)).norm(dim=1)
+    """Whether ``points [L, 2]`` come near the middle of what they go around.
+
+    That is the nearest ellipse's, and the points' mean only where there is none: a ring that is seen in one place more
+    than in others is not dented.
+    """
+    found = ellipse_of(points)
+    around = points - points.mean(0) if found is None else (points.double() - found[0]) @ found[1]
+    radius = around.norm(dim=1)
     return bool(radius.quantile(FEW) < DENT * radius.median())
 
 
 def circle_of(points: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Where the ellipse is that ``points [L, 2]`` lie all around on: its centre ``[2]``, and the matrix ``[2, 2]`` that
-    ``points - centre`` are multiplied by to lie on the unit circle, float64; None where they lie on no such thing."""
+    """The :func:`ellipse_of` ``points [L, 2]``, if they lie on it, and all around; else None."""
+    found = ellipse_of(points)
+    if found is None:
+        return None
+    around = (points.double() - found[0]) @ found[1]
+    near = (around.norm(dim=1) - 1).abs() < THIN
+    if near.double().mean() < 1 - FEW:
+        return None
+    angle = torch.atan2(around[near, 1], around[near, 0]).sort().values
+    gaps = torch.cat((angle.diff(), angle[:1] + 2 * math.pi - angle[-1:]))
+    return found if gaps.max() < GAP else None
+
+
+def ellipse_of(points: Tensor) -> tuple[Tensor, Tensor] | None:
+    """The ellipse that is nearest to ``points [L, 2]``, by least squares: its centre ``[2]``, and the matrix ``[2, 2]``
+    that ``points - centre`` are multiplied by to lie on the unit circle, float64; None: another conic is nearer."""
+    # Coordinates of pictures that are all alike are no numbers.
+    if not points.isfinite().all():
+        return None
     # From a point within: seen from outside, the same curve has another sign.
     middle = points.double().mean(0)
     x, y = (points.double() - middle).unbind(1)
@@ -76,9 +99,4 @@ def circle_of(points: Tensor) -> tuple[Tensor, Tensor] | None:
     if not (form.isfinite().all() and a > 0 and 4 * a * c > b * b):
         return None
     beside = -torch.linalg.solve(form, torch.tensor((d, e), dtype=torch.float64)) / 2
-    centre, shape = middle + beside, torch.linalg.cholesky(form / (1 + beside @ form @ beside))
-    around = (points.double() - centre) @ shape
-    thick = (around.norm(dim=1) - 1).abs().quantile(1 - FEW)
-    angle = torch.atan2(around[:, 1], around[:, 0]).sort().values
-    gaps = torch.cat((angle.diff(), angle[:1] + 2 * math.pi - angle[-1:]))
-    return (centre, shape) if thick < THIN and gaps.max() < GAP else None
+    return middle + beside, torch.linalg.cholesky(form / (1 + beside @ form @ beside))

@@ -153,8 +153,8 @@ def _read_numbers(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
             f"--goal {path}: has the shape {numbers.shape}, but the model observes {shape}; give a number for each of "
             "its readings, in the data's order"
         )
-    amiss = np.flatnonzero(~np.isfinite(numbers))
-    if len(amiss):
-        found = ", ".join(f"number {index} is {numbers.flat[index]}" for index in amiss[:3])
+    unusable = np.flatnonzero(~np.isfinite(numbers))
+    if len(unusable):
+        found = ", ".join(f"number {index} is {numbers.flat[index]}" for index in unusable[:3])
         raise UserError(f"--goal {path}: {found}, counted from 0; give finite numbers, within float32")
     return numbers

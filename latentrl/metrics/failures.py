@@ -29,6 +29,8 @@ MOST_ERROR = 1.2
 LEAST_TOLD = 0.8
 """Of the displacements, at least: models that went well tell 0.95 and more, of those that learned no motion the best
 0.6."""
+SCALED = "scaled_predict_near"
+"""Of held-out figures, only where readings have units of their own."""
 MOST_UNTOLD_MOTION = 0.2
 """Of the motion that lasts, at most. Chosen on 51 trainings: the 35 that told their velocities had at most 0.05,
 seven of those that did not 0.35 and more (docs/ekvae.md)."""
@@ -84,19 +86,25 @@ def failures(
     if undrawn > max(MOST_UNDRAWN, _allowed(figures, kappa)):
         cures = [*["--standardise"] * standardise, *["--network lean"] * lean]
         found.append(_of_undrawn(undrawn, "mse_mean_image" in figures, "test_bound" in figures, cures))
-    kind = "scaled" if "scaled_predict_near" in figures else "mse"
-    predicted = figures.get(f"{kind}_predict_near", 0.0)
-    counted = " (each reading by its own deviation)" if kind == "scaled" else ""
-    for yardstick, what in (
-        (f"{kind}_still_near", "that nothing moves"),
-        (f"{kind}_mean_near", "the mean observation"),
-    ):
-        if predicted > figures.get(yardstick, math.inf):
+    predicted, still, mean = near_errors(figures)
+    counted = " (each reading by its own deviation)" if SCALED in figures else ""
+    for yardstick, what in ((still, "that nothing moves"), (mean, "the mean observation")):
+        if predicted > yardstick:
             found.append(
                 f"predictions a few steps ahead are no better than {what}: an error of {predicted:.2g}{counted}, where "
-                f"that has {figures[yardstick]:.2g}; train longer, or try another --seed"
+                f"that has {yardstick:.2g}; train longer, or try another --seed"
             )
     return found
+
+
+def near_errors(figures: Mapping[str, float]) -> tuple[float, float, float]:
+    """Errors a few steps ahead: of predictions, of standing still and of the mean observation.
+
+    Of sensors in units of their own each reading counts by its deviation. What is not there is 0, and infinite.
+    """
+    kind = "scaled" if SCALED in figures else "mse"
+    still, mean = (figures.get(f"{kind}_{name}_near", math.inf) for name in ("still", "mean"))
+    return figures.get(f"{kind}_predict_near", 0.0), still, mean
 
 
 def constraint_failures(

@@ -90,11 +90,13 @@ def load_range(folder: Path) -> VelocityRange:
         UserError: no such file, or a damaged one.
     """
     path = folder / FILE
-    cure = (
-        "no range of velocities was found by the training, which was too short, or the model has no velocity "
-        "dimensions (--state-size above --position-size); train for more --steps, or give a position as the goal"
-    )
-    stored = read_json(path, cure)
+    if not path.exists():
+        raise UserError(
+            f"{path} does not exist: the training found no range of velocities, as where it was short or the model has "
+            "no velocity dimensions; train for more --steps, with --state-size above --position-size, or give a "
+            "position as the goal"
+        )
+    stored = read_json(path, "train the run again")
     try:
         return VelocityRange(torch.tensor(stored["rest"]), torch.tensor(stored["top"]))
     except (KeyError, TypeError, ValueError) as error:

@@ -67,9 +67,15 @@ def judged(run: Path, figure: str) -> Judged:
     return Judged(value_of(found, figure), tuple(found.get("warnings", ())))
 
 
+def _counted(found: Mapping[str, Any], name: str) -> str:
+    """The figure's name where readings have units of their own, each counted by its deviation; else its own."""
+    scaled = name.replace("mse_", "scaled_", 1)
+    return scaled if scaled in found else name
+
+
 def value_of(found: Mapping[str, Any], figure: str) -> float:
     """A figure of held-out ones; NaN where the data has too few steps for it."""
-    names = FIGURES[figure].over
+    names = [_counted(found, name) for name in FIGURES[figure].over]
     first = found.get(names[0], float("nan"))
     return first if len(names) == 1 else first / found.get(names[1], float("nan"))
 

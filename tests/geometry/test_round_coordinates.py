@@ -8,10 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
+import latentrl.geometry.round_coordinates as module
 from latentrl.geometry.coordinates import read_coordinates
 from latentrl.geometry.leading_coordinates import leading_coordinates
 from latentrl.geometry.round_coordinates import circle_of, dented, round_coordinates
+from latentrl.models import build
+from latentrl.models.spec import DataSpec
 from latentrl.numerics.least_squares import unexplained
+from latentrl.training.building import first_target
+from latentrl.training.settings import TrainSettings
+from latentrl.types import Sequences
 from tests.discs import drawn
 
 SLANT = torch.tensor(((2.0, 0.0), (0.9, 0.4)), dtype=torch.float64)
@@ -47,13 +53,14 @@ def test_an_ellipse_is_mapped_onto_the_unit_circle() -> None:
     torch.testing.assert_close(((points - centre) @ shape).norm(dim=1), torch.ones_like(angle), atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("kind", ["arc", "parabola", "disc", "thick", "line", "point"])
+@pytest.mark.parametrize("kind", ["arc", "strays", "parabola", "disc", "thick", "line", "point"])
 def test_what_is_no_ring_is_on_no_circle(kind: str) -> None:
     share = torch.rand(2, 1000, generator=torch.Generator().manual_seed(0))
     points = {
         "arc": circle(1.6 * math.pi * share[0]),
         "parabola": torch.stack((share[0], share[0] ** 2), -1),
         "disc": circle(2 * math.pi * share[0]) * share[1].sqrt().unsqueeze(-1),
+        "strays": torch.cat((circle(1.6 * math.pi * share[0]), 0.3 * circle(-0.4 * math.pi * share[1, :8]))),
         "thick": circle(2 * math.pi * share[0]) * (1 + 0.5 * (share[1] - 0.5)).unsqueeze(-1),
         "line": torch.stack((share[0], 2 * share[0]), -1),
         "point": torch.ones(1000, 2),
@@ -79,6 +86,34 @@ def test_a_dented_ring_is_drawn_to_a_circle_and_a_round_one_stays() -> None:
         before, after = (float(unexplained(one.flatten(0, 1), wanted)) for one in (leading, found))
         assert after < 0.01 and before > 0.08
         assert circle_of(found.flatten(0, 1)) is not None
+
+
+@pytest.mark.parametrize("gathered", [1.0, 4.0])
+def test_a_round_ring_stays_that_is_mostly_seen_in_one_place(gathered: float) -> None:
+    """As of a limb that mostly hangs: its mean lies beside its middle."""
+    torch.manual_seed(0)
+    angle = torch.distributions.VonMises(torch.tensor(0.0), torch.tensor(gathered)).sample((200, 15))
+    angle[:40] = 2 * math.pi * torch.rand(40, 15)
+    pictures = drawn(0.6 * circle(angle), 16, 16)
+    assert round_coordinates(pictures, leading_coordinates(pictures, 2)) is None
+
+
+def test_a_dent_that_hardly_bends_the_circle_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures, _ = turned(1.1)
+    leading = leading_coordinates(pictures, 2)
+    monkeypatch.setattr(module, "BENT", 0.5)
+    assert dented(leading.flatten(0, 1)) and round_coordinates(pictures, leading) is None
+
+
+def test_a_training_draws_its_position_to_the_circle() -> None:
+    pictures, _ = turned(1.1)
+    data = Sequences(pictures, torch.zeros(100, 14, 1))
+    for state_size, wanted in ((3, round_coordinates(pictures, leading_coordinates(pictures, 2))), (4, None)):
+        settings = {"state_size": state_size, "position_size": 2, "hidden": [8]}
+        model = build("ekvae", DataSpec.of(data), settings)
+        components = first_target(model, data, TrainSettings(), 2).components
+        assert components is not None
+        assert torch.equal(components, leading_coordinates(pictures, 2) if wanted is None else wanted)
 
 
 def test_what_may_move_in_two_directions_is_no_ring() -> None:

@@ -230,3 +230,15 @@ def test_pictures_that_people_see_otherwise_than_they_are_stored(tmp_path: Path)
     with pytest.raises(UserError, match=r"moving\.png: holds 2 frames"):
         read_goal(tmp_path / "moving.png", (16, 16, 1))
     np.testing.assert_array_equal(read_goal(tmp_path / "upright.png", (16, 16, 1))[..., 0], np.asarray(picture))
+
+
+def test_what_is_wrong_with_a_velocity_or_with_readings_is_said_with_its_cure(run: Path, tmp_path: Path) -> None:
+    (run / "velocity.json").unlink()
+    with pytest.raises(UserError, match=r"--goal velocity:0\.5: .*train for more --steps"):
+        goal_reward(parse_goal("velocity:0.5"), make_model(), run)
+    spec = DataSpec((3,), "float32", 1, (1.0,))
+    model = EKVAE(spec, EKVAESettings(hidden=(8,)))
+    for readings, said in (("[0.5, NaN, 2]", "number 1 is nan, counted from 0"), ("[1, 2]", r"has the shape \(2,\)")):
+        (tmp_path / "goal.json").write_text(readings)
+        with pytest.raises(UserError, match=said):
+            parse_goal(str(tmp_path / "goal.json")).target(model, run, None)

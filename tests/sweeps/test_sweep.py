@@ -306,6 +306,8 @@ def test_a_kill_while_trials_are_taken_up_doubles_none(file: Path, monkeypatch: 
 def test_figures_are_ratios_of_held_out_ones() -> None:
     found = {"mse_predict_near": 1.0, "mse_still_near": 4.0, "test_elbo_per_step": 7.0}
     assert (value_of(found, "prediction"), value_of(found, "elbo")) == (0.25, 7.0)
+    in_their_own = {**found, "scaled_predict_near": 1.0, "scaled_still_near": 2.0}
+    assert value_of(in_their_own, "prediction") == 0.5, "each reading counts by its own deviation"
     assert value_of({}, "prediction") != value_of({}, "prediction")  # NaN
     assert (FIGURES["prediction"].sign, FIGURES["elbo"].sign) == (1, -1)
 

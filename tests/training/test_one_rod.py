@@ -51,7 +51,7 @@ def told(data: Sequences) -> Tensor:
     angle = torch.from_numpy(turning()).float().flatten()
     ring = torch.stack((angle.cos(), angle.sin()), -1)
     ring = ring / ring.std(0)
-    return 1 - unexplained(read_coordinates(data.observations, 2).flatten(0, 1), ring)
+    return 1 - unexplained(read_coordinates(data.observations, 2, 1).flatten(0, 1), ring)
 
 
 def test_coordinates_read_off_tell_the_angle_equally_well() -> None:
