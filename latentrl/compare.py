@@ -169,7 +169,7 @@ def _say_next(options: CompareOptions, given: str | None, missing: list[str]) ->
     for one in missing:
         print(f"no policy for this goal yet; learn one: {one}")
     agent = next((name for name in options.agents if name in PLANNERS), "random")
-    words_of: dict[str, object] = {
+    flags: dict[str, object] = {
         "--task": None if options.tasks is None else given or options.tasks[0],
         "--goal": options.goal,
         "--env": options.env,
@@ -184,7 +184,7 @@ def _say_next(options: CompareOptions, given: str | None, missing: list[str]) ->
         "--horizon": options.horizon if agent in PLANNERS else None,
         "--distance": options.distance if agent in PLANNERS and options.distance != EUCLID else None,
     }
-    words = [word for flag, value in words_of.items() if value is not None for word in (flag, value)]
+    words = [word for flag, value in flags.items() if value is not None for word in (flag, value)]
     print(f"next: {missing[0] if missing else command('evaluate', '--run', options.run, *words, '--agent', agent)}")
 
 

@@ -21,6 +21,9 @@ from latentrl.runs.folder import without_goal
 from latentrl.support.commands import command
 from latentrl.support.errors import UserError
 
+LONGEST = 40
+"""Letters of a goal in the name of a policy that is suggested for it."""
+
 
 def planned(options: CompareOptions, run: Run, policies: Mapping[str, Goal]) -> list[Trial]:
     """The trials of a comparison, task by task: chance, policies, planners, planners on the true physics, the oracle.
@@ -97,7 +100,9 @@ def _policy_name(task: str, aim: _Aim) -> str:
     """Of a policy for the task's own goal that of the task; another goal's would take its place."""
     if aim.own or aim.given is None:
         return task
-    return "".join(one if one.isalnum() or one in "-_." else "-" for one in f"{task}-{aim.given.text}")
+    # The end of a long path tells more of it, and a policy's name is short.
+    text = f"{task}-{aim.given.text[-LONGEST:]}"
+    return "".join(one if one.isascii() and (one.isalnum() or one in "-_.") else "-" for one in text)
 
 
 def chosen(options: CompareOptions, run: Run) -> tuple[str, ...]:

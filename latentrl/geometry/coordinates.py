@@ -31,16 +31,14 @@ def read_coordinates(observations: Tensor, count: int, directions: int | None = 
     Returns:
         ``[N, T, count]`` float32, each of unit variance.
     """
-    telling = telling_coordinates(observations, count)
+    landmarks = _landmarks(observations)
+    telling = _telling(observations, count, landmarks)
     if telling is not None:
         return telling.to(observations.device)
     leading = leading_coordinates(observations, count)
-    if (count, directions) != AROUND:
+    if landmarks is None or (count, directions) != AROUND:
         return leading
-    try:
-        around = round_coordinates(observations, leading.cpu())
-    except NoChartError:
-        return leading
+    around = round_coordinates(landmarks, leading.cpu())
     return leading if around is None else around.to(leading)
 
 
@@ -56,8 +54,7 @@ def telling_coordinates(observations: Tensor, count: int) -> Tensor | None:
         observations: ``[N, T, H, W, C]`` uint8.
         count: coordinates.
     """
-    leading = leading_coordinates(observations, HARMONICS * count)
-    return _telling_more(observations, leading[..., :count], (leading, None), BETTER)
+    return _telling(observations, count, _landmarks(observations))
 
 
 def slower_coordinates(observations: Tensor, places: Tensor, share: float = BETTER) -> Tensor | None:
@@ -70,19 +67,32 @@ def slower_coordinates(observations: Tensor, places: Tensor, share: float = BETT
         places: coordinates of the pictures.
         share: of what ``places`` leave untold, that slow coordinates may leave at most.
     """
-    return _telling_more(observations, places, (None,), share)
+    return _telling_more(_landmarks(observations), places, (None,), share)
+
+
+def _landmarks(observations: Tensor) -> Landmarks | None:
+    """Those of pictures; None where hardly any differ."""
+    try:
+        return Landmarks(observations)
+    except NoChartError:
+        return None
+
+
+def _telling(observations: Tensor, count: int, landmarks: Landmarks | None) -> Tensor | None:
+    if landmarks is None:
+        return None
+    leading = leading_coordinates(observations, HARMONICS * count)
+    return _telling_more(landmarks, leading[..., :count], (leading, None), BETTER)
 
 
 def _telling_more(
-    observations: Tensor, places: Tensor, firsts: tuple[Tensor | None, ...], share: float
+    landmarks: Landmarks | None, places: Tensor, firsts: tuple[Tensor | None, ...], share: float
 ) -> Tensor | None:
     """The last of those tried, with ``firsts`` in turn, that leave ``share`` at most of what the ones before leave.
 
     None where ``places`` leave no more than `ENOUGH`, or where nothing does better.
     """
-    try:
-        landmarks = Landmarks(observations)
-    except NoChartError:
+    if landmarks is None:
         return None
     found, left = None, landmarks.untold(places)
     for first in firsts:

@@ -9,6 +9,7 @@ lies beside what (Coifman and Lafon 2006).
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,27 +34,34 @@ SAMPLE = 5_000
 """Places that are looked at."""
 
 
-def round_coordinates(observations: Tensor, leading: Tensor) -> Tensor | None:
+class Ellipse(NamedTuple):
+    """``centre [2]``, and the matrix ``shape [2, 2]`` that maps what lies around it onto a circle; float64."""
+
+    centre: Tensor
+    shape: Tensor
+
+    def as_circle(self, points: Tensor) -> Tensor:
+        """``points [..., 2]``, seen from the centre, in coordinates in which the ellipse is the unit circle."""
+        return (points.double() - self.centre) @ self.shape
+
+
+def round_coordinates(landmarks: Landmarks, leading: Tensor) -> Tensor | None:
     """Pictures on a circle ``[N, T, 2]`` float32, each coordinate with mean zero and unit variance.
 
     Args:
-        observations: ``[N, T, H, W, C]`` uint8.
-        leading: the leading two coordinates of them ``[N, T, 2]``.
+        landmarks: of the pictures.
+        leading: the leading two coordinates of all of them ``[N, T, 2]``.
 
     Returns:
         None: the leading coordinates have no dent, or hardly any, or the pictures are no ring.
-
-    Raises:
-        NoChartError: hardly any of the pictures differ.
     """
     if not dented(spread_frames(leading, SAMPLE)):
         return None
-    slow = Landmarks(observations).slow_coordinates(2)
+    slow = landmarks.slow_coordinates(2)
     found = None if slow is None else circle_of(spread_frames(slow, SAMPLE))
     if slow is None or found is None:
         return None
-    centre, shape = found
-    around = (slow.double() - centre) @ shape
+    around = found.as_circle(slow)
     places = standardised((around / around.norm(dim=-1, keepdim=True).clamp(min=1e-12)).float())
     return places if unexplained(places.flatten(0, 1), standardised(leading).flatten(0, 1)) > BENT else None
 
@@ -65,17 +73,17 @@ def dented(points: Tensor) -> bool:
     than in others is not dented.
     """
     found = ellipse_of(points)
-    around = points - points.mean(0) if found is None else (points.double() - found[0]) @ found[1]
+    around = points - points.mean(0) if found is None else found.as_circle(points)
     radius = around.norm(dim=1)
     return bool(radius.quantile(FEW) < DENT * radius.median())
 
 
-def circle_of(points: Tensor) -> tuple[Tensor, Tensor] | None:
+def circle_of(points: Tensor) -> Ellipse | None:
     """The :func:`ellipse_of` ``points [L, 2]``, if they lie on it, and all around; else None."""
     found = ellipse_of(points)
     if found is None:
         return None
-    around = (points.double() - found[0]) @ found[1]
+    around = found.as_circle(points)
     near = (around.norm(dim=1) - 1).abs() < THIN
     if near.double().mean() < 1 - FEW:
         return None
@@ -84,9 +92,8 @@ def circle_of(points: Tensor) -> tuple[Tensor, Tensor] | None:
     return found if gaps.max() < GAP else None
 
 
-def ellipse_of(points: Tensor) -> tuple[Tensor, Tensor] | None:
-    """The ellipse that is nearest to ``points [L, 2]``, by least squares: its centre ``[2]``, and the matrix ``[2, 2]``
-    that ``points - centre`` are multiplied by to lie on the unit circle, float64; None: another conic is nearer."""
+def ellipse_of(points: Tensor) -> Ellipse | None:
+    """The conic that is nearest to ``points [L, 2]``, by least squares, if it is an ellipse; else None."""
     # Coordinates of pictures that are all alike are no numbers.
     if not points.isfinite().all():
         return None
@@ -99,4 +106,4 @@ def ellipse_of(points: Tensor) -> tuple[Tensor, Tensor] | None:
     if not (form.isfinite().all() and a > 0 and 4 * a * c > b * b):
         return None
     beside = -torch.linalg.solve(form, torch.tensor((d, e), dtype=torch.float64)) / 2
-    return middle + beside, torch.linalg.cholesky(form / (1 + beside @ form @ beside))
+    return Ellipse(middle + beside, torch.linalg.cholesky(form / (1 + beside @ form @ beside)))

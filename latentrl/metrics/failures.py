@@ -29,8 +29,6 @@ MOST_ERROR = 1.2
 LEAST_TOLD = 0.8
 """Of the displacements, at least: models that went well tell 0.95 and more, of those that learned no motion the best
 0.6."""
-SCALED = "scaled_predict_near"
-"""Of held-out figures, only where readings have units of their own."""
 MOST_UNTOLD_MOTION = 0.2
 """Of the motion that lasts, at most. Chosen on 51 trainings: the 35 that told their velocities had at most 0.05,
 seven of those that did not 0.35 and more (docs/ekvae.md)."""
@@ -87,11 +85,11 @@ def failures(
         cures = [*["--standardise"] * standardise, *["--network lean"] * lean]
         found.append(_of_undrawn(undrawn, "mse_mean_image" in figures, "test_bound" in figures, cures))
     predicted, still, mean = near_errors(figures)
-    counted = " (each reading by its own deviation)" if SCALED in figures else ""
+    how = " (each reading by its own deviation)" if "scaled_predict_near" in figures else ""
     for yardstick, what in ((still, "that nothing moves"), (mean, "the mean observation")):
         if predicted > yardstick:
             found.append(
-                f"predictions a few steps ahead are no better than {what}: an error of {predicted:.2g}{counted}, where "
+                f"predictions a few steps ahead are no better than {what}: an error of {predicted:.2g}{how}, where "
                 f"that has {yardstick:.2g}; train longer, or try another --seed"
             )
     return found
@@ -102,9 +100,14 @@ def near_errors(figures: Mapping[str, float]) -> tuple[float, float, float]:
 
     Of sensors in units of their own each reading counts by its deviation. What is not there is 0, and infinite.
     """
-    kind = "scaled" if SCALED in figures else "mse"
-    still, mean = (figures.get(f"{kind}_{name}_near", math.inf) for name in ("still", "mean"))
-    return figures.get(f"{kind}_predict_near", 0.0), still, mean
+    still, mean = (figures.get(counted(figures, f"mse_{name}_near"), math.inf) for name in ("still", "mean"))
+    return figures.get(counted(figures, "mse_predict_near"), 0.0), still, mean
+
+
+def counted(figures: Mapping[str, float], name: str) -> str:
+    """The ``name`` of a squared error, or of the one that stands for it where readings have units of their own."""
+    scaled = name.replace("mse_", "scaled_", 1)
+    return scaled if scaled in figures else name
 
 
 def constraint_failures(

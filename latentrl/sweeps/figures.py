@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from latentrl.metrics.failures import counted
 from latentrl.runs.folder import HISTORY, METRICS
 from latentrl.support.files import read_json
 from latentrl.training.settings import TrainSettings
@@ -67,15 +68,9 @@ def judged(run: Path, figure: str) -> Judged:
     return Judged(value_of(found, figure), tuple(found.get("warnings", ())))
 
 
-def _counted(found: Mapping[str, Any], name: str) -> str:
-    """The figure's name where readings have units of their own, each counted by its deviation; else its own."""
-    scaled = name.replace("mse_", "scaled_", 1)
-    return scaled if scaled in found else name
-
-
 def value_of(found: Mapping[str, Any], figure: str) -> float:
     """A figure of held-out ones; NaN where the data has too few steps for it."""
-    names = [_counted(found, name) for name in FIGURES[figure].over]
+    names = [counted(found, name) for name in FIGURES[figure].over]
     first = found.get(names[0], float("nan"))
     return first if len(names) == 1 else first / found.get(names[1], float("nan"))
 

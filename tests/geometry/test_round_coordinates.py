@@ -12,6 +12,7 @@ import latentrl.geometry.round_coordinates as module
 from latentrl.geometry.coordinates import read_coordinates
 from latentrl.geometry.leading_coordinates import leading_coordinates
 from latentrl.geometry.round_coordinates import circle_of, dented, round_coordinates
+from latentrl.geometry.slow_coordinates import Landmarks
 from latentrl.models import build
 from latentrl.models.spec import DataSpec
 from latentrl.numerics.least_squares import unexplained
@@ -73,7 +74,7 @@ def test_a_dented_ring_is_drawn_to_a_circle_and_a_round_one_stays() -> None:
         pictures, angle = turned(depth)
         leading = leading_coordinates(pictures, 2)
         assert dented(leading.flatten(0, 1)) is dent
-        found = round_coordinates(pictures, leading)
+        found = round_coordinates(Landmarks(pictures), leading)
         assert (found is not None) is dent
         read = read_coordinates(pictures, 2, 1)
         assert torch.equal(read, leading if found is None else found)
@@ -95,20 +96,23 @@ def test_a_round_ring_stays_that_is_mostly_seen_in_one_place(gathered: float) ->
     angle = torch.distributions.VonMises(torch.tensor(0.0), torch.tensor(gathered)).sample((200, 15))
     angle[:40] = 2 * math.pi * torch.rand(40, 15)
     pictures = drawn(0.6 * circle(angle), 16, 16)
-    assert round_coordinates(pictures, leading_coordinates(pictures, 2)) is None
+    assert round_coordinates(Landmarks(pictures), leading_coordinates(pictures, 2)) is None
 
 
 def test_a_dent_that_hardly_bends_the_circle_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     pictures, _ = turned(1.1)
     leading = leading_coordinates(pictures, 2)
     monkeypatch.setattr(module, "BENT", 0.5)
-    assert dented(leading.flatten(0, 1)) and round_coordinates(pictures, leading) is None
+    assert dented(leading.flatten(0, 1)) and round_coordinates(Landmarks(pictures), leading) is None
 
 
 def test_a_training_draws_its_position_to_the_circle() -> None:
     pictures, _ = turned(1.1)
     data = Sequences(pictures, torch.zeros(100, 14, 1))
-    for state_size, wanted in ((3, round_coordinates(pictures, leading_coordinates(pictures, 2))), (4, None)):
+    for state_size, wanted in (
+        (3, round_coordinates(Landmarks(pictures), leading_coordinates(pictures, 2))),
+        (4, None),
+    ):
         settings = {"state_size": state_size, "position_size": 2, "hidden": [8]}
         model = build("ekvae", DataSpec.of(data), settings)
         components = first_target(model, data, TrainSettings(), 2).components
