@@ -30,7 +30,7 @@ from latentrl.models.frame_autoencoder import FrameAutoencoder
 from latentrl.models.spec import DataSpec
 from latentrl.networks import NetworkName
 from latentrl.networks.columns import Cell, Layers, Step, follow_columns, parameters_of
-from latentrl.networks.dense import mlp
+from latentrl.networks.dense import mlp, mlp_jacobian
 from latentrl.networks.recurrence import PackedGaussian, Recurrence
 from latentrl.numerics.distributions import (
     DiagonalGaussian,
@@ -41,6 +41,7 @@ from latentrl.numerics.distributions import (
     sample_gaussian,
 )
 from latentrl.numerics.rolling import follow, is_plain
+from latentrl.numerics.slopes import slopes
 from latentrl.priors.base import InitialDistribution
 from latentrl.types import Belief, RateDistortion, Sequences
 
@@ -338,6 +339,40 @@ class KVAE(FrameAutoencoder, WorldModel):
         if self.emission_matrices.dim() == 2 and is_plain(state, controls):
             return follow_columns(self._columns, state, controls)
         return follow(lambda state, action: self.transition(state, action).mean, state, actions)
+
+    @torch.no_grad()
+    def jacobians(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Slopes of the mean in the state ``[..., Dz + K, Dz + K]`` and the action ``[..., Dz + K, Du]``; no gradient.
+
+        By automatic differentiation where H is mixed.
+        """
+        if self.emission_matrices.dim() == 3 or not is_plain(state, action):
+            return slopes(lambda *inputs: self.transition(*inputs).mean, state, action)
+        size, observed, lead = self.latent_size, self.settings.position_size, state.shape[:-1]
+        parts = self.unpack(state.float().reshape(-1, state.shape[-1]))
+        controls = (action / self.control_scale).float().reshape(-1, action.shape[-1])
+        # The memory takes in a_t, the sum of z_t's position and the residual.
+        memory, by_inputs = self.recurrence.step_jacobian(parts.state[:, :observed] + parts.residual, parts.memory)
+        by_position, by_memory = by_inputs.split((observed, parts.memory.shape[-1]), -1)
+        logits, of_gate = mlp_jacobian(self.gate, self.recurrence.output(memory))
+        alpha, inputs = logits.softmax(-1), torch.cat((parts.state, controls), -1)
+        bases = torch.cat((self.state_matrices, self.control_matrices), -1)
+        each = torch.einsum("mij,nj->nim", bases, inputs)
+        # Of the softmax: what a base's share adds is how far it leads from where all lead.
+        of_share = (each - each @ alpha.unsqueeze(-1)) * alpha.unsqueeze(1)
+        of_output = of_share @ of_gate
+        mixed = (alpha @ bases.flatten(1)).unflatten(-1, (size, -1))
+        found = state.new_zeros(len(inputs), self.state_size, self.state_size, dtype=mixed.dtype)
+        found[:, :size, :size] = mixed[:, :, :size]
+        found[:, size + observed :, size + observed :] = by_memory
+        found[:, :size, size + observed :] = of_output @ by_memory[:, : self.recurrence.hidden]
+        for columns in (slice(observed), slice(size, size + observed)):
+            found[:, size + observed :, columns] = by_position
+            found[:, :size, columns] += of_output @ by_position[:, : self.recurrence.hidden]
+        by_action = found.new_zeros(len(inputs), self.state_size, controls.shape[-1])
+        by_action[:, :size] = mixed[:, :, size:] / self.control_scale
+        by_state, by_action = (one.view(*lead, *one.shape[1:]).to(state.dtype) for one in (found, by_action))
+        return by_state, by_action
 
     def _columns(self, count: int) -> Step:
         """A step of ``count`` states that are columns; for H = identity."""

@@ -26,7 +26,7 @@ from latentrl.models.capabilities import Sampled
 from latentrl.models.scaled import ScaledObservations
 from latentrl.models.spec import DataSpec
 from latentrl.networks.columns import Cell, Layers, Step, follow_columns, parameters_of
-from latentrl.networks.dense import DiagonalGaussianMLP, VectorDecoder
+from latentrl.networks.dense import DiagonalGaussianMLP, VectorDecoder, mlp_jacobian
 from latentrl.networks.recognition import RecurrentFeatures
 from latentrl.networks.recurrence import PackedGaussian, Recurrence
 from latentrl.numerics.distributions import (
@@ -36,6 +36,7 @@ from latentrl.numerics.distributions import (
     standard_normal_like,
 )
 from latentrl.numerics.rolling import all_recorded, follow, is_plain
+from latentrl.numerics.slopes import slopes
 from latentrl.priors.base import InitialDistribution
 from latentrl.types import Belief, RateDistortion, Sequences
 
@@ -262,6 +263,29 @@ class RSSM(ScaledObservations, WorldModel):
             return torch.cat((self.prior_network(self.recurrence.output(memory)).mean, memory), -1)
 
         return follow(step, state, controls)
+
+    @torch.no_grad()
+    def jacobians(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Slopes of the mean in the state ``[..., Dz + K, Dz + K]`` and the action ``[..., Dz + K, Du]``; no gradient.
+
+        By automatic differentiation where an action is larger than those of the training data.
+        """
+        controls = action / self.control_scale
+        if not (is_plain(state) and all_recorded(controls)):
+            return slopes(lambda *inputs: self.transition(*inputs).mean, state, action)
+        size, lead = self.latent_size, state.shape[:-1]
+        latent, memory = state.float().reshape(-1, state.shape[-1]).split((size, self.recurrence.memory_size), -1)
+        inputs = torch.cat((latent, controls.reshape(-1, controls.shape[-1]).to(latent)), -1)
+        memory, of_memory = self.recurrence.step_jacobian(inputs, memory)
+        _, of_latent = mlp_jacobian(self.prior_network.network, self.recurrence.output(memory), size)
+        by_control = of_memory[..., size : size + self.spec.action_size] / self.control_scale
+        by_action = torch.cat((of_latent @ by_control[:, : self.recurrence.hidden], by_control), 1)
+        by_state = of_memory.new_empty(len(latent), self.state_size, self.state_size)
+        by_state[:, size:, :size] = of_memory[..., :size]
+        by_state[:, size:, size:] = of_memory[..., size + self.spec.action_size :]
+        by_state[:, :size] = of_latent @ by_state[:, size : size + self.recurrence.hidden]
+        by_state, by_action = (one.view(*lead, *one.shape[1:]).to(state.dtype) for one in (by_state, by_action))
+        return by_state, by_action
 
     def _columns(self, count: int) -> Step:
         """A step of ``count`` states that are columns, within the training data's controls."""

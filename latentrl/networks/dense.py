@@ -31,20 +31,33 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     return _Rows(*layers[:-1])
 
 
-def mlp_jacobian(network: nn.Sequential, inputs: Tensor) -> tuple[Tensor, Tensor]:
+def mlp_jacobian(network: nn.Sequential, inputs: Tensor, outputs: int | None = None) -> tuple[Tensor, Tensor]:
     """Outputs ``[N, n_out]`` of an :func:`mlp` at ``inputs [N, n_in]`` and their slopes ``[N, n_out, n_in]``.
 
-    Layer by layer and forwards, so that it needs no recorded graph and works in inference mode.
+    Layer by layer, so that it needs no recorded graph and works in inference mode; forwards, or backwards where there
+    are fewer outputs than inputs.
+
+    Args:
+        network: as its parameters are now.
+        inputs: where.
+        outputs: of its last layer, the first so many; None: all.
     """
-    values = inputs
-    slopes = torch.eye(inputs.shape[-1], dtype=inputs.dtype, device=inputs.device).expand(len(inputs), -1, -1)
-    for layer in network:
-        if isinstance(layer, nn.Linear):
-            values, slopes = layer(values), layer.weight @ slopes
-        else:
-            assert isinstance(layer, nn.ReLU)
-            slopes = slopes * (values > 0).unsqueeze(-1)
-            values = layer(values)
+    layers = [layer for layer in network if isinstance(layer, nn.Linear)]
+    weights = [layer.weight for layer in layers]
+    weights[-1] = weights[-1][:outputs]
+    values, active = layers[0](inputs), []
+    for layer in layers[1:]:
+        active.append((values > 0).unsqueeze(-1))
+        values = layer(values.relu())
+    values = values[..., :outputs]
+    if values.shape[-1] < inputs.shape[-1]:
+        slopes = weights[-1].expand(len(inputs), -1, -1)
+        for weight, on in zip(weights[-2::-1], active[::-1], strict=True):
+            slopes = (slopes * on.mT) @ weight
+        return values, slopes
+    slopes = weights[0].expand(len(inputs), -1, -1)
+    for weight, on in zip(weights[1:], active, strict=True):
+        slopes = weight @ (slopes * on)
     return values, slopes
 
 

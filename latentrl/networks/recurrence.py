@@ -56,6 +56,32 @@ class Recurrence(nn.Module):
         cell = forget.sigmoid() * c + enter.sigmoid() * candidate.tanh()
         return torch.cat((leave.sigmoid() * cell.tanh(), cell), -1)
 
+    def step_jacobian(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """:meth:`step` for ``inputs [N, n_in]`` and ``memory [N, 2 hidden]``, and its slopes ``[N, 2 hidden, n_in + 2
+        hidden]`` in both, inputs first; no recorded graph."""
+        weight_in, weight_memory, bias_in, bias_memory = self.lstm.parameters()
+        h, c = memory.chunk(2, -1)
+        gates = linear(inputs, weight_in, bias_in + bias_memory) + linear(h, weight_memory)
+        enter, forget, candidate, leave = gates.chunk(4, -1)
+        enter, forget, leave, candidate = enter.sigmoid(), forget.sigmoid(), leave.sigmoid(), candidate.tanh()
+        cell = forget * c + enter * candidate
+        seen = cell.tanh()
+        # How the new cell follows each gate's own sum, and the output the cell.
+        of_cell = torch.stack(
+            (candidate * enter * (1 - enter), c * forget * (1 - forget), enter * (1 - candidate.square())), -1
+        )
+        by_cell = leave * (1 - seen.square())
+        of_output = torch.cat((of_cell * by_cell.unsqueeze(-1), (seen * leave * (1 - leave)).unsqueeze(-1)), -1)
+        # A unit's gates are those of its own rows: [hidden, gates, n_in + hidden].
+        rows = torch.cat((weight_in, weight_memory), 1).unflatten(0, (4, -1)).transpose(0, 1)
+        known = self.input_size + self.hidden
+        found = rows.new_zeros(len(inputs), self.memory_size, known + self.hidden)
+        found[:, : self.hidden, :known] = (of_output.transpose(0, 1) @ rows).transpose(0, 1)
+        found[:, self.hidden :, :known] = (of_cell.transpose(0, 1) @ rows[:, :3]).transpose(0, 1)
+        found[:, : self.hidden, known:].diagonal(dim1=1, dim2=2).copy_(by_cell * forget)
+        found[:, self.hidden :, known:].diagonal(dim1=1, dim2=2).copy_(forget)
+        return torch.cat((leave * seen, cell), -1), found
+
 
 @dataclass(frozen=True)
 class PackedGaussian:

@@ -99,7 +99,7 @@ class FrozenTransition:
         z' = D x for x = (z, u) and D = sum_m alpha_m D_m, so that its slope is D + sum_m (D_m x) (d alpha_m / dx)'.
         """
         weights, size, lead = self.weights(state.dtype), state.shape[-1], state.shape[:-1]
-        control = weights.scaled(action).flatten(0, -2)
+        control = weights.scaled(action).reshape(-1, action.shape[-1])
         inputs = torch.cat((state.reshape(-1, size), control), -1)
         values, slopes = inputs, torch.cat((weights.state_in, weights.control_in)).T
         values = torch.addmm(weights.bias_in, inputs, slopes.T)

@@ -12,6 +12,7 @@ from latentrl.networks.dense import DiagonalGaussianMLP
 from latentrl.numerics.distributions import DiagonalGaussian
 from latentrl.numerics.feedback import follow_feedback
 from latentrl.numerics.rolling import all_recorded
+from latentrl.numerics.slopes import slopes
 
 BLOCK = 512
 """Roll-outs done together: what a step reads and writes then stays in a core's cache."""
@@ -79,17 +80,17 @@ class FrozenResidual:
     def jacobians(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Slopes of the mean in the state ``[..., Dz, Dz]`` and the action ``[..., Dz, Du]``; no gradient."""
         size, lead = state.shape[-1], state.shape[:-1]
-        controls = (action / self._scale).flatten(0, -2)
+        controls = (action / self._scale).reshape(-1, action.shape[-1])
         if not all_recorded(controls):
             return self._differentiated(state, action)
         (first, shift), *others = self._means(state.dtype, size)
         values = torch.addmm(shift.T, torch.cat((state.reshape(-1, size), controls), -1), first.T)
-        slopes = first.expand(len(values), -1, -1)
+        found = first.expand(len(values), -1, -1)
         for weight, bias in others:
-            slopes = weight @ (slopes * (values > 0).unsqueeze(-1))
+            found = weight @ (found * (values > 0).unsqueeze(-1))
             values = torch.addmm(bias.T, values.relu(), weight.T)
-        by_state = slopes[..., :size] + torch.eye(size, dtype=slopes.dtype, device=slopes.device)
-        by_action = slopes[..., size:] / self._scale
+        by_state = found[..., :size] + torch.eye(size, dtype=found.dtype, device=found.device)
+        by_action = found[..., size:] / self._scale
         return by_state.reshape(*lead, size, size), by_action.reshape(*lead, size, -1)
 
     @torch.no_grad()
@@ -111,12 +112,7 @@ class FrozenResidual:
         """The slopes of what is continued beyond the recorded actions, by automatic differentiation."""
         own = next(self._network.parameters()).dtype
         network = self._network if state.dtype == own else copy.deepcopy(self._network).to(state.dtype)
-        with torch.inference_mode(False), torch.enable_grad():
-            before, taken = state.clone().requires_grad_(), action.clone().requires_grad_()
-            outputs = continued(network, before, taken / self._scale).mean.unbind(-1)
-            rows = [torch.autograd.grad(one.sum(), (before, taken), retain_graph=True) for one in outputs]
-        by_state, by_action = (torch.stack(column, -2) for column in zip(*rows, strict=True))
-        return by_state, by_action
+        return slopes(lambda before, taken: continued(network, before, taken / self._scale).mean, state, action)
 
     def _means(self, dtype: torch.dtype, size: int) -> list[tuple[Tensor, Tensor]]:
         """Weights ``[n_out, n_in]`` and biases ``[n_out, 1]`` of all layers; of the last what the means need."""

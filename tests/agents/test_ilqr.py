@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentrl.agents.planners import CEM, ILQR, CEMOptions, ILQROptions, derivatives
+from latentrl.agents.planners import CEM, ILQR, CEMOptions, ILQROptions
 from latentrl.agents.planners.common import path_rewards
 from latentrl.agents.planners.derivatives import (
     LinearSteps,
@@ -25,6 +25,7 @@ from latentrl.agents.planners.riccati import backward_pass, solve_box
 from latentrl.models import build
 from latentrl.models.spec import DataSpec
 from latentrl.numerics.distributions import DiagonalGaussian
+from latentrl.numerics.slopes import MANY
 from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
 from latentrl.support.compiling import can_compile
@@ -206,7 +207,7 @@ class Guarded(torch.autograd.Function):
 @pytest.mark.parametrize("lead", [(), (4,), (2, 3)])
 @pytest.mark.parametrize("part", ["state", "action", "guarded"])
 def test_jacobians_of_many_dimensions_by_what_the_mean_depends_on(part: str, lead: tuple[int, ...]) -> None:
-    size = derivatives.MANY
+    size = MANY
     mix = torch.randn(2, size, generator=torch.Generator().manual_seed(0))
 
     class OneSided:

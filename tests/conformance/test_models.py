@@ -18,6 +18,7 @@ from latentrl.models import MODELS, build
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameEncoder, RunsBackend
 from latentrl.models.spec import DataSpec
+from latentrl.numerics.slopes import slopes
 from latentrl.objectives import OBJECTIVES
 from latentrl.objectives.base import ObjectiveSettings
 from latentrl.objectives.elbo import ELBO
@@ -28,7 +29,7 @@ from latentrl.runs.tensors import write_tensors
 from latentrl.support.files import write_json
 from latentrl.training.building import trainer_for
 from latentrl.training.settings import TrainSettings
-from latentrl.types import Belief, Dynamics, Filter, Sequences
+from latentrl.types import Belief, Dynamics, Filter, Sequences, SmoothDynamics
 from tests.conformance.planners import with_horizon
 
 
@@ -247,6 +248,24 @@ def test_gradients_flow_through_the_transition_to_the_actions(model: WorldModel)
     action = torch.zeros(4, ACTIONS, requires_grad=True)
     model.transition(torch.randn(4, model.state_size), action).mean.sum().backward()
     assert action.grad is not None and action.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("largest", [1.0, 4.0], ids=["as recorded", "beyond"])
+@pytest.mark.parametrize("shape", [(), (2, 3)])
+def test_slopes_that_dynamics_know_are_those_of_their_transition(
+    model: WorldModel, shape: tuple[int, ...], largest: float
+) -> None:
+    g = torch.Generator().manual_seed(0)
+    state = torch.randn(*shape, model.state_size, generator=g)
+    action = largest * 2.0 * (2 * torch.rand(*shape, ACTIONS, generator=g) - 1)
+    for dynamics in (model, model.requires_grad_(False).frozen()):
+        if not isinstance(dynamics, SmoothDynamics):
+            continue
+        with torch.inference_mode():
+            by_state, by_action = dynamics.jacobians(state, action)
+        expected = slopes(lambda *inputs, of=dynamics: of.transition(*inputs).mean, state, action)
+        torch.testing.assert_close((by_state, by_action), expected, rtol=1e-4, atol=1e-5)
+        assert not by_state.requires_grad and not by_action.requires_grad
 
 
 LOW, HIGH = torch.tensor([-2.0, -3.0]), torch.tensor([2.0, 3.0])

@@ -32,6 +32,19 @@ def test_a_step_takes_any_leading_shape() -> None:
     torch.testing.assert_close(whole[1, 2], recurrence.step(inputs[1, 2], memory[1, 2]))
 
 
+def test_a_steps_slopes_are_those_of_autograd() -> None:
+    recurrence, inputs = make()
+    recurrence.double()
+    memory = torch.randn(4, recurrence.memory_size, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    given = inputs[:, 0].double()
+    with torch.inference_mode():
+        following, slopes = recurrence.step_jacobian(given, memory)
+    for i in range(len(given)):
+        expected = torch.autograd.functional.jacobian(recurrence.step, (given[i], memory[i]))
+        torch.testing.assert_close(slopes[i], torch.cat(expected, 1))
+        torch.testing.assert_close(following[i], recurrence.step(given[i], memory[i]))
+
+
 def test_a_packed_state_is_random_in_front_and_known_behind() -> None:
     latent = DiagonalGaussian(torch.tensor([1.0, 2.0]).expand(20_000, -1), torch.tensor([0.04, 0.0]))
     packed = PackedGaussian(latent, torch.tensor([5.0]).expand(20_000, -1))

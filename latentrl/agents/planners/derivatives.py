@@ -1,11 +1,7 @@
-"""Local models for iLQR: dynamics to first order, a reward to second, for many points at once.
-
-The points do not touch each other: a sum over them has the gradients of all of them.
-"""
+"""Local models for iLQR: dynamics to first order, a reward to second, for many points at once."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -13,10 +9,8 @@ import torch
 from torch import Tensor
 
 from latentrl.agents.planners.common import path_rewards
+from latentrl.numerics.slopes import gradients, slopes
 from latentrl.types import ConcaveReward, Dynamics, Reward, SmoothDynamics
-
-MANY = 16
-"""Dimensions of a state that are gone back from at once: a model's memory has a hundred."""
 
 
 class LinearSteps(NamedTuple):
@@ -36,47 +30,19 @@ class QuadraticReward(NamedTuple):
 def jacobians(dynamics: Dynamics, state: Tensor, action: Tensor) -> LinearSteps:
     """Exact Jacobians of the transition's mean at ``state [..., Dz]`` and ``action [..., Du]``.
 
-    By automatic differentiation where the dynamics do not know them: backwards from each of the Dz, all at once where
-    they are many.
+    By automatic differentiation where the dynamics do not know them.
     """
     if isinstance(dynamics, SmoothDynamics):
         return LinearSteps(*dynamics.jacobians(state, action))
-    with torch.inference_mode(False), torch.enable_grad():
-        inputs = [tensor.clone().requires_grad_() for tensor in (state, action)]
-        mean = dynamics.transition(*inputs).mean
-        if mean.shape[-1] >= MANY and mean.requires_grad:
-            # What a user wrote by hand need not take many gradients at once: then it is asked for each.
-            with suppress(Exception):
-                return _all_at_once(mean, inputs)
-        rows = [_gradient(output, inputs) for output in mean.unbind(-1)]
-    by_state, by_action = (torch.stack(column, -2) for column in zip(*rows, strict=True))
-    return LinearSteps(by_state, by_action)
-
-
-def _all_at_once(mean: Tensor, inputs: list[Tensor]) -> LinearSteps:
-    size = mean.shape[-1]
-    each = torch.eye(size, dtype=mean.dtype, device=mean.device).view(size, *[1] * (mean.dim() - 1), size)
-    found = torch.autograd.grad(
-        mean,
-        inputs,
-        each.expand(size, *mean.shape),
-        retain_graph=True,
-        is_grads_batched=True,
-        allow_unused=True,
-    )
-    # PyTorch would fill in a zero for each input, not for each of the gradients.
-    filled = (
-        tensor.new_zeros(size, *tensor.shape) if one is None else one for one, tensor in zip(found, inputs, strict=True)
-    )
-    return LinearSteps(*(one.movedim(0, -2) for one in filled))
+    return LinearSteps(*slopes(lambda *inputs: dynamics.transition(*inputs).mean, state, action))
 
 
 def quadratic(reward: Reward, state: Tensor, action: Tensor) -> QuadraticReward:
     """The reward's expansion at ``state [..., Dz]`` and ``action [..., Du]``, by automatic differentiation."""
     with torch.inference_mode(False), torch.enable_grad():
         inputs = [tensor.clone().requires_grad_() for tensor in (state, action)]
-        gradient = torch.cat(_gradient(reward(*inputs), inputs, keep=True), -1)
-        rows = [torch.cat(_gradient(entry, inputs), -1) for entry in gradient.unbind(-1)]
+        gradient = torch.cat(gradients(reward(*inputs), inputs, keep=True), -1)
+        rows = [torch.cat(gradients(entry, inputs), -1) for entry in gradient.unbind(-1)]
     hessian = torch.stack(rows, -2)
     return QuadraticReward(gradient.detach(), 0.5 * (hessian + hessian.mT))
 
@@ -102,14 +68,3 @@ def concave(reward: QuadraticReward) -> QuadraticReward:
     gradient, hessian = reward.gradient.nan_to_num(0.0, 0.0, 0.0), reward.hessian.nan_to_num(0.0, 0.0, 0.0)
     values, vectors = torch.linalg.eigh(hessian)
     return QuadraticReward(gradient, (vectors * values.clamp(max=0.0).unsqueeze(-2)) @ vectors.mT)
-
-
-def _gradient(output: Tensor, inputs: list[Tensor], keep: bool = False) -> list[Tensor]:
-    """Gradients of each entry of ``output [...]`` by its own inputs; zero where it does not depend on them."""
-    if not output.requires_grad:
-        return [torch.zeros_like(tensor) for tensor in inputs]
-    return list(
-        torch.autograd.grad(
-            output.sum(), inputs, create_graph=keep, retain_graph=True, allow_unused=True, materialize_grads=True
-        )
-    )

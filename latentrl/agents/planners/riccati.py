@@ -66,7 +66,9 @@ def backward_pass(
         # The value of *this* affine policy under the unregularised model, Tassa et al. (2012), Eq. 11.
         policy = torch.cat((identity, feedback), 1)
         slope = policy.mT @ torch.baddbmm(q, q_all[:, :, size:], change)
-        curvature = policy.mT @ q_all @ policy
+        # policy' q_all policy, of whose blocks only that of the state is large.
+        crossed = feedback.mT @ torch.baddbmm(q_all[:, size:, :size], q_uu, feedback, alpha=0.5)
+        curvature = q_all[:, :size, :size] + crossed + crossed.mT
         curvature = 0.5 * (curvature + curvature.mT)
         changes.append(change)
         feedbacks.append(feedback)
