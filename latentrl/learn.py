@@ -73,15 +73,15 @@ def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
     settings = _settings(options, kind, goal)
     model = load_model(options.run).requires_grad_(False)
     bounds = _bounds(options, model)
-    for warning in repeated(options.run):
-        say(f"warning: {warning}", flush=True)
-    _warn_of_large_actions(options, model)
     try:
         learner, target = _learner(options, kind, goal, settings, model, bounds)
     except UserError:
         raise
     except ValueError as error:
         raise UserError(f"--policy {options.policy} --input {options.input}: {error}") from error
+    for warning in repeated(options.run):
+        say(f"warning: {warning}", flush=True)
+    _warn_of_large_actions(options, model)
     for doubt in doubts(goal, model, options.run) or _far(text, goal, target, model):
         say(f"warning: {doubt}", flush=True)
     notes: dict[str, object] = {

@@ -12,6 +12,7 @@ from latentrl.goals.base import Goal
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameDecoder, FrameEncoder
 from latentrl.models.over_data import redraw_errors
+from latentrl.runs.reach import beyond
 from latentrl.runs.warned import figure
 from latentrl.types import is_image_shape
 
@@ -19,6 +20,8 @@ REDRAWN = "redrawn_worst"
 """Among a run's figures: see :func:`latentrl.metrics.held_out.held_out_figures`."""
 DOUBTS = "doubts"
 """Among the figures of an evaluation: what was said of its goal, by :func:`doubts`, and of its environment."""
+TOLD = 3
+"""Readings that are named, of those that lie beyond the data."""
 UNLIKE = 2.0
 """Times the worst of held-out frames: above it a goal is like none of them."""
 
@@ -26,11 +29,12 @@ UNLIKE = 2.0
 def doubts(goal: Goal, model: WorldModel, run: Path, data: Path | None = None) -> list[str]:
     """What is to be said of a goal that is unlike all that was seen; nothing of others, and where it cannot be told.
 
-    The goal is drawn from where the model encodes it. What is as the data has it is redrawn about as well as they are.
+    Readings are to lie within what the data's reach. Else the goal is drawn from where a model of single frames encodes
+    it: what is as the data has it is redrawn about as well as they are.
 
     Args:
         goal: one position, in a picture or in readings; of others nothing is said.
-        model: the run's model, of single frames.
+        model: the run's model.
         run: its run folder, whose figures say how well held-out frames are redrawn.
         data: the data folder that recorded goals are taken from; the one that the run was trained on if None.
 
@@ -45,6 +49,13 @@ def doubts(goal: Goal, model: WorldModel, run: Path, data: Path | None = None) -
 
 def doubts_of(observations: Tensor, model: WorldModel, run: Path, name: str) -> list[str]:
     """:func:`doubts` of raw ``observations [N, *shape]``, which are called ``name``."""
+    far = beyond(observations, run)
+    if far:
+        more = f" (and {len(far) - TOLD} more readings)" if len(far) > TOLD else ""
+        return [
+            f"{name}: is beyond all that the model was trained on: {'; '.join(far[:TOLD])}{more}, counted from 0; is "
+            "it in the units of the data, and in their order?"
+        ]
     usual = figure(run, REDRAWN)
     if usual is None or not (isinstance(model, FrameEncoder) and isinstance(model, FrameDecoder)):
         return []

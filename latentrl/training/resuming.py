@@ -30,6 +30,7 @@ from latentrl.runs.folder import (
     without_goal,
 )
 from latentrl.runs.opening import check_resumable
+from latentrl.runs.reach import REACH, reach_of
 from latentrl.runs.schema import KEYS, SCHEMA, VERSION, keys_of
 from latentrl.runs.versions import describe_environment
 from latentrl.support.commands import command
@@ -298,6 +299,9 @@ def write_settings(situation: Situation, recipe: Recipe, training: Training, dat
         THREADS: torch.get_num_threads(),
         PROCESSES: training.trainer.processes.count,
     }
+    reach = reach_of(data)
+    if reach is not None:
+        content[REACH] = reach
     write_json(path, {**content, KEYS: keys_of(content)})
 
 

@@ -29,7 +29,9 @@ from latentrl.models.base import WorldModel
 from latentrl.models.ekvae import EKVAE, EKVAESettings
 from latentrl.models.spec import DataSpec
 from latentrl.numerics.distributions import DiagonalGaussian
-from latentrl.runs.folder import load_model
+from latentrl.runs.folder import SETTINGS, load_model
+from latentrl.runs.reach import REACH
+from latentrl.support.files import write_json
 from latentrl.types import Sequences
 
 
@@ -62,6 +64,19 @@ def test_a_goal_beyond_the_data_is_drawn_worse_than_any_of_it(tmp_path: Path) ->
     assert not _said(tmp_path, [0.3, -0.9]) and not _said(tmp_path, [1.15, 1.15])
     (said,) = _said(tmp_path, [1.0, 3.0])
     assert "off by 1.4 (root mean square), held-out readings by 0.1 at most" in said and "goal.json" in said
+
+
+def test_readings_beyond_what_the_data_reach_are_named_in_any_model(tmp_path: Path) -> None:
+    """The range tells it before a drawing does, and where none can be drawn."""
+    write_json(tmp_path / SETTINGS, {REACH: {"least": [-1.0, -1.0], "largest": [1.0, 1.0]}})
+    path = tmp_path / "goal.json"
+    path.write_text("[0.5, 180.0]")
+    rssm = build("rssm", DataSpec((2,), "float32", 1, (1.0,)), {})
+    assert isinstance(rssm, WorldModel)
+    for model in (_square(), rssm):
+        (said,) = doubts(parse_goal(str(path)), model, _run(tmp_path, 0.1))
+        assert "beyond all" in said and "reading 1 is 180, and the data's reach from -1 to 1" in said
+    assert not _said(tmp_path, [0.5, 1.1])
 
 
 def test_nothing_is_said_where_it_cannot_be_told(tmp_path: Path) -> None:
