@@ -253,9 +253,21 @@ def _not_there(folder: Path, error: OSError) -> str:
     if not isinstance(error, FileNotFoundError):
         return f"{folder / METADATA} cannot be read ({error.strerror}): change its permissions, or give another folder"
     if os.path.isdir(folder):
+        trained_on = _data_of_run(folder)
+        if trained_on is not None:
+            return f"{folder} is no data folder but a run's, whose data is in {trained_on}: give that"
         example = command("collect", "--out", f"{folder}-data")
         return f"{folder} is no data folder (it has no {METADATA}): give another, or make one with {example}"
     return f"{folder} is no data folder (it has no {METADATA}): make one with {command('collect', '--out', folder)}"
+
+
+def _data_of_run(folder: Path) -> str | None:
+    """Where the data of a run is that was trained in ``folder``; None where there is none, or nothing says."""
+    try:
+        found = json.loads((Path(folder) / "settings.json").read_text(encoding="utf-8"))["options"]["data"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _open(folder: Path, split: str, metadata: Mapping[str, Any]) -> Split:

@@ -191,6 +191,7 @@ def test_a_link_in_place_of_the_mapped_copy_is_not_followed(
         ("file", r"is a file, not a data folder"),
         ("dangling", r"is a link to .*, which does not exist"),
         ("empty", r"is no data folder \(it has no metadata\.json\): give another, or make one with"),
+        ("a run", r"is no data folder but a run's, whose data is in data/mine: give that"),
         ("below a file", r"cannot be read \(Not a directory\)"),
         ("long", r"cannot be read \(File name too long\)"),
     ],
@@ -203,6 +204,9 @@ def test_what_is_no_data_folder_is_told(tmp_path: Path, kind: str, message: str)
         path.symlink_to(tmp_path / "nowhere")
     elif kind == "empty":
         path.mkdir()
+    elif kind == "a run":
+        path.mkdir()
+        (path / "settings.json").write_text('{"options": {"data": "data/mine"}}')
     elif kind == "below a file":
         path.write_text("")
         path = path / "data"
