@@ -72,6 +72,7 @@ GROUPS = (
             "untold_motion": "share of lasting motion, untold (best: 0)",
             "untold_share": "share of what is seen, untold (best: 0)",
             "undrawn_share": "share of what varies, not drawn (best: 0)",
+            "redrawn_worst": "worst frame drawn again, RMS error",
             "active_units": "dimensions in use",
         },
     ),

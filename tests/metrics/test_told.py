@@ -5,9 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
+from latentrl.goals.doubts import REDRAWN
+from latentrl.metrics.held_out import held_out_figures
 from latentrl.metrics.told import told
+from latentrl.models import build
+from latentrl.models.base import WorldModel
+from latentrl.models.spec import DataSpec
 from latentrl.shipped.entries import HOME
+from latentrl.types import Sequences
 
 OF_A_STATIC_MODEL = {
     "r2_angle": 0.9829,
@@ -61,3 +68,13 @@ def test_each_stands_below_what_it_is() -> None:
         "new 2",
     ]
     assert told({}) == []
+
+
+def test_what_a_training_measures_today_has_a_name() -> None:
+    """Shipped runs are of before the newest figures."""
+    torch.manual_seed(0)
+    observations = torch.rand(12, 9, 4, 4, 1, generator=torch.Generator().manual_seed(1)).mul(255).to(torch.uint8)
+    model = build("ekvae", DataSpec((4, 4, 1), "uint8", 1, (1.0,)), {"hidden": (8,)}).eval()
+    assert isinstance(model, WorldModel)
+    figures = held_out_figures(model, Sequences(observations, torch.zeros(12, 8, 1)), {}, ())
+    assert REDRAWN in figures and "others" not in [line.strip() for line in told(figures)]
