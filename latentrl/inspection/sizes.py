@@ -29,6 +29,8 @@ ABOVE_NOISE = 20.0
 """How many times what noise adds to a squared distance neighbours should be apart: the nearest are chosen by noise."""
 MOST = 6
 """Dimensions that so few frames can tell."""
+BETWEEN = 0.3
+"""How far a measured dimension is from the next whole number, at least, to be told as between two."""
 
 
 class Coordinates(NamedTuple):
@@ -98,6 +100,19 @@ def estimate_sizes(frames: Frames) -> tuple[Sizes, Coordinates | None]:
         size = min(2 * positions, max(positions, size))
     velocities, readings = count_velocities(frames, positions), not is_image(frames.sequences.observations)
     return Sizes(dimension, positions, size, velocities, found is not None, readings), found
+
+
+def advice_on_sizes(sizes: Sizes) -> list[str]:
+    """What to think of where the measured dimension is no whole number; nothing where it nearly is one."""
+    less, more = math.floor(sizes.dimension), math.ceil(sizes.dimension)
+    if sizes.readings or less < 1 or min(sizes.dimension - less, more - sizes.dimension) < BETWEEN:
+        return []
+    return [
+        f"frames lie on {sizes.dimension:.1f} dimensions, between {less} and {more}: what is small in the pictures is "
+        "hardly measured; count what can move on its own (joints, places, headings) and trust that: train "
+        f"--position-size {more} or more, one more for each angle that turns around, and twice that as --state-size; "
+        "pictures that show it larger help more (collect --crop, --pixels)"
+    ]
 
 
 def measured_dimension(points: Tensor, groups: Tensor, squared_noise: float) -> float:

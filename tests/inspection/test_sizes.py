@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from latentrl.inspection.frames import look_at
-from latentrl.inspection.sizes import estimate_sizes, measured_dimension
+from latentrl.inspection.sizes import Sizes, advice_on_sizes, estimate_sizes, measured_dimension
 from latentrl.types import Sequences
 from tests.inspection.systems import drawn, driven, joints, noisy, spring, table, turned, wheel, wheels
 from tests.table import recorded
@@ -72,3 +72,19 @@ def test_readings_lie_on_no_more_dimensions_than_they_are() -> None:
     assert measured_dimension(points, owner, frames.squared_noise) > 3.5
     sizes = estimate_sizes(frames)[0]
     assert (sizes.dimension, sizes.positions, sizes.position_size) == (3.0, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("dimension", "readings", "said"),
+    [
+        (2.4, False, "--position-size 3 or more"),
+        (1.65, False, "--position-size 2"),
+        (2.1, False, None),
+        (2.8, False, None),
+        (0.6, False, None),
+        (2.4, True, None),
+    ],
+)
+def test_a_dimension_between_two_numbers_is_told_as_such(dimension: float, readings: bool, said: str | None) -> None:
+    found = advice_on_sizes(Sizes(dimension, max(1, round(dimension)), 2, 2, True, readings))
+    assert (not found) if said is None else (said in found[0] and f"{dimension:.1f} dimensions" in found[0])
