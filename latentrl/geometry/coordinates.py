@@ -19,7 +19,7 @@ HARMONICS = 2
 """Leading coordinates that are looked at, for each that is wanted: some are harmonics of others."""
 
 
-def read_coordinates(observations: Tensor, count: int, directions: int | None = None) -> Tensor:
+def read_coordinates(observations: Tensor, count: int, directions: int | None = None, searched: bool = False) -> Tensor:
     """The leading coordinates of pictures, or others where those do not tell them apart, by
     :func:`telling_coordinates`, or bend what is round, by :func:`round_coordinates`.
 
@@ -27,16 +27,18 @@ def read_coordinates(observations: Tensor, count: int, directions: int | None = 
         observations: ``[N, T, H, W, C]`` uint8.
         count: coordinates.
         directions: in which a picture's position moves, the velocities of a model; as many as coordinates if None.
+        searched: whether it is known that :func:`telling_coordinates` has none: the search is not repeated.
 
     Returns:
         ``[N, T, count]`` float32, each of unit variance.
     """
-    landmarks = _landmarks(observations)
-    telling = _telling(observations, count, landmarks)
+    may_be_round = (count, directions) == AROUND
+    landmarks = None if searched and not may_be_round else _landmarks(observations)
+    telling = None if searched else _telling(observations, count, landmarks)
     if telling is not None:
         return telling.to(observations.device)
     leading = leading_coordinates(observations, count)
-    if landmarks is None or (count, directions) != AROUND:
+    if landmarks is None or not may_be_round:
         return leading
     around = round_coordinates(landmarks, leading.cpu())
     return leading if around is None else around.to(leading)

@@ -48,12 +48,17 @@ def build_objective(situation: Situation, settings: TrainSettings) -> Objective:
     return OBJECTIVES[options.objective](ObjectiveSettings(situation.kappa**2, annealing, period, situation.static))
 
 
-def first_target(model: GenerativeModel, data: Sequences, settings: TrainSettings, count: int) -> PositionTarget:
-    """Where the position is to be at first: at ``count`` coordinates that are read off pictures, unless on a chart."""
+def first_target(
+    model: GenerativeModel, data: Sequences, settings: TrainSettings, count: int, searched: bool = False
+) -> PositionTarget:
+    """Where the position is to be at first: at ``count`` coordinates that are read off pictures, unless on a chart.
+
+    ``searched``: see :func:`~latentrl.geometry.coordinates.read_coordinates`.
+    """
     wanted = settings.alignment > 0 and not settings.warm_start and is_image(data.observations)
     if not wanted or not has_position(model):
         return PositionTarget()
-    components = read_coordinates(data.observations, count, model.latent_size - count)
+    components = read_coordinates(data.observations, count, model.latent_size - count, searched)
     return PositionTarget(components.to(next(model.parameters()).device))
 
 
@@ -96,7 +101,7 @@ def build_trainer(
     model = build_model(situation, recipe, seed)
     if target is None:
         # The option, not the model's: a KVAE's z may have no dimensions of the position's own.
-        target = first_target(model, situation.data, settings, situation.options.position_size)
+        target = first_target(model, situation.data, settings, situation.options.position_size, situation.searched)
     objective = build_objective(situation, settings)
     loosen = situation.options.kappa is None
     return trainer_for(model, objective, situation.data, settings, seed, target, loosen, processes), target

@@ -53,6 +53,7 @@ class Situation:
         kappa: bound of the constraint, root mean squared error per observation dimension.
         charted: the chart that the model is to start on, if blurred pictures do not tell all of its position.
         no_chart: why there is none, though there should be.
+        searched: whether coordinates that tell more than the leading ones were looked for, and there are none.
         each_reading: whether every reading counts by its own deviation, where they are standardised.
         standardised: why observations are standardised, or not; None where that was given, or the model knows no such
             thing.
@@ -68,6 +69,7 @@ class Situation:
     kappa: float
     charted: Charted | None = None
     no_chart: str | None = None
+    searched: bool = False
     standardised: str | None = None
     each_reading: bool = False
 
@@ -194,7 +196,9 @@ def _with_chart(situation: Situation) -> Situation:
     except NoChartError as error:
         situation = replace(situation, no_chart=f"{options.data}: {error}")
     telling = telling_coordinates(data.observations, count)
-    return situation if telling is None else replace(situation, charted=Charted(data, telling, straight=False))
+    if telling is None:
+        return replace(situation, searched=True)
+    return replace(situation, charted=Charted(data, telling, straight=False))
 
 
 def read_chart(data: Sequences, count: int) -> Charted:

@@ -78,6 +78,7 @@ def test_a_dented_ring_is_drawn_to_a_circle_and_a_round_one_stays() -> None:
         assert (found is not None) is dent
         read = read_coordinates(pictures, 2, 1)
         assert torch.equal(read, leading if found is None else found)
+        assert torch.equal(read_coordinates(pictures, 2, 1, searched=True), read)
         if found is None:
             continue
         assert found.shape == (100, 15, 2) and found.dtype == torch.float32

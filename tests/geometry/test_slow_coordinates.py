@@ -75,6 +75,7 @@ def test_where_leading_coordinates_tell_everything_they_stay() -> None:
     assert Landmarks(pictures).untold(leading_coordinates(pictures, 2)) < ENOUGH
     assert torch.equal(read_coordinates(pictures, 2), leading_coordinates(pictures, 2))
     assert telling_coordinates(pictures, 2) is None
+    assert torch.equal(read_coordinates(pictures, 2, searched=True), leading_coordinates(pictures, 2))
 
 
 def test_equal_frames_are_one_landmark(far: tuple[Tensor, Tensor]) -> None:

@@ -81,10 +81,12 @@ def test_with_fewer_velocities_it_does_too_and_is_told_that_more_would_serve(
 
 
 def test_a_model_that_cannot_begin_there_does_not(far: tuple[Sequences, torch.Tensor]) -> None:
-    assert situation(far[0], model="dks").charted is None
+    other = situation(far[0], model="dks")
+    assert other.charted is None and not other.searched
 
 
 def test_pictures_that_leading_coordinates_tell_need_no_start() -> None:
     angle = torch.linspace(0, 6.28, 1500).view(150, 10)
     ring = drawn(0.5 * torch.stack((angle.sin(), angle.cos()), -1), 16, 16)
-    assert situation(Sequences(ring, torch.zeros(150, 9, 1))).charted is None
+    found = situation(Sequences(ring, torch.zeros(150, 9, 1)))
+    assert found.charted is None and found.searched, "what was looked for once is not looked for again"
