@@ -5,6 +5,10 @@ Where a frame is missing, the belief is predicted and nothing else: its uncertai
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,13 +30,22 @@ class LatentAgent:
             nothing else: see :meth:`act`.
         controller: turns the belief into an action.
         device: where the model is.
+        doubt: what is to be said of observations ``[N, ...]`` that are unlike all that the model was trained on, None
+            of others; it is said once, as Python warns.
     """
 
     model: Filter
     controller: Controller
     device: torch.device
 
-    def __init__(self, model: Filter, controller: Controller, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        model: Filter,
+        controller: Controller,
+        device: torch.device | str = "cpu",
+        doubt: Callable[[NDArray[Any]], str | None] | None = None,
+    ) -> None:
+        self._doubt = doubt
         self.model, self.controller, self.device = model, controller, torch.device(device)
         self._expected = Expected.by(model)
         self._belief: Belief | None = None
@@ -72,6 +85,7 @@ class LatentAgent:
         arrived = _arrived(seen, len(frames))
         if self._expected is not None:
             self._expected.check_numbers(frames, arrived)
+        self._warn_once(frames if arrived is None else frames[arrived])
         # A camera's own buffer may be one that nobody else may write to, which torch warns of.
         frame = torch.from_numpy(np.require(frames, requirements=("C", "W"))).to(self.device)
         mask = None if arrived is None else torch.from_numpy(arrived).to(self.device)
@@ -89,6 +103,13 @@ class LatentAgent:
         self._action = self.controller(Belief(self._belief.mean.float(), self._belief.covariance.float()))
         action = self._action.cpu().numpy().astype(np.float32)
         return action[0] if single else action
+
+    def _warn_once(self, frames: NDArray[Any]) -> None:
+        said = None if self._doubt is None else self._doubt(frames)
+        if said is not None:
+            self._doubt = None
+            # Of the line that calls `act`, which inference mode wraps.
+            warnings.warn(said, UserWarning, stacklevel=4)
 
 
 def _arrived(seen: NDArray[np.bool_] | bool | None, count: int) -> NDArray[np.bool_] | None:

@@ -32,29 +32,38 @@ def reach_of(data: Sequences[Tensor]) -> dict[str, list[float]] | None:
 
 
 def beyond(observations: Tensor, run: Path) -> list[str]:
-    """Which of ``observations [N, *shape]`` no reading of the run's data comes near, counted from 0: a line for each.
+    """Which of ``observations [N, *shape]`` no reading of the run's data comes near: see :func:`outside`.
 
     Nothing is said in runs of pictures, or from before this was kept.
     """
-    found = _kept(run)
-    rows = observations.flatten(1).double()
-    if found is None or found.shape[1] != rows.shape[1]:
+    reach = kept_reach(run)
+    return [] if reach is None else outside(observations, reach, FAR)
+
+
+def outside(observations: Tensor, reach: Tensor, room: float) -> list[str]:
+    """Readings of ``observations [N, *shape]`` that lie beyond ``reach [2, D]``, counted from 0: a line for each.
+
+    Args:
+        observations: of as many readings as ``reach``; of others nothing is said.
+        reach: the least and the largest of each, see :func:`kept_reach`. What never varied is no yardstick.
+        room: that they may lie beyond it, as a share of what lies between.
+    """
+    rows = observations.flatten(1).to(reach)
+    if reach.shape[1] != rows.shape[1]:
         return []
-    least, largest = found
-    room = FAR * (largest - least)
-    off = (rows < least - room) | (rows > largest + room)
-    # What never varied in the data is no input that a goal could be judged by.
-    columns = (off & (room > 0)).any(0).nonzero().flatten().tolist()
+    least, largest = reach
+    allowed = room * (largest - least)
+    off = (rows < least - allowed) | (rows > largest + allowed)
     worst = ((rows - least).abs() + (rows - largest).abs()).argmax(0)
     return [
         f"reading {column} is {rows[worst[column], column]:.4g}, and the data's reach from {least[column]:.4g} to "
         f"{largest[column]:.4g}"
-        for column in columns
+        for column in (off & (largest > least)).any(0).nonzero().flatten().tolist()
     ]
 
 
-def _kept(run: Path) -> Tensor | None:
-    """The least and the largest ``[2, D]``, float64; None where nothing of the kind is kept."""
+def kept_reach(run: Path) -> Tensor | None:
+    """The least and the largest reading ``[2, D]`` of a run's data, float64; None where nothing of the kind is kept."""
     try:
         found: Any = load_settings(run).get(REACH)
     except UserError:

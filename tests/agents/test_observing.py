@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from types import SimpleNamespace
 from typing import Any
 
@@ -138,3 +139,21 @@ def test_a_camera_s_own_read_only_buffer_is_taken_without_a_warning(recwarn: pyt
 def test_a_filter_that_says_nothing_of_what_it_sees_is_given_everything() -> None:
     assert Expected.by(object()) is None
     assert Expected.by(Watcher()) == Expected((4, 6, 3), np.dtype(np.uint8))
+
+
+def test_what_is_doubted_is_said_once_of_the_line_that_acts_and_of_frames_that_arrived() -> None:
+    model = Watcher((1,), "float32")
+    agent = LatentAgent(
+        model,
+        PolicyController(lambda belief: belief.mean),
+        doubt=lambda seen: "far" if seen.max(initial=0) > 5 else None,
+    )
+    near, far = np.array([[1.0]], np.float32), np.array([[9.0]], np.float32)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        agent.act(near)
+        agent.act(far, seen=False)
+        assert not said
+        agent.act(far)
+        agent.act(far)
+    assert [(str(one.message), one.filename) for one in said] == [("far", __file__)]

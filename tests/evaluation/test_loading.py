@@ -23,8 +23,10 @@ from latentrl.evaluation.run import Run
 from latentrl.evaluation.setting import Setting
 from latentrl.evaluation.trials import GivenGoal, Trial
 from latentrl.rewards.position import PositionReward
-from latentrl.runs.folder import load_model
+from latentrl.runs.folder import SETTINGS, load_model
+from latentrl.runs.reach import REACH
 from latentrl.support.errors import UserError
+from latentrl.support.files import write_json
 from latentrl.types import Agent
 
 
@@ -172,3 +174,12 @@ def test_a_planner_is_told_how_to_measure(pendulum_run: Path) -> None:
     assert given.reward.distance is not None and straight.reward.distance is None
     with pytest.raises(UserError, match="distance geodesic: only planners measure it"):
         load_agent(pendulum_run, agent="policy", distance="geodesic")
+
+
+def test_readings_far_beyond_the_data_are_warned_of_as_they_come(reacher_run: Path) -> None:
+    path = reacher_run / SETTINGS
+    write_json(path, {**json.loads(path.read_text()), REACH: {"least": [-3.0, -3.0], "largest": [3.0, 3.0]}})
+    agent = load_agent(reacher_run, np.array([1.0, 1.2], np.float32), "ilqr")
+    agent.act(np.array([3.5, -3.5], np.float32))
+    with pytest.warns(UserWarning, match="reading 1 is 2000, and the data's reach from -3 to 3"):
+        agent.act(np.array([0.1, 2000.0], np.float32))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from latentrl.runs.folder import SETTINGS
-from latentrl.runs.reach import REACH, beyond, reach_of
+from latentrl.runs.reach import REACH, beyond, outside, reach_of
 from latentrl.support.files import write_json
 from latentrl.types import Sequences
 
@@ -55,3 +55,9 @@ def test_readings_beyond_it_are_named_with_what_the_data_has(tmp_path: Path) -> 
 def test_runs_that_keep_nothing_of_the_kind_say_nothing(tmp_path: Path, reach: object) -> None:
     assert not beyond(torch.tensor([[9.0]]), run(tmp_path, reach))
     assert not beyond(torch.tensor([[9.0]]), tmp_path / "no run")
+
+
+def test_there_is_as_much_room_as_is_asked_for() -> None:
+    reach = torch.tensor([[0.0, 5.0], [2.0, 5.0]], dtype=torch.float64)
+    for place, room, off in ((3.9, 1.0, False), (4.1, 1.0, True), (-2.1, 1.0, True), (2.1, 0.0, True)):
+        assert bool(outside(torch.tensor([[place, 9.0]]), reach, room)) is off
