@@ -79,11 +79,7 @@ def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
         raise
     except ValueError as error:
         raise UserError(f"--policy {options.policy} --input {options.input}: {error}") from error
-    for warning in repeated(options.run):
-        say(f"warning: {warning}", flush=True)
-    _warn_of_large_actions(options, model)
-    for doubt in doubts(goal, model, options.run) or _far(text, goal, target, model):
-        say(f"warning: {doubt}", flush=True)
+    doubted = doubts(goal, model, options.run) or _far(text, goal, target, model)
     notes: dict[str, object] = {
         "policy": options.policy,
         "goal": text,
@@ -101,6 +97,10 @@ def _learned(options: LearnOptions, kind: PolicyKind, name: str) -> Path:
     beside = None if choice is None or choice.tracker == DEFAULT else choice
     unit = "update" if options.policy == "analytic-gradient" else "step"
     with claimed(path), few_threads(), tracked(beside, options.run, notes, path.stem) as tracker:
+        # Not before it is sure to begin: an error is read best alone.
+        for warning in (*repeated(options.run), *doubted):
+            say(f"warning: {warning}", flush=True)
+        _warn_of_large_actions(options, model)
         _say_replaced(options.run, path, text)
         try:
             trackers = () if tracker is None else (tracker,)

@@ -85,20 +85,22 @@ class LatentAgent:
         arrived = _arrived(seen, len(frames))
         if self._expected is not None:
             self._expected.check_numbers(frames, arrived)
-        self._warn_once(frames if arrived is None else frames[arrived])
         # A camera's own buffer may be one that nobody else may write to, which torch warns of.
-        frame = torch.from_numpy(np.require(frames, requirements=("C", "W"))).to(self.device)
+        frames = np.require(frames, requirements=("C", "W"))
+        frame = torch.from_numpy(frames).to(self.device)
         mask = None if arrived is None else torch.from_numpy(arrived).to(self.device)
+        begins = self._belief is None or self._action is None
+        if begins and mask is not None:
+            raise UserError("seen: the first frame of an episode must arrive: a belief begins with an observation")
+        if self._action is not None and len(frame) != len(self._action):
+            raise UserError(
+                f"observation: holds {len(frame)} episodes, but there were {len(self._action)} at the last step; "
+                "reset() begins new ones"
+            )
+        self._warn_once(frames if arrived is None else frames[arrived])
         if self._belief is None or self._action is None:
-            if mask is not None:
-                raise UserError("seen: the first frame of an episode must arrive: a belief begins with an observation")
             self._belief = self.model.initial_belief(frame)
         else:
-            if len(frame) != len(self._action):
-                raise UserError(
-                    f"observation: holds {len(frame)} episodes, but there were {len(self._action)} at the last step; "
-                    "reset() begins new ones"
-                )
             self._belief = filter_seen(self.model, self._belief, self._action, frame, mask)
         self._action = self.controller(Belief(self._belief.mean.float(), self._belief.covariance.float()))
         action = self._action.cpu().numpy().astype(np.float32)

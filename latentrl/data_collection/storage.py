@@ -255,7 +255,9 @@ def _not_there(folder: Path, error: OSError) -> str:
     if os.path.isdir(folder):
         trained_on = _data_of_run(folder)
         if trained_on is not None:
-            return f"{folder} is no data folder but a run's, whose data is in {trained_on}: give that"
+            there = (Path(trained_on) / METADATA).is_file()
+            cure = ": give that" if there else ", which is not there now: give the place where it is"
+            return f"{folder} is no data folder but a run's, whose data was in {trained_on}{cure}"
         example = command("collect", "--out", f"{folder}-data")
         return f"{folder} is no data folder (it has no {METADATA}): give another, or make one with {example}"
     return f"{folder} is no data folder (it has no {METADATA}): make one with {command('collect', '--out', folder)}"

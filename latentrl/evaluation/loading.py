@@ -7,7 +7,7 @@ knows neither goals nor run folders, which stand on floors above its own.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,14 @@ from latentrl.envs import TASKS, tasks_in
 from latentrl.evaluation.agents_by_name import Bounded, goal_learned_for, stored_policy, suits
 from latentrl.evaluation.trials import task_of
 from latentrl.goals.distances import DISTANCES, EUCLID, check_distance
-from latentrl.goals.doubts import TOLD, doubts, doubts_of
+from latentrl.goals.doubts import doubts, doubts_of, listed
 from latentrl.goals.parsing import goal_reward, parse_goal
 from latentrl.goals.picture import ObservedGoals
 from latentrl.models.base import WorldModel
 from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
 from latentrl.runs.folder import goal_beside, goal_of, load_model, load_settings, without_goal
-from latentrl.runs.reach import kept_reach, outside
+from latentrl.runs.reach import Reach, kept_reach, rows_of
 from latentrl.shipped.copies import readable
 from latentrl.support.devices import usable_device
 from latentrl.support.errors import UserError
@@ -106,7 +106,8 @@ def load_agent(
         controller = PlannerController(make_planner(agent, bounds.low, bounds.high, ahead), model.frozen(), reward)
     else:
         raise UserError(f"agent {agent!r}: choose one of policy, random, {', '.join(PLANNERS)}")
-    made = LatentAgent(model.to(on), controller, on, _doubting(folder))
+    reach = kept_reach(folder)
+    made = LatentAgent(model.to(on), controller, on, None if reach is None else _FarOff(reach))
     made.reset(seed)
     for one in told:
         # As Python warns, of the line that gave the goal: here nobody reads what is printed.
@@ -114,22 +115,19 @@ def load_agent(
     return made
 
 
-def _doubting(run: Path) -> Callable[[NDArray[Any]], str | None] | None:
-    """What is said of readings that lie as far beyond a run's data as those reach; None where that is not known."""
-    reach = kept_reach(run)
-    if reach is None:
-        return None
+class _FarOff:
+    """Says that readings lie as far beyond a run's data as those reach; at every step, so that it is quick."""
 
-    def doubt(readings: NDArray[Any]) -> str | None:
-        far = outside(torch.from_numpy(readings), reach, 1.0)
-        if not far:
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self._low, self._high = reach.limits(1.0)
+
+    def __call__(self, readings: NDArray[Any]) -> str | None:
+        rows = rows_of(readings)
+        if rows.shape[1] != len(self._low) or ((rows >= self._low) & (rows <= self._high)).all():
             return None
-        return (
-            f"observation: is far beyond all that the model was trained on: {'; '.join(far[:TOLD])}, counted from 0; "
-            "is it in the units of the data, and in their order? (said once)"
-        )
-
-    return doubt
+        far = self._reach.outside(readings, 1.0)
+        return f"observation: is far beyond all that the model was trained on: {listed(far)} (said once)"
 
 
 def _device(device: torch.device | str, agent: str) -> torch.device:

@@ -3,6 +3,7 @@ not, and a model reads a wrong position off it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from latentrl.goals.base import Goal
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameDecoder, FrameEncoder
 from latentrl.models.over_data import redraw_errors
-from latentrl.runs.reach import beyond
+from latentrl.runs.reach import kept_reach
 from latentrl.runs.warned import figure
 from latentrl.types import is_image_shape
 
@@ -20,6 +21,8 @@ REDRAWN = "redrawn_worst"
 """Among a run's figures: see :func:`latentrl.metrics.held_out.held_out_figures`."""
 DOUBTS = "doubts"
 """Among the figures of an evaluation: what was said of its goal, by :func:`doubts`, and of its environment."""
+NEAR = 0.1
+"""Of what a reading reaches over in the data, that a goal's may lie beyond."""
 TOLD = 3
 """Readings that are named, of those that lie beyond the data."""
 UNLIKE = 2.0
@@ -49,13 +52,10 @@ def doubts(goal: Goal, model: WorldModel, run: Path, data: Path | None = None) -
 
 def doubts_of(observations: Tensor, model: WorldModel, run: Path, name: str) -> list[str]:
     """:func:`doubts` of raw ``observations [N, *shape]``, which are called ``name``."""
-    far = beyond(observations, run)
+    reach = kept_reach(run)
+    far = [] if reach is None else reach.outside(observations.numpy(), NEAR)
     if far:
-        more = f" (and {len(far) - TOLD} more readings)" if len(far) > TOLD else ""
-        return [
-            f"{name}: is beyond all that the model was trained on: {'; '.join(far[:TOLD])}{more}, counted from 0; is "
-            "it in the units of the data, and in their order?"
-        ]
+        return [f"{name}: is beyond all that the model was trained on: {listed(far)}"]
     usual = figure(run, REDRAWN)
     if usual is None or not (isinstance(model, FrameEncoder) and isinstance(model, FrameDecoder)):
         return []
@@ -72,3 +72,9 @@ def doubts_of(observations: Tensor, model: WorldModel, run: Path, name: str) -> 
         f"{name}: is unlike all that the model was trained on: drawn from where the model takes it to be, it is off by "
         f"{error:.2g} (root mean square), held-out {what} by {usual:.2g} at most; {cures}"
     ]
+
+
+def listed(far: Sequence[str]) -> str:
+    """The first of what :meth:`latentrl.runs.reach.Reach.outside` says, and what to look at."""
+    more = f" (and {len(far) - TOLD} more readings)" if len(far) > TOLD else ""
+    return f"{'; '.join(far[:TOLD])}{more}, counted from 0; is it in the units of the data, and in their order?"

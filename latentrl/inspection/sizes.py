@@ -102,16 +102,19 @@ def estimate_sizes(frames: Frames) -> tuple[Sizes, Coordinates | None]:
     return Sizes(dimension, positions, size, velocities, found is not None, readings), found
 
 
-def advice_on_sizes(sizes: Sizes) -> list[str]:
-    """What to think of where the measured dimension is no whole number; nothing where it nearly is one."""
+def words_between(sizes: Sizes) -> list[str]:
+    """What to think of a measured dimension that is no whole number, in a line.
+
+    Nothing where it nearly is one, or where a position of the estimated size has room for one more.
+    """
     less, more = math.floor(sizes.dimension), math.ceil(sizes.dimension)
-    if sizes.readings or less < 1 or min(sizes.dimension - less, more - sizes.dimension) < BETWEEN:
+    near = min(sizes.dimension - less, more - sizes.dimension) < BETWEEN
+    if sizes.readings or near or less < 1 or more > MOST or sizes.position_size >= more:
         return []
     return [
-        f"frames lie on {sizes.dimension:.1f} dimensions, between {less} and {more}: what is small in the pictures is "
-        "hardly measured; count what can move on its own (joints, places, headings) and trust that: train "
-        f"--position-size {more} or more, one more for each angle that turns around, and twice that as --state-size; "
-        "pictures that show it larger help more (collect --crop, --pixels)"
+        f"{sizes.dimension:.1f} lies between {less} and {more}: details of a few pixels can look like more dimensions, "
+        "and what is small in the pictures like none; count what can move on its own (joints, places, headings), and "
+        "trust that"
     ]
 
 

@@ -12,7 +12,7 @@ from latentrl.inspection.actions import Actions, advice_on_actions, measure_acti
 from latentrl.inspection.frames import Frames, look_at
 from latentrl.inspection.motion import Motion, advice_on_motion, measure_motion, words_on_horizon
 from latentrl.inspection.readings import Readings, advice_on_readings, measure_readings
-from latentrl.inspection.sizes import Sizes, advice_on_sizes, estimate_sizes
+from latentrl.inspection.sizes import Sizes, estimate_sizes, words_between
 from latentrl.networks.standardisation import Suggestion, own_units, suggested_standardisation
 from latentrl.support.errors import UserError
 from latentrl.types import Sequences, is_image
@@ -92,7 +92,6 @@ class Inspection:
                 "frames fall into groups with nothing between them: whether a position turns around cannot be told; "
                 "record more, or let episodes start everywhere"
             )
-        found += advice_on_sizes(self.sizes)
         on_motion = advice_on_motion(self.motion, self.noise, self.length, self.repeat)
         return [*found, *on_motion, *advice_on_actions(self.actions)]
 
@@ -197,6 +196,7 @@ def lines(found: Inspection) -> list[str]:
         f"position{'s' * (sizes.positions > 1)}, told without a break by {sizes.position_size} "
         f"number{'s' * (sizes.position_size > 1)}; {sizes.velocities or 'no'} "
         f"velocit{'y' if sizes.velocities == 1 else 'ies'} that frames do not show{_beside(sizes)}",
+        *words_between(sizes),
         "actions " + ", ".join(_range(actions, at) for at in range(len(actions.low))),
         f"actions are held in {actions.held:.0%} of the steps; they act {_shift(actions)}",
         f"a model's networks see {'standardised' if found.standardise.standardise else 'plain'} observations: "

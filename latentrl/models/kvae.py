@@ -371,8 +371,8 @@ class KVAE(FrameAutoencoder, WorldModel):
             found[:, :size, columns] += of_output @ by_position[:, : self.recurrence.hidden]
         by_action = found.new_zeros(len(inputs), self.state_size, controls.shape[-1])
         by_action[:, :size] = mixed[:, :, size:] / self.control_scale
-        by_state, by_action = (one.view(*lead, *one.shape[1:]).to(state.dtype) for one in (found, by_action))
-        return by_state, by_action
+        by_state, by_action = (one.view(*lead, *one.shape[1:]) for one in (found, by_action))
+        return by_state.to(state), by_action.to(action)
 
     def _columns(self, count: int) -> Step:
         """A step of ``count`` states that are columns; for H = identity."""

@@ -268,7 +268,7 @@ class RSSM(ScaledObservations, WorldModel):
     def jacobians(self, state: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Slopes of the mean in the state ``[..., Dz + K, Dz + K]`` and the action ``[..., Dz + K, Du]``; no gradient.
 
-        By automatic differentiation where an action is larger than those of the training data.
+        By automatic differentiation where an action is larger than those of the training data, or not on the processor.
         """
         controls = action / self.control_scale
         if not (is_plain(state) and all_recorded(controls)):
@@ -284,8 +284,9 @@ class RSSM(ScaledObservations, WorldModel):
         by_state[:, size:, :size] = of_memory[..., :size]
         by_state[:, size:, size:] = of_memory[..., size + self.spec.action_size :]
         by_state[:, :size] = of_latent @ by_state[:, size : size + self.recurrence.hidden]
-        by_state, by_action = (one.view(*lead, *one.shape[1:]).to(state.dtype) for one in (by_state, by_action))
-        return by_state, by_action
+        return by_state.view(*lead, *by_state.shape[1:]).to(state), by_action.view(*lead, *by_action.shape[1:]).to(
+            action
+        )
 
     def _columns(self, count: int) -> Step:
         """A step of ``count`` states that are columns, within the training data's controls."""

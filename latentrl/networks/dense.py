@@ -43,6 +43,7 @@ def mlp_jacobian(network: nn.Sequential, inputs: Tensor, outputs: int | None = N
         outputs: of its last layer, the first so many; None: all.
     """
     layers = [layer for layer in network if isinstance(layer, nn.Linear)]
+    assert all(isinstance(layer, nn.Linear | nn.ReLU) for layer in network)
     weights = [layer.weight for layer in layers]
     weights[-1] = weights[-1][:outputs]
     values, active = layers[0](inputs), []

@@ -58,7 +58,7 @@ class Recurrence(nn.Module):
 
     def step_jacobian(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """:meth:`step` for ``inputs [N, n_in]`` and ``memory [N, 2 hidden]``, and its slopes ``[N, 2 hidden, n_in + 2
-        hidden]`` in both, inputs first; no recorded graph."""
+        hidden]`` in both, inputs first; it needs no recorded graph."""
         weight_in, weight_memory, bias_in, bias_memory = self.lstm.parameters()
         h, c = memory.chunk(2, -1)
         gates = linear(inputs, weight_in, bias_in + bias_memory) + linear(h, weight_memory)

@@ -4,25 +4,70 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from latentrl.runs.folder import load_settings
 from latentrl.support.errors import UserError
-from latentrl.types import Sequences, is_image
+from latentrl.types import Sequences, is_image_shape
 
 REACH = "reach"
 """Of a run's settings: the least and the largest of each reading, in the data's units; of pictures nothing."""
-FAR = 0.1
-"""Of what a reading reaches over, that it may lie beyond."""
+ROUNDING = 1e-4
+"""Of a reading's size, that it may vary by and still never varied: it is no yardstick."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far readings reach.
+
+    Attributes:
+        least: of each reading ``[D]``, float64.
+        largest: the same.
+    """
+
+    least: NDArray[np.float64]
+    largest: NDArray[np.float64]
+
+    def limits(self, room: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What readings may be at least and at most ``[D]``; anything where they hardly varied.
+
+        Args:
+            room: that they may lie beyond what they reached, as a share of what lies between.
+        """
+        span = self.largest - self.least
+        varied = span > ROUNDING * np.maximum(np.abs(self.least), np.abs(self.largest))
+        return (
+            np.where(varied, self.least - room * span, -np.inf),
+            np.where(varied, self.largest + room * span, np.inf),
+        )
+
+    def outside(self, readings: NDArray[Any], room: float) -> list[str]:
+        """Readings of ``[N, *shape]`` beyond the `limits`, counted from 0: a line for each, with the farthest of the N.
+
+        Nothing is said of another number of readings.
+        """
+        rows = rows_of(readings)
+        if not len(rows) or rows.shape[1] != len(self.least):
+            return []
+        low, high = self.limits(room)
+        beyond = np.maximum(low - rows, rows - high)
+        worst = beyond.argmax(0)
+        return [
+            f"reading {column} is {rows[worst[column], column]:.4g}, and the data's reach from "
+            f"{self.least[column]:.4g} to {self.largest[column]:.4g}"
+            for column in np.flatnonzero(beyond.max(0) > 0)
+        ]
 
 
 def reach_of(data: Sequences[Tensor]) -> dict[str, list[float]] | None:
     """The least and the largest of each reading of ``data``, as ``settings.json`` keeps them; None of pictures."""
-    if is_image(data.observations):
+    if is_image_shape(tuple(data.observations.shape[2:])):
         return None
     readings = data.observations[data.seen] if isinstance(data.seen, Tensor) else data.observations.flatten(0, 1)
     if not len(readings):
@@ -31,49 +76,23 @@ def reach_of(data: Sequences[Tensor]) -> dict[str, list[float]] | None:
     return {"least": flat.amin(0).tolist(), "largest": flat.amax(0).tolist()}
 
 
-def beyond(observations: Tensor, run: Path) -> list[str]:
-    """Which of ``observations [N, *shape]`` no reading of the run's data comes near: see :func:`outside`.
-
-    Nothing is said in runs of pictures, or from before this was kept.
-    """
-    reach = kept_reach(run)
-    return [] if reach is None else outside(observations, reach, FAR)
-
-
-def outside(observations: Tensor, reach: Tensor, room: float) -> list[str]:
-    """Readings of ``observations [N, *shape]`` that lie beyond ``reach [2, D]``, counted from 0: a line for each.
-
-    Args:
-        observations: of as many readings as ``reach``; of others nothing is said.
-        reach: the least and the largest of each, see :func:`kept_reach`. What never varied is no yardstick.
-        room: that they may lie beyond it, as a share of what lies between.
-    """
-    rows = observations.flatten(1).to(reach)
-    if reach.shape[1] != rows.shape[1]:
-        return []
-    least, largest = reach
-    allowed = room * (largest - least)
-    off = (rows < least - allowed) | (rows > largest + allowed)
-    worst = ((rows - least).abs() + (rows - largest).abs()).argmax(0)
-    return [
-        f"reading {column} is {rows[worst[column], column]:.4g}, and the data's reach from {least[column]:.4g} to "
-        f"{largest[column]:.4g}"
-        for column in (off & (largest > least)).any(0).nonzero().flatten().tolist()
-    ]
-
-
-def kept_reach(run: Path) -> Tensor | None:
-    """The least and the largest reading ``[2, D]`` of a run's data, float64; None where nothing of the kind is kept."""
+def kept_reach(run: Path) -> Reach | None:
+    """What :func:`reach_of` left in a run's settings; None of pictures, and of runs from before this was kept."""
     try:
         found: Any = load_settings(run).get(REACH)
     except UserError:
-        return None
+        return None  # A goal can be told without, and whoever reads the settings for more says what is wrong.
     if not isinstance(found, Mapping):
         return None
     both = [one for one in (found.get("least"), found.get("largest")) if isinstance(one, list)]
     if len(both) < 2 or len(both[0]) != len(both[1]) or not all(_is_finite(number) for one in both for number in one):
         return None
-    return torch.tensor(both, dtype=torch.float64)
+    return Reach(*(np.array(one, np.float64) for one in both))
+
+
+def rows_of(readings: NDArray[Any]) -> NDArray[Any]:
+    """``[N, D]`` of readings ``[N, *shape]``, of none too."""
+    return readings.reshape(len(readings), math.prod(readings.shape[1:]))
 
 
 def _is_finite(number: object) -> bool:

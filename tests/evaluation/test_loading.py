@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +181,17 @@ def test_a_planner_is_told_how_to_measure(pendulum_run: Path) -> None:
 def test_readings_far_beyond_the_data_are_warned_of_as_they_come(reacher_run: Path) -> None:
     path = reacher_run / SETTINGS
     write_json(path, {**json.loads(path.read_text()), REACH: {"least": [-3.0, -3.0], "largest": [3.0, 3.0]}})
-    agent = load_agent(reacher_run, np.array([1.0, 1.2], np.float32), "ilqr")
-    agent.act(np.array([3.5, -3.5], np.float32))
-    with pytest.warns(UserWarning, match="reading 1 is 2000, and the data's reach from -3 to 3"):
+    agent = load_agent(reacher_run, np.array([1.0, 1.2], np.float32), "random")
+    backwards = np.array([3.5, -3.5], np.float32)[::-1]
+    fixed = backwards.copy()
+    fixed.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for near in (backwards, fixed):
+            agent.act(near)
+        agent.act(np.array([0.1, 2000.0], np.float32), seen=False)
+    agent = pickle.loads(pickle.dumps(agent))
+    with pytest.warns(UserWarning, match="reading 1 is 2000, and the data's reach from -3 to 3") as said:
         agent.act(np.array([0.1, 2000.0], np.float32))
+        agent.act(np.array([0.1, 2000.0], np.float32))
+    assert len(said) == 1

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from latentrl.inspection.frames import look_at
-from latentrl.inspection.sizes import Sizes, advice_on_sizes, estimate_sizes, measured_dimension
+from latentrl.inspection.sizes import Sizes, estimate_sizes, measured_dimension, words_between
 from latentrl.types import Sequences
 from tests.inspection.systems import drawn, driven, joints, noisy, spring, table, turned, wheel, wheels
 from tests.table import recorded
@@ -75,16 +75,20 @@ def test_readings_lie_on_no_more_dimensions_than_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dimension", "readings", "said"),
+    ("dimension", "size", "readings", "said"),
     [
-        (2.4, False, "--position-size 3 or more"),
-        (1.65, False, "--position-size 2"),
-        (2.1, False, None),
-        (2.8, False, None),
-        (0.6, False, None),
-        (2.4, True, None),
+        (2.4, 2, False, True),
+        (1.65, 1, False, True),
+        (2.33, 3, False, False),  # there is room for one more
+        (2.1, 2, False, False),
+        (2.8, 2, False, False),
+        (0.6, 1, False, False),
+        (6.5, 6, False, False),
+        (2.4, 2, True, False),
     ],
 )
-def test_a_dimension_between_two_numbers_is_told_as_such(dimension: float, readings: bool, said: str | None) -> None:
-    found = advice_on_sizes(Sizes(dimension, max(1, round(dimension)), 2, 2, True, readings))
-    assert (not found) if said is None else (said in found[0] and f"{dimension:.1f} dimensions" in found[0])
+def test_a_dimension_between_two_numbers_is_told_as_such(
+    dimension: float, size: int, readings: bool, said: bool
+) -> None:
+    found = words_between(Sizes(dimension, max(1, round(dimension)), size, 2, True, readings))
+    assert bool(found) is said and all(f"{dimension:.1f} lies between" in line for line in found)

@@ -153,6 +153,16 @@ def test_a_rollout_is_the_transition_step_by_step(largest: float) -> None:
     torch.testing.assert_close(model.rollout(state[:1], actions), model.rollout(state[:1].expand(7, -1), actions))
 
 
+def test_at_the_largest_recorded_action_slopes_are_those_from_within() -> None:
+    """Automatic differentiation has none there: what an action exceeds the recorded ones by has a kink."""
+    model, g = make_model(), torch.Generator().manual_seed(2)
+    state, scale = 0.5 * torch.randn(7, model.state_size, generator=g), model.control_scale.expand(7, -1)
+    for sign in (-1.0, 1.0):
+        at, within = (model.jacobians(state, share * sign * scale)[1] for share in (1.0, 0.999))
+        torch.testing.assert_close(at, within, rtol=1e-2, atol=1e-4)
+        assert at.abs().max() > 1e-3
+
+
 def test_training_sees_beginnings_of_every_length_and_counts_them_as_whole() -> None:
     model, data = make_model(shortest=2), batch()
     lengths = {drawn_beginning(data, 2, torch.Generator().manual_seed(seed)).length for seed in range(40)}

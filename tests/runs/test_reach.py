@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from latentrl.runs.folder import SETTINGS
-from latentrl.runs.reach import REACH, beyond, outside, reach_of
+from latentrl.runs.reach import REACH, Reach, kept_reach, reach_of
 from latentrl.support.files import write_json
 from latentrl.types import Sequences
 
@@ -25,6 +27,12 @@ def run(folder: Path, reach: object) -> Path:
     return folder
 
 
+def outside(rows: list[list[float]], folder: Path, room: float = 0.1) -> list[str]:
+    reach = kept_reach(folder)
+    assert reach is not None
+    return reach.outside(np.array(rows, np.float32), room)
+
+
 def test_it_is_the_least_and_the_largest_of_what_arrived() -> None:
     assert reach_of(sequences(READINGS)) == {"least": [0.0, -2.0, 5.0], "largest": [1.0, 2.0, 5.0]}
     seen = torch.tensor([[False, True], [True, True]])
@@ -36,16 +44,37 @@ def test_it_is_the_least_and_the_largest_of_what_arrived() -> None:
 
 def test_readings_beyond_it_are_named_with_what_the_data_has(tmp_path: Path) -> None:
     folder = run(tmp_path, reach_of(sequences(READINGS)))
-    assert not beyond(torch.tensor([[0.5, 0.0, 5.0], [1.09, -2.3, 5.0]]), folder), "a tenth of its own reach is near"
-    assert beyond(torch.tensor([[0.5, 0.0, 5.0], [-0.2, 2.5, 5.0]]), folder) == [
+    assert not outside([[0.5, 0.0, 5.0], [1.09, -2.3, 5.0]], folder), "a tenth of its own reach is near"
+    assert outside([[0.5, 0.0, 5.0], [-0.2, 2.5, 5.0]], folder) == [
         "reading 0 is -0.2, and the data's reach from 0 to 1",
         "reading 1 is 2.5, and the data's reach from -2 to 2",
     ]
-    assert beyond(torch.tensor([[500.0, 0.0, 5.0], [-3.0, 0.0, 5.0]]), folder) == [
+    assert outside([[500.0, 0.0, 5.0], [-3.0, 0.0, 5.0]], folder) == [
         "reading 0 is 500, and the data's reach from 0 to 1"
     ], "the farthest of several"
-    assert not beyond(torch.tensor([[0.5, 0.0, 7.0]]), folder), "what never varied tells nothing"
-    assert not beyond(torch.tensor([[9.0, 9.0]]), folder), "other readings than those of the run"
+    assert not outside([[0.5, 0.0, 7.0]], folder), "what never varied tells nothing"
+    assert not outside([[9.0, 9.0]], folder), "other readings than those of the run"
+    reach = kept_reach(folder)
+    assert reach is not None and not reach.outside(np.zeros((0, 3), np.float32), 0.0), "where nothing arrived"
+
+
+def test_what_varies_by_rounding_alone_is_no_yardstick() -> None:
+    rounded = np.float32(0.1), np.nextafter(np.float32(0.1), np.float32(1))
+    reach = Reach(*(np.array([one], np.float64) for one in rounded))
+    assert not reach.outside(np.array([[0.1001]]), 1.0)
+
+
+@pytest.mark.parametrize(("place", "room", "off"), [(3.9, 1.0, 0), (4.1, 1.0, 1), (-2.1, 1.0, 1), (2.1, 0.0, 1)])
+def test_there_is_as_much_room_as_is_asked_for(place: float, room: float, off: int) -> None:
+    reach = Reach(np.array([0.0, 5.0]), np.array([2.0, 5.0]))
+    given: NDArray[np.float64] = np.array([[place, 9.0]])
+    assert len(reach.outside(given, room)) == off
+    low, high = reach.limits(room)
+    assert bool(((given < low) | (given > high)).any()) == bool(off)
+
+
+def test_pictures_have_none_whatever_their_dtype() -> None:
+    assert reach_of(sequences(torch.zeros(2, 2, 4, 4, 1))) is None
 
 
 @pytest.mark.parametrize(
@@ -53,11 +82,5 @@ def test_readings_beyond_it_are_named_with_what_the_data_has(tmp_path: Path) -> 
     [None, 3, {"least": [0.0]}, {"least": [0.0], "largest": [1.0, 2.0]}, {"least": ["0"], "largest": [float("nan")]}],
 )
 def test_runs_that_keep_nothing_of_the_kind_say_nothing(tmp_path: Path, reach: object) -> None:
-    assert not beyond(torch.tensor([[9.0]]), run(tmp_path, reach))
-    assert not beyond(torch.tensor([[9.0]]), tmp_path / "no run")
-
-
-def test_there_is_as_much_room_as_is_asked_for() -> None:
-    reach = torch.tensor([[0.0, 5.0], [2.0, 5.0]], dtype=torch.float64)
-    for place, room, off in ((3.9, 1.0, False), (4.1, 1.0, True), (-2.1, 1.0, True), (2.1, 0.0, True)):
-        assert bool(outside(torch.tensor([[place, 9.0]]), reach, room)) is off
+    assert kept_reach(run(tmp_path, reach)) is None
+    assert kept_reach(tmp_path / "no run") is None
