@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentrl.recordings.film import UNREADABLE
-from latentrl.recordings.observing import Seen
+from latentrl.recordings.observing import NotFinite, Seen
 from latentrl.recordings.plan import Plan
+from latentrl.recordings.span import Span
 from latentrl.support.errors import UserError
 from latentrl.support.files import is_list, parsed_json
 from latentrl.support.pictures import DEEP, amiss
@@ -67,12 +68,14 @@ def _recorded(text: str, name: str, frame: int, plan: Plan) -> NDArray[Any]:
     frames = plan.frames[name]
     if not -frames <= frame < frames:
         raise UserError(f"--goal {text}: {name} has the frames 0 to {frames - 1}")
-    step, wanted = 0, frame % frames
-    for block in plan.observing.blocks(found[0]):
-        if wanted < step + len(block):
-            return block[wanted - step].copy()
-        step += len(block)
-    raise UserError(f"--goal {text}: {name} ends after {step} frames; is the file complete?")
+    wanted = frame % frames
+    # Of that frame alone, for others may be cut out.
+    try:
+        for block in plan.observing.blocks(Span(found[0], frames, wanted, wanted + 1)):
+            return block[0].copy()
+    except NotFinite as error:
+        raise UserError(f"--goal {text}: a reading of that frame is no number; give another frame") from error
+    raise UserError(f"--goal {text}: {name} ends before that frame; is the file complete?")
 
 
 def _picture(path: Path, seen: Seen) -> NDArray[np.uint8]:

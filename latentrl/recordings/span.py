@@ -48,6 +48,15 @@ class Span:
             if step >= stop:
                 return
 
+    def part(self, first: int, stop: int) -> Span:
+        """The frames ``first`` to ``stop - 1`` of this one's."""
+        return Span(self.whole, self.frames, self.first + first, self.first + stop)
+
     def _stop(self, key: Key) -> int:
         # What has a step less than there are frames lies between them.
         return min(key.steps, self.stop - max(0, self.frames - key.steps))
+
+
+def place_of(recording: Recording) -> tuple[str, int]:
+    """The name of the recording that a span is of, or that it is itself, and the first frame there."""
+    return (recording.whole.name, recording.first) if isinstance(recording, Span) else (recording.name, 0)
