@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from latentrl.recordings.plan import Plan
 from latentrl.recordings.recording import Recording
@@ -16,8 +16,14 @@ NAMED = 5
 """Recordings that are left out and named; of more, the number is said."""
 
 
-def summary(plan: Plan, goal: str | None) -> list[str]:
-    """Lines for people: what became what, how much of it, and what was left out."""
+def summary(plan: Plan, goal: str | None, described: Collection[str] = ()) -> list[str]:
+    """Lines for people: what became what, how much of it, and what was left out.
+
+    Args:
+        plan: what was made.
+        goal: the name of the goal's file beside the data.
+        described: keys of the ground truth that coordinates are declared of.
+    """
     options, chosen = plan.options, plan.chosen
     shape = " x ".join(map(str, plan.observing.shape))
     kind = "uint8" if len(plan.observing.shape) == 3 else "float32"
@@ -55,6 +61,12 @@ def summary(plan: Plan, goal: str | None) -> list[str]:
     if plan.surplus:
         end = "last" if options.surplus_action == "last" else "first"
         said.append(f"as many actions as frames in {_counted(plan.surplus, 'recording')}: the {end} action is left out")
+    unknown = [name for name in chosen.truth if name not in described]
+    if unknown:
+        said.append(
+            f"no coordinate is declared of {', '.join(unknown)}, so that training reports no R² of it: say with "
+            "--describe what its numbers are (docs/declarations.md)"
+        )
     if plan.length < SHORT and options.length is None:
         said.append(
             f"sequences of {plan.length} frames are short; give --length {SHORT} or more, and do without the rest"
