@@ -256,9 +256,14 @@ def _not_there(folder: Path, error: OSError) -> str:
         trained_on = _data_of_run(folder)
         if trained_on is not None:
             return f"{folder} is no data folder but a run's, whose data is in {trained_on}: give that"
-        example = command("collect", "--out", f"{folder}-data")
-        return f"{folder} is no data folder (it has no {METADATA}): give another, or make one with {example}"
-    return f"{folder} is no data folder (it has no {METADATA}): make one with {command('collect', '--out', folder)}"
+        return f"{folder} is no data folder (it has no {METADATA}): give another, or {_made(f'{folder}-data')}"
+    return f"{folder} is no data folder (it has no {METADATA}): {_made(folder)}"
+
+
+def _made(folder: Path | str) -> str:
+    """How to make a data folder, in words."""
+    recorded = command("import", "SOURCE", "--out", folder)
+    return f"make one with {command('collect', '--out', folder)}, or of recordings that are there with {recorded}"
 
 
 def _data_of_run(folder: Path) -> str | None:
