@@ -14,7 +14,7 @@ from latentrl.recordings.columns import TIMES, even_step, uneven_steps, usual_st
 from latentrl.recordings.keys import Part
 from latentrl.recordings.observing import NotFinite, side_by_side, usable
 from latentrl.recordings.recording import Recording
-from latentrl.recordings.span import Span
+from latentrl.recordings.span import Onward, Span
 from latentrl.recordings.timing import End, aligned
 from latentrl.support.errors import UserError
 
@@ -114,13 +114,16 @@ def cut_at_gaps(recordings: Sequence[Recording], frames: Mapping[str, int], read
     known = [values for values in times.values() if values is not None]
     usual = usual_step(known)
     pieces: list[Recording] = []
+    reader = Onward()
     held: dict[str, int] = {}
     found: list[Gaps] = []
     for one in recordings:
         count, seconds = frames[one.name], times[one.name]
         uneven = np.zeros(max(count - 1, 0), bool) if seconds is None else uneven_steps(seconds, usual)
         gaps = Gaps(_unusable_frames(one, count, read), _unusable_actions(one, count, read), uneven)
-        mine: list[Recording] = [Span(one, count, first, stop) for first, stop in gaps.pieces] if gaps.count else [one]
+        mine: list[Recording] = (
+            [Span(one, count, first, stop, reader) for first, stop in gaps.pieces] if gaps.count else [one]
+        )
         held |= {piece.name: piece.stop - piece.first if isinstance(piece, Span) else count for piece in mine}
         pieces += mine
         found += [gaps] * (gaps.count > 0)

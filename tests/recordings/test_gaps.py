@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from latentrl.data_collection import storage
 from latentrl.import_recordings import main
 from latentrl.recordings.gaps import Gaps
+from latentrl.recordings.recording import Key
+from latentrl.recordings.span import Onward, Span
 from latentrl.recordings.splitting import length_of_pieces, split_pieces_in_time
 from latentrl.recordings.timing import kept_frames
 from latentrl.support.errors import UserError
@@ -276,3 +279,60 @@ def test_nine_frames_in_ten_are_in_pieces_of_the_length() -> None:
         found = length_of_pieces([int(n) for n in sizes], 1000)
         longer = [n for n in range(2, 61) if sizes[sizes >= n].sum() >= 0.9 * sizes.sum() and n in sizes]
         assert found == max(longer, default=2)
+
+
+class Counted:
+    """A recording of one key in blocks of seven steps, and how many blocks were read."""
+
+    name = "rec"
+
+    def __init__(self, steps: int) -> None:
+        self.values, self.read = np.arange(steps), 0
+
+    @property
+    def keys(self) -> dict[str, Key]:
+        return {"q": Key(len(self.values), (), self.values.dtype)}
+
+    def blocks(self, key: str) -> Iterator[np.ndarray]:
+        for at in range(0, len(self.values), 7):
+            self.read += 1
+            yield self.values[at : at + 7]
+
+
+def test_pieces_in_order_are_read_in_one_pass() -> None:
+    """Whatever they are; another order, or a reading that was left, begins anew."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        whole, reader = Counted(100), Onward()
+        ends = np.sort(rng.choice(101, 8, replace=False)).reshape(4, 2)
+        spans = [Span(whole, 100, int(first), int(stop), reader) for first, stop in ends]
+        for span in spans:
+            found = np.concatenate(list(span.blocks("q")))
+            np.testing.assert_array_equal(found, np.arange(span.first, span.stop))
+        assert whole.read <= 15
+        for number in rng.permutation(4):
+            span = spans[number]
+            next(span.blocks("q"))
+            np.testing.assert_array_equal(np.concatenate(list(span.blocks("q"))), np.arange(span.first, span.stop))
+    other = Span(Counted(30), 30, 3, 9, reader)
+    assert np.concatenate(list(other.blocks("q"))).tolist() == list(range(3, 9))
+
+
+def test_pictures_are_cut_by_actions_truth_and_times_alone(tmp_path: Path) -> None:
+    """The frames of a film's pieces are those of the recording."""
+    logs = [spoiled(made(80, number), number, share=0.02) for number in range(4)]
+    rng = np.random.default_rng(0)
+    for one in logs:
+        one["q"] = np.arange(len(one["speed"]), dtype=float)[:, None]
+        one["camera"] = rng.integers(0, 255, (len(one["speed"]), 8, 8, 3)).astype(np.uint8)
+    source = stored(tmp_path / "log", logs)
+    words = [str(source), "--observation", "camera", "--actions", "u", "--truth", "speed", "--gaps", "cut"]
+    main([*words, "--length", "6", "--stride", "1", "--out", str(tmp_path / "data")])
+    found = []
+    for split, places in json.loads((tmp_path / "data" / "recordings.json").read_text()).items():
+        seen = storage.load_sequences(tmp_path / "data", split).observations
+        for n, (name, first) in enumerate(places):
+            np.testing.assert_array_equal(seen[n], logs[int(name[-1])]["camera"][first : first + 6])
+            found.append((name, first))
+    expected = [(f"rec_{n}", t) for n, one in enumerate(logs) for t in range(80) if allowed(one, t, 6)]
+    assert sorted(found) == expected
