@@ -134,9 +134,11 @@ def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
     usable = [one for one in cut.pieces if kept[one.name] >= length]
     if not usable:
         what = f"piece between gaps ({cut.reasons})" if cut.gaps else "recording"
+        longest = max(kept.values(), default=0)
+        cure = "give a smaller one" if longest > 1 or not cut.gaps else "look at the columns that interrupt it"
         raise UserError(
-            f"--length {length}: the longest {what} has {max(kept.values(), default=0)} frames"
-            f"{f' (every {options.every})' if options.every > 1 else ''}; give a smaller one"
+            f"--length {length}: the longest {what} has {longest} frame{'' if longest == 1 else 's'}"
+            f"{f' (every {options.every})' if options.every > 1 else ''}; {cure}"
         )
     seen = observing(chosen.observation, usable, crop, size, options.grey)
     read = _read(options, chosen, seen)

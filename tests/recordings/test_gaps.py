@@ -178,6 +178,17 @@ def test_what_is_refused_says_how_much_and_how_to_cut_it(tmp_path: Path, capsys:
     assert told in capsys.readouterr().err
 
 
+def test_a_recording_of_gaps_alone_says_what_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = made(40, 0)
+    one["time"][:] = np.nan
+    source = stored(tmp_path / "log", [one])
+    for length in ([], ["--length", 5]):
+        with pytest.raises(SystemExit):
+            imported(source, tmp_path / "data", "--gaps", "cut", *length)
+        said = capsys.readouterr().err
+        assert "the longest piece between gaps (39 uneven steps) has 1 frame; look at the columns" in said
+
+
 def test_goals_name_frames_of_the_recording_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     logs = [made(40, number) for number in range(3)]
     logs[1]["q"][[3, 11]] = np.nan
