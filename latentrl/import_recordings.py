@@ -41,7 +41,8 @@ def import_recordings(options: ImportOptions) -> Path:
     declared = Declaration() if options.describe is None else read_declaration(options.describe)
     # Held from here on: of recordings without end, to look at them all takes long.
     with complete_folder(folder, options.overwrite) as temporary:
-        plan = planned(options, [one.key for one in declared.coordinates])
+        described = [one.key for one in declared.coordinates]
+        plan = planned(options, described)
         goal = None if options.goal is None else read_goal(options.goal, plan)
         name = None if goal is None else (PICTURE if goal.dtype.name == "uint8" else READINGS)
         stored = metadata(plan, name, declared)
@@ -53,7 +54,7 @@ def import_recordings(options: ImportOptions) -> Path:
         if goal is not None:
             write_goal(goal, temporary)
     print(f"{folder}:")
-    print("\n".join(f"  {line}" for line in summary(plan, name)))
+    print("\n".join(f"  {line}" for line in summary(plan, name, described)))
     if is_enough(plan.sequences["train"], plan.length):
         print(f"next: {command('inspect', '--data', folder)}")
     print(f"next: {command('train', '--data', folder)}")

@@ -474,6 +474,16 @@ def test_logs_of_sensors_in_tables(tmp_path: Path, capsys: pytest.CaptureFixture
         assert splits[split].observations.equal(expected.observations) and splits[split].actions.equal(expected.actions)
     main([str(tmp_path / "csv"), *named, "--goal", "[0.5, -1]", "--out", str(tmp_path / "goal")])
     assert json.loads((tmp_path / "goal" / "goal.json").read_text()) == [0.5, -1.0]
+    for written, told in (
+        (
+            "[2000, .45]",
+            "--goal [2000, .45]: is no JSON at '.45', character 8; write 0.45; give a JSON list of 2 numbers",
+        ),
+        ("[1, NaN]", "--goal [1, NaN]: number 1 is nan, counted from 0; give finite numbers"),
+        ("[1, 1e39]", "--goal [1, 1e39]: number 1 is inf"),
+        ('["a", 1]', "readings are observed; give a JSON list of 2 numbers"),
+    ):
+        assert told in refused(capsys, tmp_path / "csv", *named, "--goal", written)
     assert "--goal [0.5]: has the shape [1]" in refused(capsys, tmp_path / "csv", *named, "--goal", "[0.5]")
     # One alone, cut in time, at another rate; without times that are even there has to be one.
     log = tmp_path / "csv" / "run_0.csv"
@@ -512,7 +522,11 @@ def test_a_declaration_goes_with_the_data(tmp_path: Path, capsys: pytest.Capture
     log(tmp_path / "log", [5, 5, 5])
     (tmp_path / "ball.toml").write_text(BALL_TOML)
     arguments = [str(tmp_path / "log"), "--length", "5", "--describe", str(tmp_path / "ball.toml")]
+    note = "no coordinate is declared of ball, so that training reports no R² of it: say with --describe what its"
+    main([*arguments[:-2], "--truth", "ball", "--out", str(tmp_path / "plain")])
+    assert note in capsys.readouterr().out
     main([*arguments, "--out", str(tmp_path / "data")])
+    assert "no coordinate is declared" not in capsys.readouterr().out
     metadata, _ = loaded(tmp_path / "data")
     assert metadata["coordinates"][0]["name"] == "across" and metadata["tasks"]["middle"]["hold"] == 2
     assert storage.load_ground_truth(tmp_path / "data", "test")["ball"].shape == (1, 5, 4), "without --truth"

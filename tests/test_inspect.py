@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from latentrl.data_collection import storage
 from latentrl.inspect import InspectOptions, inspect_data, main
@@ -67,6 +68,26 @@ def test_the_horizon_that_suits_is_said_in_steps_and_seconds(
     assert (found["control_step"], found["repeat"]) == (0.1, 2)
 
 
+def test_readings_in_units_of_their_own_are_spoken_of_one_by_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Millimetres beside amperes: a sum of both would say nothing. One that stands still is said to."""
+    data = wheel(0.02)
+    seen = torch.cat((1000 * data.observations, data.observations, 0 * data.observations[..., :1]), -1)
+    main([str(write(tmp_path / "units", Sequences(seen, data.actions)))])
+    said = capsys.readouterr().out
+    deviations = seen.flatten(0, 1).double().std(0, correction=0)
+    assert (
+        f"readings deviate by {', '.join(f'{one:.3g}' for one in deviations)}, each in its own unit; noise at" in said
+    )
+    found = json.loads((tmp_path / "units" / "inspection.json").read_text())
+    share = 0.02 / float(deviations[2:4].mean())
+    assert found["noise_share"] == pytest.approx(share * (4 / 5) ** 0.5, rel=0.25)
+    assert f"most {found['noise_share']:.2g} of that" in said and "root mean square of a dimension" not in said
+    assert "\n1 dimension of an observation never changes\n" in said
+    assert "noise at most, of a reading" in html.unescape((tmp_path / "units" / "inspection.html").read_text())
+
+
 def test_every_part_that_is_done_is_told(data: Path) -> None:
     told = []
     inspect_sequences(wheel(), done=lambda: told.append(1))
@@ -107,7 +128,7 @@ def test_train_takes_the_estimated_sizes(data: Path, tmp_path: Path, capsys: pyt
         stored = json.loads((run / "settings.json").read_text())["options"]
         assert (stored["position_size"], stored["state_size"]) == sizes
     assert "--position-size 2 --state-size 4" in capsys.readouterr().out
-    with pytest.raises(UserError, match="--position-size 2: give 1 to 1"):
+    with pytest.raises(UserError, match="--position-size 2: give 1 to 1, the --state-size, or a larger --state-size"):
         train(TrainOptions(**{**vars(options), "state_size": 1, "position_size": AUTO}))
 
 

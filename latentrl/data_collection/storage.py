@@ -258,9 +258,14 @@ def _not_there(folder: Path, error: OSError) -> str:
             there = (Path(trained_on) / METADATA).is_file()
             cure = ": give that" if there else ", which is not there now: give the place where it is"
             return f"{folder} is no data folder but a run's, whose data was in {trained_on}{cure}"
-        example = command("collect", "--out", f"{folder}-data")
-        return f"{folder} is no data folder (it has no {METADATA}): give another, or make one with {example}"
-    return f"{folder} is no data folder (it has no {METADATA}): make one with {command('collect', '--out', folder)}"
+        return f"{folder} is no data folder (it has no {METADATA}): give another, or {_made(f'{folder}-data')}"
+    return f"{folder} is no data folder (it has no {METADATA}): {_made(folder)}"
+
+
+def _made(folder: Path | str) -> str:
+    """How to make a data folder, in words."""
+    recorded = command("import", "SOURCE", "--out", folder)
+    return f"make one with {command('collect', '--out', folder)}, or of recordings that are there with {recorded}"
 
 
 def _data_of_run(folder: Path) -> str | None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from latentrl.goals.base import Goal, WrittenGoal
 from latentrl.models.base import WorldModel
 from latentrl.support.errors import UserError
-from latentrl.support.files import is_list, parsed_json
+from latentrl.support.files import fault_of_json, is_list, parsed_json
 from latentrl.support.pictures import amiss
 
 MODES = {1: "L", 3: "RGB"}
@@ -142,8 +142,16 @@ def _read_numbers(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
     if written is None:
         _check_file(path, "a JSON list of readings, or a file that holds one")
     try:
+        text = written or path.read_text(encoding="utf-8")
+        fault = fault_of_json(text)
+        if fault is not None:
+            raise UserError(
+                f"--goal {path}: {fault}; the model observes numbers of shape {shape}: give a JSON list of them"
+            )
         with np.errstate(over="ignore"):  # too large for float32: infinite, which is refused below
-            numbers = np.array(parsed_json(written or path.read_text(encoding="utf-8")), dtype=np.float32)
+            numbers = np.array(parsed_json(text), dtype=np.float32)
+    except UserError:
+        raise
     except (ValueError, TypeError, OSError, OverflowError) as error:
         raise UserError(
             f"--goal {path}: the model observes numbers of shape {shape}, no pictures; give a JSON list of them"

@@ -69,7 +69,7 @@ def write_inspection(
                         f"{sizes.dimension:.1f} measured; --position-size {sizes.position_size}",
                     ),
                     (str(sizes.velocities), "velocities", f"--state-size {sizes.state_size}"),
-                    (f"{found.noise:.2g}", "noise at most", f"default kappa {found.kappa:.2g}"),
+                    (*_noise(found), f"default kappa {found.kappa:.2g}"),
                     (_period(found), "steps in a period of the slowest motion", f"a sequence has {found.length}"),
                 )
             ),
@@ -87,6 +87,13 @@ def write_inspection(
 
 def _items(texts: Sequence[str]) -> str:
     return "  <ul>" + "".join(f"<li>{html.escape(text)}</li>" for text in texts) + "</ul>"
+
+
+def _noise(found: Inspection) -> tuple[str, str]:
+    """How noisy observations are, and what that is counted in."""
+    if found.each_reading and found.noise_share is not None:
+        return f"{found.noise_share:.2g}", "noise at most, of a reading's deviation"
+    return f"{found.noise:.2g}", "noise at most"
 
 
 def _period(found: Inspection) -> str:

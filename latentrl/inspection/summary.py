@@ -21,6 +21,8 @@ KAPPA_SHARE = 1 / 6
 """Of the data's deviation: the bound of the constraint unless one is given (docs/ekvae.md)."""
 PARTS = ("frames", "sizes", "motion", "actions")
 """Of an inspection, in turn; frames take longest, where they are pictures."""
+NAMED = 6
+"""Readings whose deviations are said one by one; of more, the number is said."""
 FEWEST_SEQUENCES, SHORTEST, FEWEST_FRAMES = 10, 3, 200
 
 
@@ -46,6 +48,7 @@ class Inspection:
         repeat: steps of the environment that each action was held for.
         readings: each for itself; None of pictures.
         each_reading: whether a model counts each by its own deviation.
+        noise_share: of sensors, the noise of each over its deviation, root mean square over them; None of pictures.
     """
 
     sequences: int
@@ -65,6 +68,7 @@ class Inspection:
     repeat: int = 1
     readings: Readings | None = None
     each_reading: bool = False
+    noise_share: float | None = None
 
     @property
     def least_period(self) -> int:
@@ -171,6 +175,7 @@ def inspect_sequences(
         repeat=repeat,
         readings=None if is_image(data.observations) else measure_readings(data),
         each_reading=own_units(data) is not None,
+        noise_share=None if is_image(data.observations) else frames.noise,
     )
 
 
@@ -182,14 +187,12 @@ def suggested_sizes(data: Sequences) -> Sizes:
 def lines(found: Inspection) -> list[str]:
     """What was found, a line each, for the terminal."""
     sizes, motion, actions = found.sizes, found.motion, found.actions
-    unit = "grey levels of 1" if len(found.observation_shape) == 3 else "the sensors' units"
     period = f"about {motion.period:.0f} steps" if motion.seen else f"more than {found.least_period} steps"
     return [
         f"{found.sequences} sequences of {found.length} observations {list(found.observation_shape)}; "
         f"{found.looked_at:,} frames looked at",
-        f"deviation {found.deviation:.3g}, default kappa {found.kappa:.3g}; noise at most {found.noise:.2g} "
-        f"({unit}, root mean square of a dimension)",
-        *([f"{found.constant} dimensions of an observation never change"] if found.constant else []),
+        _deviation(found),
+        *([_still(found.constant)] if found.constant else []),
         f"a step changes {motion.step:.2g}; the slowest motion has a period of {period}",
         words_on_horizon(motion.mean_period, found.control_step),
         f"single frames lie on {sizes.dimension:.1f} dimensions: {sizes.positions} "
@@ -202,6 +205,27 @@ def lines(found: Inspection) -> list[str]:
         f"a model's networks see {'standardised' if found.standardise.standardise else 'plain'} observations: "
         f"{found.standardise.why}",
     ]
+
+
+def _deviation(found: Inspection) -> str:
+    """How much observations vary and how noisy they are: in one unit, or reading by reading where units differ."""
+    if found.readings is None or not found.each_reading or found.noise_share is None:
+        unit = "grey levels of 1" if len(found.observation_shape) == 3 else "the sensors' units"
+        return (
+            f"deviation {found.deviation:.3g}, default kappa {found.kappa:.3g}; noise at most {found.noise:.2g} "
+            f"({unit}, root mean square of a dimension)"
+        )
+    each = found.readings.deviations
+    more = f" and {len(each) - NAMED} more" if len(each) > NAMED else ""
+    return (
+        f"readings deviate by {', '.join(f'{one:.3g}' for one in each[:NAMED])}{more}, each in its own unit; noise at "
+        f"most {found.noise_share:.2g} of that (root mean square); default kappa {found.kappa:.3g}, a sixth of each "
+        "deviation"
+    )
+
+
+def _still(count: int) -> str:
+    return f"{count} dimension{'s' * (count > 1)} of an observation never change{'s' * (count == 1)}"
 
 
 def _beside(sizes: Sizes) -> str:

@@ -161,15 +161,16 @@ class RunsBackend(Protocol):
         ...
 
 
-CAPABILITIES: tuple[type, ...] = (
-    FrameEncoder,
-    FrameDecoder,
-    StateSampler,
-    LatentRate,
-    LocallyLinear,
-    PathSampler,
-    SplitState,
-    ChangesCoordinates,
-    FreshPrior,
-    RunsBackend,
-)
+CAPABILITIES: dict[type, str] = {
+    FrameEncoder: "encoder of single frames",
+    FrameDecoder: "decoder of single positions",
+    StateSampler: "states that its rate is estimated with",
+    LatentRate: "rate without pictures",
+    LocallyLinear: "transition mixed from matrices",
+    PathSampler: "draws of smoothed trajectories",
+    SplitState: "velocity apart from the position",
+    ChangesCoordinates: "change of its coordinates",
+    FreshPrior: "prior that can be begun afresh",
+    RunsBackend: "choice of backends",
+}
+"""All of them, with what a model that lacks one has not, in words."""

@@ -75,6 +75,25 @@ def times_of(columns: Mapping[str, NDArray[Any]]) -> tuple[str, NDArray[Any]] | 
     return next(((name, values) for name, values in columns.items() if name.lower() in TIMES), None)
 
 
+def usual_step(times: Sequence[NDArray[Any]]) -> float:
+    """The median of all steps of ``times``, of each recording ``[T]``; 0 where there is none."""
+    every = np.concatenate([np.zeros(0), *map(np.diff, times)])
+    finite = every[np.isfinite(every)]
+    return float(np.median(finite)) if len(finite) else 0.0
+
+
+def uneven_steps(values: NDArray[Any], usual: float) -> NDArray[np.bool_]:
+    """Of every step of the seconds ``values [T]`` whether it is another than the usual one, boolean ``[T - 1]``."""
+    steps = np.diff(values)
+    return np.asarray(~(np.abs(steps - usual) <= UNEVEN * usual + 1e-9) | (steps <= 0))
+
+
+def even_step(times: Sequence[NDArray[Any]], usual: float) -> float | None:
+    """Mean of the steps of ``times``, of each recording ``[T]``, that are even; None: none is."""
+    even = np.concatenate([np.zeros(0), *(np.diff(values)[~uneven_steps(values, usual)] for values in times)])
+    return float(even.mean()) if len(even) else None
+
+
 def step_of(times: Sequence[tuple[str, NDArray[Any]]]) -> float | None:
     """Seconds of a step, which is to be the same everywhere; None: there is none.
 
@@ -82,21 +101,20 @@ def step_of(times: Sequence[tuple[str, NDArray[Any]]]) -> float | None:
         times: of each recording what it is called, for people, and its seconds ``[T]``.
 
     Raises:
-        UserError: steps differ, go back or are no numbers; names the first and the cure.
+        UserError: steps differ, go back or are no numbers; names the first, how many there are, and the cure.
     """
-    steps = [np.diff(values) for _, values in times]
-    every = np.concatenate([np.zeros(0), *steps])
-    if not len(every):
-        return None
-    finite = every[np.isfinite(every)]
-    usual = float(np.median(finite)) if len(finite) else 0.0
-    for (where, values), some in zip(times, steps, strict=True):
-        uneven = np.flatnonzero(~(np.abs(some - usual) <= UNEVEN * usual + 1e-9) | (some <= 0))
-        if len(uneven):
-            at = int(uneven[0])
-            raise UserError(
-                f"{where} goes from {values[at]:.10g} to {values[at + 1]:.10g} after row {at + 1}, a step usually "
-                f"takes {usual:.4g}: a model takes all for equally long; record or interpolate them so, give each "
-                "uninterrupted recording a file, or say with --fps that they are"
-            )
-    return float(every.mean())
+    columns = [values for _, values in times]
+    usual = usual_step(columns)
+    uneven = [np.flatnonzero(uneven_steps(values, usual)) for values in columns]
+    some = [number for number, steps in enumerate(uneven) if len(steps)]
+    if some:
+        where, values = times[some[0]]
+        at = int(uneven[some[0]][0])
+        elsewhere = f", and some in {len(some) - 1} of the {len(times) - 1} others" if len(times) > 1 else ""
+        raise UserError(
+            f"{where} goes from {values[at]:.10g} to {values[at + 1]:.10g} after row {at + 1}, a step usually "
+            f"takes {usual:.4g}: a model takes all for equally long; cut the recordings there with --gaps cut, "
+            "interpolate them, or say with --fps that all steps are even; such steps: "
+            f"{len(uneven[some[0]]):,} in it{elsewhere}"
+        )
+    return even_step(columns, usual)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentrl.recordings.film import UNREADABLE
-from latentrl.recordings.observing import Seen
+from latentrl.recordings.observing import NotFinite, Seen
 from latentrl.recordings.plan import Plan
+from latentrl.recordings.span import Span
 from latentrl.support.errors import UserError
-from latentrl.support.files import is_list, parsed_json
+from latentrl.support.files import fault_of_json, is_list, parsed_json
 from latentrl.support.pictures import DEEP, amiss
 
 PICTURE, READINGS = "goal.png", "goal.json"
@@ -67,12 +68,14 @@ def _recorded(text: str, name: str, frame: int, plan: Plan) -> NDArray[Any]:
     frames = plan.frames[name]
     if not -frames <= frame < frames:
         raise UserError(f"--goal {text}: {name} has the frames 0 to {frames - 1}")
-    step, wanted = 0, frame % frames
-    for block in plan.observing.blocks(found[0]):
-        if wanted < step + len(block):
-            return block[wanted - step].copy()
-        step += len(block)
-    raise UserError(f"--goal {text}: {name} ends after {step} frames; is the file complete?")
+    wanted = frame % frames
+    # Of that frame alone, for others may be cut out.
+    try:
+        for block in plan.observing.blocks(Span(found[0], frames, wanted, wanted + 1)):
+            return block[0].copy()
+    except NotFinite as error:
+        raise UserError(f"--goal {text}: a reading of that frame is no number; give another frame") from error
+    raise UserError(f"--goal {text}: {name} ends before that frame; is the file complete?")
 
 
 def _picture(path: Path, seen: Seen) -> NDArray[np.uint8]:
@@ -119,11 +122,19 @@ def _readings(text: str, source: str | Path, shape: tuple[int, ...]) -> NDArray[
     """The readings in a file, or in a list that is written out."""
     try:
         written = source if isinstance(source, str) else source.read_text(encoding="utf-8")
-        found = np.array(parsed_json(written), np.float32)
+        fault = fault_of_json(written)
+        if fault is not None:
+            raise UserError(f"--goal {text}: {fault}; give a JSON list of {shape[0]} numbers")
+        with np.errstate(over="ignore"):  # too large for float32: infinite, which is refused below
+            found = np.array(parsed_json(written), np.float32)
+    except UserError:
+        raise
     except (OSError, ValueError, TypeError, OverflowError) as error:
         raise UserError(f"--goal {text}: readings are observed; give a JSON list of {shape[0]} numbers") from error
-    if found.shape != shape or not np.isfinite(found).all():
+    if found.shape != shape:
         raise UserError(
             f"--goal {text}: has the shape {list(found.shape)}; give a JSON list of {shape[0]} finite numbers"
         )
+    for at in np.flatnonzero(~np.isfinite(found)):
+        raise UserError(f"--goal {text}: number {at} is {found[at]}, counted from 0; give finite numbers")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from latentrl.data_collection.checks import LARGEST
 from latentrl.recordings.keys import Part
 from latentrl.recordings.pictures import Crop, Pictures, factor_of, is_picture, layout_of
 from latentrl.recordings.recording import Key, Recording
+from latentrl.recordings.span import place_of
 from latentrl.support.errors import UserError
 
 MOST_PIXELS = 1 << 25
@@ -131,29 +133,80 @@ def observing(
     return _sensed(tuple(parts), keys)
 
 
+class NotFinite(UserError):
+    """A reading or an action that is no number, or one that single precision cannot hold.
+
+    Attributes:
+        recording: the name of the one that it is in.
+    """
+
+    recording: str
+
+    def __init__(self, message: str, recording: str) -> None:
+        super().__init__(message)
+        self.recording = recording
+
+
 def numbers(recording: Recording, parts: Sequence[Part]) -> NDArray[np.float64]:
     """The parts of a recording side by side, ``[T, D]``, each flattened.
 
     Raises:
-        UserError: they are of different lengths, or not finite; names key and step.
+        NotFinite: they are not; names key and step.
+        UserError: they are of different lengths.
+    """
+    found = side_by_side(recording, parts)
+    refuse_unusable(found, recording, parts)
+    return found
+
+
+def side_by_side(recording: Recording, parts: Sequence[Part]) -> NDArray[np.float64]:
+    """As :func:`numbers`, whatever they are.
+
+    Raises:
+        UserError: they are of different lengths.
     """
     columns: list[NDArray[np.float64]] = []
     for part in parts:
-        whole = np.concatenate([block.reshape(len(block), -1) for block in recording.blocks(part.key)])
-        chosen = whole if part.entries is None else whole[:, part.entries]
-        wrong = np.argwhere(~(np.abs(chosen) <= LARGEST))
-        if len(wrong):
-            step, entry = wrong[0]
-            raise UserError(
-                f"{recording.name}: {part.key}, step {step}, entry {entry}: is {chosen[step, entry]}; cut the "
-                "recording there, or take it out"
-            )
-        columns.append(chosen.astype(np.float64))
+        blocks = [block.reshape(len(block), -1) for block in recording.blocks(part.key)]
+        whole = np.concatenate(blocks) if blocks else np.zeros((0, math.prod(recording.keys[part.key].shape)))
+        columns.append((whole if part.entries is None else whole[:, part.entries]).astype(np.float64))
     lengths = {len(column) for column in columns}
     if len(lengths) > 1:
         found = ", ".join(f"{part} {len(column)}" for part, column in zip(parts, columns, strict=True))
         raise UserError(f"{recording.name}: these have different numbers of steps: {found}; give some of one length")
     return np.concatenate(columns, axis=1)
+
+
+def usable(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether ``values`` are numbers that single precision can hold, each."""
+    return np.asarray(np.abs(values) <= LARGEST)
+
+
+def refuse_unusable(values: NDArray[np.float64], recording: Recording, parts: Sequence[Part], first: int = 0) -> None:
+    """Refuse what is not :func:`usable`.
+
+    Args:
+        values: of the parts side by side, ``[T, D]``.
+        recording: whose they are.
+        parts: what they are.
+        first: step of the recording that the first of them is.
+
+    Raises:
+        NotFinite: names the recording, the key, the step, the entry and the cure.
+    """
+    name, start = place_of(recording)
+    at = 0
+    for part in parts:
+        size = size_of([part], recording)
+        column, at = values[:, at : at + size], at + size
+        wrong = np.argwhere(~usable(column))
+        if len(wrong):
+            step, entry = wrong[0]
+            raise NotFinite(
+                f"{name}: {part.key}, step {start + first + step}, entry {entry}: is {column[step, entry]}; cut the "
+                "recording there with --gaps cut, or take it out",
+                name,
+            )
 
 
 def size_of(parts: Sequence[Part], recording: Recording) -> int:

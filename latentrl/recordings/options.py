@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -43,6 +43,8 @@ class ImportOptions:
     """With --every: the mean of the actions between two frames (forces, speeds), or the last (places to go to)."""
     surplus_action: End = "last"
     """With as many actions as frames: leave out the last, or the first if each is stored with what it led to."""
+    gaps: Literal["refuse", "cut"] = "refuse"
+    """Where readings or actions are no numbers, or steps uneven: an error, or recordings are cut into pieces there."""
     length: Annotated[int | None, default_hint("30, or what nine recordings in ten have", "INT")] = None
     """Frames in each sequence."""
     stride: Annotated[int | None, default_hint("length: no frame twice", "INT")] = None

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentrl.data_collection.checks import LARGEST
+from latentrl.recordings.gaps import Cut, Read, cut_at_gaps, told_of_all
 from latentrl.recordings.keys import Chosen, Part, choose, listed
-from latentrl.recordings.observing import Observing, numbers, observing, size_of
+from latentrl.recordings.observing import Observing, Seen, observing, refuse_unusable, side_by_side, size_of
 from latentrl.recordings.options import ImportOptions
 from latentrl.recordings.readers import open_source
 from latentrl.recordings.recording import Recording, Source
-from latentrl.recordings.span import Span
-from latentrl.recordings.splitting import default_length, split, split_in_time
+from latentrl.recordings.span import Span, place_of
+from latentrl.recordings.splitting import (
+    default_length,
+    length_of_pieces,
+    split,
+    split_in_time,
+    split_pieces_in_time,
+)
 from latentrl.recordings.timing import aligned, check_counts, count_windows, covered, kept_frames, thinned_actions
 from latentrl.support.errors import UserError
 
@@ -34,11 +41,13 @@ class Plan:
         source: as it was opened.
         chosen: what becomes what.
         observing: how to observe a recording.
-        frames: of every recording, before any is left out, by its name.
+        frames: of every recording, before any is cut or left out, by its name.
+        read: what of a recording is to be numbers.
+        cut: the pieces of the recordings; they themselves, where none is interrupted or all are to be whole.
         held: frames of what is in the splits, by its name.
         length: frames in a sequence.
         stride: frames from one sequence to the next.
-        splits: the recordings of each split, those that are too short left out; of a single one, two spans.
+        splits: the pieces of each split, those that are too short left out; of a single recording, spans.
         short: names of those.
         surplus: how many recordings have as many actions as frames.
         action_low: ``[Du]``.
@@ -54,6 +63,8 @@ class Plan:
     chosen: Chosen
     observing: Observing
     frames: dict[str, int]
+    read: Read
+    cut: Cut
     held: dict[str, int]
     length: int
     stride: int
@@ -69,18 +80,30 @@ class Plan:
     @property
     def dropped(self) -> float:
         """Share of the frames that --every keeps which are in no sequence."""
+        every = self.options.every
         total, held = (
-            [kept_frames(frames, self.options.every) for frames in counted.values()]
-            for counted in (self.frames, self.held)
+            sum(count(kept_frames(frames, every)) for frames in counted.values())
+            for counted, count in ((self.cut.frames, int), (self.held, self._covered))
         )
-        used = sum(covered(steps, self.length, self.stride) for steps in held)
-        return 1 - used / sum(total) if sum(total) else 0.0
+        total += self.cut.lost // every
+        return 1 - held / total if total else 0.0
 
     @property
-    def spans(self) -> tuple[Span, Span] | None:
+    def lost(self) -> float:
+        """Share of the recorded frames that are lost at gaps: those without numbers, and pieces that are too short."""
+        short = sum(self.cut.frames[name] for name in self.short if name not in self.frames)
+        return (self.cut.lost + short) / sum(self.frames.values())
+
+    @property
+    def spans(self) -> tuple[list[Span], list[Span]] | None:
         """What is trained on and what is held out of a single recording; None where there are several."""
-        train, test = self.splits["train"][0], self.splits["test"][0]
-        return (train, test) if isinstance(train, Span) and isinstance(test, Span) else None
+        if len({place_of(one)[0] for pieces in self.splits.values() for one in pieces}) > 1:
+            return None
+        train, test = ([one for one in self.splits[name] if isinstance(one, Span)] for name in ("train", "test"))
+        return train, test
+
+    def _covered(self, steps: int) -> int:
+        return covered(steps, self.length, self.stride)
 
 
 def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
@@ -101,17 +124,32 @@ def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
     first = source.recordings[0]
     chosen = choose(first.keys, options.observation, options.actions, options.truth, first.name, described)
     frames, surplus = _frames(source.recordings, chosen)
-    kept = {name: kept_frames(count, options.every) for name, count in frames.items()}
-    length = options.length or default_length([n for n in kept.values() if n > 1] or [0], USUAL_LENGTH)
-    usable = [one for one in source.recordings if kept[one.name] >= length]
+    cut = Cut(source.recordings, frames)
+    filled = [one for one in source.recordings if frames[one.name]]
+    if options.gaps == "cut" and filled:
+        at_first = observing(chosen.observation, filled, crop, size, options.grey)
+        cut = cut_at_gaps(source.recordings, frames, _read(options, chosen, at_first))
+    kept = {name: kept_frames(count, options.every) for name, count in cut.frames.items()}
+    length = options.length or _usual_length(options, cut, kept)
+    usable = [one for one in cut.pieces if kept[one.name] >= length]
     if not usable:
+        what = f"piece between gaps ({cut.reasons})" if cut.gaps else "recording"
+        longest = max(kept.values(), default=0)
+        cure = "give a smaller one" if longest > 1 or not cut.gaps else "look at the columns that interrupt it"
         raise UserError(
-            f"--length {length}: the longest recording has {max(kept.values())} frames"
-            f"{f' (every {options.every})' if options.every > 1 else ''}; give a smaller one"
+            f"--length {length}: the longest {what} has {longest} frame{'' if longest == 1 else 's'}"
+            f"{f' (every {options.every})' if options.every > 1 else ''}; {cure}"
         )
     seen = observing(chosen.observation, usable, crop, size, options.grey)
-    splits, held = _split(options, usable, frames, length)
-    low, high, bounds_from = _bounds(options, source, usable, chosen.actions, frames)
+    read = _read(options, chosen, seen)
+    splits = _split(options, usable, cut.frames, length)
+    with told_of_all(source.recordings, frames, read):
+        low, high, bounds_from = _bounds(options, source, usable, chosen.actions, cut.frames)
+    held = {
+        one.name: one.stop - one.first if isinstance(one, Span) else frames[one.name]
+        for pieces in splits.values()
+        for one in pieces
+    }
     stride = options.stride or length
     return Plan(
         options,
@@ -120,6 +158,8 @@ def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
         chosen,
         seen,
         frames,
+        read,
+        cut,
         held,
         length,
         stride,
@@ -129,7 +169,7 @@ def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
         action_low=low,
         action_high=high,
         bounds_from=bounds_from,
-        control_step=_control_step(options, source),
+        control_step=_control_step(options, source, cut),
         sequences={
             name: sum(count_windows(kept_frames(held[one.name], options.every), length, stride) for one in recordings)
             for name, recordings in splits.items()
@@ -143,24 +183,61 @@ def actions_of(options: ImportOptions, recording: Recording, parts: Sequence[Par
     Raises:
         UserError: not as many as go with the frames, or not finite.
     """
-    recorded = aligned(numbers(recording, parts), frames, options.surplus_action, recording.name)
-    return thinned_actions(recorded, options.every, options.every_actions).astype(np.float32)
+    recorded = side_by_side(recording, parts)
+    between = aligned(recorded, frames, options.surplus_action, recording.name)
+    left_out = len(recorded) - len(between) if options.surplus_action == "first" else 0
+    refuse_unusable(between, recording, parts, left_out)
+    return thinned_actions(between, options.every, options.every_actions).astype(np.float32)
+
+
+def _read(options: ImportOptions, chosen: Chosen, seen: Observing) -> Read:
+    """What of the recordings is to be numbers: readings where no picture is observed, truth and actions."""
+    readings = () if isinstance(seen, Seen) else chosen.observation
+    return Read(readings, tuple(chosen.truth.values()), chosen.actions, options.surplus_action)
+
+
+def _usual_length(options: ImportOptions, cut: Cut, kept: dict[str, int]) -> int:
+    """Frames in a sequence where none are said: such that there are some to train on and some to hold out."""
+    steps = [n for n in kept.values() if n > 1] or [0]
+    if not cut.gaps:
+        return default_length(steps, USUAL_LENGTH)
+
+    def divides(length: int) -> bool:
+        try:
+            return bool(_split(options, [one for one in cut.pieces if kept[one.name] >= length], cut.frames, length))
+        except UserError:
+            return False
+
+    return next(filter(divides, range(length_of_pieces(steps, USUAL_LENGTH), 2, -1)), 2)
 
 
 def _split(
-    options: ImportOptions, usable: Sequence[Recording], frames: dict[str, int], length: int
-) -> tuple[dict[str, list[Recording]], dict[str, int]]:
-    """What is trained on and what is held out, and how many frames each of it has, by its name."""
-    if len(usable) > 1:
-        train, test = split(len(usable), options.test_share, options.seed)
-        splits = {"train": [usable[n] for n in train], "test": [usable[n] for n in test]}
-        return splits, {one.name: frames[one.name] for one in usable}
-    (one,) = usable
-    count = frames[one.name]
+    options: ImportOptions, usable: Sequence[Recording], frames: Mapping[str, int], length: int
+) -> dict[str, list[Recording]]:
+    """What is trained on and what is held out: recordings with all their pieces, or of a single one the last."""
+    whole: dict[str, list[Recording]] = {}
+    for one in usable:
+        whole.setdefault(place_of(one)[0], []).append(one)
+    if len(whole) > 1:
+        names = list(whole)
+        train, test = split(len(names), options.test_share, options.seed)
+        return {
+            split: [one for n in numbers for one in whole[names[n]]]
+            for split, numbers in (("train", train), ("test", test))
+        }
+    spans = [one if isinstance(one, Span) else Span(one, frames[one.name], 0, frames[one.name]) for one in usable]
+    if len(spans) > 1:
+        every = options.every
+        halves = split_pieces_in_time([(one.first, one.stop) for one in spans], options.test_share, length, every)
+        before, after = ([replace(spans[0], first=first, stop=stop) for first, stop in half] for half in halves)
+        return {"train": [*before], "test": [*after]}
+    (one,) = spans
+    count = one.stop - one.first
     stop, first = split_in_time(kept_frames(count, options.every), options.test_share, length)
-    before = Span(one, count, 0, (stop - 1) * options.every + 1)
-    after = Span(one, count, first * options.every, count)
-    return {"train": [before], "test": [after]}, {span.name: span.stop - span.first for span in (before, after)}
+    return {
+        "train": [one.part(0, (stop - 1) * options.every + 1)],
+        "test": [one.part(first * options.every, count)],
+    }
 
 
 def _frames(recordings: Sequence[Recording], chosen: Chosen) -> tuple[dict[str, int], int]:
@@ -201,7 +278,7 @@ def _bounds(
     source: Source,
     recordings: Sequence[Recording],
     parts: Sequence[Part],
-    frames: dict[str, int],
+    frames: Mapping[str, int],
 ) -> tuple[list[float], list[float], str]:
     """Bounds ``[Du]`` of the actions: as given, else as the format says them, else the least and the largest."""
     size = size_of(parts, recordings[0])
@@ -233,7 +310,7 @@ def _bounds(
 
 
 def _ends(
-    options: ImportOptions, recordings: Sequence[Recording], parts: Sequence[Part], frames: dict[str, int]
+    options: ImportOptions, recordings: Sequence[Recording], parts: Sequence[Part], frames: Mapping[str, int]
 ) -> Iterator[tuple[Any, Any]]:
     for recording in recordings:
         actions = actions_of(options, recording, parts, frames[recording.name])
@@ -252,9 +329,10 @@ def _given(options: ImportOptions, name: str, size: int) -> list[float] | None:
     return [float(x) for x in (value * size if len(value) == 1 else value)]
 
 
-def _control_step(options: ImportOptions, source: Source) -> float | None:
+def _control_step(options: ImportOptions, source: Source, cut: Cut) -> float | None:
     given = options.control_step or (1 / options.fps if options.fps else None)
-    if given is None and source.no_step is not None:
+    even = cut.step if source.no_step is not None else None
+    if given is None and even is None and source.no_step is not None:
         raise UserError(source.no_step)
-    step = given or source.control_step
+    step = given or even or source.control_step
     return None if step is None else step * options.every

@@ -36,7 +36,7 @@ class Key:
 
 
 class Recording(Protocol):
-    """One uninterrupted recording: what is in it, and the means to read it piece by piece, as often as wanted."""
+    """One recording: what is in it, and the means to read it piece by piece, as often as wanted."""
 
     @property
     def name(self) -> str:

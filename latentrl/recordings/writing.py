@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from latentrl.data_collection.checks import check_trajectory
 from latentrl.envs.declaration import Declaration
+from latentrl.recordings.gaps import told_of_all
 from latentrl.recordings.observing import Seen
 from latentrl.recordings.plan import Plan, actions_of
 from latentrl.recordings.recording import Recording
-from latentrl.recordings.span import Span
+from latentrl.recordings.span import place_of
 from latentrl.recordings.timing import count_windows, kept_frames, thinned, windows
 from latentrl.support.errors import UserError
 from latentrl.types import Trajectory
@@ -30,6 +31,11 @@ def trajectories(plan: Plan, recordings: Sequence[Recording], told: Callable[[in
     Raises:
         UserError: something in them that no model can be trained on; names recording, step and key.
     """
+    with told_of_all(plan.source.recordings, plan.frames, plan.read):
+        yield from _trajectories(plan, recordings, told)
+
+
+def _trajectories(plan: Plan, recordings: Sequence[Recording], told: Callable[[int], object]) -> Iterator[Trajectory]:
     every, length = plan.options.every, plan.length
     for recording in recordings:
         frames = plan.held[recording.name]
@@ -39,7 +45,8 @@ def trajectories(plan: Plan, recordings: Sequence[Recording], told: Callable[[in
         for start, seen in windows(thinned(iter(counted), every), length, plan.stride):
             infos = {name: values[start : start + length] for name, values in truth.items()}
             found = Trajectory(seen, actions[start : start + length - 1], infos)
-            check_trajectory(found, f"{recording.name}, from frame {start * every}", plan.action_low, plan.action_high)
+            name, first = place_of(recording)
+            check_trajectory(found, f"{name}, from frame {first + start * every}", plan.action_low, plan.action_high)
             yield found
         if counted.frames != frames:
             raise UserError(
@@ -95,6 +102,7 @@ def metadata(plan: Plan, goal: str | None, declared: Declaration) -> dict[str, A
         "every": options.every,
         "every_actions": options.every_actions,
         "surplus_action": options.surplus_action,
+        "gaps": options.gaps,
         "test_share": options.test_share,
         "seed": options.seed,
     }
@@ -109,7 +117,7 @@ def places(plan: Plan) -> dict[str, list[tuple[str, int]]]:
         found[split] = []
         for one in recordings:
             count = count_windows(kept_frames(plan.held[one.name], every), plan.length, plan.stride)
-            name, first = (one.whole.name, one.first) if isinstance(one, Span) else (one.name, 0)
+            name, first = place_of(one)
             found[split] += [(name, first + number * plan.stride * every) for number in range(count)]
     return found
 

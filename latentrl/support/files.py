@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,6 +95,21 @@ def parsed_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError as error:
         raise ValueError("too many brackets within each other") from error
+
+
+def fault_of_json(text: str) -> str | None:
+    """What is wrong with a text that should be JSON, in words, with the cure where it is plain; None: it is JSON."""
+    try:
+        parsed_json(text)
+    except json.JSONDecodeError as error:
+        where = re.split(r"[,\]\s]", text[error.pos :], maxsplit=1)[0][:20]
+        bare = re.fullmatch(r"([-+]?)(\.\d+)", where)
+        cure = f"; write {bare[1].replace('+', '')}0{bare[2]}" if bare else ""
+        place = repr(where or text[error.pos]) if error.pos < len(text) else "its end"
+        return f"is no JSON at {place}, character {error.pos + 1}{cure}"
+    except ValueError as error:
+        return f"is no JSON ({error})"
+    return None
 
 
 def is_list(text: str) -> bool:

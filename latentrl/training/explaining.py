@@ -29,7 +29,7 @@ def notes(situation: Situation, recipe: Recipe) -> list[str]:
     lost = None if situation.each_reading else situation.kappa
     found += advice_on_readings(measure_readings(situation.data), lost)
     if recipe.left_out:
-        missing = ", ".join(dict.fromkeys(name for lacks in recipe.left_out.values() for name in lacks))
+        missing = ", no ".join(dict.fromkeys(name for lacks in recipe.left_out.values() for name in lacks))
         stages = ", ".join(recipe.left_out)
         found.append(f"{situation.options.model}: trained without {stages} (the model has no {missing})")
     return found

@@ -229,7 +229,10 @@ def check_options(options: TrainOptions) -> None:
         and AUTO not in (options.state_size, options.position_size)
         and not (0 < options.position_size <= options.state_size)
     ):
-        raise UserError(f"--position-size {options.position_size}: give 1 to {options.state_size}, the --state-size")
+        larger = ", or a larger --state-size" if options.position_size > options.state_size else ""
+        raise UserError(
+            f"--position-size {options.position_size}: give 1 to {options.state_size}, the --state-size{larger}"
+        )
     if options.state_size > LARGEST_STATE:
         raise UserError(f"--state-size {options.state_size}: give at most {LARGEST_STATE}")
     if options.blur is not None and not 0 <= options.blur <= 1:

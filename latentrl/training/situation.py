@@ -94,8 +94,8 @@ class Situation:
         return self.splits and not self.plain and not PRIORS[self.options.prior].tied
 
     def lacks(self, needs: tuple[type, ...]) -> list[str]:
-        """The names of the capabilities among ``needs`` that the model does not have."""
-        return [need.__name__ for need in needs if need not in self.capabilities]
+        """The capabilities among ``needs`` that the model does not have, in words."""
+        return [CAPABILITIES.get(need, need.__name__) for need in needs if need not in self.capabilities]
 
 
 def measure(options: TrainOptions, data: Sequences, read_charts: bool = True) -> Situation:

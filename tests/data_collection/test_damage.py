@@ -191,6 +191,7 @@ def test_a_link_in_place_of_the_mapped_copy_is_not_followed(
         ("file", r"is a file, not a data folder"),
         ("dangling", r"is a link to .*, which does not exist"),
         ("empty", r"is no data folder \(it has no metadata\.json\): give another, or make one with"),
+        ("missing", r"latentrl\.collect --out .*/data, or of recordings that are there with .* SOURCE --out .*/data$"),
         ("a run", r"is no data folder but a run's, whose data was in data/mine, which is not there now"),
         ("below a file", r"cannot be read \(Not a directory\)"),
         ("long", r"cannot be read \(File name too long\)"),

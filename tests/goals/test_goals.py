@@ -160,7 +160,8 @@ def test_readings_are_written_out_in_the_place_of_a_file(tmp_path: Path) -> None
     assert read_goal(Path("[[1], [2]]"), (2, 1)).tolist() == [[1], [2]]
     for text, words in (
         ("[1.5]", r"--goal \[1.5\]: has the shape \(1,\)"),
-        ("[1, x]", "JSON list"),
+        ("[1, x]", r"--goal \[1, x\]: is no JSON at 'x', character 5; .*JSON list"),
+        ("[2000, .45]", r"is no JSON at '\.45', character 8; write 0\.45;"),
         ("[1, NaN]", "finite"),
     ):
         with pytest.raises(UserError, match=words):

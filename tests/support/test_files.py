@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from latentrl.support.errors import UserError
-from latentrl.support.files import parsed_json, read_json, refuse_links, replacing, write_bytes, write_text
+from latentrl.support.files import (
+    fault_of_json,
+    parsed_json,
+    read_json,
+    refuse_links,
+    replacing,
+    write_bytes,
+    write_text,
+)
 
 
 def test_a_new_file_takes_the_old_ones_place(tmp_path: Path) -> None:
@@ -63,6 +71,23 @@ def test_json_that_cannot_be_read_is_a_value_error(text: str | bytes) -> None:
     assert parsed_json('{"a": [1, null]}') == parsed_json(b'{"a": [1, null]}') == {"a": [1, None]}
     with pytest.raises(ValueError):
         parsed_json(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[1, NaN, 2e-3]", None),
+        ("[1, -.5, 2]", "is no JSON at '-.5', character 5; write -0.5"),
+        ("[1 2]", "is no JSON at '2', character 4"),
+        ("[1,]", "is no JSON at ']', character 4"),
+        ("[1", "is no JSON at its end, character 3"),
+        ("", "is no JSON at its end, character 1"),
+        ("[" * 200_000, "is no JSON (too many brackets within each other)"),
+    ],
+    ids=lambda one: str(one)[:5],
+)
+def test_what_is_wrong_with_json_is_said(text: str, told: str | None) -> None:
+    assert fault_of_json(text) == told
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
