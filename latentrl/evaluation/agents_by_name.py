@@ -70,7 +70,7 @@ class InModel:
     def doubts(self) -> list[str]:
         """The environment's, and :func:`latentrl.goals.doubts.doubts`; of who is told no goal nothing is said of it."""
         run = self.setting.run
-        of_goal = doubts(self.setting.goal, self.model, run.folder, run.data) if self.aims else ()
+        of_goal = doubts(self.setting.goal, self.model, run.folder, run.data, run.settings) if self.aims else ()
         return [*run.surroundings.doubts, *of_goal]
 
     @cached_property

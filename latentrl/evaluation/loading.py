@@ -7,7 +7,7 @@ knows neither goals nor run folders, which stand on floors above its own.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ def load_agent(
         controller = PlannerController(make_planner(agent, bounds.low, bounds.high, ahead), model.frozen(), reward)
     else:
         raise UserError(f"agent {agent!r}: choose one of policy, random, {', '.join(PLANNERS)}")
-    reach = kept_reach(folder)
+    reach = kept_reach(settings)
     made = LatentAgent(model.to(on), controller, on, None if reach is None else _FarOff(reach))
     made.reset(seed)
     for one in told:
@@ -147,8 +147,8 @@ def _reward(
         goal = _goal_of_data(folder, settings)
     if isinstance(goal, str | Path):
         meant = parse_goal(str(goal))
-        return doubts(meant, model, folder, data), goal_reward(meant, model, folder, data, distance)
-    told, position = _position(model, goal, folder)
+        return doubts(meant, model, folder, data, settings), goal_reward(meant, model, folder, data, distance)
+    told, position = _position(model, goal, folder, settings)
     return told, PositionReward(position, distance=DISTANCES[distance](position, model, folder, data))
 
 
@@ -163,7 +163,9 @@ def _goal_of_data(folder: Path, settings: dict[str, Any]) -> Path:
 
 
 @torch.no_grad()
-def _position(model: WorldModel, goal: float | NDArray[Any], run: Path) -> tuple[Sequence[str], Tensor]:
+def _position(
+    model: WorldModel, goal: float | NDArray[Any], run: Path, settings: Mapping[str, Any]
+) -> tuple[Sequence[str], Tensor]:
     """What is to be said of an observation, and the position ``[Da]`` in it; or ``[N, Da]`` in several."""
     expected = Expected.by(model)
     assert expected is not None
@@ -173,7 +175,7 @@ def _position(model: WorldModel, goal: float | NDArray[Any], run: Path) -> tuple
         expected.check_numbers(observations, None)
     except UserError as error:
         raise UserError(f"goal: {str(error).removeprefix('observation: ')}") from error
-    told = doubts_of(torch.as_tensor(np.array(observations)), model, run, "goal")
+    told = doubts_of(torch.as_tensor(np.array(observations)), model, run, "goal", settings)
     places = ObservedGoals(np.array(observations)).target(model, Path(), None)
     return told, places[0] if single else places
 

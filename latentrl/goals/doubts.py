@@ -3,8 +3,9 @@ not, and a model reads a wrong position off it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from latentrl.goals.base import Goal
 from latentrl.models.base import WorldModel
 from latentrl.models.capabilities import FrameDecoder, FrameEncoder
 from latentrl.models.over_data import redraw_errors
+from latentrl.runs.folder import load_settings
 from latentrl.runs.reach import kept_reach
 from latentrl.runs.warned import figure
 from latentrl.types import is_image_shape
@@ -29,7 +31,9 @@ UNLIKE = 2.0
 """Times the worst of held-out frames: above it a goal is like none of them."""
 
 
-def doubts(goal: Goal, model: WorldModel, run: Path, data: Path | None = None) -> list[str]:
+def doubts(
+    goal: Goal, model: WorldModel, run: Path, data: Path | None = None, settings: Mapping[str, Any] | None = None
+) -> list[str]:
     """What is to be said of a goal that is unlike all that was seen; nothing of others, and where it cannot be told.
 
     Readings are to lie within what the data's reach. Else the goal is drawn from where a model of single frames encodes
@@ -40,6 +44,7 @@ def doubts(goal: Goal, model: WorldModel, run: Path, data: Path | None = None) -
         model: the run's model.
         run: its run folder, whose figures say how well held-out frames are redrawn.
         data: the data folder that recorded goals are taken from; the one that the run was trained on if None.
+        settings: the run's; read if None.
 
     Raises:
         UserError: as of :meth:`latentrl.goals.base.Goal.observation`.
@@ -47,12 +52,17 @@ def doubts(goal: Goal, model: WorldModel, run: Path, data: Path | None = None) -
     if not (goal.is_position and goal.is_single):
         return []
     seen = goal.observation(model, run, data)
-    return [] if seen is None else doubts_of(torch.from_numpy(seen).unsqueeze(0), model, run, f"--goal {goal}")
+    return (
+        [] if seen is None else doubts_of(torch.from_numpy(seen).unsqueeze(0), model, run, f"--goal {goal}", settings)
+    )
 
 
-def doubts_of(observations: Tensor, model: WorldModel, run: Path, name: str) -> list[str]:
+def doubts_of(
+    observations: Tensor, model: WorldModel, run: Path, name: str, settings: Mapping[str, Any] | None = None
+) -> list[str]:
     """:func:`doubts` of raw ``observations [N, *shape]``, which are called ``name``."""
-    reach = kept_reach(run)
+    pictures = is_image_shape(model.spec.observation_shape)
+    reach = None if pictures else kept_reach(load_settings(run) if settings is None else settings)
     far = [] if reach is None else reach.outside(observations.numpy(), NEAR)
     if far:
         return [f"{name}: is beyond all that the model was trained on: {listed(far)}"]
@@ -62,7 +72,6 @@ def doubts_of(observations: Tensor, model: WorldModel, run: Path, name: str) -> 
     error = float(redraw_errors(model, observations).max())
     if error <= UNLIKE * usual:
         return []
-    pictures = is_image_shape(model.spec.observation_shape)
     what, cures = (
         ("pictures", "is it from the same camera at the same place, as large, and in the same light?")
         if pictures

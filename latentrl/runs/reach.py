@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentrl.runs.folder import load_settings
-from latentrl.support.errors import UserError
 from latentrl.types import Sequences, is_image_shape
 
 REACH = "reach"
@@ -76,12 +73,9 @@ def reach_of(data: Sequences[Tensor]) -> dict[str, list[float]] | None:
     return {"least": flat.amin(0).tolist(), "largest": flat.amax(0).tolist()}
 
 
-def kept_reach(run: Path) -> Reach | None:
+def kept_reach(settings: Mapping[str, Any]) -> Reach | None:
     """What :func:`reach_of` left in a run's settings; None of pictures, and of runs from before this was kept."""
-    try:
-        found: Any = load_settings(run).get(REACH)
-    except UserError:
-        return None  # A goal can be told without, and whoever reads the settings for more says what is wrong.
+    found = settings.get(REACH)
     if not isinstance(found, Mapping):
         return None
     both = [one for one in (found.get("least"), found.get("largest")) if isinstance(one, list)]

@@ -50,6 +50,8 @@ def _square() -> Square:
 
 
 def _run(folder: Path, worst: float | None) -> Path:
+    if not (folder / SETTINGS).exists():
+        write_json(folder / SETTINGS, {})
     (folder / "metrics.json").write_text(json.dumps({} if worst is None else {REDRAWN: worst}))
     return folder
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentrl.runs.folder import SETTINGS
 from latentrl.runs.reach import REACH, Reach, kept_reach, reach_of
-from latentrl.support.files import write_json
 from latentrl.types import Sequences
 
 READINGS = torch.tensor([[[0.0, -2.0, 5.0], [1.0, 2.0, 5.0]], [[0.5, 0.0, 5.0], [0.2, 1.0, 5.0]]])
@@ -22,13 +18,8 @@ def sequences(observations: Tensor, seen: Tensor | None = None) -> Sequences:
     return Sequences(observations, torch.zeros(2, 1, 1), seen=seen)
 
 
-def run(folder: Path, reach: object) -> Path:
-    write_json(folder / SETTINGS, {} if reach is None else {REACH: reach})
-    return folder
-
-
-def outside(rows: list[list[float]], folder: Path, room: float = 0.1) -> list[str]:
-    reach = kept_reach(folder)
+def outside(rows: list[list[float]], room: float = 0.1) -> list[str]:
+    reach = kept_reach({REACH: reach_of(sequences(READINGS))})
     assert reach is not None
     return reach.outside(np.array(rows, np.float32), room)
 
@@ -42,19 +33,18 @@ def test_it_is_the_least_and_the_largest_of_what_arrived() -> None:
     assert reach_of(sequences(pictures)) is None
 
 
-def test_readings_beyond_it_are_named_with_what_the_data_has(tmp_path: Path) -> None:
-    folder = run(tmp_path, reach_of(sequences(READINGS)))
-    assert not outside([[0.5, 0.0, 5.0], [1.09, -2.3, 5.0]], folder), "a tenth of its own reach is near"
-    assert outside([[0.5, 0.0, 5.0], [-0.2, 2.5, 5.0]], folder) == [
+def test_readings_beyond_it_are_named_with_what_the_data_has() -> None:
+    assert not outside([[0.5, 0.0, 5.0], [1.09, -2.3, 5.0]]), "a tenth of its own reach is near"
+    assert outside([[0.5, 0.0, 5.0], [-0.2, 2.5, 5.0]]) == [
         "reading 0 is -0.2, and the data's reach from 0 to 1",
         "reading 1 is 2.5, and the data's reach from -2 to 2",
     ]
-    assert outside([[500.0, 0.0, 5.0], [-3.0, 0.0, 5.0]], folder) == [
-        "reading 0 is 500, and the data's reach from 0 to 1"
-    ], "the farthest of several"
-    assert not outside([[0.5, 0.0, 7.0]], folder), "what never varied tells nothing"
-    assert not outside([[9.0, 9.0]], folder), "other readings than those of the run"
-    reach = kept_reach(folder)
+    assert outside([[500.0, 0.0, 5.0], [-3.0, 0.0, 5.0]]) == ["reading 0 is 500, and the data's reach from 0 to 1"], (
+        "the farthest of several"
+    )
+    assert not outside([[0.5, 0.0, 7.0]]), "what never varied tells nothing"
+    assert not outside([[9.0, 9.0]]), "other readings than those of the run"
+    reach = kept_reach({REACH: reach_of(sequences(READINGS))})
     assert reach is not None and not reach.outside(np.zeros((0, 3), np.float32), 0.0), "where nothing arrived"
 
 
@@ -81,6 +71,6 @@ def test_pictures_have_none_whatever_their_dtype() -> None:
     "reach",
     [None, 3, {"least": [0.0]}, {"least": [0.0], "largest": [1.0, 2.0]}, {"least": ["0"], "largest": [float("nan")]}],
 )
-def test_runs_that_keep_nothing_of_the_kind_say_nothing(tmp_path: Path, reach: object) -> None:
-    assert kept_reach(run(tmp_path, reach)) is None
-    assert kept_reach(tmp_path / "no run") is None
+def test_runs_that_keep_nothing_of_the_kind_say_nothing(reach: object) -> None:
+    assert kept_reach({REACH: reach}) is None
+    assert kept_reach({}) is None
