@@ -63,6 +63,7 @@ INNER: Mapping[str, tuple[str, ...]] = {
         "results/pendulum/table_4_1",
         "results/pendulum/table_4_3",
         "results/pendulum/claims",
+        "results/pendulum/newer/table_4_3",
         "results/digits/table_3_2",
         "results/digits/table_5_2",
         "results/digits/claims",
