@@ -53,7 +53,8 @@ class Situation:
         kappa: bound of the constraint, root mean squared error per observation dimension.
         charted: the chart that the model is to start on, if blurred pictures do not tell all of its position.
         no_chart: why there is none, though there should be.
-        searched: whether coordinates that tell more than the leading ones were looked for, and there are none.
+        searched: whether coordinates that tell more than the leading ones were looked for, and there are none; or, of a
+            training that goes on, that it began on them.
         each_reading: whether every reading counts by its own deviation, where they are standardised.
         standardised: why observations are standardised, or not; None where that was given, or the model knows no such
             thing.
@@ -125,7 +126,7 @@ def measure(options: TrainOptions, data: Sequences, read_charts: bool = True) ->
     )
     chosen = replace(options, network=_network(situation), backend=_backend(situation))
     situation = _each_reading(_standardised(replace(situation, options=chosen)))
-    return _with_chart(situation) if read_charts else situation
+    return _with_chart(situation) if read_charts else replace(situation, searched=_is_searched(situation))
 
 
 def _network(situation: Situation) -> NetworkName:
@@ -181,11 +182,16 @@ def _each_reading(situation: Situation) -> Situation:
     return replace(situation, each_reading=own_units(situation.data) is not None)
 
 
+def _is_searched(situation: Situation) -> bool:
+    """Whether a training looks, before its first step, for what to start on."""
+    able = not situation.plain and situation.images and not situation.lacks(STARTS_ON_CHART)
+    return able and situation.splits
+
+
 def _with_chart(situation: Situation) -> Situation:
     """What a model is to start on, where the leading coordinates of its pictures do not tell all of its position."""
     options, data, count = situation.options, situation.data, situation.options.position_size
-    able = not situation.plain and situation.images and not situation.lacks(STARTS_ON_CHART)
-    if not (able and situation.splits):
+    if not _is_searched(situation):
         return situation
     if options.progress:
         print("reading coordinates off the pictures", flush=True)

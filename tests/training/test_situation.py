@@ -25,11 +25,11 @@ def far() -> tuple[Sequences, torch.Tensor]:
     return Sequences(drawn(places), torch.zeros(200, 9, 1)), places
 
 
-def situation(data: Sequences, model: str = "ekvae", state: int = 4) -> Situation:
+def situation(data: Sequences, model: str = "ekvae", state: int = 4, begun: bool = False) -> Situation:
     options = TrainOptions(
         data=Path("far"), model=model, position_size=2, state_size=state, progress=False, device="cpu"
     )
-    return measure(options, data)
+    return measure(options, data, read_charts=not begun)
 
 
 def test_a_model_with_a_velocity_for_each_position_begins_on_what_tells_its_pictures_apart(
@@ -90,3 +90,5 @@ def test_pictures_that_leading_coordinates_tell_need_no_start() -> None:
     ring = drawn(0.5 * torch.stack((angle.sin(), angle.cos()), -1), 16, 16)
     found = situation(Sequences(ring, torch.zeros(150, 9, 1)))
     assert found.charted is None and found.searched, "what was looked for once is not looked for again"
+    assert situation(Sequences(ring, torch.zeros(150, 9, 1)), begun=True).searched, "nor when a training goes on"
+    assert not situation(Sequences(ring, torch.zeros(150, 9, 1)), "dks", begun=True).searched
