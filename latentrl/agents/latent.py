@@ -89,10 +89,10 @@ class LatentAgent:
         frames = np.require(frames, requirements=("C", "W"))
         frame = torch.from_numpy(frames).to(self.device)
         mask = None if arrived is None else torch.from_numpy(arrived).to(self.device)
-        begins = self._belief is None or self._action is None
-        if begins and mask is not None:
-            raise UserError("seen: the first frame of an episode must arrive: a belief begins with an observation")
-        if self._action is not None and len(frame) != len(self._action):
+        if self._belief is None or self._action is None:
+            if mask is not None:
+                raise UserError("seen: the first frame of an episode must arrive: a belief begins with an observation")
+        elif len(frame) != len(self._action):
             raise UserError(
                 f"observation: holds {len(frame)} episodes, but there were {len(self._action)} at the last step; "
                 "reset() begins new ones"

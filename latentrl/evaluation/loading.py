@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,14 @@ from latentrl.models.base import WorldModel
 from latentrl.rewards.position import PositionReward
 from latentrl.rewards.velocity import VelocityReward
 from latentrl.runs.folder import goal_beside, goal_of, load_model, load_settings, without_goal
-from latentrl.runs.reach import Reach, kept_reach, rows_of
+from latentrl.runs.reach import Limits, kept_reach
 from latentrl.shipped.copies import readable
 from latentrl.support.devices import usable_device
 from latentrl.support.errors import UserError
 
 GoalLike = str | Path | float | NDArray[Any]
+FAR = 1.0
+"""Of what a reading reaches over in the data, that one which an agent is given may lie beyond before it is told of."""
 
 
 def load_agent(
@@ -107,7 +110,7 @@ def load_agent(
     else:
         raise UserError(f"agent {agent!r}: choose one of policy, random, {', '.join(PLANNERS)}")
     reach = kept_reach(settings)
-    made = LatentAgent(model.to(on), controller, on, None if reach is None else _FarOff(reach))
+    made = LatentAgent(model.to(on), controller, on, None if reach is None else _FarOff(reach.with_room(FAR)))
     made.reset(seed)
     for one in told:
         # As Python warns, of the line that gave the goal: here nobody reads what is printed.
@@ -115,18 +118,16 @@ def load_agent(
     return made
 
 
+@dataclass(frozen=True)
 class _FarOff:
-    """Says that readings lie as far beyond a run's data as those reach; at every step, so that it is quick."""
+    """Says that readings lie beyond ``limits``; a class, so that an agent can be pickled."""
 
-    def __init__(self, reach: Reach) -> None:
-        self._reach = reach
-        self._low, self._high = reach.limits(1.0)
+    limits: Limits
 
     def __call__(self, readings: NDArray[Any]) -> str | None:
-        rows = rows_of(readings)
-        if rows.shape[1] != len(self._low) or ((rows >= self._low) & (rows <= self._high)).all():
+        far = self.limits.outside(readings)
+        if not far:
             return None
-        far = self._reach.outside(readings, 1.0)
         return f"observation: is far beyond all that the model was trained on: {listed(far)} (said once)"
 
 

@@ -63,7 +63,7 @@ def doubts_of(
     """:func:`doubts` of raw ``observations [N, *shape]``, which are called ``name``."""
     pictures = is_image_shape(model.spec.observation_shape)
     reach = None if pictures else kept_reach(load_settings(run) if settings is None else settings)
-    far = [] if reach is None else reach.outside(observations.numpy(), NEAR)
+    far = [] if reach is None else reach.with_room(NEAR).outside(observations.numpy())
     if far:
         return [f"{name}: is beyond all that the model was trained on: {listed(far)}"]
     usual = figure(run, REDRAWN)
@@ -84,6 +84,6 @@ def doubts_of(
 
 
 def listed(far: Sequence[str]) -> str:
-    """The first of what :meth:`latentrl.runs.reach.Reach.outside` says, and what to look at."""
+    """The first of what :meth:`latentrl.runs.reach.Limits.outside` says, and what to look at."""
     more = f" (and {len(far) - TOLD} more readings)" if len(far) > TOLD else ""
     return f"{'; '.join(far[:TOLD])}{more}, counted from 0; is it in the units of the data, and in their order?"

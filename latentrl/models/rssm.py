@@ -284,9 +284,8 @@ class RSSM(ScaledObservations, WorldModel):
         by_state[:, size:, :size] = of_memory[..., :size]
         by_state[:, size:, size:] = of_memory[..., size + self.spec.action_size :]
         by_state[:, :size] = of_latent @ by_state[:, size : size + self.recurrence.hidden]
-        return by_state.view(*lead, *by_state.shape[1:]).to(state), by_action.view(*lead, *by_action.shape[1:]).to(
-            action
-        )
+        by_state, by_action = (one.view(*lead, *one.shape[1:]) for one in (by_state, by_action))
+        return by_state.to(state), by_action.to(action)
 
     def _columns(self, count: int) -> Step:
         """A step of ``count`` states that are columns, within the training data's controls."""

@@ -49,21 +49,15 @@ class Recurrence(nn.Module):
 
     def step(self, inputs: Tensor, memory: Tensor) -> Tensor:
         """The memory ``[..., 2 * hidden]`` after one more of ``inputs [..., input_size]``."""
-        weight_in, weight_memory, bias_in, bias_memory = self.lstm.parameters()
-        h, c = memory.chunk(2, -1)
-        gates = linear(inputs, weight_in, bias_in + bias_memory) + linear(h, weight_memory)
-        enter, forget, candidate, leave = gates.chunk(4, -1)
-        cell = forget.sigmoid() * c + enter.sigmoid() * candidate.tanh()
-        return torch.cat((leave.sigmoid() * cell.tanh(), cell), -1)
+        enter, forget, candidate, leave = self._gates(inputs, memory)
+        cell = forget * memory[..., self.hidden :] + enter * candidate
+        return torch.cat((leave * cell.tanh(), cell), -1)
 
     def step_jacobian(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """:meth:`step` for ``inputs [N, n_in]`` and ``memory [N, 2 hidden]``, and its slopes ``[N, 2 hidden, n_in + 2
         hidden]`` in both, inputs first; it needs no recorded graph."""
-        weight_in, weight_memory, bias_in, bias_memory = self.lstm.parameters()
-        h, c = memory.chunk(2, -1)
-        gates = linear(inputs, weight_in, bias_in + bias_memory) + linear(h, weight_memory)
-        enter, forget, candidate, leave = gates.chunk(4, -1)
-        enter, forget, leave, candidate = enter.sigmoid(), forget.sigmoid(), leave.sigmoid(), candidate.tanh()
+        enter, forget, candidate, leave = self._gates(inputs, memory)
+        c = memory[:, self.hidden :]
         cell = forget * c + enter * candidate
         seen = cell.tanh()
         # How the new cell follows each gate's own sum, and the output the cell.
@@ -73,6 +67,7 @@ class Recurrence(nn.Module):
         by_cell = leave * (1 - seen.square())
         of_output = torch.cat((of_cell * by_cell.unsqueeze(-1), (seen * leave * (1 - leave)).unsqueeze(-1)), -1)
         # A unit's gates are those of its own rows: [hidden, gates, n_in + hidden].
+        weight_in, weight_memory, *_ = self.lstm.parameters()
         rows = torch.cat((weight_in, weight_memory), 1).unflatten(0, (4, -1)).transpose(0, 1)
         known = self.input_size + self.hidden
         found = rows.new_zeros(len(inputs), self.memory_size, known + self.hidden)
@@ -81,6 +76,13 @@ class Recurrence(nn.Module):
         found[:, : self.hidden, known:].diagonal(dim1=1, dim2=2).copy_(by_cell * forget)
         found[:, self.hidden :, known:].diagonal(dim1=1, dim2=2).copy_(forget)
         return torch.cat((leave * seen, cell), -1), found
+
+    def _gates(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What enters the cell, what stays of it, the candidate and what leaves it, each ``[..., hidden]``."""
+        weight_in, weight_memory, bias_in, bias_memory = self.lstm.parameters()
+        gates = linear(inputs, weight_in, bias_in + bias_memory) + linear(self.output(memory), weight_memory)
+        enter, forget, candidate, leave = gates.chunk(4, -1)
+        return enter.sigmoid(), forget.sigmoid(), candidate.tanh(), leave.sigmoid()
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,17 @@ def even_step(times: Sequence[NDArray[Any]], usual: float) -> float | None:
     return float(even.mean()) if len(even) else None
 
 
+def such_steps(here: int, elsewhere: Sequence[int]) -> str:
+    """How many steps are amiss in a recording, and in how many of the others some are: the end of a message.
+
+    Args:
+        here: steps in the recording that the message is about.
+        elsewhere: steps in each of the others.
+    """
+    others = f", and some in {sum(map(bool, elsewhere))} of the {len(elsewhere)} others" if elsewhere else ""
+    return f"such steps: {here:,} in it{others}"
+
+
 def step_of(times: Sequence[tuple[str, NDArray[Any]]]) -> float | None:
     """Seconds of a step, which is to be the same everywhere; None: there is none.
 
@@ -106,15 +117,14 @@ def step_of(times: Sequence[tuple[str, NDArray[Any]]]) -> float | None:
     columns = [values for _, values in times]
     usual = usual_step(columns)
     uneven = [np.flatnonzero(uneven_steps(values, usual)) for values in columns]
-    some = [number for number, steps in enumerate(uneven) if len(steps)]
-    if some:
-        where, values = times[some[0]]
-        at = int(uneven[some[0]][0])
-        elsewhere = f", and some in {len(some) - 1} of the {len(times) - 1} others" if len(times) > 1 else ""
+    number = next((number for number, steps in enumerate(uneven) if len(steps)), None)
+    if number is not None:
+        (where, values), at = times[number], int(uneven[number][0])
+        counts = [len(steps) for steps in uneven]
+        here = counts.pop(number)
         raise UserError(
             f"{where} goes from {values[at]:.10g} to {values[at + 1]:.10g} after row {at + 1}, a step usually "
             f"takes {usual:.4g}: a model takes all for equally long; cut the recordings there with --gaps cut, "
-            "interpolate them, or say with --fps that all steps are even; such steps: "
-            f"{len(uneven[some[0]]):,} in it{elsewhere}"
+            f"interpolate them, or say with --fps that all steps are even; {such_steps(here, counts)}"
         )
     return even_step(columns, usual)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from latentrl.recordings.columns import TIMES, even_step, uneven_steps, usual_step
+from latentrl.recordings.columns import TIMES, even_step, such_steps, uneven_steps, usual_step
 from latentrl.recordings.keys import Part
 from latentrl.recordings.observing import NotFinite, side_by_side, usable
 from latentrl.recordings.recording import Recording
-from latentrl.recordings.span import Onward, Span
+from latentrl.recordings.span import Onward, Span, frames_of
 from latentrl.recordings.timing import End, aligned
 from latentrl.support.errors import UserError
 
@@ -124,7 +124,7 @@ def cut_at_gaps(recordings: Sequence[Recording], frames: Mapping[str, int], read
         mine: list[Recording] = (
             [Span(one, count, first, stop, reader) for first, stop in gaps.pieces] if gaps.count else [one]
         )
-        held |= {piece.name: piece.stop - piece.first if isinstance(piece, Span) else count for piece in mine}
+        held |= {piece.name: frames_of(piece, frames) for piece in mine}
         pieces += mine
         found += [gaps] * (gaps.count > 0)
     lost, actions, steps = (sum(int(getattr(one, n).sum()) for one in found) for n in ("frames", "actions", "steps"))
@@ -142,9 +142,8 @@ def told_of_all(recordings: Sequence[Recording], frames: Mapping[str, int], read
         yield
     except NotFinite as error:
         counts = {one.name: _unusable_steps(one, frames[one.name], read) for one in recordings}
-        others = [count for name, count in counts.items() if name != error.recording]
-        elsewhere = f", and some in {sum(map(bool, others))} of the {len(others)} others" if others else ""
-        raise UserError(f"{error}; such steps: {counts[error.recording]:,} in it{elsewhere}") from error
+        here = counts.pop(error.recording)
+        raise UserError(f"{error}; {such_steps(here, list(counts.values()))}") from error
 
 
 def _unusable_steps(recording: Recording, frames: int, read: Read) -> int:

@@ -16,7 +16,7 @@ from latentrl.recordings.observing import Observing, Seen, observing, refuse_unu
 from latentrl.recordings.options import ImportOptions
 from latentrl.recordings.readers import open_source
 from latentrl.recordings.recording import Recording, Source
-from latentrl.recordings.span import Span, place_of
+from latentrl.recordings.span import Span, frames_of, place_of
 from latentrl.recordings.splitting import (
     default_length,
     length_of_pieces,
@@ -145,11 +145,7 @@ def planned(options: ImportOptions, described: Sequence[str] = ()) -> Plan:
     splits = _split(options, usable, cut.frames, length)
     with told_of_all(source.recordings, frames, read):
         low, high, bounds_from = _bounds(options, source, usable, chosen.actions, cut.frames)
-    held = {
-        one.name: one.stop - one.first if isinstance(one, Span) else frames[one.name]
-        for pieces in splits.values()
-        for one in pieces
-    }
+    held = {one.name: frames_of(one, frames) for pieces in splits.values() for one in pieces}
     stride = options.stride or length
     return Plan(
         options,

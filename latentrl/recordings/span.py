@@ -83,6 +83,11 @@ class Span:
         return min(key.steps, self.stop - max(0, self.frames - key.steps))
 
 
+def frames_of(recording: Recording, frames: Mapping[str, int]) -> int:
+    """How many frames a span has, or a whole recording, of which ``frames`` says it by its name."""
+    return recording.stop - recording.first if isinstance(recording, Span) else frames[recording.name]
+
+
 def place_of(recording: Recording) -> tuple[str, int]:
     """The name of the recording that a span is of, or that it is itself, and the first frame there."""
     return (recording.whole.name, recording.first) if isinstance(recording, Span) else (recording.name, 0)

@@ -31,33 +31,46 @@ class Reach:
     least: NDArray[np.float64]
     largest: NDArray[np.float64]
 
-    def limits(self, room: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What readings may be at least and at most ``[D]``; anything where they hardly varied.
+    def with_room(self, room: float) -> Limits:
+        """Limits that readings are to lie within; anything may lie where they hardly varied.
 
         Args:
             room: that they may lie beyond what they reached, as a share of what lies between.
         """
         span = self.largest - self.least
         varied = span > ROUNDING * np.maximum(np.abs(self.least), np.abs(self.largest))
-        return (
-            np.where(varied, self.least - room * span, -np.inf),
-            np.where(varied, self.largest + room * span, np.inf),
-        )
+        low = np.where(varied, self.least - room * span, -np.inf)
+        return Limits(self, low, np.where(varied, self.largest + room * span, np.inf))
 
-    def outside(self, readings: NDArray[Any], room: float) -> list[str]:
-        """Readings of ``[N, *shape]`` beyond the `limits`, counted from 0: a line for each, with the farthest of the N.
+
+@dataclass(frozen=True)
+class Limits:
+    """What readings may be.
+
+    Attributes:
+        reach: of the data.
+        low: at least ``[D]``.
+        high: at most.
+    """
+
+    reach: Reach
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    def outside(self, readings: NDArray[Any]) -> list[str]:
+        """Readings of ``[N, *shape]`` beyond them, counted from 0: a line for each, with the farthest of the N.
 
         Nothing is said of another number of readings.
         """
-        rows = rows_of(readings)
-        if not len(rows) or rows.shape[1] != len(self.least):
+        rows = readings.reshape(len(readings), math.prod(readings.shape[1:]))
+        # Asked at every step that an agent acts: mostly there is nothing to say.
+        if rows.shape[1] != len(self.low) or ((rows >= self.low) & (rows <= self.high)).all():
             return []
-        low, high = self.limits(room)
-        beyond = np.maximum(low - rows, rows - high)
-        worst = beyond.argmax(0)
+        beyond = np.maximum(self.low - rows, rows - self.high)
+        worst, reach = beyond.argmax(0), self.reach
         return [
             f"reading {column} is {rows[worst[column], column]:.4g}, and the data's reach from "
-            f"{self.least[column]:.4g} to {self.largest[column]:.4g}"
+            f"{reach.least[column]:.4g} to {reach.largest[column]:.4g}"
             for column in np.flatnonzero(beyond.max(0) > 0)
         ]
 
@@ -82,11 +95,6 @@ def kept_reach(settings: Mapping[str, Any]) -> Reach | None:
     if len(both) < 2 or len(both[0]) != len(both[1]) or not all(_is_finite(number) for one in both for number in one):
         return None
     return Reach(*(np.array(one, np.float64) for one in both))
-
-
-def rows_of(readings: NDArray[Any]) -> NDArray[Any]:
-    """``[N, D]`` of readings ``[N, *shape]``, of none too."""
-    return readings.reshape(len(readings), math.prod(readings.shape[1:]))
 
 
 def _is_finite(number: object) -> bool:

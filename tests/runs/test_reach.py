@@ -21,7 +21,7 @@ def sequences(observations: Tensor, seen: Tensor | None = None) -> Sequences:
 def outside(rows: list[list[float]], room: float = 0.1) -> list[str]:
     reach = kept_reach({REACH: reach_of(sequences(READINGS))})
     assert reach is not None
-    return reach.outside(np.array(rows, np.float32), room)
+    return reach.with_room(room).outside(np.array(rows, np.float32))
 
 
 def test_it_is_the_least_and_the_largest_of_what_arrived() -> None:
@@ -45,22 +45,22 @@ def test_readings_beyond_it_are_named_with_what_the_data_has() -> None:
     assert not outside([[0.5, 0.0, 7.0]]), "what never varied tells nothing"
     assert not outside([[9.0, 9.0]]), "other readings than those of the run"
     reach = kept_reach({REACH: reach_of(sequences(READINGS))})
-    assert reach is not None and not reach.outside(np.zeros((0, 3), np.float32), 0.0), "where nothing arrived"
+    assert reach is not None and not reach.with_room(0.0).outside(np.zeros((0, 3), np.float32)), "where nothing arrived"
 
 
 def test_what_varies_by_rounding_alone_is_no_yardstick() -> None:
     rounded = np.float32(0.1), np.nextafter(np.float32(0.1), np.float32(1))
     reach = Reach(*(np.array([one], np.float64) for one in rounded))
-    assert not reach.outside(np.array([[0.1001]]), 1.0)
+    assert not reach.with_room(1.0).outside(np.array([[0.1001]]))
 
 
 @pytest.mark.parametrize(("place", "room", "off"), [(3.9, 1.0, 0), (4.1, 1.0, 1), (-2.1, 1.0, 1), (2.1, 0.0, 1)])
 def test_there_is_as_much_room_as_is_asked_for(place: float, room: float, off: int) -> None:
     reach = Reach(np.array([0.0, 5.0]), np.array([2.0, 5.0]))
     given: NDArray[np.float64] = np.array([[place, 9.0]])
-    assert len(reach.outside(given, room)) == off
-    low, high = reach.limits(room)
-    assert bool(((given < low) | (given > high)).any()) == bool(off)
+    limits = reach.with_room(room)
+    assert len(limits.outside(given)) == off
+    assert bool(((given < limits.low) | (given > limits.high)).any()) == bool(off)
 
 
 def test_pictures_have_none_whatever_their_dtype() -> None:

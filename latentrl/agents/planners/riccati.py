@@ -48,7 +48,6 @@ def backward_pass(
     joint = torch.cat((torch.cat(steps, -1), below), -2).unbind(1)
     gradients, hessians = (-reward.gradient).unsqueeze(-1).unbind(1), (-reward.hessian).unbind(1)
     lowers, uppers = lower.unsqueeze(-1).unbind(1), upper.unsqueeze(-1).unbind(1)
-    identity = torch.eye(size, dtype=lower.dtype, device=lower.device).expand(len(lower), -1, -1)
     slope = torch.zeros_like(gradients[0][:, :size])
     curvature = torch.zeros_like(hessians[0][:, :size, :size])
     largest = torch.full_like(regularisation, torch.finfo(lower.dtype).tiny ** 0.5)
@@ -64,9 +63,9 @@ def backward_pass(
         stiff = q_uu + (regularisation * largest)[:, None, None] * eye
         change, feedback = solve_box(stiff, q[:, size:], q_all[:, size:, :size], lowers[t], uppers[t])
         # The value of *this* affine policy under the unregularised model, Tassa et al. (2012), Eq. 11.
-        policy = torch.cat((identity, feedback), 1)
-        slope = policy.mT @ torch.baddbmm(q, q_all[:, :, size:], change)
-        # policy' q_all policy, of whose blocks only that of the state is large.
+        # It moves the state by itself and the action by its feedback: of all blocks only the state's is large.
+        changed = torch.baddbmm(q, q_all[:, :, size:], change)
+        slope = changed[:, :size] + feedback.mT @ changed[:, size:]
         crossed = feedback.mT @ torch.baddbmm(q_all[:, size:, :size], q_uu, feedback, alpha=0.5)
         curvature = q_all[:, :size, :size] + crossed + crossed.mT
         curvature = 0.5 * (curvature + curvature.mT)
